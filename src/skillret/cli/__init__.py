@@ -1,0 +1,76 @@
+"""The command line. One module per command, imported only when its command is called."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from skillret._version import __version__
+from skillret.errors import SkillretError
+
+__all__ = ["COMMANDS", "build_parser", "main"]
+
+# Module `skillret.cli.NAME` gives `configure(parser)` and `run(args) -> exit status`.
+COMMANDS = {
+    "search": "find the skills for a request",
+    "index": "build and look after an index",
+}
+
+
+def build_parser(command: str | None = None) -> argparse.ArgumentParser:
+    """The parser; only `command`'s own arguments are filled in, so only its module is imported."""
+    parser = argparse.ArgumentParser(
+        prog="skillret",
+        description="Find the right agent skills for a request: fast and offline.",
+        epilog='example: skillret search "turn this scanned PDF into a spreadsheet"',
+    )
+    parser.add_argument("--version", action="version", version=f"skillret {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        # Abbreviated options would break scripts as soon as a second option shares the prefix.
+        sub = commands.add_parser(
+            name,
+            help=summary,
+            description=summary[0].upper() + summary[1:] + ".",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        if name == command:
+            import_module(f"skillret.cli.{name}").configure(sub)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; its exit status: 0 ok, 1 the input is at fault, 2 usage, 130 interrupted."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    command = next((a for a in arguments if not a.startswith("-")), None)
+    args = build_parser(command if command in COMMANDS else None).parse_args(arguments)
+    try:
+        status = int(import_module(f"skillret.cli.{args.command}").run(args))
+        sys.stdout.flush()
+        return status
+    except SkillretError as e:
+        return _fail(str(e), 1)
+    except KeyboardInterrupt:
+        return _fail("interrupted; nothing stored was lost, run the command again to go on", 130)
+    except BrokenPipeError:
+        # The reader of a pipe has seen enough; Python must not complain when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (Exception, RecursionError) as e:
+        if os.environ.get("SKILLRET_DEBUG"):
+            raise
+        reason = " ".join(str(e).split())[:300]
+        return _fail(
+            f"internal error: {type(e).__name__}: {reason} (a bug; SKILLRET_DEBUG=1 shows where)", 1
+        )
+
+
+def _fail(message: str, status: int) -> int:
+    line = " ".join(message.split())
+    printable = "".join(c if c.isprintable() else "?" for c in line)
+    sys.stderr.write(f"skillret: {printable}\n")
+    return status

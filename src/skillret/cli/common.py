@@ -1,0 +1,100 @@
+"""What commands share: arguments, output, progress."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from skillret.encoders import DEFAULT_MODEL
+
+__all__ = [
+    "add_model_arguments",
+    "note",
+    "positive",
+    "print_json",
+    "printable",
+    "progress_bar",
+    "wrap",
+]
+
+
+def positive(text: str) -> int:
+    """An argument that must be a whole number of at least 1."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
+    return value
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """`--model` and `--trust-remote-code`."""
+    parser.add_argument(
+        "--model",
+        default=DEFAULT_MODEL,
+        metavar="M",
+        help="encoder: a model folder, or a sentence-transformers name (default: the packaged one)",
+    )
+    parser.add_argument(
+        "--trust-remote-code",
+        action="store_true",
+        help="run Python code that the model brings along (default: never)",
+    )
+
+
+def note(message: str) -> None:
+    """One line on stderr for people."""
+    sys.stderr.write(f"skillret: {printable(message)}\n")
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on stdout and nothing else."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+
+
+def printable(text: str) -> str:
+    """Untrusted text for a terminal: one line, no control characters, no hidden direction marks."""
+    line = " ".join(text.split())
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
+
+
+def wrap(text: str, width: int, indent: str, lines: int) -> str:
+    """Untrusted text folded to at most `lines` lines."""
+    return textwrap.fill(
+        printable(text),
+        width=width,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        max_lines=lines,
+        placeholder=" ...",
+    )
+
+
+@contextmanager
+def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on stderr, if that is a terminal; it appears with the first step."""
+    bar: Any = None
+
+    def advance(done: int, total: int) -> None:
+        nonlocal bar
+        if not sys.stderr.isatty():
+            return
+        if bar is None:
+            from tqdm import tqdm
+
+            bar = tqdm(total=total, desc=label, unit="skill", file=sys.stderr, leave=False)
+        bar.total = total
+        bar.update(done - bar.n)
+
+    try:
+        yield advance
+    finally:
+        if bar is not None:
+            bar.close()

@@ -1,0 +1,138 @@
+"""`skillret search`."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import time
+from typing import Any
+
+from skillret.cli.common import (
+    add_model_arguments,
+    note,
+    positive,
+    print_json,
+    printable,
+    progress_bar,
+    wrap,
+)
+from skillret.retrieval import Retriever
+from skillret.types import Hit
+
+__all__ = ["configure", "run"]
+
+_EXAMPLES = """\
+examples:
+  skillret search "turn this scanned PDF into a spreadsheet"
+  skillret search "review my pull request" --library ~/team/skills -k 3 --explain
+  echo "my pods keep restarting" | skillret search - --json
+"""
+_SHOWN_TERMS = 6
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Fill in the command's arguments."""
+    parser.epilog = _EXAMPLES
+    parser.add_argument("request", metavar="REQUEST", help="what you want to do; - reads stdin")
+    parser.add_argument(
+        "--library",
+        action="append",
+        metavar="DIR",
+        help="folder that holds skills, repeatable (default: .agents/skills and .claude/skills"
+        " of the project and of the home directory)",
+    )
+    parser.add_argument("--index", metavar="FILE", help="index file (default: one per library)")
+    parser.add_argument("-k", type=positive, default=5, metavar="N", help="hits (default: 5)")
+    parser.add_argument(
+        "--mode", choices=("hybrid", "dense", "lexical"), default="hybrid", help="default: hybrid"
+    )
+    add_model_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument(
+        "--explain",
+        action="store_true",
+        help="show which terms and sentences of the request carried each hit",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    request = sys.stdin.read() if args.request == "-" else args.request
+    with progress_bar("encoding") as progress:
+        retriever = Retriever.open(
+            index=args.index,
+            library=args.library,
+            model=args.model,
+            mode=args.mode,
+            trust_remote_code=args.trust_remote_code,
+            on_update=note,
+            progress=progress,
+        )
+    with retriever:
+        start = time.perf_counter()
+        hits = retriever.search(request, k=args.k, explain=args.explain)
+        took = (time.perf_counter() - start) * 1000
+        model = retriever.profile.name
+    if args.json:
+        document = {"query": request.encode("utf-8", "replace").decode(), "mode": args.mode}
+        print_json(
+            {
+                **document,
+                "model": model,
+                "took_ms": round(took, 3),
+                "hits": [_json(h) for h in hits],
+            }
+        )
+    elif hits:
+        _print(hits)
+    else:
+        note("no skill shares a word with the request; try --mode hybrid")
+    return 0
+
+
+def _json(hit: Hit) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "rank": hit.rank,
+        "id": hit.id,
+        "name": hit.name,
+        "description": hit.description,
+        "path": hit.path,
+        "score": round(hit.score, 6),
+    }
+    if hit.explanation is not None:
+        document["dense"] = hit.dense
+        document["lexical"] = hit.lexical
+        document["terms"] = [{"term": t, "score": s} for t, s in hit.explanation.terms]
+        document["sentences"] = [
+            {"sentence": t, "similarity": s} for t, s in hit.explanation.sentences
+        ]
+    return document
+
+
+def _print(hits: list[Hit]) -> None:
+    width = min(shutil.get_terminal_size((100, 24)).columns, 120)
+    for hit in hits:
+        print(f"{hit.rank:>2}. {printable(hit.name)}  {hit.score:.3f}")
+        print(wrap(hit.description, width, "    ", 2))
+        if hit.path:
+            print(f"    {printable(hit.path)}")
+        if hit.explanation is not None:
+            _print_explanation(hit, width)
+
+
+def _print_explanation(hit: Hit, width: int) -> None:
+    parts = []
+    if hit.dense is not None:
+        parts.append(f"cosine {hit.dense:.3f}")
+    if hit.lexical is not None:
+        parts.append(f"BM25 {hit.lexical:.1f}")
+    explanation = hit.explanation
+    assert explanation is not None
+    terms = ", ".join(f"{t} {s:.1f}" for t, s in explanation.terms[:_SHOWN_TERMS])
+    if terms:
+        parts.append(f"words: {terms}")
+    print(wrap("why: " + "; ".join(parts), width, "    ", 3))
+    if len(explanation.sentences) > 1:
+        sentence, similarity = explanation.sentences[0]
+        print(wrap(f'most of it from: "{sentence}" ({similarity:.3f})', width, "    ", 2))

@@ -1,0 +1,69 @@
+"""Encoders: the packaged default, exported ONNX folders, and sentence-transformers models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from skillret.encoders.base import DOCUMENT_TEMPLATE, Encoder, Float32, Profile, check_vectors
+from skillret.errors import EncoderError
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "DOCUMENT_TEMPLATE",
+    "Encoder",
+    "Float32",
+    "Profile",
+    "check_vectors",
+    "load_encoder",
+    "load_profile",
+]
+
+DEFAULT_MODEL = "default"
+_DEFAULT_FOLDER = Path(__file__).parent / "default"
+
+
+def load_encoder(
+    model: str = DEFAULT_MODEL,
+    *,
+    device: str | None = None,
+    trust_remote_code: bool = False,
+) -> Encoder:
+    """Load an encoder.
+
+    Args:
+        model: `default` for the packaged one; a folder with `model.onnx` and `profile.json`;
+            or any sentence-transformers model by folder or hub id (`skillret[train]`).
+        device: torch device, for sentence-transformers models only.
+        trust_remote_code: Run Python code that a sentence-transformers model brings along.
+
+    Raises:
+        EncoderError: If the model cannot be loaded.
+    """
+    folder = _onnx_folder(model)
+    if folder is not None:
+        from skillret.encoders.onnx import OnnxEncoder
+
+        return OnnxEncoder(folder)
+    if not Path(model).is_dir() and model.startswith((".", "/", "~")):
+        raise EncoderError(f"no model folder {model}")
+
+    from skillret.encoders.sentence_transformers import SentenceTransformerEncoder
+
+    return SentenceTransformerEncoder(model, device=device, trust_remote_code=trust_remote_code)
+
+
+def load_profile(model: str = DEFAULT_MODEL) -> Profile | None:
+    """The complete profile of an ONNX model without loading its weights; None for others.
+
+    Raises:
+        EncoderError: If the profile is damaged.
+    """
+    folder = _onnx_folder(model)
+    return None if folder is None else Profile.load(folder / "profile.json")
+
+
+def _onnx_folder(model: str) -> Path | None:
+    if model == DEFAULT_MODEL:
+        return _DEFAULT_FOLDER
+    folder = Path(model)
+    return folder if (folder / "model.onnx").is_file() else None

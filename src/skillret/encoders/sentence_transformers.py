@@ -1,0 +1,148 @@
+"""Any sentence-transformers model, by hub id or folder (needs `skillret[train]`)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from skillret.encoders.base import Float32, Profile, check_vectors
+from skillret.encoders.profiles import find_profile
+from skillret.errors import EncoderError
+
+__all__ = ["SentenceTransformerEncoder"]
+
+_CHUNK = 256  # documents between two reports of progress
+
+
+class SentenceTransformerEncoder:
+    """An encoder run by sentence-transformers.
+
+    A model of a known family gets that family's profile; any other gets the prompts and the
+    length that sentence-transformers reads from the model itself, and `note` says so.
+
+    Args:
+        model: Hub id (optionally `id@revision`) or folder.
+        device: torch device; chosen by sentence-transformers if None.
+        batch_size: Texts of one forward pass.
+        trust_remote_code: Run Python code that the model brings along. Never on by default.
+        profile: Overrides the profile found by name.
+
+    Raises:
+        EncoderError: If the extra is not installed or the model cannot be loaded.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        device: str | None = None,
+        batch_size: int = 32,
+        trust_remote_code: bool = False,
+        profile: Profile | None = None,
+    ) -> None:
+        try:
+            from sentence_transformers import SentenceTransformer
+        except ImportError:
+            raise EncoderError(
+                f"the model {model!r} needs sentence-transformers:"
+                " pip install 'skillret[train]' (or leave out --model for the default one)"
+            ) from None
+        name, _, revision = model.partition("@")
+        try:
+            self._model: Any = SentenceTransformer(
+                name,
+                device=device,
+                revision=revision or None,
+                trust_remote_code=trust_remote_code,
+                # safetensors only: a pickle can run code.
+                model_kwargs={"use_safetensors": True},
+            )
+        except Exception as e:  # hub, file and format errors come in many classes
+            reason = next(iter(str(e).strip().splitlines()), type(e).__name__)
+            raise EncoderError(
+                f"cannot load the model {model!r}: {reason} (a hub id needs the network once;"
+                " offline give a folder that holds the model)"
+            ) from None
+        self._batch_size = batch_size
+        self.note: str | None = None
+        found = profile or find_profile(model)
+        if found is None:
+            found = self._own_profile(model)
+            self.note = (
+                f"no profile for {model!r}: using the prompts and length that the model brings"
+            )
+        own_limit = int(self._model.max_seq_length or found.max_document_tokens)
+        dim = self._model.get_embedding_dimension()
+        self.profile: Profile = replace(
+            found,
+            max_query_tokens=min(found.max_query_tokens, own_limit),
+            max_document_tokens=min(found.max_document_tokens, own_limit),
+            dim=int(dim),
+            weights=_hash_weights(self._model),
+        )
+
+    def _own_profile(self, model: str) -> Profile:
+        prompts: dict[str, str] = dict(self._model.prompts or {})
+        limit = int(self._model.max_seq_length or 512)
+        return Profile(
+            name=model,
+            query_prompt=prompts.get("query") or "",
+            document_prompt=prompts.get("document") or prompts.get("passage") or "",
+            max_query_tokens=limit,
+            max_document_tokens=limit,
+            source="the model's own sentence-transformers configuration",
+        )
+
+    def encode_queries(self, texts: Sequence[str]) -> Float32:
+        """Encode requests; see `Encoder.encode_queries`."""
+        p = self.profile
+        return self._encode(texts, p.query_prompt, p.max_query_tokens, None)
+
+    def encode_documents(
+        self, texts: Sequence[str], progress: Callable[[int], None] | None = None
+    ) -> Float32:
+        """Encode documents; see `Encoder.encode_documents`."""
+        p = self.profile
+        return self._encode(texts, p.document_prompt, p.max_document_tokens, progress)
+
+    def _encode(
+        self,
+        texts: Sequence[str],
+        prompt: str,
+        max_tokens: int,
+        progress: Callable[[int], None] | None,
+    ) -> Float32:
+        out = np.zeros((len(texts), self.profile.dim), dtype=np.float32)
+        self._model.max_seq_length = max_tokens
+        order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
+        for start in range(0, len(order), _CHUNK):
+            rows = order[start : start + _CHUNK]
+            vectors = self._model.encode(
+                [texts[i] for i in rows],
+                # "" rather than None: None would let the model's default prompt in.
+                prompt=prompt,
+                batch_size=self._batch_size,
+                normalize_embeddings=True,
+                convert_to_numpy=True,
+                show_progress_bar=False,
+            )
+            out[rows] = np.asarray(vectors, dtype=np.float32)
+            if progress is not None:
+                progress(len(rows))
+        return check_vectors(out, self.profile.name)
+
+
+def _hash_weights(model: Any) -> str:
+    """SHA-256 over the names and bytes of all tensors: the same for a folder and a hub id."""
+    import torch
+
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        data = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+        digest.update(data.numpy().tobytes())
+    return digest.hexdigest()

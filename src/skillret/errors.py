@@ -1,0 +1,47 @@
+"""The errors that reach a user. Each message says what was wrong, where, and what to do.
+
+The command line turns any of them into one line on stderr and exit status 1.
+"""
+
+__all__ = [
+    "DatasetError",
+    "EncoderError",
+    "EncoderMismatchError",
+    "IndexBusyError",
+    "IndexCorruptError",
+    "InputError",
+    "SkillretError",
+    "StoreError",
+]
+
+
+class SkillretError(Exception):
+    """Base of every error that skillret raises on purpose."""
+
+
+class InputError(SkillretError, ValueError):
+    """An argument of the caller is at fault: an empty request, a folder that is missing."""
+
+
+class DatasetError(SkillretError):
+    """A data set is missing, incomplete or malformed."""
+
+
+class EncoderError(SkillretError):
+    """A model cannot be loaded or does not produce usable vectors."""
+
+
+class StoreError(SkillretError):
+    """An index cannot be read or written."""
+
+
+class IndexCorruptError(StoreError):
+    """The file is not an index, or it is damaged."""
+
+
+class IndexBusyError(StoreError):
+    """Another process is writing the index and did not finish in time."""
+
+
+class EncoderMismatchError(StoreError):
+    """The index holds vectors of another encoder; vectors of two encoders never mix."""

@@ -1,0 +1,37 @@
+"""Exact vector search and the ordering that every search shares."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from skillret.encoders import Float32
+from skillret.index.store import VectorTable
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["cosines", "top_rows"]
+
+
+def cosines(table: VectorTable, query: Float32) -> Float32:
+    """Cosine of a unit query vector `(dim,)` with every row of the table: float32 `(n,)`.
+
+    One matrix-vector product: 0.1 to 4 ms up to 100,000 vectors, so nothing approximate is
+    needed below a million.
+    """
+    return np.asarray(table.vectors @ query, dtype=np.float32)
+
+
+def top_rows(scores: Float32, k: int) -> NDArray[np.int64]:
+    """Row numbers of the `k` largest scores, best first; of equal scores the lower row first."""
+    n = len(scores)
+    if k < n:
+        # All rows that reach the k-th score, so that a tie at the cut is broken by row as well.
+        cut = np.partition(scores, n - k)[n - k]
+        rows = np.flatnonzero(scores >= cut)
+    else:
+        rows = np.arange(n)
+    order = np.argsort(-scores[rows], kind="stable")[:k]
+    return np.asarray(rows[order], dtype=np.int64)

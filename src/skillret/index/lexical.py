@@ -1,0 +1,204 @@
+"""BM25 by tantivy, over three fields: the whole document, and once more name and description.
+
+A term in the name or in the description says more about what a skill is for than one somewhere
+in its body, hence the two extra fields. Their weights come from the dev split
+(benchmarks/fusion.py).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import tantivy
+
+from skillret.encoders import Float32
+from skillret.errors import StoreError
+from skillret.types import Skill
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["FIELD_WEIGHTS", "LexicalIndex", "write_lexical"]
+
+FIELD_WEIGHTS = {"text": 1.0, "name": 0.3, "description": 0.3}
+MAX_TERMS = 2000  # of one request; more come from pasted files
+
+_WRITER_BYTES = 64 * 1024 * 1024
+_ANALYZER = "english"
+_WORD = re.compile(r"\w+")
+
+
+def _analyzer() -> tantivy.TextAnalyzer:
+    builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
+    for part in (
+        tantivy.Filter.remove_long(64),
+        tantivy.Filter.lowercase(),
+        tantivy.Filter.stopword("english"),
+        tantivy.Filter.stemmer("english"),
+    ):
+        builder = builder.filter(part)
+    return builder.build()
+
+
+def _schema() -> tantivy.Schema:
+    builder = tantivy.SchemaBuilder()
+    builder.add_integer_field("key", indexed=True, fast=True)
+    for field in FIELD_WEIGHTS:
+        builder.add_text_field(field, tokenizer_name=_ANALYZER, stored=False)
+    return builder.build()
+
+
+def _open(folder: Path | None) -> tantivy.Index:
+    index = tantivy.Index(_schema(), path=None if folder is None else str(folder))
+    index.register_tokenizer(_ANALYZER, _analyzer())
+    return index
+
+
+def write_lexical(
+    folder: Path | None,
+    upserts: Iterable[tuple[int, Skill]],
+    removed: Sequence[int] = (),
+    base: Path | None = None,
+) -> tantivy.Index:
+    """Write a BM25 index, from nothing or as a changed copy of another one.
+
+    Args:
+        folder: Where; it must not exist. None keeps it in memory.
+        upserts: Key and skill of all that is new or changed.
+        removed: Keys to leave out.
+        base: An index to start from; its files are linked, not copied, and stay as they are.
+
+    Raises:
+        StoreError: If it cannot be written.
+    """
+    try:
+        if folder is not None:
+            folder.mkdir(parents=True)
+            if base is not None:
+                _link_files(base, folder)
+        index = _open(folder)
+        writer = index.writer(heap_size=_WRITER_BYTES, num_threads=1)
+        changed = 0
+        for key in removed:
+            writer.delete_documents("key", key)
+            changed += 1
+        for key, skill in upserts:
+            if base is not None:
+                writer.delete_documents("key", key)
+            document = tantivy.Document(
+                key=key,
+                text=f"{skill.name} {skill.description} {skill.body}",
+                name=skill.name,
+                description=skill.description,
+            )
+            writer.add_document(document)
+            changed += 1
+        if changed:
+            writer.commit()
+        writer.wait_merging_threads()
+        index.reload()
+    except (OSError, ValueError) as e:
+        raise StoreError(
+            f"cannot write the BM25 index {folder}: {e}; is the disk full or read-only?"
+        ) from None
+    return index
+
+
+def _link_files(source: Path, target: Path) -> None:
+    """Share segments, which never change; copy the small files that tantivy rewrites."""
+    for file in source.iterdir():
+        if file.name.endswith(".lock"):
+            continue
+        copy = target / file.name
+        if file.name.endswith(".json"):
+            shutil.copyfile(file, copy)
+            continue
+        try:
+            os.link(file, copy)
+        except OSError:  # a file system without hard links
+            shutil.copyfile(file, copy)
+
+
+class LexicalIndex:
+    """BM25 search over one generation of an index.
+
+    Args:
+        index: A folder that `write_lexical` made, or what it returned.
+
+    Raises:
+        StoreError: If the folder holds no usable index.
+    """
+
+    def __init__(self, index: Path | tantivy.Index) -> None:
+        try:
+            opened = _open(index) if isinstance(index, Path) else index
+            self._searcher = opened.searcher()
+            self._schema = opened.schema
+        except (OSError, ValueError) as e:
+            raise StoreError(f"cannot open the BM25 index {index}: {e}") from None
+        self._analyzer = _analyzer()
+
+    def __len__(self) -> int:
+        return int(self._searcher.num_docs)
+
+    def search(self, text: str, k: int) -> tuple[NDArray[np.int64], Float32]:
+        """Keys and BM25 scores, both `(m,)`, of the `k` best skills that share a term."""
+        query = self._query(self._terms(text))
+        if query is None or k < 1 or not len(self):
+            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+        hits = self._searcher.search(query, limit=min(k, len(self)), count=False).hits
+        keys = self._searcher.fast_field_values("key", [address for _, address in hits])
+        return (
+            np.asarray(keys, dtype=np.int64),
+            np.asarray([score for score, _ in hits], dtype=np.float32),
+        )
+
+    def term_scores(self, text: str, keys: Sequence[int]) -> dict[int, list[tuple[str, float]]]:
+        """For each key, the words of `text` in its skill with their BM25 score, largest first."""
+        words: dict[str, str] = {}
+        for word in _WORD.findall(text):
+            for term in self._analyzer.analyze(word):
+                words.setdefault(term, word)
+        scores: dict[int, list[tuple[str, float]]] = {key: [] for key in keys}
+        for key in keys:
+            wanted = tantivy.Query.term_query(self._schema, "key", key)
+            hits = self._searcher.search(wanted, limit=1, count=False).hits
+            if not hits:
+                continue
+            for term, word in list(words.items())[:MAX_TERMS]:
+                score = self._explain(term, hits[0][1])
+                if score > 0:
+                    scores[key].append((word, score))
+            scores[key].sort(key=lambda pair: -pair[1])
+        return scores
+
+    def _explain(self, term: str, address: tantivy.DocAddress) -> float:
+        query = self._query([term])
+        if query is None:
+            return 0.0
+        try:
+            explanation = json.loads(query.explain(self._searcher, address).to_json())
+        except ValueError:  # tantivy's answer for a document that does not match
+            return 0.0
+        return float(explanation["value"])
+
+    def _terms(self, text: str) -> list[str]:
+        # A term said twice counts twice, as in the original formula.
+        return list(self._analyzer.analyze(text))[:MAX_TERMS]
+
+    def _query(self, terms: Sequence[str]) -> tantivy.Query | None:
+        clauses = []
+        for field, weight in FIELD_WEIGHTS.items():
+            for term in terms:
+                query = tantivy.Query.term_query(self._schema, field, term)
+                if weight != 1.0:
+                    query = tantivy.Query.boost_query(query, weight)
+                clauses.append((tantivy.Occur.Should, query))
+        return tantivy.Query.boolean_query(clauses) if clauses else None

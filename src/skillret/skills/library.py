@@ -1,0 +1,322 @@
+"""A library: the skills found under some roots, with what was odd about them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from skillret.errors import InputError
+from skillret.types import Diagnostic, Skill
+
+__all__ = ["MAX_DEPTH", "MAX_FOLDERS", "MAX_SKILLS", "Library", "Root", "default_roots"]
+
+MAX_DEPTH = 6  # folders below a root
+MAX_FOLDERS = 400_000  # looked into, per root
+MAX_SKILLS = 200_000  # per library
+
+_SKILL_FILE = "SKILL.md"
+_SKIPPED = frozenset({".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv", "venv"})
+# The specification's own folders of a skill: a SKILL.md in there is an example, not a skill.
+_RESOURCES = frozenset({"scripts", "references", "assets", "evals"})
+_USUAL_PLACES = (Path(".agents") / "skills", Path(".claude") / "skills")
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A folder that is searched for skills.
+
+    Attributes:
+        path: Absolute, links resolved.
+        scope: `project`, `user` or `given`; skills of an earlier root shadow those of a later one.
+    """
+
+    path: Path
+    scope: str = "given"
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A SKILL.md on disk, not yet read; `stamp` changes whenever the file does."""
+
+    path: Path
+    root: int
+    stamp: str
+
+
+def default_roots(cwd: Path | None = None, home: Path | None = None) -> list[Root]:
+    """The usual places that exist: of the project, nearest folder first, then of the home.
+
+    The project reaches from `cwd` up to the folder that holds `.git`; without one it is `cwd`.
+    """
+    here = (cwd or Path.cwd()).resolve()
+    user = (home or Path.home()).resolve()
+    project = _up_to_repository(here)
+    places = [(f / p, "project") for f in project if f != user for p in _USUAL_PLACES]
+    places += [(user / p, "user") for p in _USUAL_PLACES]
+    roots: dict[Path, Root] = {}
+    for place, scope in places:
+        if place.is_dir():
+            resolved = place.resolve()
+            roots.setdefault(resolved, Root(resolved, scope))
+    return list(roots.values())
+
+
+def _up_to_repository(here: Path) -> list[Path]:
+    """`here` and the folders above it up to the one with `.git`; `here` alone without one."""
+    for count, folder in enumerate((here, *here.parents)):
+        if (folder / ".git").exists():
+            return [here, *here.parents[:count]]
+    return [here]
+
+
+class Library:
+    """The skills under some roots. Finding them is quick; they are read when first asked for.
+
+    Args:
+        roots: Searched in this order, which is also the order of precedence.
+
+    Raises:
+        InputError: If a root is missing, is no folder or cannot be read.
+    """
+
+    def __init__(self, roots: Sequence[Root]) -> None:
+        self.roots = tuple(roots)
+        self._walk_notes: list[Diagnostic] = []
+        self._found = list(self._find())
+        self._read: tuple[list[Skill], list[Diagnostic]] | None = None
+
+    @classmethod
+    def open(cls, *folders: str | os.PathLike[str]) -> Library:
+        """The library under the given folders; without any, under the usual places.
+
+        Raises:
+            InputError: If a folder is missing, is no folder or cannot be read.
+        """
+        if not folders:
+            return cls(default_roots())
+        roots: dict[Path, Root] = {}
+        for folder in folders:
+            path = Path(folder).expanduser()
+            try:
+                resolved = path.resolve(strict=True)
+            except FileNotFoundError:
+                raise InputError(f"no such folder: {path}") from None
+            except (OSError, RuntimeError, ValueError) as e:
+                raise InputError(f"cannot open {path}: {e}") from None
+            if not resolved.is_dir():
+                raise InputError(f"not a folder: {path} (give the folder that holds the skills)")
+            roots.setdefault(resolved, Root(resolved))
+        return cls(list(roots.values()))
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over path, size and times of every SKILL.md: equal means nothing changed."""
+        digest = hashlib.sha256()
+        for root in self.roots:
+            digest.update(f"{root.path}\0{root.scope}\n".encode("utf-8", "surrogateescape"))
+        for found in self._found:
+            line = f"{found.root}\0{found.path}\0{found.stamp}\n"
+            digest.update(line.encode("utf-8", "surrogateescape"))
+        return digest.hexdigest()
+
+    @property
+    def skills(self) -> list[Skill]:
+        """The skills in order of precedence; copies collapsed, shadowed ones marked."""
+        return self._load()[0]
+
+    @property
+    def diagnostics(self) -> list[Diagnostic]:
+        """What was odd: skipped files, broken rules, collapsed copies, shadowed names."""
+        return self._load()[1]
+
+    def __len__(self) -> int:
+        return len(self.skills)
+
+    def __iter__(self) -> Iterator[Skill]:
+        return iter(self.skills)
+
+    def _load(self) -> tuple[list[Skill], list[Diagnostic]]:
+        if self._read is None:
+            notes = list(self._walk_notes)
+            skills = _shadow(_collapse(_read_all(self._found, notes), notes), notes)
+            self._read = (skills, notes)
+        return self._read
+
+    def _find(self) -> Iterator[_Found]:
+        seen: set[tuple[int, int]] = set()
+        count = 0
+        for number, root in enumerate(self.roots):
+            for found in _walk(root.path, number, seen, self._walk_notes):
+                count += 1
+                if count > MAX_SKILLS:
+                    self._note("error", root.path, f"more than {MAX_SKILLS} skills; rest skipped")
+                    return
+                yield found
+
+    def _note(self, level: str, path: Path, message: str) -> None:
+        self._walk_notes.append(_diagnostic(level, path, message))
+
+
+def _diagnostic(level: str, path: Path | str, message: str) -> Diagnostic:
+    return Diagnostic("error" if level == "error" else "warning", str(path), message)
+
+
+def _walk(
+    root: Path, number: int, seen: set[tuple[int, int]], notes: list[Diagnostic]
+) -> Iterator[_Found]:
+    """SKILL.md files below `root`, breadth first and in order of name, each real folder once.
+
+    Links are followed as long as they stay inside the root.
+    """
+    level = [root]
+    looked_into = 0
+    for depth in range(MAX_DEPTH + 1):
+        below: list[Path] = []
+        for folder in level:
+            looked_into += 1
+            if looked_into > MAX_FOLDERS:
+                notes.append(
+                    _diagnostic("error", root, f"more than {MAX_FOLDERS} folders; stopped")
+                )
+                return
+            try:
+                status = folder.stat()
+                if (status.st_dev, status.st_ino) in seen:
+                    continue
+                seen.add((status.st_dev, status.st_ino))
+                with os.scandir(folder) as entries:
+                    found, children = _look_into(folder, root, number, entries, notes)
+            except OSError as e:
+                if folder == root:
+                    raise InputError(f"cannot read the folder {root}: {e.strerror}") from None
+                notes.append(_diagnostic("error", folder, f"cannot be read: {e.strerror}"))
+                continue
+            if found is not None:
+                yield found
+                # A root that is itself a skill still is a place to find others.
+                children = [c for c in children if c.name not in _RESOURCES]
+            below.extend(children)
+        if depth == MAX_DEPTH and below:
+            message = f"deeper than {MAX_DEPTH} folders below {root}; not searched"
+            notes.append(_diagnostic("warning", below[0].parent, message))
+        level = below
+
+
+def _look_into(
+    folder: Path,
+    root: Path,
+    number: int,
+    entries: Iterable[os.DirEntry[str]],
+    notes: list[Diagnostic],
+) -> tuple[_Found | None, list[Path]]:
+    """The SKILL.md of one folder, if it has one, and the folders below it, in order of name."""
+    found: _Found | None = None
+    children: list[Path] = []
+    for entry in entries:
+        is_skill = entry.name == _SKILL_FILE
+        if not is_skill and (entry.name in _SKIPPED or not _is_folder(entry)):
+            continue
+        if entry.is_symlink() and not _stays_inside(entry.path, root):
+            message = "a link that leaves its root is not followed; name its target as a --library"
+            notes.append(_diagnostic("warning", entry.path, message))
+        elif not is_skill:
+            children.append(Path(entry.path))
+        elif entry.is_file():
+            s = entry.stat()
+            stamp = f"{s.st_size}:{s.st_mtime_ns}:{s.st_ctime_ns}:{s.st_ino}"
+            found = _Found(Path(entry.path), number, stamp)
+    return found, sorted(children)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link loop
+        return False
+
+
+def _stays_inside(path: str, root: Path) -> bool:
+    try:
+        return Path(path).resolve(strict=True).is_relative_to(root)
+    except (OSError, RuntimeError):  # dangling, or a loop
+        return False
+
+
+def _read_all(found: Sequence[_Found], notes: list[Diagnostic]) -> list[Skill]:
+    # Here and not above: a search of an index that is up to date reads no YAML.
+    from skillret.skills.frontmatter import MAX_FILE_BYTES, parse_skill
+
+    skills = []
+    for item in found:
+        try:
+            str(item.path).encode("utf-8")
+            with item.path.open("rb") as file:
+                data = file.read(MAX_FILE_BYTES + 1)
+        except UnicodeEncodeError:
+            shown = os.fsencode(item.path).decode("utf-8", "replace")
+            notes.append(_diagnostic("error", shown, "its path is not UTF-8; rename it"))
+            continue
+        except OSError as e:
+            notes.append(_diagnostic("error", item.path, f"cannot be read: {e.strerror}"))
+            continue
+        parsed, remarks = parse_skill(data, item.path.parent.name)
+        level = "warning" if parsed else "error"
+        notes += [_diagnostic(level, item.path, remark) for remark in remarks]
+        if parsed is not None:
+            skills.append(
+                Skill(
+                    id=_skill_id(parsed.name, item.path),
+                    name=parsed.name,
+                    description=parsed.description,
+                    body=parsed.body,
+                    path=str(item.path),
+                    extra=parsed.extra,
+                )
+            )
+    return skills
+
+
+def _skill_id(name: str, path: Path) -> str:
+    """`name@hash of its path`: readable, and stable whatever other skills come and go."""
+    return f"{name}@{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+
+
+def _collapse(skills: Sequence[Skill], notes: list[Diagnostic]) -> list[Skill]:
+    """Make one skill of copies: the same body under the same name or the same description.
+
+    A body alone is not enough: stubs such as "See the README." are shared by unlike skills.
+    """
+    kept: dict[str, Skill] = {}
+    owner: dict[tuple[str, str, str], str] = {}
+    for skill in skills:
+        body = " ".join(skill.body.split())
+        keys = [("name", skill.name, body), ("description", skill.description, body)]
+        first = next((owner[k] for k in keys if k in owner), None)
+        if first is None:
+            kept[skill.id] = skill
+            first = skill.id
+        else:
+            original = kept[first]
+            kept[first] = replace(original, aliases=(*original.aliases, skill.path or skill.id))
+            message = f"a copy of {original.path}; kept once"
+            notes.append(_diagnostic("warning", skill.path or skill.id, message))
+        for key in keys:
+            owner.setdefault(key, first)
+    return list(kept.values())
+
+
+def _shadow(skills: Sequence[Skill], notes: list[Diagnostic]) -> list[Skill]:
+    """Mark skills whose name an earlier root has too. They stay: a search can still find them."""
+    first: dict[str, str] = {}
+    marked = []
+    for skill in skills:
+        winner = first.setdefault(skill.name, skill.path or skill.id)
+        if winner != (skill.path or skill.id):
+            message = f"the name {skill.name!r} is shadowed by {winner}; both are kept"
+            notes.append(_diagnostic("warning", skill.path or skill.id, message))
+            skill = replace(skill, shadowed_by=winner)
+        marked.append(skill)
+    return marked

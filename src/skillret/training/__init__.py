@@ -1,0 +1,1 @@
+"""Training, export and model cards (needs `skillret[train]`)."""

@@ -1,0 +1,152 @@
+"""The data that flows through skillret, each structure defined once. Imports nothing of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+__all__ = [
+    "Diagnostic",
+    "Explanation",
+    "Hit",
+    "Mode",
+    "Query",
+    "Selection",
+    "Skill",
+    "UpdateReport",
+]
+
+Mode = Literal["hybrid", "dense", "lexical"]
+
+
+@dataclass(frozen=True, slots=True)
+class Skill:
+    """One skill: a SKILL.md, or one row of a data set.
+
+    Attributes:
+        id: Unique within a library or data set.
+        name: The front matter's `name`.
+        description: What the skill does and when to use it.
+        body: The Markdown below the front matter.
+        path: Absolute path of the SKILL.md; for a row of a data set its source URL, if it has one.
+        aliases: Paths of copies that were collapsed into this skill.
+        shadowed_by: Path of a skill of the same name that an agent would load instead.
+        extra: Further columns or front-matter fields, as read.
+    """
+
+    id: str
+    name: str
+    description: str
+    body: str
+    path: str | None = None
+    aliases: tuple[str, ...] = ()
+    shadowed_by: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A labelled request of a data set.
+
+    Attributes:
+        id: Unique within its split.
+        text: The request as a user typed it.
+        extra: Further columns (`kind`, `k`, ...), as read.
+    """
+
+    id: str
+    text: str
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What of a request carried one hit.
+
+    Attributes:
+        terms: Words of the request that the skill's text holds, with their share of the hit's
+            BM25 score, largest first.
+        sentences: Sentences of the request with their similarity to the skill (cosine, or share
+            of the BM25 score in lexical mode), largest first.
+    """
+
+    terms: tuple[tuple[str, float], ...]
+    sentences: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One retrieved skill.
+
+    Attributes:
+        rank: 1 for the best.
+        id: The skill's id.
+        name: The skill's name.
+        description: The skill's description.
+        path: Absolute path of its SKILL.md, if it has one.
+        score: What hits are ordered by; comparable within one request only.
+        dense: Cosine of request and skill, where a dense search ran.
+        lexical: BM25 score, where a lexical search ran (0 where no word is shared).
+        explanation: Filled on request.
+    """
+
+    rank: int
+    id: str
+    name: str
+    description: str
+    path: str | None
+    score: float
+    dense: float | None = None
+    lexical: float | None = None
+    explanation: Explanation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The set of skills to hand to an agent; empty when no skill fits (abstention)."""
+
+    query: str
+    hits: tuple[Hit, ...]
+
+    @property
+    def abstained(self) -> bool:
+        """Whether no skill was selected."""
+        return not self.hits
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """Something a reader of skills noticed.
+
+    Attributes:
+        level: `warning` (the skill was loaded all the same) or `error` (it was skipped).
+        path: The file or folder concerned.
+        message: What is wrong and what to do.
+    """
+
+    level: Literal["warning", "error"]
+    path: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateReport:
+    """What one build or update of an index did; counts of skills.
+
+    `encoded` counts documents that went through the encoder: skills whose text was already
+    known (moved, copied or re-described elsewhere) cost none.
+    """
+
+    total: int
+    added: int
+    changed: int
+    removed: int
+    unchanged: int
+    encoded: int
+    seconds: float
+
+    @property
+    def dirty(self) -> bool:
+        """Whether anything was written."""
+        return bool(self.added or self.changed or self.removed)
