@@ -22,7 +22,7 @@ PROFILE = Profile(
     name="all-MiniLM-L6-v2-int8",
     max_query_tokens=128,
     max_document_tokens=256,
-    dense_weight=0.35,
+    dense_weight=0.25,
     source="all-MiniLM-L6-v2, untrained on skills; dense_weight from benchmarks/fusion.py on dev",
 )
 

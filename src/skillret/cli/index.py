@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from skillret.cli.common import add_model_arguments, note, print_json, printable, progress_bar
-from skillret.encoders import Encoder, Profile, load_encoder, load_profile
+from skillret.encoders import load_encoder
 from skillret.errors import InputError, StoreError
 from skillret.evaluation.datasets import find_table, read_skills
 from skillret.index import Index, Sources, default_index_path
+from skillret.retrieval.refresh import NO_USUAL_PLACES
 from skillret.skills import Library
 from skillret.types import Diagnostic, Skill, UpdateReport
 
@@ -198,10 +199,7 @@ def _path(args: argparse.Namespace, library: Library | None = None) -> Path:
         return Path(args.index).expanduser()
     library = library or Library.open(*(args.library or ()))
     if not library.roots:
-        raise InputError(
-            "no skills found: neither the project nor the home directory has .agents/skills or"
-            " .claude/skills; name a folder with --library DIR"
-        )
+        raise InputError(NO_USUAL_PLACES)
     path = default_index_path(library, args.model)
     if args.action != "build" and not path.is_file():
         raise StoreError("there is no index of these folders yet: run `skillret index build`")
@@ -241,19 +239,11 @@ def _is_fresh(sources: Sources, fingerprint: str) -> bool:
 def _write(
     index: Index, given: _Input, args: argparse.Namespace, *, replace_encoder: bool
 ) -> UpdateReport:
-    loaded: list[Encoder] = []
-
-    def encoder() -> Encoder:
-        if not loaded:
-            loaded.append(load_encoder(args.model, trust_remote_code=args.trust_remote_code))
-        return loaded[0]
-
-    profile: Profile = load_profile(args.model) or encoder().profile
+    encoder = load_encoder(args.model, trust_remote_code=args.trust_remote_code)
     with progress_bar("encoding") as progress:
         return index.update(
             given.skills,
             encoder,
-            profile,
             sources=given.sources,
             fingerprint=given.fingerprint,
             replace_encoder=replace_encoder,

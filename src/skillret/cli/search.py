@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
         start = time.perf_counter()
         hits = retriever.search(request, k=args.k, explain=args.explain)
         took = (time.perf_counter() - start) * 1000
-        model = retriever.profile.name
+        model = retriever.encoder.profile.name
     if args.json:
         document = {"query": request.encode("utf-8", "replace").decode(), "mode": args.mode}
         print_json(

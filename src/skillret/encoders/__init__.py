@@ -15,7 +15,6 @@ __all__ = [
     "Profile",
     "check_vectors",
     "load_encoder",
-    "load_profile",
 ]
 
 DEFAULT_MODEL = "default"
@@ -29,6 +28,8 @@ def load_encoder(
     trust_remote_code: bool = False,
 ) -> Encoder:
     """Load an encoder.
+
+    An ONNX model loads its weights when it first encodes, so this costs next to nothing for one.
 
     Args:
         model: `default` for the packaged one; a folder with `model.onnx` and `profile.json`;
@@ -50,16 +51,6 @@ def load_encoder(
     from skillret.encoders.sentence_transformers import SentenceTransformerEncoder
 
     return SentenceTransformerEncoder(model, device=device, trust_remote_code=trust_remote_code)
-
-
-def load_profile(model: str = DEFAULT_MODEL) -> Profile | None:
-    """The complete profile of an ONNX model without loading its weights; None for others.
-
-    Raises:
-        EncoderError: If the profile is damaged.
-    """
-    folder = _onnx_folder(model)
-    return None if folder is None else Profile.load(folder / "profile.json")
 
 
 def _onnx_folder(model: str) -> Path | None:

@@ -109,8 +109,9 @@ class Profile:
 class Encoder(Protocol):
     """Turns queries and documents into unit vectors.
 
-    An implementation loads its weights when it is made, knows its own `profile` completely
-    (weights hash and dimension included) and may be called from one thread at a time.
+    An implementation knows its own `profile` completely from the start (weights hash and
+    dimension included), may load its weights as late as the first encoding, and may be called
+    from one thread at a time.
     """
 
     @property

@@ -1,21 +1,25 @@
 """Encoders stored as ONNX, run by onnxruntime and tokenizers: the default, and exported ones.
 
-A model folder holds `model.onnx` with its weights in `model.onnx.data` (inputs `input_ids` and `attention_mask`, int64 `(n, length)`;
-output `embedding`, float32 `(n, dim)`, pooled and of unit length), `tokenizer.json` and
-`profile.json`.
+A model folder holds `model.onnx` (inputs `input_ids` and `attention_mask`, int64 `(n, length)`;
+output `embedding`, float32 `(n, dim)`, pooled and of unit length) with its weights in
+`model.onnx.data`, `tokenizer.json` and `profile.json`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime as ort
-from tokenizers import Tokenizer
 
 from skillret.encoders.base import Float32, Profile, check_vectors
 from skillret.errors import EncoderError
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
+    from tokenizers import Tokenizer
 
 __all__ = ["BATCH_SIZE", "OnnxEncoder"]
 
@@ -30,32 +34,54 @@ _CHARACTERS_PER_TOKEN = 16
 class OnnxEncoder:
     """An encoder from a folder with `model.onnx`, `tokenizer.json` and `profile.json`.
 
+    The profile is read at once, the weights when something is first encoded: a search in
+    lexical mode or an update of nothing never loads them.
+
     Args:
         folder: The model folder.
         threads: Threads of one forward pass; 0 lets onnxruntime take the physical cores.
 
     Raises:
-        EncoderError: If a file is missing or cannot be loaded.
+        EncoderError: If a file is missing; on first use, if one cannot be loaded.
     """
 
     def __init__(self, folder: Path, threads: int = 0) -> None:
         self.profile = Profile.load(folder / "profile.json")
+        self._folder = folder
+        self._threads = threads
+        self._max_tokens = 0
+        for name in ("model.onnx", "tokenizer.json"):
+            if not (folder / name).is_file():
+                raise EncoderError(f"the model folder {folder} holds no {name}")
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        from tokenizers import Tokenizer
+
+        try:
+            tokenizer = Tokenizer.from_file(str(self._folder / "tokenizer.json"))
+        except Exception as e:  # the library raises bare exceptions
+            raise EncoderError(f"cannot load the tokenizer in {self._folder}: {e}") from None
+        tokenizer.no_padding()
+        return tokenizer
+
+    @cached_property
+    def _session(self) -> ort.InferenceSession:
+        import onnxruntime as ort
+
         options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = self._threads
         options.log_severity_level = 3
         # The stored graph is optimized already; doing it again costs every process 30 ms.
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         # Threads that spin between two queries would burn a laptop's battery.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-            self._session = ort.InferenceSession(
-                str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
+            return ort.InferenceSession(
+                str(self._folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
             )
-        except Exception as e:  # both libraries raise bare exceptions of their own
-            raise EncoderError(f"cannot load the model in {folder}: {e}") from None
-        self._tokenizer.no_padding()
-        self._max_tokens = 0
+        except Exception as e:  # the library's exceptions share no base
+            raise EncoderError(f"cannot load the model in {self._folder}: {e}") from None
 
     def encode_queries(self, texts: Sequence[str]) -> Float32:
         """Encode requests; see `Encoder.encode_queries`."""

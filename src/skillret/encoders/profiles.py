@@ -105,7 +105,7 @@ FAMILIES: tuple[tuple[str, Profile], ...] = (
             "MiniLM",
             max_query_tokens=128,
             max_document_tokens=256,
-            dense_weight=0.35,
+            dense_weight=0.25,
             source="model card of sentence-transformers/all-MiniLM-L6-v2: no prompt",
         ),
     ),

@@ -48,12 +48,8 @@ def read_rows(file: Path) -> Iterator[dict[str, Any]]:
         return
     number = 0
     try:
-        opened = (
-            gzip.open(file, "rt", encoding="utf-8")
-            if file.suffix == ".gz"
-            else file.open(encoding="utf-8")
-        )
-        with opened as lines:
+        opener = gzip.open if file.suffix == ".gz" else open
+        with opener(file, "rt", encoding="utf-8") as lines:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
                     row = json.loads(line)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from skillret.errors import StoreError
-from skillret.index.lexical import LexicalIndex, write_lexical
+from skillret.index.lexical import LEXICAL_VERSION, LexicalIndex, write_lexical
 from skillret.index.store import VectorTable
 from skillret.types import Skill
 
@@ -104,7 +104,7 @@ class Cache:
         shutil.rmtree(self.folder / token, ignore_errors=True)
 
     def _lexical(self, token: str) -> Path:
-        return self.folder / token / "bm25"
+        return self.folder / token / f"bm25-v{LEXICAL_VERSION}"
 
 
 def _save(file: Path, array: np.ndarray[Any, Any]) -> None:

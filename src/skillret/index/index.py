@@ -142,8 +142,7 @@ class Index:
     def update(
         self,
         skills: Iterable[Skill],
-        encoder: Callable[[], Encoder],
-        profile: Profile,
+        encoder: Encoder,
         *,
         sources: Sources,
         fingerprint: str = "",
@@ -158,8 +157,7 @@ class Index:
 
         Args:
             skills: All skills the index is to hold; ids must be unique.
-            encoder: Gives the encoder; called only if a document has to be encoded.
-            profile: That encoder's complete profile.
+            encoder: Makes the vectors.
             sources: Where the skills come from.
             fingerprint: State of the sources.
             replace_encoder: Re-encode an index of another encoder instead of refusing.
@@ -173,6 +171,7 @@ class Index:
             InputError: If two skills have one id.
         """
         start = time.perf_counter()
+        profile = encoder.profile
         with self.store.writing(timeout):
             info = self.store.info()
             if not replace_encoder:
@@ -189,7 +188,7 @@ class Index:
             ]
             removed = [key for id_, (key, _, _) in known.items() if id_ not in wanted]
             vectors, encoded = self._vectors(
-                [wanted[id_] for id_ in stale], hashes, encoder, profile, progress
+                [wanted[id_] for id_ in stale], hashes, encoder, progress
             )
             meta = {
                 "profile": json.dumps(profile.to_json()),
@@ -256,11 +255,11 @@ class Index:
         self,
         skills: Sequence[Skill],
         hashes: Mapping[str, str],
-        encoder: Callable[[], Encoder],
-        profile: Profile,
+        encoder: Encoder,
         progress: Progress | None,
     ) -> tuple[dict[str, bytes], int]:
         """float16 bytes by content hash for all `skills`, and how many had to be encoded."""
+        profile = encoder.profile
         vectors = self.store.known_vectors(profile, (hashes[s.id] for s in skills))
         missing = {hashes[s.id]: s for s in skills if hashes[s.id] not in vectors}
         if not missing:
@@ -268,7 +267,6 @@ class Index:
         documents = {h: document_text(s, profile.template) for h, s in missing.items()}
         # Of one length together, longest first: less padding, and an honest estimate of time left.
         order = sorted(documents, key=lambda h: -len(documents[h]))
-        model = encoder()
         done = 0
 
         def advance(count: int) -> None:
@@ -279,7 +277,7 @@ class Index:
 
         for start in range(0, len(order), _CHUNK):
             chunk = order[start : start + _CHUNK]
-            rows = model.encode_documents([documents[h] for h in chunk], advance)
+            rows = encoder.encode_documents([documents[h] for h in chunk], advance)
             fresh = {h: row.tobytes() for h, row in zip(chunk, _halve(rows), strict=True)}
             self.store.add_pending(profile, fresh)
             vectors.update(fresh)

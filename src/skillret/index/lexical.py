@@ -1,8 +1,10 @@
 """BM25 by tantivy, over three fields: the whole document, and once more name and description.
 
 A term in the name or in the description says more about what a skill is for than one somewhere
-in its body, hence the two extra fields. Their weights come from the dev split
-(benchmarks/fusion.py).
+in its body, hence the two extra fields. Requests are full of words that say nothing about the
+skill they need ("I", "want", "could you", "please"); the usual stop list of 33 words leaves them
+in, and on dev they cost more than anything else tried. Field weights and stop words come from
+the dev split of OpenSkillRet (benchmarks/fusion.py).
 """
 
 from __future__ import annotations
@@ -25,9 +27,25 @@ from skillret.types import Skill
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["FIELD_WEIGHTS", "LexicalIndex", "write_lexical"]
+__all__ = ["FIELD_WEIGHTS", "LEXICAL_VERSION", "STOP_WORDS", "LexicalIndex", "write_lexical"]
 
-FIELD_WEIGHTS = {"text": 1.0, "name": 0.3, "description": 0.3}
+# Raised when the analyzer or the fields change: caches of another version are made anew.
+LEXICAL_VERSION = 1
+FIELD_WEIGHTS = {"text": 1.0, "name": 0.1, "description": 0.4}
+STOP_WORDS = frozenset(
+    """
+    a about above after again against all also am an and any are as at be because been before
+    being below between both but by can cannot could did do does doing don down during each few
+    for from further had has have having he her here hers herself him himself his how i if in
+    into is it its itself just let lets like me more most my myself need no nor not now of off on
+    once only or other our ours ourselves out over own please same she should so some such than
+    that the their theirs them themselves then there these they this those through to too under
+    until up us very want was we were what when where which while who whom why will with would
+    you your yours yourself yourselves
+    aren cant couldn couldnt didn didnt doesn doesnt dont id ill im isn ive thats wasn wont
+    wouldn youre d ll m re s t ve
+    """.split()
+)
 MAX_TERMS = 2000  # of one request; more come from pasted files
 
 _WRITER_BYTES = 64 * 1024 * 1024
@@ -40,7 +58,7 @@ def _analyzer() -> tantivy.TextAnalyzer:
     for part in (
         tantivy.Filter.remove_long(64),
         tantivy.Filter.lowercase(),
-        tantivy.Filter.stopword("english"),
+        tantivy.Filter.custom_stopword(sorted(STOP_WORDS)),
         tantivy.Filter.stemmer("english"),
     ):
         builder = builder.filter(part)
@@ -190,8 +208,8 @@ class LexicalIndex:
         return float(explanation["value"])
 
     def _terms(self, text: str) -> list[str]:
-        # A term said twice counts twice, as in the original formula.
-        return list(self._analyzer.analyze(text))[:MAX_TERMS]
+        # A term said twice counts once: in a long request repetition is style, not weight.
+        return list(dict.fromkeys(self._analyzer.analyze(text)))[:MAX_TERMS]
 
     def _query(self, terms: Sequence[str]) -> tantivy.Query | None:
         clauses = []

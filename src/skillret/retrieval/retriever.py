@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
-from skillret.encoders import DEFAULT_MODEL, Encoder, Float32, Profile, load_encoder, load_profile
-from skillret.errors import IndexBusyError, InputError, StoreError
-from skillret.index import Index, Sources, default_index_path
+from skillret.encoders import DEFAULT_MODEL, Encoder, Float32, load_encoder
+from skillret.errors import InputError
+from skillret.index import Index, default_index_path
 from skillret.index.dense import cosines, top_rows
 from skillret.index.index import Progress, Snapshot
 from skillret.retrieval.fusion import LEXICAL_CANDIDATES, fuse
+from skillret.retrieval.refresh import NO_USUAL_PLACES, refresh
 from skillret.retrieval.sentences import split_sentences
 from skillret.skills import Library
-from skillret.types import Explanation, Hit, Mode, Selection, UpdateReport
+from skillret.types import Explanation, Hit, Mode, Selection
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,42 +38,25 @@ class Retriever:
 
     Args:
         index: The index to search.
-        model: Name or folder of the encoder that the index was built with.
-        encoder: An encoder already loaded, instead of `model`.
+        encoder: The encoder that it was built with.
         mode: `hybrid`, `dense` or `lexical`.
-        trust_remote_code: Run Python code that a model brings along.
 
     Raises:
-        EncoderError: If the encoder cannot be loaded.
         EncoderMismatchError: If the index holds another encoder's vectors.
         InputError: If the mode is unknown.
 
     Example:
         >>> retriever = Retriever.open(library="examples/skills")
         >>> [hit.name for hit in retriever.search("turn this scanned PDF into a spreadsheet", k=1)]
-        ['pdf-table-extraction']
+        ['scanned-pdf-to-spreadsheet']
     """
 
-    def __init__(
-        self,
-        index: Index,
-        *,
-        model: str = DEFAULT_MODEL,
-        encoder: Encoder | None = None,
-        mode: Mode = "hybrid",
-        trust_remote_code: bool = False,
-    ) -> None:
+    def __init__(self, index: Index, encoder: Encoder, *, mode: Mode = "hybrid") -> None:
         self.index = index
+        self.encoder = encoder
         self.mode = _check_mode(mode)
         self._lock = threading.RLock()
-        self._encoder = encoder
-        self._load: Callable[[], Encoder] = lambda: load_encoder(
-            model, trust_remote_code=trust_remote_code
-        )
-        profile = encoder.profile if encoder is not None else load_profile(model)
-        # The profile of an ONNX model is known without its weights; others have to be loaded.
-        self.profile: Profile = profile or self.encoder.profile
-        index.check_encoder(self.profile)
+        index.check_encoder(encoder.profile)
 
     @classmethod
     def open(
@@ -89,8 +73,7 @@ class Retriever:
         """Open an index, or the index of a library, which is built or brought up to date first.
 
         Args:
-            index: An index file. Without `library` it is brought up to date from the folders it
-                was built from, as far as they and the file allow.
+            index: An index file. Without `library` it is searched as it is.
             library: Folder or folders with skills; without `index` too, the usual places.
             model: `default`, a folder or a hub id.
             mode: `hybrid`, `dense` or `lexical`.
@@ -102,40 +85,27 @@ class Retriever:
             InputError: If a folder is missing or no skill is found.
             StoreError: If the index cannot be opened or written.
             EncoderError: If the encoder cannot be loaded.
+            EncoderMismatchError: If an index given by name holds another encoder's vectors.
         """
         if isinstance(library, (str, os.PathLike)):
             library = [library]
+        mode = _check_mode(mode)
         tell = on_update or (lambda _: None)
+        encoder = load_encoder(model, trust_remote_code=trust_remote_code)
         if index is not None and not library:
-            opened = Index.open(index)
-            sources = Sources.from_info(opened.info())
-            found = _library_of(sources, tell)
-        else:
-            found = Library.open(*(library or ()))
-            if not found.roots:
-                raise InputError(
-                    "no skills found: neither the project nor the home directory has"
-                    " .agents/skills or .claude/skills; name a folder with --library DIR"
-                )
-            path = Path(index) if index is not None else default_index_path(found, model)
-            opened = Index.open(path, create=True)
-            sources = Sources.of(found)
+            return cls(Index.open(index), encoder, mode=mode)
+        found = Library.open(*(library or ()))
+        if not found.roots:
+            raise InputError(NO_USUAL_PLACES)
+        path = Path(index) if index is not None else default_index_path(found, model)
+        opened = Index.open(path, create=True)
         try:
-            retriever = cls(opened, model=model, mode=mode, trust_remote_code=trust_remote_code)
-            if found is not None:
-                retriever._refresh(found, sources, tell, progress)
+            # An index that nobody named is ours to re-encode, after an upgrade for example.
+            refresh(opened, found, encoder, tell, progress, replace_encoder=index is None)
+            return cls(opened, encoder, mode=mode)
         except BaseException:
             opened.close()
             raise
-        return retriever
-
-    @property
-    def encoder(self) -> Encoder:
-        """The encoder; loaded when it is first needed."""
-        with self._lock:
-            if self._encoder is None:
-                self._encoder = self._load()
-            return self._encoder
 
     def close(self) -> None:
         """Close the index."""
@@ -185,53 +155,12 @@ class Retriever:
             StoreError: If the index cannot be read.
         """
         hits = self.search(query, k=_SELECTED)
-        threshold = self.profile.threshold
+        threshold = self.encoder.profile.threshold
         best = max((h.dense for h in hits if h.dense is not None), default=None)
         if not hits or (threshold is not None and best is not None and best < threshold):
             return Selection(query, ())
         floor = _SELECTED_SHARE * hits[0].score
         return Selection(query, tuple(h for h in hits if h.score >= floor))
-
-    def _refresh(
-        self,
-        library: Library,
-        sources: Sources,
-        tell: Callable[[str], None],
-        progress: Progress | None,
-    ) -> UpdateReport | None:
-        """Bring the index up to date with a library; use it as it is where that cannot be."""
-        info = self.index.info()
-        built = info.generation > 0
-        same_sources = Sources.from_info(info) == sources
-        if built and same_sources and info.fingerprint == library.fingerprint:
-            return None
-        skills = library.skills
-        if not skills:
-            raise InputError(_nothing_found(library))
-        if not built:
-            tell(f"building the index of {len(skills)} skills (once; later runs only refresh it)")
-        try:
-            report = self.index.update(
-                skills,
-                lambda: self.encoder,
-                self.profile,
-                sources=sources,
-                fingerprint=library.fingerprint,
-                progress=progress,
-                timeout=0 if built and same_sources else None,
-            )
-        except (StoreError, IndexBusyError) as e:
-            if not built or not same_sources:
-                raise
-            tell(f"searching the index as it is: {e}")
-            return None
-        if report.dirty:
-            tell(
-                f"{'refreshed' if built else 'built'} the index in {report.seconds:.1f} s:"
-                f" {report.total} skills, {report.added} added, {report.changed} changed,"
-                f" {report.removed} removed, {report.encoded} encoded"
-            )
-        return report
 
     def _score(
         self, snapshot: Snapshot, text: str, mode: Mode
@@ -249,7 +178,7 @@ class Retriever:
             only = lexical if dense is None else dense
             assert only is not None
             return only, dense, lexical
-        return fuse(dense, lexical, self.profile.dense_weight), dense, lexical
+        return fuse(dense, lexical, self.encoder.profile.dense_weight), dense, lexical
 
     def _hits(
         self,
@@ -327,25 +256,3 @@ def _clean_query(query: str) -> str:
     if not text:
         raise InputError("the request is empty: say in a few words what you want to do")
     return text
-
-
-def _library_of(sources: Sources, tell: Callable[[str], None]) -> Library | None:
-    """The library an index was built from, if it still is there."""
-    if not sources.roots:
-        return None
-    try:
-        return sources.library()
-    except InputError as e:
-        tell(f"searching the index as it is: {e}")
-        return None
-
-
-def _nothing_found(library: Library) -> str:
-    places = ", ".join(str(r.path) for r in library.roots)
-    errors = [d for d in library.diagnostics if d.level == "error"]
-    reason = (
-        f"; {len(errors)} skipped, the first: {errors[0].path}: {errors[0].message}"
-        if errors
-        else ""
-    )
-    return f"no skills found in {places} (a skill is a folder with a SKILL.md){reason}"

@@ -41,7 +41,7 @@ class Root:
 class _Found:
     """A SKILL.md on disk, not yet read; `stamp` changes whenever the file does."""
 
-    path: Path
+    path: str
     root: int
     stamp: str
 
@@ -146,10 +146,13 @@ class Library:
         return self._read
 
     def _find(self) -> Iterator[_Found]:
-        seen: set[tuple[int, int]] = set()
         count = 0
+        seen: set[str] = set()  # a root may lie inside another
         for number, root in enumerate(self.roots):
-            for found in _walk(root.path, number, seen, self._walk_notes):
+            for found in _walk(root.path, number, self._walk_notes):
+                if found.path in seen:
+                    continue
+                seen.add(found.path)
                 count += 1
                 if count > MAX_SKILLS:
                     self._note("error", root.path, f"more than {MAX_SKILLS} skills; rest skipped")
@@ -164,17 +167,17 @@ def _diagnostic(level: str, path: Path | str, message: str) -> Diagnostic:
     return Diagnostic("error" if level == "error" else "warning", str(path), message)
 
 
-def _walk(
-    root: Path, number: int, seen: set[tuple[int, int]], notes: list[Diagnostic]
-) -> Iterator[_Found]:
-    """SKILL.md files below `root`, breadth first and in order of name, each real folder once.
+def _walk(root: Path, number: int, notes: list[Diagnostic]) -> Iterator[_Found]:
+    """SKILL.md files below `root`, breadth first and in order of name.
 
-    Links are followed as long as they stay inside the root.
+    Linked folders are not entered: what they lead to inside the root is found in its own place,
+    so no loop is possible. Plain strings and no needless calls to the system: every search of a
+    library comes through here.
     """
-    level = [root]
+    level = [str(root)]
     looked_into = 0
     for depth in range(MAX_DEPTH + 1):
-        below: list[Path] = []
+        below: list[str] = []
         for folder in level:
             looked_into += 1
             if looked_into > MAX_FOLDERS:
@@ -183,51 +186,47 @@ def _walk(
                 )
                 return
             try:
-                status = folder.stat()
-                if (status.st_dev, status.st_ino) in seen:
-                    continue
-                seen.add((status.st_dev, status.st_ino))
                 with os.scandir(folder) as entries:
-                    found, children = _look_into(folder, root, number, entries, notes)
+                    found, children = _look_into(root, number, entries, notes)
             except OSError as e:
-                if folder == root:
+                if depth == 0:
                     raise InputError(f"cannot read the folder {root}: {e.strerror}") from None
                 notes.append(_diagnostic("error", folder, f"cannot be read: {e.strerror}"))
                 continue
             if found is not None:
                 yield found
-                # A root that is itself a skill still is a place to find others.
-                children = [c for c in children if c.name not in _RESOURCES]
+                children = [c for c in children if c.rpartition(os.sep)[2] not in _RESOURCES]
             below.extend(children)
         if depth == MAX_DEPTH and below:
-            message = f"deeper than {MAX_DEPTH} folders below {root}; not searched"
-            notes.append(_diagnostic("warning", below[0].parent, message))
+            message = f"holds folders deeper than {MAX_DEPTH} below {root}; not searched"
+            notes.append(_diagnostic("warning", below[0].rpartition(os.sep)[0], message))
         level = below
 
 
 def _look_into(
-    folder: Path,
     root: Path,
     number: int,
     entries: Iterable[os.DirEntry[str]],
     notes: list[Diagnostic],
-) -> tuple[_Found | None, list[Path]]:
+) -> tuple[_Found | None, list[str]]:
     """The SKILL.md of one folder, if it has one, and the folders below it, in order of name."""
     found: _Found | None = None
-    children: list[Path] = []
+    children: list[str] = []
     for entry in entries:
         is_skill = entry.name == _SKILL_FILE
         if not is_skill and (entry.name in _SKIPPED or not _is_folder(entry)):
             continue
-        if entry.is_symlink() and not _stays_inside(entry.path, root):
+        linked = entry.is_symlink()
+        if linked and not _stays_inside(entry.path, root):
             message = "a link that leaves its root is not followed; name its target as a --library"
             notes.append(_diagnostic("warning", entry.path, message))
         elif not is_skill:
-            children.append(Path(entry.path))
+            if not linked:
+                children.append(entry.path)
         elif entry.is_file():
             s = entry.stat()
             stamp = f"{s.st_size}:{s.st_mtime_ns}:{s.st_ctime_ns}:{s.st_ino}"
-            found = _Found(Path(entry.path), number, stamp)
+            found = _Found(entry.path, number, stamp)
     return found, sorted(children)
 
 
@@ -252,8 +251,8 @@ def _read_all(found: Sequence[_Found], notes: list[Diagnostic]) -> list[Skill]:
     skills = []
     for item in found:
         try:
-            str(item.path).encode("utf-8")
-            with item.path.open("rb") as file:
+            item.path.encode("utf-8")
+            with open(item.path, "rb") as file:  # noqa: PTH123 (thousands of them)
                 data = file.read(MAX_FILE_BYTES + 1)
         except UnicodeEncodeError:
             shown = os.fsencode(item.path).decode("utf-8", "replace")
@@ -262,7 +261,7 @@ def _read_all(found: Sequence[_Found], notes: list[Diagnostic]) -> list[Skill]:
         except OSError as e:
             notes.append(_diagnostic("error", item.path, f"cannot be read: {e.strerror}"))
             continue
-        parsed, remarks = parse_skill(data, item.path.parent.name)
+        parsed, remarks = parse_skill(data, Path(item.path).parent.name)
         level = "warning" if parsed else "error"
         notes += [_diagnostic(level, item.path, remark) for remark in remarks]
         if parsed is not None:
@@ -272,16 +271,16 @@ def _read_all(found: Sequence[_Found], notes: list[Diagnostic]) -> list[Skill]:
                     name=parsed.name,
                     description=parsed.description,
                     body=parsed.body,
-                    path=str(item.path),
+                    path=item.path,
                     extra=parsed.extra,
                 )
             )
     return skills
 
 
-def _skill_id(name: str, path: Path) -> str:
+def _skill_id(name: str, path: str) -> str:
     """`name@hash of its path`: readable, and stable whatever other skills come and go."""
-    return f"{name}@{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    return f"{name}@{hashlib.sha256(path.encode()).hexdigest()[:8]}"
 
 
 def _collapse(skills: Sequence[Skill], notes: list[Diagnostic]) -> list[Skill]:

@@ -1,0 +1,171 @@
+"""Lexical settings and fusion, chosen on dev: prints NDCG@10 over all and by kind of request.
+
+    python benchmarks/fusion.py --dataset ../shared/data/openskillret --split dev
+
+The row that the package uses is marked; its settings are LEXICAL constants of
+skillret.index.lexical, `dense_weight` of the default profile and the form in
+skillret.retrieval.fusion. Never run this on a split that is reported as a test.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import pytrec_eval
+
+from skillret import load_encoder
+from skillret.encoders import Float32
+from skillret.evaluation.datasets import find_table, read_rows, read_skills
+from skillret.index import lexical as bm25
+from skillret.index.dense import top_rows
+from skillret.retrieval.fusion import LEXICAL_CANDIDATES, fuse
+from skillret.skills import document_text
+from skillret.types import Skill
+
+# The list that Lucene, tantivy and bm25s use for English.
+USUAL_STOP_WORDS = frozenset(
+    "a an and are as at be but by for if in into is it no not of on or such that the their then"
+    " there these they this to was will with".split()
+)
+DEPTH = 20
+
+
+class Scorer:
+    """NDCG@10 of score matrices `(queries, skills)`, over all and by kind."""
+
+    def __init__(self, ids: Sequence[str], queries: Sequence[dict[str, str]], qrels: dict) -> None:
+        self.ids = ids
+        self.queries = queries
+        self.evaluator = pytrec_eval.RelevanceEvaluator(qrels, {"ndcg_cut.10"})
+        self.kinds = sorted({q["kind"] for q in queries})
+
+    def header(self) -> None:
+        print(f"| system | all | {' | '.join(self.kinds)} |")
+        print("|---|" + "---:|" * (len(self.kinds) + 1))
+
+    def row(self, name: str, scores: Float32) -> None:
+        run = {}
+        for query, line in zip(self.queries, scores, strict=True):
+            rows = top_rows(line, DEPTH)
+            # Ranks as scores: the order is ours, whatever the evaluator does with ties.
+            run[query["id"]] = {self.ids[i]: float(DEPTH - r) for r, i in enumerate(rows)}
+        values = defaultdict(list)
+        per_query = self.evaluator.evaluate(run)
+        for query in self.queries:
+            value = per_query.get(query["id"], {}).get("ndcg_cut_10", 0.0)
+            values["all"].append(value)
+            values[query["kind"]].append(value)
+        cells = [f"{np.mean(values[k]):.4f}" for k in ("all", *self.kinds)]
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+
+
+def lexical_scores(
+    skills: Sequence[Skill], queries: Sequence[str], *, repeat: bool = False, **constants: object
+) -> Float32:
+    """BM25 of every skill for every query, with some of the package's settings replaced."""
+    with patch.multiple(bm25, **{"FIELD_WEIGHTS": bm25.FIELD_WEIGHTS, **constants}):
+        index = bm25.LexicalIndex(bm25.write_lexical(None, enumerate(skills)))
+        if repeat:
+            analyzer = index._analyzer
+            index._terms = lambda text: list(analyzer.analyze(text))  # type: ignore[method-assign]
+        scores = np.zeros((len(queries), len(skills)), dtype=np.float32)
+        for row, query in enumerate(queries):
+            keys, values = index.search(query, len(skills))
+            scores[row, keys] = values
+    return scores
+
+
+def by_row(combine: Callable[[Float32, Float32], Float32], a: Float32, b: Float32) -> Float32:
+    return np.stack([combine(x, y) for x, y in zip(a, b, strict=True)])
+
+
+def standardize(x: Float32) -> Float32:
+    return (x - x.mean()) / max(float(x.std()), 1e-9)
+
+
+def ranks(x: Float32) -> Float32:
+    return np.argsort(np.argsort(-x, kind="stable"), kind="stable").astype(np.float32)
+
+
+def keep_best(x: Float32, depth: int) -> Float32:
+    out = np.zeros_like(x)
+    rows = top_rows(x, depth)
+    out[rows] = x[rows]
+    return out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--dataset", type=Path, default=Path("../shared/data/openskillret"))
+    parser.add_argument("--split", default="dev")
+    args = parser.parse_args()
+    skills = read_skills(args.dataset, args.split)
+    files = {t: find_table(args.dataset, t, args.split) for t in ("queries", "qrels")}
+    if files["queries"] is None or files["qrels"] is None:
+        raise SystemExit(f"{args.dataset} has no queries and qrels of the split {args.split}")
+    queries = list(read_rows(files["queries"]))
+    qrels: dict[str, dict[str, int]] = defaultdict(dict)
+    for row in read_rows(files["qrels"]):
+        qrels[row["query_id"]][row["skill_id"]] = int(row["relevance"])
+    texts = [q["query"] for q in queries]
+    scorer = Scorer([s.id for s in skills], queries, dict(qrels))
+
+    encoder = load_encoder()
+    template = encoder.profile.template
+    documents = encoder.encode_documents([document_text(s, template) for s in skills])
+    dense = encoder.encode_queries(texts) @ documents.T
+    lexical = lexical_scores(skills, texts)
+    weight = encoder.profile.dense_weight
+
+    print(
+        f"{args.dataset.name}, {args.split}: NDCG@10,"
+        f" {len(queries)} requests, {len(skills)} skills\n"
+    )
+    scorer.header()
+    one_field = {"text": 1.0}
+    scorer.row(
+        "lexical, one field, usual stop words, terms repeated",
+        lexical_scores(
+            skills, texts, repeat=True, FIELD_WEIGHTS=one_field, STOP_WORDS=USUAL_STOP_WORDS
+        ),
+    )
+    scorer.row(
+        "... our stop words", lexical_scores(skills, texts, repeat=True, FIELD_WEIGHTS=one_field)
+    )
+    scorer.row("... each term once", lexical_scores(skills, texts, FIELD_WEIGHTS=one_field))
+    for name, description in ((0.3, 0.3), (0.2, 0.5), (0.0, 0.4), (0.5, 1.0)):
+        weights = {"text": 1.0, "name": name, "description": description}
+        scorer.row(
+            f"... name x {name}, description x {description}",
+            lexical_scores(skills, texts, FIELD_WEIGHTS=weights),
+        )
+    scorer.row("**... name x 0.1, description x 0.4 (lexical, as packaged)**", lexical)
+    scorer.row("**dense, as packaged**", dense)
+    for w in (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5):
+        mark = "**" if w == weight else ""
+        fused = by_row(
+            lambda d, x, w=w: fuse(d, keep_best(x, LEXICAL_CANDIDATES), w), dense, lexical
+        )
+        scorer.row(f"{mark}hybrid, dense weight {w}{mark}", fused)
+    for depth in (50, 1000, len(skills)):
+        fused = by_row(lambda d, x, n=depth: fuse(d, keep_best(x, n), weight), dense, lexical)
+        scorer.row(f"... {depth} lexical candidates", fused)
+    for w in (0.2, 0.3, 0.5):
+        fused = by_row(
+            lambda d, x, w=w: w * standardize(d) + (1 - w) * standardize(x), dense, lexical
+        )
+        scorer.row(f"z-scores added, dense weight {w}", fused)
+    for w in (0.2, 0.5):
+        fused = by_row(
+            lambda d, x, w=w: w / (61 + ranks(d)) + (1 - w) / (61 + ranks(x)), dense, lexical
+        )
+        scorer.row(f"reciprocal rank fusion, dense weight {w}", fused)
+
+
+if __name__ == "__main__":
+    main()

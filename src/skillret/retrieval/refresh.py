@@ -1,0 +1,87 @@
+"""Keeping an index in step with its library, without the user asking for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from skillret.encoders import Encoder
+from skillret.errors import EncoderMismatchError, InputError, StoreError
+from skillret.index import Index, Sources
+from skillret.index.index import Progress
+from skillret.skills import Library
+from skillret.types import UpdateReport
+
+__all__ = ["NO_USUAL_PLACES", "nothing_found", "refresh"]
+
+NO_USUAL_PLACES = (
+    "no skills found: neither the project nor the home directory has .agents/skills or"
+    " .claude/skills; name a folder with --library DIR"
+)
+
+
+def nothing_found(library: Library) -> str:
+    """What to tell someone whose folders hold no skill."""
+    places = ", ".join(str(r.path) for r in library.roots)
+    text = f"no skills found in {places}: a skill is a folder with a SKILL.md"
+    errors = [d for d in library.diagnostics if d.level == "error"]
+    if errors:
+        text += f"; {len(errors)} skipped, the first: {errors[0].path}: {errors[0].message}"
+    return text
+
+
+def refresh(
+    index: Index,
+    library: Library,
+    encoder: Encoder,
+    tell: Callable[[str], None],
+    progress: Progress | None = None,
+    *,
+    replace_encoder: bool = False,
+) -> UpdateReport | None:
+    """Bring an index up to date with its library; use it as it is where that cannot be.
+
+    An index that was built before is still good to search while another process writes it, or
+    on a disk that is full or read-only, so then `tell` is told why and nothing is raised.
+
+    Raises:
+        InputError: If the library holds no skill.
+        EncoderMismatchError: If the index holds another encoder's vectors.
+        StoreError: If there is nothing to search and it cannot be built.
+    """
+    info = index.info()
+    sources = Sources.of(library)
+    same_encoder = info.profile is None or info.profile.identity == encoder.profile.identity
+    if not same_encoder and not replace_encoder:
+        index.check_encoder(encoder.profile, info)
+    usable = info.generation > 0 and Sources.from_info(info) == sources and same_encoder
+    if usable and info.fingerprint == library.fingerprint:
+        return None
+    skills = library.skills
+    if not skills:
+        raise InputError(nothing_found(library))
+    if not usable:
+        tell(f"building the index of {len(skills)} skills (once; later runs only refresh it)")
+    try:
+        report = index.update(
+            skills,
+            encoder,
+            sources=sources,
+            fingerprint=library.fingerprint,
+            replace_encoder=replace_encoder,
+            progress=progress,
+            timeout=0 if usable else None,
+        )
+    except EncoderMismatchError:
+        raise
+    except StoreError as e:
+        if not usable:
+            raise
+        tell(f"searching the index as it is: {e}")
+        return None
+    if report.dirty:
+        tell(
+            f"{'refreshed' if usable else 'built'} the index in {report.seconds:.1f} s:"
+            f" {report.total} skills, {report.added} added, {report.changed} changed,"
+            f" {report.removed} removed, {report.encoded} encoded"
+        )
+    return report
