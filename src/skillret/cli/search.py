@@ -18,6 +18,7 @@ from skillret.cli.common import (
     wrap,
 )
 from skillret.retrieval import Retriever
+from skillret.retrieval.retriever import clean_query
 from skillret.types import Hit
 
 __all__ = ["configure", "run"]
@@ -58,7 +59,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    request = sys.stdin.read() if args.request == "-" else args.request
+    # Checked here as well: an empty request should not first build an index.
+    request = clean_query(sys.stdin.read() if args.request == "-" else args.request)
     with progress_bar("encoding") as progress:
         retriever = Retriever.open(
             index=args.index,
@@ -75,10 +77,10 @@ def run(args: argparse.Namespace) -> int:
         took = (time.perf_counter() - start) * 1000
         model = retriever.encoder.profile.name
     if args.json:
-        document = {"query": request.encode("utf-8", "replace").decode(), "mode": args.mode}
         print_json(
             {
-                **document,
+                "query": request,
+                "mode": args.mode,
                 "model": model,
                 "took_ms": round(took, 3),
                 "hits": [_json(h) for h in hits],

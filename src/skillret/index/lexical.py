@@ -105,11 +105,11 @@ def write_lexical(
         writer = index.writer(heap_size=_WRITER_BYTES, num_threads=1)
         changed = 0
         for key in removed:
-            writer.delete_documents("key", key)
+            writer.delete_documents_by_term("key", key)
             changed += 1
         for key, skill in upserts:
             if base is not None:
-                writer.delete_documents("key", key)
+                writer.delete_documents_by_term("key", key)
             document = tantivy.Document(
                 key=key,
                 text=f"{skill.name} {skill.description} {skill.body}",

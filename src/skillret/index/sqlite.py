@@ -70,10 +70,15 @@ class SqliteStore:
         self._lock_timeout = lock_timeout
         self._depth = 0
         self.read_only = False
-        if not create and not path.is_file():
-            raise StoreError(f"no index at {path}: make one with `skillret index build`")
         if path.is_dir():
             raise StoreError(f"{path} is a folder; an index is a file")
+        if not create and not path.is_file():
+            raise StoreError(f"no index at {path}: make one with `skillret index build`")
+        if _is_truncated(path):
+            raise IndexCorruptError(
+                f"{path} is damaged, its end is missing: delete it and build it again with"
+                " `skillret index build`"
+            )
         try:
             if create:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -415,3 +420,25 @@ def _is_writable(path: Path) -> bool:
     import os
 
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+
+
+def _is_truncated(path: Path) -> bool:
+    """Whether an SQLite file is shorter than its header says (file format, section 1.3.8).
+
+    SQLite itself would only notice when it reads one of the missing pages. A file with a
+    write-ahead log beside it may be short for a good reason, and SQLite mends it.
+    """
+    wal = path.with_name(path.name + "-wal")
+    try:
+        if wal.exists() and wal.stat().st_size > 0:
+            return False
+        with path.open("rb") as file:
+            header = file.read(100)
+        size = path.stat().st_size
+    except OSError:
+        return False
+    if not header.startswith(b"SQLite format 3\0"):
+        return False
+    page_size = int.from_bytes(header[16:18], "big")
+    pages = int.from_bytes(header[28:32], "big")
+    return size < (65536 if page_size == 1 else page_size) * pages

@@ -25,7 +25,7 @@ from skillret.types import Explanation, Hit, Mode, Selection
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["MAX_QUERY_CHARACTERS", "Retriever"]
+__all__ = ["MAX_QUERY_CHARACTERS", "Retriever", "clean_query"]
 
 MAX_QUERY_CHARACTERS = 100_000  # the rest of a longer request is not read
 _MAX_SENTENCES = 64  # explained of one request
@@ -133,7 +133,7 @@ class Retriever:
             StoreError: If the index cannot be read.
         """
         mode = self.mode if mode is None else _check_mode(mode)
-        text = _clean_query(query)
+        text = clean_query(query)
         if k < 1:
             raise InputError(f"k must be at least 1, got {k}")
         with self._lock:
@@ -143,7 +143,7 @@ class Retriever:
             if mode == "lexical":
                 rows = rows[scores[rows] > 0]
             hits = self._hits(snapshot, rows, scores, dense, lexical)
-            return self._explain(snapshot, text, mode, rows, hits) if explain else hits
+            return self._explain(snapshot, text, mode, rows, hits) if explain and hits else hits
 
     def select(self, query: str) -> Selection:
         """The set of skills to hand to an agent: the best hit and those that come close to it.
@@ -250,7 +250,12 @@ def _check_mode(mode: str) -> Mode:
     raise InputError(f"unknown mode {mode!r}: choose hybrid, dense or lexical")
 
 
-def _clean_query(query: str) -> str:
+def clean_query(query: str) -> str:
+    """A request as it is searched: stripped, cut at 100,000 characters, valid Unicode.
+
+    Raises:
+        InputError: If nothing is left.
+    """
     # Surrogates come from arguments that are no UTF-8; nothing below can take them.
     text = query[:MAX_QUERY_CHARACTERS].encode("utf-8", "replace").decode("utf-8").strip()
     if not text:

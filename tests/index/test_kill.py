@@ -1,0 +1,94 @@
+"""`kill -9` at random moments: nothing that was reported as stored is lost."""
+
+import itertools
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+from tests.conftest import ROOT, HashEncoder, make_skill
+
+from skillret import Index, Skill
+from skillret.skills import document_text
+
+
+def libraries(seed):
+    """Without end: libraries of about 32 skills, each unlike the one before."""
+    rng = random.Random(seed)
+    while True:
+        yield [
+            make_skill(f"s{i}", body=f"text {rng.randrange(3)} of s{i}")
+            for i in range(40)
+            if rng.random() < 0.8
+        ]
+
+
+# Builds and updates without end; says so when the next library is stored.
+_WRITER = """
+    import sys, time
+    from tests.conftest import HashEncoder
+    from tests.index.test_kill import libraries
+    import skillret, skillret.index.index as module
+    from skillret.index import Sources
+    module._CHUNK = 4
+    class Slow(HashEncoder):
+        def encode_documents(self, texts, progress=None):
+            time.sleep(0.003)
+            return super().encode_documents(texts, progress)
+    encoder = Slow()
+    index = skillret.Index.open(sys.argv[1], create=True)
+    print("ready", flush=True)
+    for number, skills in enumerate(libraries(int(sys.argv[2]))):
+        index.update(skills, encoder, sources=Sources(dataset="test"))
+        print("stored", number, flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_fifty_kills_lose_nothing(tmp_path):
+    path = tmp_path / "i.db"
+    rng = random.Random(7)
+    encoder = HashEncoder()
+    reported = 0
+    before: list[Skill] = []
+    for round_ in range(50):
+        process = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(_WRITER), str(path), str(round_)],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        # The moment of the kill is the input of this test, not a wait for something.
+        time.sleep(rng.uniform(0.0, 0.15))
+        process.send_signal(signal.SIGKILL)
+        lines = process.stdout.read().splitlines()
+        process.stdout.close()
+        process.wait()
+        reported += len(lines)
+
+        with Index.open(path) as index:
+            stored = {skill.name: skill for _, skill in index.store.skills()}
+            # What was reported last, or the one after it if the kill came before the report.
+            sequence = [before, *itertools.islice(libraries(round_), len(lines) + 1)]
+            before = list(stored.values())
+            state = {(s.name, s.body) for s in before}
+            assert state in [{(s.name, s.body) for s in skills} for skills in sequence[-2:]]
+            snapshot = index.snapshot()
+            assert len(snapshot.lexical) == len(snapshot.table.keys) == len(stored)
+            for key, record in index.records(snapshot.table.keys.tolist()).items():
+                row = snapshot.table.keys.tolist().index(key)
+                text = document_text(stored[record.name], encoder.profile.template)
+                cosine = encoder.encode_queries([text])[0] @ snapshot.table.vectors[row]
+                assert cosine > 0.999, record
+                found, _ = snapshot.lexical.search(record.name, 40)
+                assert key in found.tolist()
+        with sqlite3.connect(path) as db:
+            assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        db.close()
+    assert reported > 50

@@ -1,0 +1,63 @@
+import bm25s
+import numpy as np
+import pytest
+from tests.conftest import SKILLS, make_skill
+
+from skillret.index import lexical as module
+from skillret.index.lexical import LexicalIndex, write_lexical
+
+
+def search(skills, text, k=10):
+    keys, scores = LexicalIndex(write_lexical(None, enumerate(skills))).search(text, k)
+    return keys.tolist(), scores
+
+
+def test_shared_words_are_found_whatever_their_form():
+    assert search(SKILLS, "The pod CRASHED and restarted!")[0] == [1]
+
+
+def test_words_without_meaning_and_other_scripts_find_nothing():
+    for text in ("could you please help me with this", "将扫描件转换为表格", "🎉🎉", "", "!?"):
+        assert search(SKILLS, text)[0] in ([], [3]), text  # "help" is no stop word
+
+
+def test_a_word_said_twice_counts_once():
+    once, twice = (search(SKILLS, t)[1] for t in ("commits", "commits commits commits"))
+    np.testing.assert_array_equal(once, twice)
+
+
+def test_k_may_exceed_the_index():
+    assert len(search(SKILLS, "pdf pods commits meals", 10_000)[0]) == 4
+
+
+def test_scores_are_those_of_bm25s(monkeypatch):
+    """One field, the same tokens and the same constants: the formula of another library."""
+    monkeypatch.setattr(module, "FIELD_WEIGHTS", {"text": 1.0})
+    rng = np.random.default_rng(0)
+    # Up to 40 words: below that tantivy stores the length of a field exactly.
+    texts = [
+        " ".join(f"w{n}" for n in rng.integers(0, 60, rng.integers(5, 38))) for _ in range(200)
+    ]
+    skills = [make_skill("x", "y", t) for t in texts]
+    ours = LexicalIndex(write_lexical(None, enumerate(skills)))
+    corpus = [f"x y {t}".split() for t in texts]
+    theirs = bm25s.BM25(k1=1.2, b=0.75, method="lucene")
+    theirs.index(corpus, show_progress=False)
+    for _ in range(20):
+        query = [f"w{n}" for n in set(rng.integers(0, 60, 4).tolist())]
+        expected = theirs.get_scores(query)
+        keys, scores = ours.search(" ".join(query), 200)
+        # Lucene's variant leaves out the constant factor k1 + 1.
+        np.testing.assert_allclose(scores / 2.2, expected[keys], rtol=1e-4)
+        assert len(keys) == (expected > 0).sum()
+
+
+def test_terms_explain_a_score():
+    index = LexicalIndex(write_lexical(None, enumerate(SKILLS)))
+    text = "which commits go into the release notes"
+    keys, scores = index.search(text, 1)
+    terms = index.term_scores(text, [2, 0])
+    assert {t for t, _ in terms[2]} == {"release", "notes", "commits"}
+    assert sum(s for _, s in terms[2]) == pytest.approx(float(scores[0]), rel=1e-5)
+    assert keys.tolist() == [2]
+    assert terms[0] == []

@@ -1,0 +1,203 @@
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from tests.conftest import ROOT, SKILLS, HashEncoder, fill, write_skill
+
+from skillret import Index, Retriever
+from skillret.errors import EncoderMismatchError, InputError
+from skillret.retrieval.retriever import MAX_QUERY_CHARACTERS
+
+
+@pytest.fixture
+def retriever(tmp_path, encoder):
+    with Retriever(fill(tmp_path / "i.db", encoder=encoder), encoder) as retriever:
+        yield retriever
+
+
+def names(hits):
+    return [h.name for h in hits]
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "dense", "lexical"])
+def test_every_mode_finds_the_skill_that_was_asked_for(retriever, mode):
+    for skill in SKILLS:
+        hits = retriever.search(skill.description, k=3, mode=mode)
+        assert hits[0].name == skill.name
+        assert [h.rank for h in hits] == list(range(1, len(hits) + 1))
+        assert [h.score for h in hits] == sorted((h.score for h in hits), reverse=True)
+        assert (hits[0].dense is None) == (mode == "lexical")
+        assert (hits[0].lexical is None) == (mode == "dense")
+
+
+def test_lexical_returns_only_what_shares_a_word(retriever):
+    assert names(retriever.search("commits", k=4, mode="lexical")) == ["release-notes"]
+    assert retriever.search("zebra", mode="lexical") == []
+    assert len(retriever.search("zebra", k=4)) == 4
+
+
+def test_k_is_a_maximum_and_at_least_one(retriever):
+    assert len(retriever.search("pods", k=10_000)) == 4
+    for k in (0, -1):
+        with pytest.raises(InputError, match="k must be at least 1"):
+            retriever.search("pods", k=k)
+
+
+@pytest.mark.parametrize("query", ["", "  \n\t"])
+def test_an_empty_request_is_refused(retriever, query):
+    with pytest.raises(InputError, match="request is empty"):
+        retriever.search(query)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["pods " * 20_000, "容器不断重启", "🎉🔥", "caf\udce9 pods", "\0", "((((AND", "a" * 200_000],
+)
+def test_odd_requests_get_an_answer(retriever, query):
+    assert len(retriever.search(query, k=2)) == 2
+    assert len(retriever.search(query, k=2, explain=True)) == 2
+
+
+def test_a_request_is_read_up_to_its_limit(retriever):
+    head = "pods " * (MAX_QUERY_CHARACTERS // 5)
+    assert retriever.search(head + "commits", mode="lexical") == retriever.search(
+        head, mode="lexical"
+    )
+
+
+def test_an_unknown_mode_is_refused(retriever):
+    with pytest.raises(InputError, match="unknown mode 'fuzzy'"):
+        retriever.search("pods", mode="fuzzy")
+
+
+def test_an_explanation_names_words_and_the_sentence(retriever):
+    query = "My week was long. The pods crash all day. I like tea."
+    (hit,) = retriever.search(query, k=1, explain=True)
+    assert hit.name == "kubernetes-debugging"
+    assert {t for t, _ in hit.explanation.terms} == {"pods", "crash"}
+    assert {s for s, _ in hit.explanation.sentences} == {
+        "My week was long.",
+        "The pods crash all day.",
+        "I like tea.",
+    }
+    (lexical,) = retriever.search(query, k=1, explain=True, mode="lexical")
+    assert lexical.explanation.sentences[0][0] == "The pods crash all day."
+    (dense,) = retriever.search(query, k=1, explain=True, mode="dense")
+    assert dense.explanation.terms == ()
+
+
+def test_equal_scores_come_in_the_order_of_the_index(tmp_path, encoder):
+    from tests.conftest import make_skill
+
+    twins = [make_skill("twin", "Same.", "Same.", id=f"t{i}") for i in range(30)]
+    with Retriever(fill(tmp_path / "t.db", twins, encoder), encoder) as retriever:
+        for mode in ("dense", "hybrid"):
+            assert [h.id for h in retriever.search("same twin", k=7, mode=mode)] == [
+                f"t{i}" for i in range(7)
+            ]
+
+
+def test_an_empty_index_answers_with_nothing(tmp_path, encoder):
+    with Retriever(Index.open(tmp_path / "e.db", create=True), encoder) as retriever:
+        for mode in ("hybrid", "dense", "lexical"):
+            assert retriever.search("anything", mode=mode, explain=True) == []
+        assert retriever.select("anything").abstained
+
+
+def test_an_index_of_another_encoder_is_refused(tmp_path, encoder):
+    with fill(tmp_path / "i.db", encoder=encoder) as index, pytest.raises(EncoderMismatchError):
+        Retriever(index, HashEncoder("other"))
+
+
+def test_a_selection_holds_the_best_and_what_comes_close(retriever):
+    selection = retriever.select("release notes from commits")
+    assert names(selection.hits)[0] == "release-notes"
+    assert not selection.abstained
+    assert all(h.score >= 0.6 * selection.hits[0].score for h in selection.hits)
+
+
+def test_threads_share_a_retriever(retriever):
+    queries = [s.description for s in SKILLS] * 10
+    expected = [retriever.search(q) for q in queries]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(retriever.search, queries)) == expected
+
+
+def test_it_follows_a_changed_index(tmp_path, encoder):
+    from skillret.index import Sources
+
+    with Retriever(fill(tmp_path / "i.db", encoder=encoder), encoder) as retriever:
+        assert "meal-planner" in names(retriever.search("meals", k=4))
+        with Index.open(tmp_path / "i.db") as writer:
+            writer.update(SKILLS[:3], encoder, sources=Sources(dataset="test"))
+        assert "meal-planner" not in names(retriever.search("meals", k=4))
+
+
+# --- Retriever.open, with the packaged encoder ------------------------------------------------
+
+
+def test_open_builds_refreshes_and_says_so(library):
+    said = []
+    for _ in range(2):
+        with Retriever.open(library=library, on_update=said.append) as retriever:
+            assert retriever.search("which pods crash?", k=1)[0].name == "kubernetes-debugging"
+    assert ["building" in s for s in said] == [True, False]
+    assert "built" in said[1]
+    said.clear()
+    write_skill(library, "tax-return", "Fill in a tax return.")
+    with Retriever.open(library=library, on_update=said.append) as retriever:
+        assert retriever.search("my taxes", k=1)[0].name == "tax-return"
+    assert len(said) == 1
+    assert "5 skills, 1 added, 0 changed, 0 removed, 1 encoded" in said[0]
+
+
+def test_open_without_any_skill_says_where_it_looked(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"\.agents/skills.*--library"):
+        Retriever.open()
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "SKILL.md").write_text("no front matter")
+    with pytest.raises(InputError, match=r"no skills found in .*empty.*1 skipped.*no front matter"):
+        Retriever.open(library=tmp_path / "empty")
+
+
+def test_an_index_that_nobody_named_is_re_encoded_after_an_upgrade(library):
+    from skillret import Library
+    from skillret.index import default_index_path
+
+    found = Library.open(library)
+    path = default_index_path(found, "default")
+    path.parent.mkdir(parents=True)
+    fill(path, found.skills).close()
+    with Retriever.open(library=library) as retriever:
+        assert retriever.search("crash", k=1)[0].name == "kubernetes-debugging"
+    named = library.parent / "named.db"
+    fill(named, found.skills).close()
+    with pytest.raises(EncoderMismatchError, match="skillret index build"):
+        Retriever.open(library=library, index=named)
+
+
+def test_a_busy_writer_does_not_stop_a_search(library):
+    with Retriever.open(library=library) as retriever:
+        write_skill(library, "tax-return", "Fill in a tax return.")
+        said = []
+        with (
+            retriever.index.store.writing(),
+            Retriever.open(library=library, on_update=said.append) as second,
+        ):
+            assert second.search("crash", k=1)[0].name == "kubernetes-debugging"
+    assert len(said) == 1
+    assert said[0].startswith("searching the index as it is: another process is writing")
+
+
+def test_a_search_imports_nothing_heavy(library):
+    code = (
+        "import sys, skillret\n"
+        "r = skillret.Retriever.open(library=sys.argv[1])\n"
+        "r.search('pods'); r.close()\n"
+        "heavy = {'torch', 'sentence_transformers', 'transformers', 'fastapi', 'mcp',"
+        " 'matplotlib', 'pyarrow', 'pymilvus', 'ray', 'huggingface_hub', 'pytrec_eval'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(library)], check=True, cwd=ROOT)

@@ -1,0 +1,176 @@
+import os
+
+import pytest
+from tests.conftest import write_skill
+
+from skillret import Library
+from skillret.errors import InputError
+from skillret.skills import Root, default_roots
+from skillret.skills import library as module
+
+
+def notes(library):
+    return [f"{d.level}: {d.message}" for d in library.diagnostics]
+
+
+def test_skills_are_found_in_order_and_know_their_path(library):
+    found = Library.open(library)
+    assert [s.name for s in found] == [
+        "kubernetes-debugging",
+        "meal-planner",
+        "pdf-tables",
+        "release-notes",
+    ]
+    assert found.skills[2].path == str(library / "pdf-tables" / "SKILL.md")
+    assert found.skills[2].id.startswith("pdf-tables@")
+    assert found.diagnostics == []
+
+
+def test_a_missing_root_and_a_file_as_root_are_refused(tmp_path):
+    with pytest.raises(InputError, match="no such folder"):
+        Library.open(tmp_path / "nowhere")
+    file = tmp_path / "file"
+    file.write_text("x")
+    with pytest.raises(InputError, match="not a folder"):
+        Library.open(file)
+
+
+def test_an_unreadable_folder_is_reported_and_an_unreadable_root_refused(library, monkeypatch):
+    (library / "closed").mkdir()
+    real = os.scandir
+
+    def scandir(folder):
+        if str(folder) in refused:
+            raise PermissionError(13, "Permission denied")
+        return real(folder)
+
+    # Not by chmod: to root every folder is readable.
+    monkeypatch.setattr(os, "scandir", scandir)
+    refused = {str(library / "closed")}
+    found = Library.open(library)
+    assert (len(found), notes(found)) == (4, ["error: cannot be read: Permission denied"])
+    refused = {str(library)}
+    with pytest.raises(InputError, match=r"cannot read the folder .*library: Permission denied"):
+        Library.open(library)
+
+
+def test_repositories_packages_and_resources_of_a_skill_are_not_searched(library):
+    for skipped in (".git", "node_modules", "pdf-tables/references", "pdf-tables/scripts"):
+        write_skill(library / skipped, "hidden")
+    write_skill(library / "group", "nested-skill")
+    assert [s.name for s in Library.open(library) if s.name in ("hidden", "nested-skill")] == [
+        "nested-skill"
+    ]
+
+
+def test_depth_and_count_are_bounded(library, monkeypatch):
+    deep = library
+    for level in range(module.MAX_DEPTH + 1):
+        deep = deep / f"d{level}"
+    write_skill(deep, "too-deep")
+    found = Library.open(library)
+    assert len(found) == 4
+    assert any("deeper than" in n for n in notes(found))
+    monkeypatch.setattr(module, "MAX_SKILLS", 2)
+    found = Library.open(library)
+    assert len(found) == 2
+    assert any("more than 2 skills" in n for n in notes(found))
+
+
+def test_a_huge_skill_file_is_cut_with_a_remark(library):
+    file = write_skill(library, "huge")
+    with file.open("ab") as out:
+        out.truncate(50 * 1024 * 1024)
+    found = Library.open(library)
+    assert len(found) == 5
+    assert "warning: only its first 1024 KiB are read" in notes(found)
+
+
+def test_a_link_loop_ends(library):
+    (library / "pdf-tables" / "self").symlink_to(library, target_is_directory=True)
+    (library / "loop").symlink_to(library / "loop")
+    assert len(Library.open(library)) == 4
+
+
+def test_links_that_leave_the_root_are_not_followed_but_named(library, tmp_path):
+    outside = write_skill(tmp_path / "outside", "secret").parent
+    (library / "out").symlink_to(outside, target_is_directory=True)
+    inside = library / "a-file-link"
+    inside.mkdir()
+    (inside / "SKILL.md").symlink_to(outside / "SKILL.md")
+    found = Library.open(library)
+    assert "secret" not in [s.name for s in found]
+    assert sum("leaves its root" in n for n in notes(found)) == 2
+
+
+def test_two_skills_of_one_name_are_kept_and_told_apart(library):
+    write_skill(library / "other", "pdf-tables", "Another skill.", "Other body.")
+    found = [s for s in Library.open(library) if s.name == "pdf-tables"]
+    assert len({s.id for s in found}) == 2
+    assert [s.shadowed_by for s in found] == [None, found[0].path]
+
+
+def test_copies_are_collapsed_and_stubs_are_not(library):
+    original = (library / "pdf-tables" / "SKILL.md").read_text()
+    (library / "z-copy").mkdir()
+    (library / "z-copy" / "SKILL.md").write_text(original)
+    (library / "z-renamed").mkdir()
+    (library / "z-renamed" / "SKILL.md").write_text(
+        original.replace("name: pdf-tables", "name: z-renamed")
+    )
+    write_skill(library, "stub-a", "One thing.", "See the README.")
+    write_skill(library, "stub-b", "Another thing.", "See the README.")
+    found = {s.name: s for s in Library.open(library)}
+    assert set(found) & {"z-renamed", "z-copy"} == set()
+    assert len(found["pdf-tables"].aliases) == 2
+    assert {"stub-a", "stub-b"} <= set(found)
+
+
+def test_the_project_comes_before_the_user_and_shadowing_is_reported(tmp_path, home):
+    project = tmp_path / "project"
+    (project / ".git").mkdir(parents=True)
+    below = project / "src" / "deep"
+    below.mkdir(parents=True)
+    write_skill(home / ".claude" / "skills", "pdf-tables", "Of the user.", "User body.")
+    write_skill(project / ".claude" / "skills", "pdf-tables", "Of the project.", "Project body.")
+    write_skill(below / ".agents" / "skills", "local")
+    roots = default_roots(below, home)
+    assert [r.scope for r in roots] == ["project", "project", "user"]
+    found = Library(roots)
+    assert [s.description for s in found] == ["A skill.", "Of the project.", "Of the user."]
+    assert found.skills[2].shadowed_by == found.skills[1].path
+    assert any("shadowed by" in n for n in notes(found))
+
+
+def test_outside_a_repository_only_the_folder_itself_is_the_project(tmp_path, home):
+    write_skill(tmp_path / ".claude" / "skills", "above")
+    here = tmp_path / "here"
+    here.mkdir()
+    assert default_roots(here, home) == []
+
+
+def test_the_fingerprint_changes_with_any_skill_and_only_then(library):
+    before = Library.open(library).fingerprint
+    assert Library.open(library).fingerprint == before
+    (library / "README.md").write_text("not a skill")
+    assert Library.open(library).fingerprint == before
+    write_skill(library, "meal-planner", "Changed.")
+    after = Library.open(library).fingerprint
+    assert after != before
+    (library / "pdf-tables" / "SKILL.md").unlink()
+    assert Library.open(library).fingerprint not in (before, after)
+
+
+def test_a_root_inside_another_is_read_once(library):
+    found = Library([Root(library.resolve()), Root((library / "pdf-tables").resolve())])
+    assert len(found) == 4
+
+
+def test_a_path_that_is_no_utf8_is_reported(library):
+    try:
+        write_skill(library, os.fsdecode(b"caf\xe9"))
+    except (OSError, UnicodeEncodeError):
+        pytest.skip("the file system wants UTF-8")
+    found = Library.open(library)
+    assert len(found) == 4
+    assert "error: its path is not UTF-8; rename it" in notes(found)

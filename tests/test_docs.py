@@ -1,0 +1,75 @@
+"""Docs cannot drift: their examples run."""
+
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from skillret.cli import main
+from tests.conftest import ROOT
+
+_BLOCK = re.compile(
+    r"(?P<skip><!-- no test[^\n]*-->\n)?```(?P<kind>\w+)\n(?P<code>.*?)```", re.DOTALL
+)
+FILES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(kind):
+    return [
+        pytest.param(m["code"], id=f"{file.name}-{number}")
+        for file in FILES
+        for number, m in enumerate(_BLOCK.finditer(file.read_text(encoding="utf-8")))
+        if m["kind"] == kind and not m["skip"]
+    ]
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_python_blocks_run(code):
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True)
+
+
+@pytest.mark.parametrize("code", blocks("sh"))
+def test_commands_run(code, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    for line in code.splitlines():
+        words = shlex.split(line, comments=True)
+        if words[:1] == ["skillret"]:
+            assert main(words[1:]) == 0, line
+        elif words[:1] == ["make"]:
+            assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE), line
+
+
+def test_the_examples_run(capsys):
+    for name in ("demo.py", "quickstart.py"):
+        out = subprocess.run(
+            [sys.executable, str(ROOT / "examples" / name)],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        assert "scanned-pdf-to-spreadsheet" in out
+
+
+def test_links_lead_somewhere():
+    for file in FILES:
+        for target in re.findall(r"\]\(([^)#]+)\)", file.read_text(encoding="utf-8")):
+            if "://" not in target:
+                assert (file.parent / target).exists(), f"{file.name}: {target}"
+
+
+def test_every_example_skill_is_valid():
+    from skillret import Library
+
+    library = Library.open(ROOT / "examples" / "skills")
+    assert [d for d in library.diagnostics] == []
+    assert len(library) >= 40
+
+
+def test_the_readme_s_first_answer_is_what_is_printed(capsys):
+    arguments = ["--library", str(ROOT / "examples" / "skills"), "-k", "1", "--explain"]
+    main(["search", "turn this scanned PDF into a spreadsheet", *arguments])
+    printed = capsys.readouterr().out.replace(str(ROOT), "...")
+    assert printed.strip() in (ROOT / "README.md").read_text(encoding="utf-8")
