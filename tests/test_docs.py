@@ -64,7 +64,7 @@ def test_every_example_skill_is_valid():
     from skillret import Library
 
     library = Library.open(ROOT / "examples" / "skills")
-    assert [d for d in library.diagnostics] == []
+    assert library.diagnostics == []
     assert len(library) >= 40
 
 
@@ -72,4 +72,10 @@ def test_the_readme_s_first_answer_is_what_is_printed(capsys):
     arguments = ["--library", str(ROOT / "examples" / "skills"), "-k", "1", "--explain"]
     main(["search", "turn this scanned PDF into a spreadsheet", *arguments])
     printed = capsys.readouterr().out.replace(str(ROOT), "...")
-    assert printed.strip() in (ROOT / "README.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    # Without the figures: they depend on the processor and on the other examples.
+    assert _masked(printed) in _masked(readme)
+
+
+def _masked(text):
+    return " ".join(re.sub(r"[0-9]+\.[0-9]+", "#", text).split())
