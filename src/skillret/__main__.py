@@ -1,6 +1,6 @@
 """`python -m skillret`."""
 
-from skillret.cli import main
+from skillret.cli import entry
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    entry()

@@ -205,3 +205,14 @@ def test_a_closed_pipe_is_no_error(library):
     process.stderr.close()
     assert process.wait() == 0, err
     assert "Error" not in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"), [(["pods"], 0), ([" "], 1), (["pods", "-k", "0"], 2)]
+)
+def test_the_program_ends_with_the_status_and_all_output(library, arguments, status):
+    command = [sys.executable, "-m", "skillret", "search", *arguments, "--library", str(library)]
+    out = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert out.returncode == status
+    assert ("kubernetes-debugging" in out.stdout) == (status == 0)
+    assert (out.stderr != "") or status == 0

@@ -243,6 +243,13 @@ def test_an_interrupted_build_goes_on_where_it_was(tmp_path, monkeypatch):
         assert (index.info().skills, index.info().pending) == (4, 0)
 
 
+@pytest.mark.parametrize("name", ["a b.db", "100%.db", "what?.db", "#1.db", "%3f.db", "ü.db"])
+def test_a_path_may_hold_any_character(tmp_path, name):
+    with fill(tmp_path / name) as index:
+        assert len(names(index)) == 4
+    assert (tmp_path / name).is_file()
+
+
 # --- files that are no index -----------------------------------------------------------------
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -55,6 +54,8 @@ class Cache:
         Raises:
             StoreError: If it cannot be written.
         """
+        import tempfile
+
         target = self._lexical(token)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -109,6 +110,8 @@ class Cache:
 
 def _save(file: Path, array: np.ndarray[Any, Any]) -> None:
     """Write an array so that the file is complete or absent, also after a power cut."""
+    import tempfile
+
     with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".tmp", delete=False) as temporary:
         try:
             np.save(temporary, array)

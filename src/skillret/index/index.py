@@ -7,7 +7,6 @@ import hashlib
 import itertools
 import json
 import os
-import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -306,7 +305,7 @@ class Index:
             vector = vectors[hashes[id_]]
             changes.append(Change(key, wanted[id_], hashes[id_], details[id_], vector))
         self._cache.clean({info.cache})
-        token = secrets.token_hex(8)
+        token = os.urandom(8).hex()
         try:
             if self._cache.open_lexical(info.cache, info.skills) is None:
                 gone = {*removed, *(c.key for c in changes)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -56,6 +57,7 @@ class Retriever:
         self.encoder = encoder
         self.mode = _check_mode(mode)
         self._lock = threading.RLock()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="skillret-bm25")
         index.check_encoder(encoder.profile)
 
     @classmethod
@@ -109,6 +111,7 @@ class Retriever:
 
     def close(self) -> None:
         """Close the index."""
+        self._pool.shutdown()
         self.index.close()
 
     def __enter__(self) -> Retriever:
@@ -166,13 +169,17 @@ class Retriever:
         self, snapshot: Snapshot, text: str, mode: Mode
     ) -> tuple[Float32, Float32 | None, Float32 | None]:
         """Scores of all skills `(n,)`: what they are ranked by, cosines, BM25."""
-        dense = lexical = None
+        dense = lexical = found = None
+        if mode != "dense":
+            # Beside the encoder, not after it: both leave the interpreter lock alone, and BM25
+            # is done long before the encoder is.
+            found = self._pool.submit(snapshot.lexical.search, text, LEXICAL_CANDIDATES)
         if mode != "lexical":
             vector = self.encoder.encode_queries([text])[0]
             dense = cosines(snapshot.table, vector) if len(snapshot.table.keys) else _none()
-        if mode != "dense":
+        if found is not None:
+            keys, values = found.result()
             lexical = np.zeros(len(snapshot.table.keys), dtype=np.float32)
-            keys, values = snapshot.lexical.search(text, LEXICAL_CANDIDATES)
             lexical[np.searchsorted(snapshot.table.keys, keys)] = values
         if dense is None or lexical is None:
             only = lexical if dense is None else dense
