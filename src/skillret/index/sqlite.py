@@ -118,8 +118,10 @@ class SqliteStore:
         path = self.path.resolve().as_posix()
         for character in "%?#":
             path = path.replace(character, f"%{ord(character):02x}")
+        slash = "" if path.startswith("/") else "/"  # before a drive letter
+        options = f"mode={mode}{'&immutable=1' if immutable else ''}"
         db = sqlite3.connect(
-            f"file://{'' if path.startswith('/') else '/'}{path}?mode={mode}{'&immutable=1' if immutable else ''}",
+            f"file://{slash}{path}?{options}",
             uri=True,
             timeout=30.0,
             isolation_level=None,
