@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import subprocess
 import sys
 
@@ -184,6 +185,15 @@ def test_hostile_skills_cannot_write_to_the_terminal(library, capsys):
     assert "ev" in out
     for text in (out, err):
         assert not {"\x1b", "\a", "\u202e"} & set(text)
+
+
+@pytest.mark.parametrize("columns", ["0", "1", "1000"])
+def test_any_width_of_the_terminal(library, capsys, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setattr(os, "get_terminal_size", lambda *_: os.terminal_size((int(columns), 0)))
+    status, out, _ = run(capsys, "search", "pods", "--library", str(library), "--explain")
+    assert status == 0
+    assert max(len(line) for line in out.splitlines() if "SKILL.md" not in line) <= 120
 
 
 def test_an_internal_error_is_one_line_too(capsys, monkeypatch):

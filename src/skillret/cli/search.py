@@ -113,7 +113,8 @@ def _json(hit: Hit) -> dict[str, Any]:
 
 
 def _print(hits: list[Hit]) -> None:
-    width = min(shutil.get_terminal_size((100, 24)).columns, 120)
+    # Some terminals say that they are 0 columns wide.
+    width = min(max(shutil.get_terminal_size((100, 24)).columns, 40), 120)
     for hit in hits:
         print(f"{hit.rank:>2}. {printable(hit.name)}  {hit.score:.3f}")
         print(wrap(hit.description, width, "    ", 2))

@@ -37,6 +37,6 @@ def fuse(dense: Float32, lexical: Float32, dense_weight: float) -> Float32:
     low, high = float(dense.min()), float(dense.max())
     fused = (dense - low) * np.float32(dense_weight / max(high - low, 1e-9))
     best = float(lexical.max())
-    if best > 0:
+    if best > 1e-6:
         fused += lexical * np.float32((1.0 - dense_weight) / best)
     return np.asarray(fused, dtype=np.float32)
