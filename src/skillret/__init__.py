@@ -1,5 +1,7 @@
 """Find the right agent skills for a request: fast, offline, trainable, measured."""
 
+from typing import TYPE_CHECKING, Any
+
 from skillret._version import __version__
 from skillret.encoders import Encoder, Profile, load_encoder
 from skillret.errors import SkillretError
@@ -7,6 +9,9 @@ from skillret.index import Index
 from skillret.retrieval import Retriever
 from skillret.skills import Library
 from skillret.types import Hit, Query, Selection, Skill
+
+if TYPE_CHECKING:
+    from skillret.evaluation.evaluate import evaluate
 
 __all__ = [
     "Encoder",
@@ -20,5 +25,15 @@ __all__ = [
     "Skill",
     "SkillretError",
     "__version__",
+    "evaluate",
     "load_encoder",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Evaluation is loaded when it is asked for: a search should not pay for it.
+    if name == "evaluate":
+        from skillret.evaluation.evaluate import evaluate
+
+        return evaluate
+    raise AttributeError(f"module 'skillret' has no attribute {name!r}")

@@ -17,6 +17,7 @@ __all__ = ["COMMANDS", "build_parser", "entry", "main"]
 COMMANDS = {
     "search": "find the skills for a request",
     "index": "build and look after an index",
+    "evaluate": "measure retrieval on labelled requests",
 }
 
 

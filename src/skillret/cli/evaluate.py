@@ -1,0 +1,115 @@
+"""`skillret evaluate`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from skillret.cli.common import add_model_arguments, note, print_json, progress_bar
+from skillret.errors import InputError, SkillretError
+from skillret.evaluation.datasets import load_dataset
+from skillret.evaluation.evaluate import Result, evaluate, score
+from skillret.evaluation.metrics import metric_names
+from skillret.evaluation.runs import read_run, write_run
+
+__all__ = ["configure", "run"]
+
+_EXAMPLES = """\
+examples:
+  skillret evaluate openskillret --split dev
+  skillret evaluate openskillret --split dev --mode dense --model BAAI/bge-small-en-v1.5
+  skillret evaluate ThakiCloud/SKILLRET --split test --json result.json --run system.run
+  skillret evaluate openskillret --split dev --from-run system.run
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Fill in the command's arguments."""
+    parser.epilog = _EXAMPLES
+    parser.add_argument("dataset", metavar="DATASET", help="folder in SkillRet layout, or hub id")
+    parser.add_argument("--split", default="test", help="default: test")
+    parser.add_argument(
+        "--mode", choices=("hybrid", "dense", "lexical"), default="hybrid", help="default: hybrid"
+    )
+    add_model_arguments(parser)
+    parser.add_argument("--k", default="5,10,15", metavar="K,...", help="default: 5,10,15")
+    parser.add_argument(
+        "--group",
+        action="append",
+        metavar="COLUMN",
+        help="report groups by a column of the queries or their gold skills, repeatable"
+        " (default: kind, k)",
+    )
+    parser.add_argument("--json", metavar="FILE", help="write the result as JSON; - is stdout")
+    parser.add_argument("--run", metavar="FILE", help="write what was returned as a TREC run")
+    parser.add_argument("--from-run", metavar="FILE", help="score this TREC run instead")
+    parser.add_argument(
+        "--allow-missing", action="store_true", help="drop gold labels whose skill is not there"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    try:
+        cuts = tuple(int(part) for part in args.k.split(","))
+    except ValueError:
+        raise InputError(f"--k takes whole numbers with commas, got {args.k!r}") from None
+    metric_names(cuts)
+    group_by = tuple(args.group or ("kind", "k"))
+    dataset = load_dataset(args.dataset, args.split, allow_missing=args.allow_missing)
+    if args.from_run:
+        file = Path(args.from_run)
+        result = score(dataset, read_run(file), "run", file.name, cuts, group_by)
+    else:
+        with progress_bar("encoding") as progress:
+            result = evaluate(
+                dataset,
+                mode=args.mode,
+                model=args.model,
+                cuts=cuts,
+                group_by=group_by,
+                trust_remote_code=args.trust_remote_code,
+                progress=progress,
+            )
+    for remark in result.notes:
+        note(remark)
+    if args.run:
+        write_run(result.run, Path(args.run), f"skillret-{result.mode}")
+    if args.json == "-":
+        print_json(result.to_json())
+        return 0
+    if args.json:
+        try:
+            text = json.dumps(result.to_json(), ensure_ascii=False, indent=2) + "\n"
+            Path(args.json).write_text(text, encoding="utf-8")
+        except OSError as e:
+            raise SkillretError(f"cannot write {args.json}: {e.strerror}") from None
+    _print(result, cuts)
+    return 0
+
+
+def _print(result: Result, cuts: tuple[int, ...]) -> None:
+    print(
+        f"{result.dataset}@{result.revision}, {result.split}: {result.n_queries} queries,"
+        f" {result.n_skills} skills; {result.mode}, {result.model}\n"
+    )
+    families = ("ndcg", "recall", "completeness", "map", "mrr", "precision")
+    print(f"{'':14}" + "".join(f"{'@' + str(k):>9}" for k in cuts))
+    for family in families:
+        values = "".join(f"{result.metrics[f'{family}@{k}']:>9.4f}" for k in cuts)
+        print(f"{family:14}{values}")
+    print(f"{'hit':14}{result.metrics['hit@1']:>9.4f}  (@1)")
+    if result.abstention is not None:
+        print(
+            f"\nno skill needed: AUROC {result.abstention['auroc']:.4f} over"
+            f" {result.abstention['n_negatives']} requests, by the {result.abstention['score']}"
+        )
+    if result.groups:
+        k = cuts[min(1, len(cuts) - 1)]
+        shown = [f"{f}@{k}" for f in families[:3]]
+        width = max(len(name) for name in result.groups) + 2
+        print(f"\n{'':{width}}{'queries':>9}" + "".join(f"{name:>17}" for name in shown))
+        for name, group in result.groups.items():
+            cells = "".join(f"{group[metric]:>17.4f}" for metric in shown)
+            print(f"{name:{width}}{int(group['n_queries']):>9}{cells}")

@@ -1,0 +1,197 @@
+"""`evaluate`: score a system on a labelled data set, by the protocol of SkillRet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from skillret.encoders import DEFAULT_MODEL, Encoder, load_encoder
+from skillret.errors import InputError
+from skillret.evaluation.datasets import Dataset, load_dataset
+from skillret.evaluation.metrics import DEFAULT_CUTS, mean, measure, metric_names
+from skillret.evaluation.runs import Run, check_run, order
+from skillret.evaluation.systems import Progress, make_run
+from skillret.types import Mode
+
+__all__ = ["Result", "auroc", "evaluate", "score"]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What an evaluation found.
+
+    Attributes:
+        dataset: Name of the data set.
+        revision: Its revision.
+        split: Its split.
+        mode: Kind of retrieval, or `run` for a run that was read.
+        model: Name of the encoder, or of the run.
+        n_queries: Queries that were scored.
+        n_skills: Skills in the corpus.
+        metrics: Means over all queries.
+        groups: Means over the queries of a group (`kind=...`, `k=1`), with its `n_queries`.
+        per_query: Every metric of every query.
+        run: What was returned.
+        abstention: How well scores tell requests that need no skill; None without such requests.
+        notes: What a reader should know.
+    """
+
+    dataset: str
+    revision: str
+    split: str
+    mode: str
+    model: str
+    n_queries: int
+    n_skills: int
+    metrics: Mapping[str, float]
+    groups: Mapping[str, Mapping[str, float]]
+    per_query: Mapping[str, Mapping[str, float]] = field(repr=False)
+    run: Run = field(repr=False)
+    abstention: Mapping[str, Any] | None = None
+    notes: Sequence[str] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as plain JSON types, without what there is for every query."""
+        document: dict[str, Any] = {
+            "dataset": self.dataset,
+            "revision": self.revision,
+            "split": self.split,
+            "mode": self.mode,
+            "model": self.model,
+            "n_queries": self.n_queries,
+            "n_skills": self.n_skills,
+            "metrics": dict(self.metrics),
+            "groups": {name: dict(values) for name, values in self.groups.items()},
+        }
+        if self.abstention is not None:
+            document["abstention"] = dict(self.abstention)
+        return document
+
+
+def evaluate(
+    dataset: str | Dataset,
+    *,
+    split: str = "test",
+    mode: Mode = "hybrid",
+    model: str | Encoder = DEFAULT_MODEL,
+    cuts: Sequence[int] = DEFAULT_CUTS,
+    group_by: Sequence[str] = ("kind", "k"),
+    allow_missing: bool = False,
+    trust_remote_code: bool = False,
+    progress: Progress | None = None,
+) -> Result:
+    """Search every query of a data set and score what is found.
+
+    Args:
+        dataset: Folder, hub id (`id@revision`), or a loaded data set.
+        split: Its split, unless it is loaded already.
+        mode: `hybrid`, `dense` or `lexical`.
+        model: Encoder, or its name or folder.
+        cuts: The ks of the metrics.
+        group_by: Columns of the queries, or of their gold skills, to report groups by; those that
+            a data set lacks are left out. `k` is the number of gold skills.
+        allow_missing: Drop gold labels whose skill is not in the corpus.
+        trust_remote_code: Run Python code that a model brings along.
+        progress: Called with the documents encoded so far and in all.
+
+    Raises:
+        DatasetError: If the data set cannot be used.
+        EncoderError: If the encoder cannot be loaded or returns NaN.
+        InputError: If a cut is below 1.
+    """
+    metric_names(cuts)  # refuses impossible cuts before anything is encoded
+    if isinstance(dataset, str):
+        dataset = load_dataset(dataset, split, allow_missing=allow_missing)
+    encoder = (
+        load_encoder(model, trust_remote_code=trust_remote_code)
+        if isinstance(model, str)
+        else model
+    )
+    run, best = make_run(dataset, mode, encoder, progress=progress)
+    abstention = None
+    if dataset.negatives:
+        texts = [(f"negative-{n}", q.text) for n, q in enumerate(dataset.negatives)]
+        _, without = make_run(dataset, mode, encoder, texts=texts)
+        abstention = {
+            "auroc": auroc(list(best.values()), list(without.values())),
+            "n_negatives": len(without),
+            "score": "largest BM25 score" if mode == "lexical" else "largest cosine",
+        }
+    name = encoder.profile.name if mode != "lexical" else "BM25"
+    return score(dataset, run, mode, name, cuts, group_by, abstention)
+
+
+def score(
+    dataset: Dataset,
+    run: Run,
+    mode: str,
+    model: str,
+    cuts: Sequence[int] = DEFAULT_CUTS,
+    group_by: Sequence[str] = ("kind", "k"),
+    abstention: Mapping[str, Any] | None = None,
+) -> Result:
+    """Score a run, by whichever system it was made.
+
+    Raises:
+        InputError: If the run is one of another data set, or a cut is below 1.
+    """
+    remarks = check_run(run, dataset.qrels, (s.id for s in dataset.skills), model)
+    per_query = measure(order(run), dataset.qrels, cuts)
+    groups = {
+        name: {"n_queries": float(len(ids)), **mean({id_: per_query[id_] for id_ in ids})}
+        for name, ids in _groups(dataset, group_by).items()
+    }
+    return Result(
+        dataset=dataset.name,
+        revision=dataset.revision,
+        split=dataset.split,
+        mode=mode,
+        model=model,
+        n_queries=len(per_query),
+        n_skills=len(dataset.skills),
+        metrics=mean(per_query),
+        groups=groups,
+        per_query=per_query,
+        run=run,
+        abstention=abstention,
+        notes=[*dataset.notes, *remarks],
+    )
+
+
+def _groups(dataset: Dataset, columns: Sequence[str]) -> dict[str, list[str]]:
+    """Ids of scored queries by `column=value`, in order of name; a query may be in several."""
+    skills = {s.id: s for s in dataset.skills}
+    groups: dict[str, set[str]] = {}
+    for column in columns:
+        for query in dataset.queries:
+            gold = dataset.qrels.get(query.id)
+            if gold is None:
+                continue
+            if column == "k":
+                values = [str(len(gold))]
+            elif query.extra.get(column) is not None:
+                values = [str(query.extra[column])]
+            else:
+                found = (skills[id_].extra.get(column) for id_ in gold)
+                values = [str(v) for v in found if v is not None]
+            for value in values:
+                groups.setdefault(f"{column}={value}", set()).add(query.id)
+        if column not in ("kind", "k") and not any(g.startswith(f"{column}=") for g in groups):
+            raise InputError(
+                f"neither queries nor skills of {dataset.name} have a column {column!r}"
+            )
+    return {name: sorted(groups[name]) for name in sorted(groups)}
+
+
+def auroc(positives: Sequence[float], negatives: Sequence[float]) -> float:
+    """Probability that a positive scores above a negative, ties counting half (Mann-Whitney)."""
+    if not positives or not negatives:
+        return float("nan")
+    ordered = np.sort(np.asarray(negatives))
+    values = np.asarray(positives)
+    below = np.searchsorted(ordered, values, side="left")
+    upto = np.searchsorted(ordered, values, side="right")
+    return float((below + upto).sum() / (2 * len(values) * len(ordered)))

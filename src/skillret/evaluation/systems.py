@@ -1,0 +1,148 @@
+"""Runs of the package's own retrieval: the code, weights and order of ties of `Retriever`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from skillret.encoders import Encoder, Float32, check_vectors
+from skillret.evaluation.datasets import Dataset
+from skillret.evaluation.runs import Run
+from skillret.index.dense import top_rows
+from skillret.index.lexical import LexicalIndex, write_lexical
+from skillret.retrieval.fusion import LEXICAL_CANDIDATES, fuse
+from skillret.retrieval.retriever import clean_query
+from skillret.skills import content_hash, document_text
+from skillret.types import Mode, Skill
+
+__all__ = ["DEPTH", "encode_corpus", "make_run"]
+
+DEPTH = 50  # skills kept of every query
+_BLOCK = 64  # queries scored at a time, so that memory does not grow with their number
+
+Progress = Callable[[int, int], None]
+
+
+def make_run(
+    dataset: Dataset,
+    mode: Mode,
+    encoder: Encoder,
+    *,
+    texts: Sequence[tuple[str, str]] | None = None,
+    progress: Progress | None = None,
+    cache: bool = True,
+) -> tuple[Run, dict[str, float]]:
+    """Search every query of a data set.
+
+    Args:
+        dataset: Its skills are the corpus.
+        mode: `hybrid`, `dense` or `lexical`.
+        encoder: Not used in lexical mode.
+        texts: Id and text of other requests than the data set's queries.
+        progress: Called with the documents encoded so far and in all.
+        cache: Keep the encoded corpus for the next evaluation.
+
+    Returns:
+        The run, and each query's largest cosine (largest BM25 score in lexical mode).
+    """
+    pairs = list(texts) if texts is not None else [(q.id, q.text) for q in dataset.queries]
+    ids = [s.id for s in dataset.skills]
+    corpus = lexical = None
+    if mode != "lexical":
+        corpus = encode_corpus(dataset.skills, encoder, progress, cache=cache)
+    if mode != "dense":
+        lexical = LexicalIndex(write_lexical(None, enumerate(dataset.skills)))
+    run: Run = {}
+    best: dict[str, float] = {}
+    for start in range(0, len(pairs), _BLOCK):
+        block = [(id_, clean_query(text)) for id_, text in pairs[start : start + _BLOCK]]
+        dense = None
+        if corpus is not None:
+            queries = check_vectors(
+                encoder.encode_queries([text for _, text in block]), encoder.profile.name
+            )
+            dense = queries @ corpus.T
+        for row, (query_id, text) in enumerate(block):
+            cosines = None if dense is None else dense[row]
+            scores = _scores(cosines, lexical, text, len(ids), encoder, mode)
+            rows = top_rows(scores, DEPTH)
+            if mode == "lexical":
+                rows = rows[scores[rows] > 0]
+            run[query_id] = [(ids[i], float(scores[i])) for i in rows]
+            best[query_id] = float((scores if cosines is None else cosines).max(initial=0.0))
+    return run, best
+
+
+def _scores(
+    cosines: Float32 | None,
+    lexical: LexicalIndex | None,
+    text: str,
+    n: int,
+    encoder: Encoder,
+    mode: Mode,
+) -> Float32:
+    """What one query's skills are ranked by, `(n,)`; the same as in `Retriever`."""
+    if lexical is None:
+        assert cosines is not None
+        return cosines
+    depth = LEXICAL_CANDIDATES if mode == "hybrid" else max(DEPTH, 1)
+    keys, values = lexical.search(text, depth)
+    bm25 = np.zeros(n, dtype=np.float32)
+    bm25[keys] = values
+    return bm25 if cosines is None else fuse(cosines, bm25, encoder.profile.dense_weight)
+
+
+def encode_corpus(
+    skills: Sequence[Skill],
+    encoder: Encoder,
+    progress: Progress | None = None,
+    *,
+    cache: bool = True,
+) -> Float32:
+    """Vectors of all skills, float32 `(n, dim)`; from the user's cache if they are there.
+
+    The key is the encoder's identity (weights, template, limits) and the hash of every text.
+    """
+    file = _cache_file(skills, encoder) if cache else None
+    if file is not None and file.is_file():
+        try:
+            stored = np.load(file)
+            if stored.shape == (len(skills), encoder.profile.dim):
+                return np.asarray(stored, dtype=np.float32)
+        except (OSError, ValueError, EOFError):
+            pass  # damaged: made anew below
+    template = encoder.profile.template
+    done = 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        if progress is not None:
+            progress(done, len(skills))
+
+    texts = [document_text(s, template) for s in skills]
+    vectors = check_vectors(encoder.encode_documents(texts, advance), encoder.profile.name)
+    if file is not None:
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            temporary = file.with_suffix(f".{os.getpid()}.tmp")
+            with temporary.open("wb") as out:
+                np.save(out, vectors)
+            temporary.replace(file)
+        except OSError:
+            pass  # a full or read-only disk only costs the next evaluation its time
+    return vectors
+
+
+def _cache_file(skills: Sequence[Skill], encoder: Encoder) -> Path:
+    import platformdirs
+
+    digest = hashlib.sha256(encoder.profile.identity.encode())
+    for skill in skills:
+        digest.update(content_hash(skill).encode())
+    folder = platformdirs.user_cache_path("skillret", appauthor=False)
+    return folder / "corpora" / f"{digest.hexdigest()[:32]}.npy"

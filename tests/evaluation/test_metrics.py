@@ -1,0 +1,79 @@
+import math
+
+import pytest
+import pytrec_eval
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skillret.errors import InputError
+from skillret.evaluation.metrics import mean, measure, metric_names
+
+IDS = [f"s{i}" for i in range(25)]
+RANKING = st.lists(st.sampled_from(IDS), unique=True, max_size=25)
+GOLD = st.dictionaries(st.sampled_from(IDS), st.integers(1, 3), min_size=1, max_size=18)
+QUERIES = st.sampled_from([f"q{i}" for i in range(5)])
+
+
+def by_hand(ranking, gold, k):
+    """NDCG, recall, precision and average precision by their definitions."""
+    gains = [gold.get(id_, 0) for id_ in ranking[:k]]
+    ideal = sorted(gold.values(), reverse=True)[:k]
+    dcg, best = (sum(g / math.log2(i + 2) for i, g in enumerate(x)) for x in (gains, ideal))
+    hits = [g > 0 for g in gains]
+    precisions = [sum(hits[: i + 1]) / (i + 1) for i, hit in enumerate(hits) if hit]
+    first = next((i + 1 for i, hit in enumerate(hits) if hit), None)
+    return {
+        f"ndcg@{k}": dcg / best,
+        f"recall@{k}": sum(hits) / len(gold),
+        f"precision@{k}": sum(hits) / k,
+        f"map@{k}": sum(precisions) / len(gold),
+        f"mrr@{k}": 1 / first if first else 0,
+        f"completeness@{k}": float(sum(hits) == len(gold)),
+    }
+
+
+@given(st.dictionaries(QUERIES, RANKING), st.dictionaries(QUERIES, GOLD, min_size=1))
+def test_metrics_are_their_definitions(run, qrels):
+    """Also for queries that the run lacks, unjudged skills and more gold skills than k."""
+    values = measure(run, qrels, (1, 5, 10))
+    assert set(values) == set(qrels)
+    for query, gold in qrels.items():
+        ranking = run.get(query, [])
+        for k in (1, 5, 10):
+            for name, expected in by_hand(ranking, gold, k).items():
+                assert values[query][name] == pytest.approx(expected, abs=1e-6), name
+        assert values[query]["hit@1"] == float(bool(ranking) and ranking[0] in gold)
+
+
+@given(st.dictionaries(QUERIES, RANKING.filter(bool), min_size=1), st.dictionaries(QUERIES, GOLD))
+def test_metrics_are_those_of_pytrec_eval(run, qrels):
+    shared = {q: g for q, g in qrels.items() if q in run}
+    if not shared:
+        return
+    evaluator = pytrec_eval.RelevanceEvaluator(shared, {"ndcg_cut.5,15", "map_cut.5,15", "P.5,15"})
+    scored = {q: {id_: -float(i) for i, id_ in enumerate(r)} for q, r in run.items()}
+    expected = evaluator.evaluate(scored)
+    values = measure(run, shared, (5, 15))
+    for query in shared:
+        for ours, theirs in (("ndcg", "ndcg_cut"), ("map", "map_cut"), ("precision", "P")):
+            for k in (5, 15):
+                assert values[query][f"{ours}@{k}"] == expected[query][f"{theirs}_{k}"]
+
+
+def test_only_the_order_of_a_run_counts():
+    qrels = {"q": {"a": 1}}
+    assert measure({"q": ["a", "z"]}, qrels)["q"]["hit@1"] == 1
+    assert measure({"q": ["z", "a"]}, qrels)["q"]["hit@1"] == 0
+
+
+def test_a_skill_twice_and_impossible_cuts_are_refused():
+    with pytest.raises(InputError, match="twice in the ranking of query 'q'"):
+        measure({"q": ["a", "a"]}, {"q": {"a": 1}})
+    for cuts in ((), (0, 5), (-1,)):
+        with pytest.raises(InputError, match="at least 1"):
+            metric_names(cuts)
+
+
+def test_the_mean_is_over_queries():
+    assert mean({"a": {"x": 1.0}, "b": {"x": 0.0}}) == {"x": 0.5}
+    assert mean({}) == {}
