@@ -32,6 +32,11 @@ def test_without_shared_words_the_cosines_decide():
     assert fused.argsort().tolist() == [0, 2, 1]
 
 
+def test_a_single_skill_that_shares_words_scores_1():
+    one = np.array([0.3], dtype=np.float32)
+    np.testing.assert_allclose(fuse(one, one, 0.25), [1.0])
+
+
 def test_nothing_fuses_to_nothing():
     empty = np.empty(0, dtype=np.float32)
     assert fuse(empty, empty, 0.5).shape == (0,)

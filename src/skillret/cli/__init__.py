@@ -49,6 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     command = next((a for a in arguments if not a.startswith("-")), None)
     args = build_parser(command if command in COMMANDS else None).parse_args(arguments)
+    for setting in ("HF_HUB_VERBOSITY", "TRANSFORMERS_VERBOSITY"):
+        os.environ.setdefault(setting, "error")  # our one line says it, theirs need not
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     try:
         status = int(import_module(f"skillret.cli.{args.command}").run(args))
         sys.stdout.flush()

@@ -35,7 +35,10 @@ def fuse(dense: Float32, lexical: Float32, dense_weight: float) -> Float32:
     if not len(dense):
         return dense
     low, high = float(dense.min()), float(dense.max())
-    fused = (dense - low) * np.float32(dense_weight / max(high - low, 1e-9))
+    if high - low > 1e-6:
+        fused = (dense - low) * np.float32(dense_weight / (high - low))
+    else:  # one skill, or copies of one: all are the best
+        fused = np.full(len(dense), dense_weight, dtype=np.float32)
     best = float(lexical.max())
     if best > 1e-6:
         fused += lexical * np.float32((1.0 - dense_weight) / best)
