@@ -21,7 +21,7 @@ from pathlib import Path
 import yaml
 
 from skillret import Index, Retriever, load_encoder
-from skillret.encoders.onnx import BATCH_SIZE, OnnxEncoder
+from skillret.encoders.onnx import BATCH_SIZE, OnnxEncoder, forward
 from skillret.evaluation.datasets import find_table, read_rows, read_skills
 from skillret.index import Sources
 from skillret.skills import document_text
@@ -94,8 +94,9 @@ def warm_query(index: Path, queries: Sequence[str]) -> None:
             pairs = []
             for query in [*queries[:20], *queries]:
                 bare = seconds(
-                    lambda q=query: encoder.forward(
-                        encoder.tokenize([q], profile.query_prompt, profile.max_query_tokens)
+                    lambda q=query: forward(
+                        encoder._query_session,
+                        encoder.tokenize([q], profile.query_prompt, profile.max_query_tokens),
                     )
                 )
                 pairs.append((seconds(lambda q=query, m=mode: retriever.search(q, mode=m)), bare))
@@ -123,7 +124,9 @@ def indexing(skills: Sequence[Skill], folder: Path) -> None:
         with Index.open(folder / f"build{next(number)}.db", create=True) as index:
             index.update(skills, encoder, sources=Sources(dataset="benchmark"))
 
-    ours, base = interleaved(build, lambda: [encoder.forward(b) for b in batches], 3)
+    ours, base = interleaved(
+        build, lambda: [forward(encoder._document_session, b) for b in batches], 3
+    )
     n = len(skills)
     row(
         f"indexing {n} skills (ratio of speeds)",

@@ -39,7 +39,7 @@ class OnnxEncoder:
 
     Args:
         folder: The model folder.
-        threads: Threads of one forward pass; 0 lets onnxruntime take the physical cores.
+        threads: Threads of a pass over documents; 0 lets onnxruntime take the physical cores.
 
     Raises:
         EncoderError: If a file is missing; on first use, if one cannot be loaded.
@@ -66,16 +66,23 @@ class OnnxEncoder:
         return tokenizer
 
     @cached_property
-    def _session(self) -> ort.InferenceSession:
+    def _query_session(self) -> ort.InferenceSession:
+        # One thread: waking a second one costs more than it saves on a single short text, and
+        # the other cores are free for BM25 and for the user.
+        return self._load(threads=1)
+
+    @cached_property
+    def _document_session(self) -> ort.InferenceSession:
+        return self._load(self._threads)
+
+    def _load(self, threads: int) -> ort.InferenceSession:
         import onnxruntime as ort
 
         options = ort.SessionOptions()
-        options.intra_op_num_threads = self._threads
+        options.intra_op_num_threads = threads
         options.log_severity_level = 3
         # The stored graph is optimized already; doing it again costs every process 30 ms.
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-        # Threads that spin between two queries would burn a laptop's battery.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             return ort.InferenceSession(
                 str(self._folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
@@ -86,14 +93,16 @@ class OnnxEncoder:
     def encode_queries(self, texts: Sequence[str]) -> Float32:
         """Encode requests; see `Encoder.encode_queries`."""
         p = self.profile
-        return self._encode(texts, p.query_prompt, p.max_query_tokens, None)
+        tokens = self.tokenize(texts, p.query_prompt, p.max_query_tokens)
+        return self._encode(self._query_session, tokens, None)
 
     def encode_documents(
         self, texts: Sequence[str], progress: Callable[[int], None] | None = None
     ) -> Float32:
         """Encode documents; see `Encoder.encode_documents`."""
         p = self.profile
-        return self._encode(texts, p.document_prompt, p.max_document_tokens, progress)
+        tokens = self.tokenize(texts, p.document_prompt, p.max_document_tokens)
+        return self._encode(self._document_session, tokens, progress)
 
     def tokenize(self, texts: Sequence[str], prompt: str, max_tokens: int) -> list[list[int]]:
         """Token ids of each text with its prompt, cut to `max_tokens`, special tokens included."""
@@ -107,32 +116,30 @@ class OnnxEncoder:
             return [self._tokenizer.encode(clean[0]).ids]
         return [e.ids for e in self._tokenizer.encode_batch_fast(clean)]
 
-    def forward(self, batch: Sequence[Sequence[int]]) -> Float32:
-        """One pass over token ids of similar lengths, padded to the longest of them."""
-        longest = max(len(ids) for ids in batch)
-        input_ids = np.zeros((len(batch), longest), dtype=np.int64)
-        mask = np.zeros_like(input_ids)
-        for row, ids in enumerate(batch):
-            input_ids[row, : len(ids)] = ids
-            mask[row, : len(ids)] = 1
-        (out,) = self._session.run(["embedding"], {"input_ids": input_ids, "attention_mask": mask})
-        return np.asarray(out, dtype=np.float32)
-
     def _encode(
         self,
-        texts: Sequence[str],
-        prompt: str,
-        max_tokens: int,
+        session: ort.InferenceSession,
+        tokens: Sequence[Sequence[int]],
         progress: Callable[[int], None] | None,
     ) -> Float32:
-        out = np.zeros((len(texts), self.profile.dim), dtype=np.float32)
-        if not texts:
-            return out
-        tokens = self.tokenize(texts, prompt, max_tokens)
+        """Vectors of token ids, in batches of similar lengths, longest first."""
+        out = np.zeros((len(tokens), self.profile.dim), dtype=np.float32)
         order = sorted(range(len(tokens)), key=lambda i: -len(tokens[i]))
         for start in range(0, len(order), BATCH_SIZE):
             rows = order[start : start + BATCH_SIZE]
-            out[rows] = self.forward([tokens[i] for i in rows])
+            out[rows] = forward(session, [tokens[i] for i in rows])
             if progress is not None:
                 progress(len(rows))
         return check_vectors(out, self.profile.name)
+
+
+def forward(session: ort.InferenceSession, batch: Sequence[Sequence[int]]) -> Float32:
+    """One pass over token ids of similar lengths, padded to the longest of them."""
+    longest = max(len(ids) for ids in batch)
+    input_ids = np.zeros((len(batch), longest), dtype=np.int64)
+    mask = np.zeros_like(input_ids)
+    for row, ids in enumerate(batch):
+        input_ids[row, : len(ids)] = ids
+        mask[row, : len(ids)] = 1
+    (out,) = session.run(["embedding"], {"input_ids": input_ids, "attention_mask": mask})
+    return np.asarray(out, dtype=np.float32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,9 @@ _CHUNK = 256  # documents between two reports of progress
 class SentenceTransformerEncoder:
     """An encoder run by sentence-transformers.
 
-    A model of a known family gets that family's profile; any other gets the prompts and the
-    length that sentence-transformers reads from the model itself, and `note` says so.
+    A folder with a `profile.json` gets that, and a model of a known family gets that family's
+    profile; any other gets the prompts and the length that sentence-transformers reads from the
+    model itself, and `note` says so.
 
     Args:
         model: Hub id (optionally `id@revision`) or folder.
@@ -69,7 +71,7 @@ class SentenceTransformerEncoder:
             ) from None
         self._batch_size = batch_size
         self.note: str | None = None
-        found = profile or find_profile(model)
+        found = profile or _stored_profile(name) or find_profile(model)
         if found is None:
             found = self._own_profile(model)
             self.note = (
@@ -134,6 +136,12 @@ class SentenceTransformerEncoder:
             if progress is not None:
                 progress(len(rows))
         return check_vectors(out, self.profile.name)
+
+
+def _stored_profile(model: str) -> Profile | None:
+    """The profile that training wrote into a model folder, if there is one."""
+    file = Path(model).expanduser() / "profile.json"
+    return Profile.load(file) if file.is_file() else None
 
 
 def _hash_weights(model: Any) -> str:

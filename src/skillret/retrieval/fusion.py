@@ -15,7 +15,7 @@ from skillret.encoders import Float32
 __all__ = ["LEXICAL_CANDIDATES", "fuse"]
 
 # BM25 scores beyond this rank are too small to lift a skill into the results.
-LEXICAL_CANDIDATES = 200
+LEXICAL_CANDIDATES = 100
 
 
 def fuse(dense: Float32, lexical: Float32, dense_weight: float) -> Float32:

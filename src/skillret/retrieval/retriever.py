@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -57,7 +56,6 @@ class Retriever:
         self.encoder = encoder
         self.mode = _check_mode(mode)
         self._lock = threading.RLock()
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="skillret-bm25")
         index.check_encoder(encoder.profile)
 
     @classmethod
@@ -111,7 +109,6 @@ class Retriever:
 
     def close(self) -> None:
         """Close the index."""
-        self._pool.shutdown()
         self.index.close()
 
     def __enter__(self) -> Retriever:
@@ -141,7 +138,7 @@ class Retriever:
             raise InputError(f"k must be at least 1, got {k}")
         with self._lock:
             snapshot = self.index.snapshot()
-            scores, dense, lexical = self._score(snapshot, text, mode)
+            scores, dense, lexical = self._score(snapshot, text, mode, k)
             rows = top_rows(scores, k)
             if mode == "lexical":
                 rows = rows[scores[rows] > 0]
@@ -166,19 +163,15 @@ class Retriever:
         return Selection(query, tuple(h for h in hits if h.score >= floor))
 
     def _score(
-        self, snapshot: Snapshot, text: str, mode: Mode
+        self, snapshot: Snapshot, text: str, mode: Mode, k: int
     ) -> tuple[Float32, Float32 | None, Float32 | None]:
         """Scores of all skills `(n,)`: what they are ranked by, cosines, BM25."""
-        dense = lexical = found = None
-        if mode != "dense":
-            # Beside the encoder, not after it: both leave the interpreter lock alone, and BM25
-            # is done long before the encoder is.
-            found = self._pool.submit(snapshot.lexical.search, text, LEXICAL_CANDIDATES)
+        dense = lexical = None
         if mode != "lexical":
             vector = self.encoder.encode_queries([text])[0]
             dense = cosines(snapshot.table, vector) if len(snapshot.table.keys) else _none()
-        if found is not None:
-            keys, values = found.result()
+        if mode != "dense":
+            keys, values = snapshot.lexical.search(text, max(LEXICAL_CANDIDATES, k))
             lexical = np.zeros(len(snapshot.table.keys), dtype=np.float32)
             lexical[np.searchsorted(snapshot.table.keys, keys)] = values
         if dense is None or lexical is None:
