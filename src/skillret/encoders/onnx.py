@@ -83,6 +83,8 @@ class OnnxEncoder:
         options.log_severity_level = 3
         # The stored graph is optimized already; doing it again costs every process 30 ms.
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+        # Threads that spin for work burn a laptop's battery, and stall on a busy machine.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             return ort.InferenceSession(
                 str(self._folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
