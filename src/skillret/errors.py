@@ -12,6 +12,7 @@ __all__ = [
     "InputError",
     "SkillretError",
     "StoreError",
+    "TrainingError",
 ]
 
 
@@ -45,3 +46,7 @@ class IndexBusyError(StoreError):
 
 class EncoderMismatchError(StoreError):
     """The index holds vectors of another encoder; vectors of two encoders never mix."""
+
+
+class TrainingError(SkillretError):
+    """A run cannot start or go on: no such device, a full disk, a loss that is no number."""

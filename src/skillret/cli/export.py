@@ -1,0 +1,88 @@
+"""`skillret export`."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+from pathlib import Path
+
+from skillret.cli.common import note, printable
+from skillret.errors import InputError
+
+__all__ = ["configure", "run"]
+
+_EXAMPLES = """\
+examples:
+  skillret export runs/minilm-cpu/model --output minilm-int8
+  skillret export runs/minilm-cpu/model --output minilm-int8 --dataset ~/openskillret
+  skillret search "turn this scanned PDF into a spreadsheet" --model minilm-int8
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Fill in the command's arguments."""
+    parser.epilog = _EXAMPLES
+    parser.add_argument("model_dir", metavar="MODEL_DIR", help="sentence-transformers folder")
+    parser.add_argument("--output", required=True, metavar="DIR", help="folder to write")
+    parser.add_argument(
+        "--quantize", choices=("int8", "none"), default="int8", help="weights (default: int8)"
+    )
+    parser.add_argument(
+        "--dataset",
+        metavar="D",
+        help="data set in SkillRet layout to check NDCG@10 on (default: the dev split of the run"
+        " that the model lies in; without one, cosine and neighbours of a few texts only)",
+    )
+    parser.add_argument("--split", default="dev", metavar="S", help="of --dataset (default: dev)")
+    parser.add_argument(
+        "--max-queries",
+        type=int,
+        default=500,
+        metavar="N",
+        help="check on this many queries at most; 0 for all (default: 500)",
+    )
+    parser.add_argument(
+        "--allow-loss",
+        action="store_true",
+        help="write the export even if it costs more than 0.5 points of NDCG@10",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    model_dir, output = Path(args.model_dir), Path(args.output)
+    if not model_dir.is_dir():
+        raise InputError(f"no such model folder: {model_dir}")
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise InputError(f"the output folder {output} is not empty; give another one")
+    from skillret.encoders.onnx import OnnxEncoder
+    from skillret.encoders.sentence_transformers import SentenceTransformerEncoder
+    from skillret.training.export import export_onnx, model_profile
+    from skillret.training.verify import compare, find_texts, refuse_loss
+
+    profile = model_profile(model_dir)
+    dev, labelled = find_texts(
+        model_dir, args.dataset, args.split, profile.template, args.max_queries
+    )
+    output.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the target and renamed at the end: a refused export leaves nothing behind.
+    scratch = Path(tempfile.mkdtemp(prefix=".export-", dir=output.parent))
+    try:
+        note(f"exporting {model_dir}")
+        export_onnx(model_dir, scratch, profile, quantize=args.quantize == "int8")
+        original = SentenceTransformerEncoder(str(model_dir), device="cpu", profile=profile)
+        agreement = compare(original, OnnxEncoder(scratch), dev, labelled, note)
+        for line in agreement.lines():
+            print(line)
+        if not args.allow_loss:
+            refuse_loss(agreement)
+        scratch.chmod(0o755)
+        if output.is_dir():
+            output.rmdir()
+        scratch.replace(output)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    size = sum(f.stat().st_size for f in output.iterdir())
+    print(printable(f"{output}: {size / 1e6:.1f} MB; use it with --model {output}"))
+    return 0

@@ -1,0 +1,72 @@
+"""`skillret train`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from skillret.cli.common import note, printable
+from skillret.training.recipe import load_recipe
+
+__all__ = ["configure", "run"]
+
+_EXAMPLES = """\
+examples:
+  skillret train recipes/minilm-cpu.toml --data ~/openskillret
+  skillret train recipes/minilm-cpu.toml --library ~/team/skills --data requests.csv
+  skillret train recipes/minilm-cpu.toml --set train.batch_size=32 --set loss.mask=none
+  skillret train recipes/minilm-cpu.toml --output runs/first --resume
+  torchrun --nproc-per-node 4 -m skillret train recipes/skillret-embedding-0.6b.toml
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Fill in the command's arguments."""
+    parser.epilog = _EXAMPLES
+    parser.add_argument("recipe", metavar="RECIPE", help="recipe file (TOML); see recipes/")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        dest="overrides",
+        help="change one value of the recipe, repeatable",
+    )
+    parser.add_argument(
+        "--output", metavar="DIR", help="folder of the run (default: runs/ and the recipe's name)"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the newest checkpoint in the folder"
+    )
+    parser.add_argument(
+        "--data",
+        metavar="D",
+        help="data set in SkillRet layout (folder or hub id[@revision]), or a CSV or JSONL file of"
+        " request and skill (default: the recipe's)",
+    )
+    parser.add_argument(
+        "--library",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="folder of skills, repeatable; alone, their eval_queries.json are trained on",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    # The whole recipe is checked before torch is imported.
+    recipe = load_recipe(Path(args.recipe), args.overrides)
+    from skillret.training.run import train
+
+    output = Path(args.output) if args.output else Path("runs") / recipe.name
+    model = train(
+        recipe,
+        output,
+        data=args.data,
+        libraries=args.library,
+        resume=args.resume,
+        say=note,
+    )
+    print(printable(str(model)))
+    return 0

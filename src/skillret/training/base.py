@@ -1,0 +1,129 @@
+"""Loading the model that is trained, with everything that can be wrong found out first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from skillret.errors import EncoderError, InputError
+from skillret.training.recipe import ModelSection
+
+__all__ = ["length_facts", "load_base", "needs_remote_code"]
+
+
+def needs_remote_code(folder: Path) -> bool:
+    """Whether a model folder brings Python code along that loading it would run."""
+    config = _json(folder / "config.json")
+    modules = _json(folder / "modules.json")
+    own = isinstance(config, Mapping) and bool(config.get("auto_map"))
+    listed = modules if isinstance(modules, list) else []
+    types = [str(m.get("type", "")) for m in listed if isinstance(m, Mapping)]
+    return own or any(not t.startswith("sentence_transformers.") for t in types)
+
+
+def load_base(section: ModelSection, device: str | None = None) -> Any:
+    """Load the base model in float32 with the recipe's prompts and length.
+
+    Args:
+        section: `model` of the recipe.
+        device: torch device; chosen by sentence-transformers if None.
+
+    Returns:
+        A `SentenceTransformer`.
+
+    Raises:
+        EncoderError: If it cannot be found or loaded, or needs remote code without permission.
+        InputError: If it cannot take texts of `max_tokens`.
+    """
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # one bar, of the training, is enough
+    folder = Path(section.base).expanduser()
+    local = folder.is_dir()
+    refusal = (
+        f"the model {section.base!r} brings its own Python code, which is not run unless you say"
+        " so: --set model.trust_remote_code=true"
+    )
+    if not local and (folder.is_absolute() or section.base.startswith((".", "~"))):
+        raise EncoderError(f"no model folder {section.base}")
+    if local and not section.trust_remote_code and needs_remote_code(folder):
+        raise EncoderError(refusal)
+    try:
+        model = SentenceTransformer(
+            str(folder) if local else section.base,
+            device=device,
+            revision=section.revision or None,
+            trust_remote_code=section.trust_remote_code,
+            model_kwargs={
+                "use_safetensors": True,  # a pickle can run code
+                "attn_implementation": section.attention,
+                "dtype": torch.float32,  # autocast lowers the forward pass, not the weights
+            },
+        )
+    except Exception as e:  # hub, file and format errors come in many classes
+        if "trust_remote_code" in str(e):
+            raise EncoderError(refusal) from None
+        reason = next(iter(str(e).strip().splitlines()), type(e).__name__)
+        raise EncoderError(
+            f"cannot load the base model {section.base!r}: {reason} (a hub id needs the network"
+            " once; offline give a folder: --set model.base=FOLDER)"
+        ) from None
+    positions = _positions(model)
+    if positions is not None and section.max_tokens > positions:
+        raise InputError(
+            f"recipe: model.max_tokens is {section.max_tokens}; allowed: at most {positions}, the"
+            f" positions of {section.base}"
+        )
+    for name, parameter in model.named_parameters():
+        # BERT's pooler stands beside ours and gets no gradient, which DDP takes for an error.
+        if ".pooler." in name:
+            parameter.requires_grad_(False)
+    model.max_seq_length = section.max_tokens
+    model.prompts = {"query": section.query_prompt, "document": section.document_prompt}
+    # A default prompt would come on top of one that a caller puts before the text.
+    model.default_prompt_name = None
+    return model
+
+
+def length_facts(model: Any, texts: Sequence[str], prompt: str, limit: int) -> dict[str, Any]:
+    """Token lengths of some texts.
+
+    Returns:
+        `texts` (how many), `median`, `p90`, `p99` and `max` of tokens with prompt and special
+        tokens, and `truncated`, the share of texts that `limit` cuts.
+    """
+    import numpy as np
+
+    counts = []
+    for start in range(0, len(texts), 100):
+        batch = [prompt + t for t in texts[start : start + 100]]
+        found = model.tokenizer(batch, truncation=False, padding=False, verbose=False)
+        counts += [len(ids) for ids in found["input_ids"]]
+    lengths = np.array(counts or [0])
+    median, p90, p99 = np.percentile(lengths, [50, 90, 99]).round().astype(int).tolist()
+    return {
+        "texts": len(texts),
+        "median": median,
+        "p90": p90,
+        "p99": p99,
+        "max": int(lengths.max()),
+        "truncated": round(float((lengths > limit).mean()), 4),
+    }
+
+
+def _positions(model: Any) -> int | None:
+    """How many tokens the model can take; None if it does not say."""
+    config = getattr(getattr(model[0], "model", None), "config", None)
+    found = getattr(config, "max_position_embeddings", None)
+    return found if isinstance(found, int) and found > 0 else None
+
+
+def _json(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,231 @@
+"""The optimization itself: arguments, loss, evaluator and trainer of one run."""
+
+from __future__ import annotations
+
+import logging
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from sentence_transformers import SentenceTransformerTrainingArguments
+from transformers import PrinterCallback, ProgressCallback
+
+from skillret.errors import TrainingError
+from skillret.training.evaluator import DevEvaluator
+from skillret.training.log import log_rows
+from skillret.training.loss import Labels, Teacher, build_loss
+from skillret.training.prepare import Prepared
+from skillret.training.recipe import Recipe
+from skillret.training.trainer import RetrieverTrainer, Watch, newest_checkpoint
+
+__all__ = ["fit"]
+
+
+def fit(
+    recipe: Recipe,
+    prepared: Prepared,
+    output: Path,
+    device: str,
+    resume: bool,
+    say: Callable[[str], None],
+) -> tuple[dict[str, Any], list[dict[str, Any]], RetrieverTrainer]:
+    """Train, and leave the best weights in the trainer's model.
+
+    Returns:
+        The result for run.json, the rows of the log, and the trainer.
+
+    Raises:
+        TrainingError: If the run cannot go on.
+    """
+    checkpoints = output / "checkpoints"
+    checkpoint = newest_checkpoint(checkpoints) if resume else None
+    if resume and checkpoint is None:
+        say("no checkpoint was complete: starting from step 0 again")
+    with _quiet():
+        arguments = _arguments(recipe, checkpoints, device, resumed=checkpoint is not None)
+        _seed(recipe.train.seed)
+        if recipe.train.activation_checkpointing:
+            _checkpoint_activations(prepared.model)
+        trainer = _trainer(recipe, prepared, arguments, output, say)
+        start = time.monotonic()
+        if checkpoint is not None:
+            say(f"resuming from {checkpoint.name}")
+        try:
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        except RuntimeError as e:
+            raise _lost(e) from e
+        state = trainer.state
+        if state.best_model_checkpoint is None and state.best_global_step:
+            raise TrainingError(f"the best checkpoint, step {state.best_global_step}, is gone")
+    rows = log_rows(state.log_history)
+    best = state.best_global_step
+    chosen = next((r for r in rows if r["step"] == best), rows[-1])
+    result = {
+        "steps": state.global_step,
+        "epochs": round(float(state.epoch or 0.0), 4),
+        "seconds": round(time.monotonic() - start, 1),
+        "best_step": best,
+        "dev": {k: v for k, v in chosen.items() if "@" in k},
+    }
+    before = next((r for r in rows if r["step"] == 0), None)
+    metric = recipe.evaluate.metric
+    if before is not None and before.get(metric, 0.0) >= chosen[metric]:
+        say(
+            f"warning: no checkpoint beats the base model on dev ({metric} {before[metric]:.4f}"
+            f" before, {chosen[metric]:.4f} at best)"
+        )
+    return result, rows, trainer
+
+
+def _arguments(recipe: Recipe, folder: Path, device: str, *, resumed: bool) -> Any:
+    train, evaluate = recipe.train, recipe.evaluate
+    return SentenceTransformerTrainingArguments(
+        output_dir=str(folder),
+        per_device_train_batch_size=train.batch_size,
+        per_device_eval_batch_size=evaluate.batch_size,
+        num_train_epochs=train.epochs,
+        max_steps=train.max_steps or -1,
+        learning_rate=train.learning_rate,
+        warmup_steps=train.warmup,  # below 1 it is a share
+        lr_scheduler_type=train.schedule,
+        weight_decay=train.weight_decay,
+        max_grad_norm=train.max_grad_norm,
+        optim=train.optimizer,
+        bf16=train.precision == "bf16",
+        fp16=train.precision == "fp16",
+        use_cpu=device == "cpu",
+        seed=train.seed,
+        data_seed=train.seed,
+        prompts=_prompts(recipe),
+        # The same batches whatever the number of processes: a short last one would differ.
+        dataloader_drop_last=True,
+        dataloader_pin_memory=device == "cuda",
+        eval_strategy="steps",
+        save_strategy="steps",
+        logging_strategy="steps",
+        eval_steps=evaluate.every_steps,
+        save_steps=evaluate.every_steps,
+        logging_steps=evaluate.every_steps,
+        logging_nan_inf_filter=False,  # a loss that is no number ends the run instead
+        eval_on_start=not resumed,
+        metric_for_best_model=evaluate.metric,
+        greater_is_better=True,
+        load_best_model_at_end=True,
+        save_total_limit=recipe.output.keep_checkpoints,
+        report_to=list(recipe.output.report_to) or "none",
+        run_name=recipe.name,
+        disable_tqdm=True,
+        ddp_find_unused_parameters=False,
+    )
+
+
+def _prompts(recipe: Recipe) -> dict[str, str]:
+    """Prompts by column; the trainer ignores the names of columns that it does not have."""
+    count = recipe.negatives.per_pair
+    names = ["skill", *(f"negative_{i}" for i in range(1, count + 1))]
+    prompts = dict.fromkeys(names, recipe.model.document_prompt)
+    return {"query": recipe.model.query_prompt, **prompts}
+
+
+def _trainer(
+    recipe: Recipe,
+    prepared: Prepared,
+    arguments: Any,
+    output: Path,
+    say: Callable[[str], None],
+) -> RetrieverTrainer:
+    teacher = None
+    if prepared.teacher is not None:
+        teacher = Teacher(*prepared.teacher, recipe.distill)
+    tables = prepared.tables
+    columns = 1 + int(prepared.facts["hard_negatives"])
+
+    def name_batch(labels: torch.Tensor) -> Sequence[str]:
+        batch = Labels.unpack(labels, columns)
+        queries = tables.queries[batch.queries.tolist()]["id"]
+        skills = tables.skills[batch.skills[:, 0].tolist()]["id"]
+        return [f"{q} -> {s}" for q, s in zip(queries, skills, strict=True)]
+
+    trainer = RetrieverTrainer(
+        name_batch=name_batch,
+        model=prepared.model,
+        args=arguments,
+        train_dataset=prepared.pairs,
+        loss=build_loss(prepared.model, recipe.loss, teacher),
+        evaluator=DevEvaluator(
+            tables.dev,
+            recipe.model.query_prompt,
+            recipe.model.document_prompt,
+            recipe.evaluate.batch_size,
+            recipe.evaluate.metric,
+        ),
+        callbacks=[Watch(output, recipe.evaluate.metric, say)],
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.remove_callback(ProgressCallback)
+    return trainer
+
+
+def _checkpoint_activations(model: Any) -> None:
+    """Recompute activations in the backward pass instead of keeping them.
+
+    On the transformer itself: the trainer's own switch goes through a method of
+    sentence-transformers that transformers calls deprecated.
+    """
+    from transformers import PreTrainedModel
+
+    for module in model:
+        inner = getattr(module, "model", None)
+        if isinstance(inner, PreTrainedModel):
+            # The reentrant form works neither under DDP nor where the input needs no gradient.
+            inner.activation_checkpointing_enable({"use_reentrant": False})
+            inner.config.use_cache = False
+
+
+def _seed(seed: int) -> None:
+    from transformers import set_seed
+
+    set_seed(seed)
+
+
+def _lost(error: RuntimeError) -> Exception:
+    """A clear error where a process of the run has died; anything else as it is."""
+    text = str(error)
+    signs = ("Connection closed by peer", "Connection reset", "NCCL", "gloo", "Broken pipe")
+    if any(sign in text for sign in signs):
+        reason = next(iter(text.strip().splitlines()), "")
+        return TrainingError(
+            f"another process of the run is gone ({reason[:200]}); see its own message, then go on"
+            " with --resume"
+        )
+    if "out of memory" in text.lower():
+        return TrainingError(
+            "the device is out of memory; lower train.batch_size, or keep it and set"
+            " loss.mini_batch_size (gradient caching) or train.activation_checkpointing=true"
+        )
+    return error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the libraries' notes about defaults that are meant to be as they are off the screen."""
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()  # one bar, of the training, is enough
+    names = ("sentence_transformers", "transformers", "accelerate", "datasets")
+    before = {n: logging.getLogger(n).level for n in names}
+    for n in names:
+        logging.getLogger(n).setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            # Of calls between the libraries, which no one here can change.
+            for module in ("accelerate", "sentence_transformers"):
+                warnings.filterwarnings("ignore", category=FutureWarning, module=module)
+            yield
+    finally:
+        for n, level in before.items():
+            logging.getLogger(n).setLevel(level)

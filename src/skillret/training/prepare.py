@@ -1,0 +1,254 @@
+"""Everything that happens once before the first step: tables, mining, teacher, lengths."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skillret.encoders import load_encoder
+from skillret.errors import DatasetError, InputError
+from skillret.evaluation.datasets import find_table, read_rows
+from skillret.training.base import length_facts, load_base
+from skillret.training.data import (
+    Dev,
+    Tables,
+    open_pairs,
+    open_tables,
+    write_pairs,
+    write_tables,
+)
+from skillret.training.recipe import Recipe
+from skillret.training.sources import LayoutSource, Source, open_source
+
+__all__ = ["Prepared", "prepare"]
+
+READY = "ready.json"  # written last
+_SAMPLE = 1000  # texts whose tokens are counted
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What training starts from.
+
+    Attributes:
+        model: The base model, a `SentenceTransformer`.
+        tables: The open tables.
+        pairs: `datasets.Dataset` of the pairs, as texts and labels.
+        teacher: `.npy` files of the teacher's query and document vectors, or None.
+        facts: For run.json.
+        base: What the base model is, for run.json.
+        report: Lines to print before training.
+    """
+
+    model: Any
+    tables: Tables
+    pairs: Any
+    teacher: tuple[Path, Path] | None
+    facts: Mapping[str, Any]
+    base: Mapping[str, Any]
+    report: Sequence[str]
+
+
+def prepare(
+    recipe: Recipe,
+    folder: Path,
+    data: str | None,
+    libraries: Sequence[str],
+    device: str,
+    say: Callable[[str], None],
+) -> Prepared:
+    """Load the base model and prepare `folder`, unless an earlier call has done it.
+
+    The caller sees to it that one process at a time does this.
+
+    Raises:
+        InputError: If the batch is larger than the data, or an argument is at fault.
+        DatasetError: If the data is empty, incomplete or malformed.
+        EncoderError: If the base model, the miner or the teacher cannot be loaded.
+    """
+    ready = folder / READY
+    if not ready.is_file():
+        # Data before weights: what is wrong with it is found in seconds.
+        source = open_source(_source(recipe, data, libraries), recipe.data.train_split, libraries)
+        say(f"reading {source.name}")
+        write_tables(source, _dev_source(source, recipe), recipe, folder)
+        _check_no_test(source, open_tables(folder).dev)
+    tables = open_tables(folder)
+    _check_batch(recipe, len(tables.pairs))
+    model = load_base(recipe.model, device)
+    dim = int(model.get_embedding_dimension())
+    _check_dimensions(recipe, dim)
+    if not ready.is_file():
+        negatives = _mine(recipe, tables, device, say)
+        teacher = _teach(recipe, tables, dim, device, say)
+        write_pairs(tables, recipe.loss.mask, negatives, _avoid(recipe, dim))
+        facts = {
+            **tables.facts,
+            "lengths": _lengths(model, recipe, tables),
+            "hard_negatives": 0 if negatives is None else int(negatives.shape[1]),
+            "teacher": bool(teacher),
+        }
+        ready.write_text(json.dumps(facts) + "\n", encoding="utf-8")
+    facts = json.loads(ready.read_text(encoding="utf-8"))
+    base = {
+        "name": recipe.model.base,
+        "revision": recipe.model.revision,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "dimension": dim,
+    }
+    teacher_files = _teacher_files(folder) if facts["teacher"] else None
+    pairs = open_pairs(tables)
+    return Prepared(model, tables, pairs, teacher_files, facts, base, _report(facts))
+
+
+def _source(recipe: Recipe, data: str | None, libraries: Sequence[str]) -> str:
+    if data is not None:
+        return data
+    # The recipe's data set gives way to a library of one's own.
+    own_file = Path(recipe.data.source).suffix in (".csv", ".jsonl", ".gz")
+    return recipe.data.source if own_file or not libraries else ""
+
+
+def _dev_source(source: Source, recipe: Recipe) -> Source | None:
+    """The dev split of the same data set; None if there is none."""
+    split = recipe.data.dev_split
+    if not isinstance(source, LayoutSource) or find_table(source.folder, "skills", split) is None:
+        return None
+    return LayoutSource(source.folder, source.name, source.revision, split)
+
+
+def _check_no_test(source: Source, dev: Dev) -> None:
+    """Refuse a dev split that would let test skills choose the checkpoint."""
+    if not isinstance(source, LayoutSource):
+        return
+    file = find_table(source.folder, "skills", "test")
+    if file is None:
+        return
+    known = set(dev.skill_ids)
+    shared = [str(row["id"]) for row in read_rows(file) if str(row.get("id")) in known]
+    if shared:
+        raise DatasetError(
+            f"{len(shared)} skills of dev are in the test split too (first: {shared[0]}); a"
+            " checkpoint must not be chosen on test"
+        )
+
+
+def _check_batch(recipe: Recipe, pairs: int) -> None:
+    own, devices = recipe.train.batch_size, recipe.train.devices
+    batch = own * devices
+    if pairs < 2:
+        raise DatasetError("there is only one pair to train on; a contrastive loss needs two")
+    if batch > pairs:
+        raise InputError(
+            f"a batch of {batch} ({own} x {devices}) is larger than the data, {pairs} pairs; set"
+            f" train.batch_size={max(2, pairs // devices)} or less"
+        )
+
+
+def _check_dimensions(recipe: Recipe, dim: int) -> None:
+    wide = [d for d in recipe.loss.matryoshka if d > dim]
+    if wide:
+        raise InputError(
+            f"recipe: loss.matryoshka holds {wide[0]}; allowed: at most {dim}, the dimension of"
+            f" {recipe.model.base}"
+        )
+
+
+def _avoid(recipe: Recipe, dim: int) -> int:
+    return dim if recipe.loss.matryoshka else 0
+
+
+def _encoder(recipe: Recipe, name: str, device: str) -> Any:
+    """An encoder by name; the base model with the recipe's prompts if there is none."""
+    if name:
+        trust = recipe.model.trust_remote_code and name == recipe.model.base
+        return load_encoder(name, device=device, trust_remote_code=trust)
+    from skillret.encoders.base import Profile
+    from skillret.encoders.sentence_transformers import SentenceTransformerEncoder
+
+    section = recipe.model
+    profile = Profile(
+        section.base,
+        query_prompt=section.query_prompt,
+        document_prompt=section.document_prompt,
+        max_query_tokens=section.max_tokens,
+        max_document_tokens=section.max_tokens,
+    )
+    base = f"{section.base}@{section.revision}" if section.revision else section.base
+    return SentenceTransformerEncoder(
+        base,
+        device=device,
+        profile=profile,
+        trust_remote_code=section.trust_remote_code,
+    )
+
+
+def _mine(recipe: Recipe, tables: Tables, device: str, say: Callable[[str], None]) -> Any:
+    section = recipe.negatives
+    if not section.per_pair:
+        return None
+    from skillret.training.negatives import mine
+
+    encoder = None
+    if "encoder" in section.sources:
+        encoder = _encoder(recipe, section.encoder, device)
+        say(f"mining negatives with {encoder.profile.name}")
+    negatives, told = mine(tables, section, encoder, recipe.train.seed)
+    say(told)
+    return negatives
+
+
+def _teacher_files(folder: Path) -> tuple[Path, Path]:
+    return folder / "teacher-queries.npy", folder / "teacher-documents.npy"
+
+
+def _teach(
+    recipe: Recipe, tables: Tables, dim: int, device: str, say: Callable[[str], None]
+) -> bool:
+    """Write the teacher's vectors, if there is a teacher."""
+    if not recipe.distill.teacher:
+        return False
+    from skillret.training.teacher import write_teacher
+
+    encoder = _encoder(recipe, recipe.distill.teacher, device)
+    say(f"encoding all texts with the teacher {encoder.profile.name}")
+    reduced = dim if recipe.distill.target == "embeddings" else 0
+    write_teacher(encoder, tables, _teacher_files(tables.folder), reduced)
+    return True
+
+
+def _lengths(model: Any, recipe: Recipe, tables: Tables) -> dict[str, Any]:
+    draw = np.random.default_rng(recipe.train.seed)
+    found: dict[str, Any] = {}
+    for name, table, column, prompt in (
+        ("queries", tables.queries, "text", recipe.model.query_prompt),
+        ("documents", tables.skills, "document", recipe.model.document_prompt),
+    ):
+        rows = draw.permutation(len(table))[:_SAMPLE].tolist()
+        found[name] = length_facts(model, table[rows][column], prompt, recipe.model.max_tokens)
+    found["limit"] = recipe.model.max_tokens
+    return found
+
+
+def _report(facts: Mapping[str, Any]) -> list[str]:
+    dev, lengths = facts["dev"], facts["lengths"]
+    lines = [
+        f"data: {facts['data']}, revision {facts['revision']}, skills"
+        f" {facts['skills_sha256'][:12]}, queries {facts['queries_sha256'][:12]}",
+        f"train: {facts['pairs']:,} pairs of {facts['pairs_available']:,};"
+        f" {facts['queries']:,} queries, {facts['skills']:,} skills,"
+        f" {facts['near_duplicates']:,} of them near-duplicates",
+        f"dev: {dev['origin']}; {dev['queries']:,} queries, {dev['skills']:,} skills",
+    ]
+    for name in ("queries", "documents"):
+        f = lengths[name]
+        lines.append(
+            f"{name}: median {f['median']} tokens, 90 % {f['p90']}, 99 % {f['p99']}, longest"
+            f" {f['max']}; {f['truncated']:.1%} cut at {lengths['limit']} ({f['texts']:,} counted)"
+        )
+    return lines

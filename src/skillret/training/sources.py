@@ -1,0 +1,236 @@
+"""Where training data comes from: SkillRet layout, a library with its eval queries, or a file.
+
+Everything is streamed: a source yields skills and requests one by one and keeps no text.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from skillret.errors import DatasetError, InputError
+from skillret.evaluation.datasets import find_table, read_rows, read_skills
+from skillret.skills import Library
+from skillret.types import Skill
+
+__all__ = ["Request", "Source", "open_source"]
+
+_REQUEST_COLUMNS = ("request", "query")
+_SKILL_COLUMNS = ("skill", "skill_id", "skill_name", "skills", "skill_ids")
+_EVAL_FILES = ("eval_queries.json", "evals/eval_queries.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request with the ids of its gold skills; `where` tells a person where it was read."""
+
+    id: str
+    text: str
+    gold: tuple[str, ...]
+    where: str
+
+
+class Source(Protocol):
+    """Training data that can be read more than once."""
+
+    @property
+    def name(self) -> str:
+        """What cards and logs call the data."""
+        ...
+
+    @property
+    def revision(self) -> str:
+        """Revision on the hub, or `local`."""
+        ...
+
+    def skills(self) -> Iterator[Skill]:
+        """All skills, each id once."""
+        ...
+
+    def requests(self) -> Iterator[Request]:
+        """All requests with their gold skills."""
+        ...
+
+
+def open_source(data: str, split: str, libraries: Sequence[str] = ()) -> Source:
+    """Find out what kind of data is meant.
+
+    Args:
+        data: Folder or hub id (`name/name[@revision]`) in SkillRet layout, a `.csv`, `.jsonl` or
+            `.jsonl.gz` file, or empty to use the eval queries of the libraries.
+        split: For SkillRet layout.
+        libraries: Folders of skills that a file speaks of.
+
+    Raises:
+        InputError: If there is nothing to read, or a combination makes no sense.
+        DatasetError: If the data set cannot be fetched or has no such split.
+    """
+    if not data and not libraries:
+        raise InputError(
+            "no training data: name it with data.source in the recipe, --data or --library"
+        )
+    path = Path(data).expanduser()
+    if data and (path.is_file() or path.suffix in (".csv", ".jsonl", ".gz")):
+        if not path.is_file():
+            raise InputError(f"no such file: {path}")
+        if not libraries:
+            raise InputError(f"{path} names skills: give the folder that holds them with --library")
+        return LibrarySource(libraries, path)
+    if libraries and data:
+        raise InputError(
+            f"--library stands alone or goes with a .csv or .jsonl file, not with {data}"
+        )
+    if libraries:
+        return LibrarySource(libraries, None)
+    if path.is_dir():
+        return LayoutSource(path, path.resolve().name, "local", split)
+    if path.is_absolute() or data.startswith((".", "~")) or data.count("/") != 1:
+        raise InputError(f"no such data set folder: {data}")
+    return LayoutSource(*_fetch(data), split)
+
+
+def _fetch(data: str) -> tuple[Path, str, str]:
+    """Folder, name and full revision of a data set on the hub."""
+    name, _, revision = data.partition("@")
+    try:
+        from huggingface_hub import snapshot_download
+
+        folder = Path(
+            snapshot_download(
+                name,
+                repo_type="dataset",
+                revision=revision or None,
+                allow_patterns=["data/*", "skills/*", "queries/*", "qrels/*"],
+            )
+        )
+    except ImportError:
+        raise DatasetError(f"fetching {name} needs: pip install 'skillret[train]'") from None
+    except Exception as e:  # network, authorization and cache errors come in many classes
+        reason = next(iter(str(e).strip().splitlines()), type(e).__name__)
+        raise DatasetError(
+            f"cannot fetch the data set {name}: {reason} (offline, give a folder with --data)"
+        ) from None
+    return folder, name, folder.name  # the cache names a snapshot's folder after its commit
+
+
+class LayoutSource:
+    """A data set in SkillRet layout.
+
+    Raises:
+        DatasetError: If the split's tables are missing.
+    """
+
+    def __init__(self, folder: Path, name: str, revision: str, split: str) -> None:
+        self.folder, self.name, self.revision, self.split = folder, name, revision, split
+        self._queries = find_table(folder, "queries", split)
+        self._qrels = find_table(folder, "qrels", split)
+        if find_table(folder, "skills", split) is None:
+            read_skills(folder, split)  # says what is missing
+        if self._queries is None or self._qrels is None:
+            raise DatasetError(f"{folder} has no queries and qrels for the split {split!r}")
+
+    def skills(self) -> Iterator[Skill]:
+        """See `Source.skills`."""
+        return iter(read_skills(self.folder, self.split))
+
+    def requests(self) -> Iterator[Request]:
+        """See `Source.requests`."""
+        assert self._queries is not None
+        assert self._qrels is not None
+        gold: dict[str, list[str]] = {}
+        for row in read_rows(self._qrels):
+            query, skill = row.get("query_id"), row.get("skill_id")
+            if query is None or skill is None:
+                raise DatasetError(f"{self._qrels}: a row without query_id or skill_id: {row}")
+            if row.get("relevance", 1) > 0:
+                gold.setdefault(str(query), []).append(str(skill))
+        for number, row in enumerate(read_rows(self._queries), start=1):
+            where = f"{self._queries}, row {number}"
+            if "id" not in row or not isinstance(row.get("query"), str):
+                raise DatasetError(f"{where}: the column 'id' or 'query' is missing")
+            query_id = str(row["id"])
+            yield Request(query_id, row["query"], tuple(gold.get(query_id, ())), where)
+
+
+class LibrarySource:
+    """Skills in folders; requests from a file of request and skill, or from their eval queries."""
+
+    revision = "local"
+
+    def __init__(self, libraries: Sequence[str], pairs: Path | None) -> None:
+        self._library = Library.open(*libraries)
+        self._pairs = pairs
+        names = [Path(folder).expanduser().resolve().name for folder in libraries]
+        self.name = pairs.name if pairs is not None else ", ".join(names)
+
+    def skills(self) -> Iterator[Skill]:
+        """See `Source.skills`."""
+        return iter(self._library.skills)
+
+    def requests(self) -> Iterator[Request]:
+        """See `Source.requests`."""
+        rows = self._eval_queries() if self._pairs is None else self._file_rows(self._pairs)
+        # A request that is repeated with another skill is one request with two gold skills.
+        merged: dict[str, tuple[list[str], str]] = {}
+        for text, gold, where in rows:
+            known, _ = merged.setdefault(text.strip(), ([], where))
+            known.extend(g for g in gold if g not in known)
+        for number, (text, (ids, where)) in enumerate(merged.items(), start=1):
+            yield Request(f"q{number}", text, tuple(ids), where)
+
+    def _eval_queries(self) -> Iterator[tuple[str, list[str], str]]:
+        for skill in self._library.skills:
+            for name in _EVAL_FILES:
+                file = Path(skill.path or "").parent / name
+                if file.is_file():
+                    for text in _triggers(file):
+                        yield text, [skill.id], str(file)
+
+    def _file_rows(self, file: Path) -> Iterator[tuple[str, list[str], str]]:
+        known = {}
+        for skill in reversed(self._library.skills):  # of one name, the first in precedence wins
+            known[skill.name] = skill.id
+        known |= {skill.id: skill.id for skill in self._library.skills}
+        for number, row in _numbered_rows(file):
+            where = f"{file}, row {number}"
+            text = next((row[c] for c in _REQUEST_COLUMNS if row.get(c)), None)
+            given = next((row[c] for c in _SKILL_COLUMNS if row.get(c)), None)
+            if not isinstance(text, str) or not text.strip():
+                raise DatasetError(f"{where}: no request (column {' or '.join(_REQUEST_COLUMNS)})")
+            skills = [given] if isinstance(given, str) else list(given or ())
+            unknown = [s for s in skills if s not in known]
+            if unknown:
+                raise DatasetError(f"{where}: the skill {unknown[0]!r} is not in the library")
+            yield text, [known[s] for s in skills], where
+
+
+def _numbered_rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    if file.suffix != ".csv":
+        yield from enumerate(read_rows(file), start=1)
+        return
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            yield from enumerate(csv.DictReader(lines), start=1)
+    except (OSError, UnicodeDecodeError, csv.Error) as e:
+        raise DatasetError(f"{file} cannot be read as CSV: {e}") from None
+
+
+def _triggers(file: Path) -> Iterator[str]:
+    """The requests that should trigger a skill (agentskills.io, trigger tests)."""
+    try:
+        rows = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as e:
+        raise DatasetError(f"{file} cannot be read as JSON: {e}") from None
+    if not isinstance(rows, list):
+        raise DatasetError(f"{file} is no list of objects with query and should_trigger")
+    for row in rows:
+        if (
+            isinstance(row, dict)
+            and row.get("should_trigger")
+            and isinstance(row.get("query"), str)
+        ):
+            yield row["query"]

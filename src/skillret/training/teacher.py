@@ -1,0 +1,75 @@
+"""Vectors of an encoder for all texts of the training tables, in files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skillret.encoders import Encoder, Float32
+from skillret.errors import InputError
+from skillret.training.data import Tables, table_texts
+
+__all__ = ["encode_tables", "write_teacher"]
+
+_CHUNK = 2000  # texts in memory at a time
+
+
+def encode_tables(encoder: Encoder, tables: Tables, queries: Path, documents: Path) -> None:
+    """Write float32 `.npy` files of shape `(queries, dim)` and `(skills, dim)`, unit rows."""
+    for file, table, column, encode in (
+        (queries, tables.queries, "text", encoder.encode_queries),
+        (documents, tables.skills, "document", encoder.encode_documents),
+    ):
+        shape = (len(table), encoder.profile.dim)
+        out: Any = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=shape)
+        done = 0
+        chunk: list[str] = []
+        for text in table_texts(table, column):
+            chunk.append(text)
+            if len(chunk) == _CHUNK or done + len(chunk) == len(table):
+                out[done : done + len(chunk)] = encode(chunk)
+                done, chunk = done + len(chunk), []
+        out.flush()
+
+
+def write_teacher(encoder: Encoder, tables: Tables, files: tuple[Path, Path], reduced: int) -> None:
+    """Write the teacher's vectors of queries and documents.
+
+    Args:
+        encoder: The teacher.
+        tables: What to encode.
+        files: Where, queries first.
+        reduced: Dimension to rotate and cut the vectors to, by the principal components of the
+            documents: a fixed projection, unlike a learned one, needs no place in a checkpoint.
+            0 leaves them as they are.
+
+    Raises:
+        InputError: If the teacher's vectors are shorter than `reduced`.
+    """
+    dim = encoder.profile.dim
+    if reduced > dim:
+        raise InputError(
+            f"recipe: distill.target is 'embeddings'; the teacher has {dim} dimensions and the"
+            f" student {reduced}; allowed then: 'scores' or 'margins'"
+        )
+    encode_tables(encoder, tables, *files)
+    if not reduced or reduced == dim:
+        return
+    documents = np.load(files[1])
+    rotation = _principal(documents, reduced)
+    for file in files:
+        vectors = np.load(file) @ rotation
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        np.save(file, (vectors / np.maximum(norms, 1e-12)).astype(np.float32))
+
+
+def _principal(vectors: Float32, count: int) -> Float32:
+    """The `count` leading directions of the second moment, float32 `(d, count)`.
+
+    Not centred: the student's cosines, like the teacher's, are about the origin.
+    """
+    moment = (vectors.T @ vectors).astype(np.float64)
+    _, directions = np.linalg.eigh(moment)
+    return np.ascontiguousarray(directions[:, ::-1][:, :count], dtype=np.float32)

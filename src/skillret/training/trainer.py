@@ -1,0 +1,202 @@
+"""The trainer of sentence-transformers, made to stop on what must not go on.
+
+Everything about optimization, distribution and checkpoints is the library's. Added here: a loss
+that is no number ends the run and names its batch; a checkpoint counts only once it is complete;
+a checkpoint that cannot be written or read is an error, not a line in a log.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from sentence_transformers import SentenceTransformerTrainer
+from transformers import TrainerCallback
+
+from skillret.errors import TrainingError
+from skillret.training.log import log_rows, plot_curve, write_log
+
+__all__ = ["RetrieverTrainer", "Watch", "newest_checkpoint"]
+
+COMPLETE = "complete"  # written into a checkpoint after everything else
+_SHOWN_IDS = 5
+
+
+def newest_checkpoint(folder: Path) -> Path | None:
+    """The newest complete checkpoint; incomplete ones, left by a kill, are deleted."""
+    found: list[tuple[int, Path]] = []
+    for path in folder.glob("checkpoint-*"):
+        match = re.fullmatch(r"checkpoint-(\d+)", path.name)
+        if match is None:
+            continue
+        if (path / COMPLETE).is_file():
+            found.append((int(match[1]), path))
+        else:
+            shutil.rmtree(path, ignore_errors=True)
+    return max(found)[1] if found else None
+
+
+class RetrieverTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
+    """Trains on pairs whose labels are rows of `skillret.training.loss.Labels`.
+
+    Args:
+        name_batch: Turns the labels of a batch into `query -> skill` ids for people.
+        **arguments: As of the parent.
+
+    Raises:
+        TrainingError: While training, if the loss is not finite or a checkpoint cannot be written.
+    """
+
+    def __init__(
+        self, *, name_batch: Callable[[torch.Tensor], Sequence[str]], **arguments: Any
+    ) -> None:
+        self._name_batch = name_batch
+        super().__init__(**arguments)
+
+    def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
+        """Nothing: the card is written by `skillret.training.card`."""
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
+    ) -> Any:
+        """The parent's loss, if it is a number."""
+        result = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        loss = result[0] if return_outputs else result
+        if not bool(torch.isfinite(loss.detach()).all()):
+            self._stop(float(loss.detach().float().sum()), inputs["label"])
+        return result
+
+    def _stop(self, loss: float, labels: torch.Tensor) -> None:
+        ids = list(self._name_batch(labels))
+        step = self.state.global_step + 1
+        file = Path(self.args.output_dir) / f"nonfinite-rank{self.args.process_index}.json"
+        record = {"step": step, "loss": str(loss), "rank": self.args.process_index, "batch": ids}
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        shown = ", ".join(ids[:_SHOWN_IDS])
+        more = f" and {len(ids) - _SHOWN_IDS} more in {file}" if len(ids) > _SHOWN_IDS else ""
+        raise TrainingError(
+            f"the loss is {loss} at step {step} (rank {self.args.process_index}); its batch:"
+            f" {shown}{more}. Look at these texts, lower train.learning_rate or set"
+            " train.precision=fp32"
+        )
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        folder = output_dir or self.args.output_dir
+        self.model.save_pretrained(folder, create_model_card=False)
+        if self.processing_class is not None:
+            self.processing_class.save_pretrained(folder)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        folder = Path(self._get_output_dir(trial=trial)) / f"checkpoint-{self.state.global_step}"
+        try:
+            super()._save_checkpoint(model, trial)
+            if self.args.should_save:
+                _sync_tree(folder)
+                with (folder / COMPLETE).open("w") as marker:
+                    os.fsync(marker.fileno())
+        except Exception as e:  # torch and safetensors raise their own classes for a full disk
+            if self.args.should_save:
+                shutil.rmtree(folder, ignore_errors=True)
+            full = getattr(e, "errno", None) == errno.ENOSPC or "No space left" in str(e)
+            reason = "the disk is full" if full else next(iter(str(e).splitlines()), repr(e))
+            raise TrainingError(
+                f"cannot write the checkpoint of step {self.state.global_step} to {folder}:"
+                f" {reason}; make room and go on with --resume"
+            ) from e
+
+    def _load_best_model(self) -> None:
+        # The parent logs a failure and keeps the last weights, which are not the best ones.
+        checkpoint = self.state.best_model_checkpoint
+        try:
+            self._load_from_checkpoint(checkpoint)
+        except Exception as e:
+            raise TrainingError(f"cannot load the best checkpoint {checkpoint}: {e}") from e
+
+
+def _sync_tree(folder: Path) -> None:
+    """Put a checkpoint on the disk before it is called complete."""
+    for file in folder.rglob("*"):
+        if file.is_file():
+            with file.open("rb") as opened:
+                os.fsync(opened.fileno())
+
+
+class Watch(TrainerCallback):  # type: ignore[misc]
+    """Log, curve and progress of a run, written by the first process.
+
+    Args:
+        folder: The run's folder.
+        metric: The metric that chooses the checkpoint.
+        say: Takes a line for people.
+    """
+
+    def __init__(self, folder: Path, metric: str, say: Callable[[str], None]) -> None:
+        self._folder = folder
+        self._metric = metric
+        self._say = say
+        self._bar: Any = None
+        self._told = -1
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Open the bar."""
+        if state.is_world_process_zero and sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self._bar = tqdm(
+                total=state.max_steps, initial=state.global_step, desc="training", unit="step"
+            )
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Advance the bar; the last step is logged, evaluated and kept whatever its number."""
+        if self._bar is not None:
+            self._bar.update(state.global_step - self._bar.n)
+        if state.global_step >= state.max_steps:
+            control.should_log = control.should_evaluate = control.should_save = True
+
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Write what is known so far."""
+        if state.is_world_process_zero:
+            self.write(state)
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Say how it stands."""
+        if not state.is_world_process_zero:
+            return
+        rows = self.write(state)
+        if not rows or rows[-1]["step"] == self._told or self._metric not in rows[-1]:
+            return
+        row = rows[-1]
+        self._told = row["step"]
+        loss = f"{row['loss']:.4f}" if "loss" in row else "-"
+        line = (
+            f"epoch {row['epoch']:.2f}  step {row['step']}/{state.max_steps}  loss {loss}"
+            f"  dev {self._metric} {row[self._metric]:.4f}"
+        )
+        if self._bar is not None:
+            self._bar.clear()
+        self._say(line)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Close the bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def write(self, state: Any) -> list[dict[str, Any]]:
+        """Write `log.csv` and `curve.png`; the rows."""
+        rows = log_rows(state.log_history)
+        write_log(rows, self._folder / "log.csv")
+        plot_curve(rows, self._metric, state.best_global_step, self._folder / "curve.png")
+        return rows

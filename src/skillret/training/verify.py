@@ -1,0 +1,186 @@
+"""Does an exported model still do what the original does? Cosine, neighbours, and NDCG on dev."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from skillret.encoders import Encoder, Float32
+from skillret.errors import TrainingError
+from skillret.evaluation.datasets import load_dataset
+from skillret.index.dense import top_rows
+from skillret.skills import document_text
+from skillret.training.data import Dev, read_dev
+
+__all__ = ["MAX_LOSS", "Agreement", "compare", "find_texts", "refuse_loss"]
+
+MAX_LOSS = 0.5  # points of NDCG@10, of 100
+_NEIGHBOURS = 10
+_OWN = Path(__file__).with_name("texts.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How close two encoders are on some texts.
+
+    Attributes:
+        texts: How many were compared.
+        cosine: Mean cosine of a text's two vectors.
+        worst: The smallest of them.
+        overlap: Mean share of the ten nearest documents of a query that both find.
+        before: NDCG@10 of the original, 0 to 1; None without labels.
+        after: NDCG@10 of the export, 0 to 1; None without labels.
+    """
+
+    texts: int
+    cosine: float
+    worst: float
+    overlap: float
+    before: float | None
+    after: float | None
+
+    @property
+    def loss(self) -> float | None:
+        """Points of NDCG@10 that the export costs; negative where it gains."""
+        if self.before is None or self.after is None:
+            return None
+        return 100 * (self.before - self.after)
+
+    def lines(self) -> list[str]:
+        """For people."""
+        out = [
+            f"cosine to the original: mean {self.cosine:.4f}, worst {self.worst:.4f}"
+            f" ({self.texts:,} texts)",
+            f"top-{_NEIGHBOURS} overlap with the original: {self.overlap:.1%}",
+        ]
+        if self.before is not None and self.after is not None:
+            out.append(
+                f"NDCG@10 on dev: original {self.before:.4f}, exported {self.after:.4f}"
+                f" ({100 * (self.after - self.before):+.2f} points)"
+            )
+        return out
+
+
+def find_texts(
+    model_dir: Path, dataset: str | None, split: str, template: str, limit: int
+) -> tuple[Dev, bool]:
+    """Texts to compare on, and whether their labels mean something.
+
+    Args:
+        model_dir: A model in the folder of its training run brings that run's dev split.
+        dataset: Takes precedence: folder or hub id in SkillRet layout.
+        split: Of `dataset`.
+        template: Document template.
+        limit: Take this many queries at most; 0 for all.
+
+    Raises:
+        DatasetError: If the data set cannot be read.
+    """
+    stored = model_dir.resolve().parent / "data" / "dev.json"
+    if dataset is not None:
+        found = load_dataset(dataset, split)
+        chosen = [q for q in found.queries if q.id in found.qrels]
+        dev = Dev(
+            skill_ids=tuple(s.id for s in found.skills),
+            documents=tuple(document_text(s, template) for s in found.skills),
+            query_ids=tuple(q.id for q in chosen),
+            queries=tuple(q.text for q in chosen),
+            qrels=found.qrels,
+            origin=f"split {split} of {Path(dataset).name}",
+        )
+    elif stored.is_file():
+        dev = read_dev(stored)
+    else:
+        texts = json.loads(_OWN.read_text(encoding="utf-8"))
+        documents, queries = tuple(texts["documents"]), tuple(texts["queries"])
+        return (
+            Dev(
+                skill_ids=tuple(map(str, range(len(documents)))),
+                documents=documents,
+                query_ids=tuple(f"q{i}" for i in range(len(queries))),
+                queries=queries,
+                qrels={},
+                origin="a few built-in texts",
+            ),
+            False,
+        )
+    if limit and len(dev.query_ids) > limit:
+        kept = np.random.default_rng(0).permutation(len(dev.query_ids))[:limit]
+        rows = sorted(kept.tolist())
+        ids = tuple(dev.query_ids[i] for i in rows)
+        dev = Dev(
+            skill_ids=dev.skill_ids,
+            documents=dev.documents,
+            query_ids=ids,
+            queries=tuple(dev.queries[i] for i in rows),
+            qrels={i: dev.qrels[i] for i in ids},
+            origin=dev.origin,
+        )
+    return dev, True
+
+
+def compare(
+    original: Encoder,
+    exported: Encoder,
+    dev: Dev,
+    labelled: bool,
+    say: Callable[[str], None] = lambda line: None,
+) -> Agreement:
+    """Encode the same texts with both.
+
+    Args:
+        original: The model before export.
+        exported: The model after it.
+        dev: Texts, and labels if `labelled`.
+        labelled: Whether to compute NDCG@10.
+        say: Takes a line for people.
+    """
+    say(
+        f"comparing on {dev.origin}: {len(dev.queries):,} queries, {len(dev.documents):,} documents"
+    )
+    queries = [e.encode_queries(dev.queries) for e in (original, exported)]
+    documents = [e.encode_documents(dev.documents) for e in (original, exported)]
+    cosines = np.concatenate(
+        [(queries[0] * queries[1]).sum(axis=1), (documents[0] * documents[1]).sum(axis=1)]
+    )
+    before = after = None
+    if labelled:
+        from skillret.training.evaluator import measure_dense
+
+        before, after = (
+            measure_dense(q, d, dev)["ndcg@10"] for q, d in zip(queries, documents, strict=True)
+        )
+    return Agreement(
+        texts=len(cosines),
+        cosine=float(cosines.mean()),
+        worst=float(cosines.min()),
+        overlap=_overlap(queries, documents),
+        before=before,
+        after=after,
+    )
+
+
+def refuse_loss(agreement: Agreement, limit: float = MAX_LOSS) -> None:
+    """Refuse an export that costs too much.
+
+    Raises:
+        TrainingError: If NDCG@10 falls by more than `limit` points.
+    """
+    if agreement.loss is not None and agreement.loss > limit:
+        raise TrainingError(
+            f"the export costs {agreement.loss:.2f} points of NDCG@10, more than {limit}; nothing"
+            " was written. Use --quantize none, or --allow-loss if that is acceptable"
+        )
+
+
+def _overlap(queries: list[Float32], documents: list[Float32]) -> float:
+    shares = []
+    k = min(_NEIGHBOURS, len(documents[0]))
+    for a, b in zip(*queries, strict=True):
+        rows = [set(top_rows(v @ d.T, k)) for v, d in zip((a, b), documents, strict=True)]
+        shares.append(len(rows[0] & rows[1]) / k)
+    return float(np.mean(shares))
