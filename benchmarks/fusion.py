@@ -20,7 +20,7 @@ import pytrec_eval
 
 from skillret import load_encoder
 from skillret.encoders import Float32
-from skillret.evaluation.datasets import find_table, read_rows, read_skills
+from skillret.evaluation.tables import find_table, read_rows, read_skills
 from skillret.index import lexical as bm25
 from skillret.index.dense import top_rows
 from skillret.retrieval.fusion import LEXICAL_CANDIDATES, fuse

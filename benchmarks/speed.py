@@ -22,7 +22,7 @@ import yaml
 
 from skillret import Index, Retriever, load_encoder
 from skillret.encoders.onnx import BATCH_SIZE, OnnxEncoder, forward
-from skillret.evaluation.datasets import find_table, read_rows, read_skills
+from skillret.evaluation.tables import find_table, read_rows, read_skills
 from skillret.index import Sources
 from skillret.skills import document_text
 from skillret.types import Skill

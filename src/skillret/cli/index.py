@@ -13,7 +13,7 @@ from typing import Any
 from skillret.cli.common import add_model_arguments, note, print_json, printable, progress_bar
 from skillret.encoders import load_encoder
 from skillret.errors import InputError, StoreError
-from skillret.evaluation.datasets import find_table, read_skills
+from skillret.evaluation.tables import find_table, read_skills
 from skillret.index import Index, Sources, default_index_path
 from skillret.retrieval.refresh import NO_USUAL_PLACES
 from skillret.skills import Library

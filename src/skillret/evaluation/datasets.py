@@ -1,33 +1,35 @@
-"""Data sets in SkillRet layout, on disk or on the hub.
-
-The tables are `data/{skills,queries,qrels}/{split}.jsonl[.gz]` or `.parquet`. Only `id`, `name`,
-`description` and `skill_md` (or `body`) of a skill are needed; any other column is carried along
-in `extra`.
-"""
+"""Data sets: SkillRet layout on disk or on the hub, BEIR layout, and a library's own tests."""
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import json
-import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from skillret.errors import DatasetError
+from skillret.evaluation.beir import beir_files, read_beir
+from skillret.evaluation.library_tests import labelled_requests, read_library_tests
+from skillret.evaluation.tables import find_table, read_rows, read_skills, splits
+from skillret.skills import Library, content_hash
 from skillret.types import Query, Skill
 
-__all__ = ["Dataset", "find_table", "load_dataset", "read_rows", "read_skills"]
+__all__ = [
+    "LIBRARY_SPLIT",
+    "Dataset",
+    "check_gold",
+    "layout",
+    "load_dataset",
+    "locate",
+    "read_queries",
+]
 
+LIBRARY_SPLIT = "tests"  # what a library's own tests are called
 # Skills and queries of the two test splits that were published under one name.
 _SKILLRET_TESTS = {
     (6660, 4997): "the test split of the SkillRet paper and of its model cards",
     (6006, 4392): "the reduced test split of hub revision a050ad2, about 3 points easier than the"
     " paper's: do not compare it with published figures",
 }
-_SUFFIXES = (".jsonl.gz", ".jsonl", ".parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,32 +58,72 @@ class Dataset:
 
 
 def load_dataset(spec: str, split: str = "test", *, allow_missing: bool = False) -> Dataset:
-    """Load one split from a folder, or from the hub by `id` or `id@revision`.
+    """Load one split.
 
     Args:
-        spec: Folder or hub id.
+        spec: Folder in SkillRet or BEIR layout; folder of skills, whose own tests are the labelled
+            requests (it has one split, `tests`, whatever is asked for); or `id[@revision]` on the hub.
         split: Its name.
         allow_missing: Drop gold labels whose skill is not in the corpus instead of refusing.
 
     Raises:
-        DatasetError: If it is missing, malformed, holds no query, a query twice, or names gold
-            skills that do not exist.
+        DatasetError: If it is missing, malformed, holds no query, a query or a skill twice, or
+            names gold skills that do not exist.
     """
-    folder, revision = Path(spec).expanduser(), ""
-    if not folder.is_dir():
-        folder, revision = _from_hub(spec, split)
+    folder, revision = locate(spec, split)
+    kind = layout(folder)
+    if kind == "library":
+        data = _load_library(spec, folder)
+    elif kind == "beir":
+        skills, queries, qrels, files = read_beir(folder, split)
+        data = Dataset(spec, revision or _digest(files), split, skills, queries, qrels, [])
+    else:
+        data = _load_skillret(spec, folder, split, revision)
+    if not data.queries:
+        raise DatasetError(f"{spec} holds no query of the split {data.split!r}")
+    _refuse_twice(spec, "skill", [s.id for s in data.skills])
+    _refuse_twice(spec, "query", [q.id for q in data.queries])
+    notes = check_gold(spec, data.skills, data.queries, data.qrels, allow_missing)
+    note = _SKILLRET_TESTS.get((len(data.skills), len(data.queries)))
+    if note is not None:
+        notes.append(f"{len(data.skills)} skills, {len(data.queries)} queries: this is {note}")
+    return replace(data, notes=(*data.notes, *notes))
+
+
+def locate(spec: str, split: str = "*") -> tuple[Path, str]:
+    """The folder of a data set, fetched from the hub if need be, and its revision there or "".
+
+    Raises:
+        DatasetError: If there is none.
+    """
+    folder = Path(spec).expanduser()
+    return (folder, "") if folder.is_dir() else _from_hub(spec, split)
+
+
+def layout(folder: Path) -> str:
+    """`skillret`, `beir` or `library`, by what a folder holds."""
+    if beir_files(folder) is not None:
+        return "beir"
+    if (folder / "data").is_dir() or (folder / "skills").is_dir():
+        if splits(folder) or not _has_skill(folder):
+            return "skillret"
+    return "library" if _has_skill(folder) else "skillret"
+
+
+def _has_skill(folder: Path) -> bool:
+    return (
+        any(folder.glob("SKILL.md"))
+        or any(folder.glob("*/SKILL.md"))
+        or any(folder.glob("*/*/SKILL.md"))
+    )
+
+
+def _load_skillret(spec: str, folder: Path, split: str, revision: str) -> Dataset:
     skills = read_skills(folder, split)
     files = {table: find_table(folder, table, split) for table in ("queries", "qrels", "negatives")}
     if files["queries"] is None:
         raise DatasetError(f"{spec} has skills but no queries of the split {split!r}")
-    queries = _queries(files["queries"])
-    if not queries:
-        raise DatasetError(f"{files['queries']} holds no query")
-    qrels = _qrels(files["qrels"], queries)
-    notes = _check_gold(spec, skills, queries, qrels, allow_missing)
-    note = _SKILLRET_TESTS.get((len(skills), len(queries)))
-    if note is not None:
-        notes.append(f"{len(skills)} skills, {len(queries)} queries: this is {note}")
+    queries = read_queries(files["queries"])
     used = [find_table(folder, "skills", split), *files.values()]
     return Dataset(
         name=spec,
@@ -89,10 +131,41 @@ def load_dataset(spec: str, split: str = "test", *, allow_missing: bool = False)
         split=split,
         skills=skills,
         queries=queries,
-        qrels=qrels,
-        negatives=_queries(files["negatives"]) if files["negatives"] else [],
-        notes=tuple(notes),
+        qrels=_qrels(files["qrels"], queries),
+        negatives=read_queries(files["negatives"]) if files["negatives"] else [],
     )
+
+
+def _load_library(spec: str, folder: Path) -> Dataset:
+    """A folder of skills, with the tests that stand beside them."""
+    skills = Library.open(folder).skills
+    queries, qrels, negatives = labelled_requests(list(read_library_tests(skills)))
+    if not queries:
+        raise DatasetError(
+            f"the skills in {folder} have no tests: put requests into eval_queries.json beside a"
+            ' SKILL.md, as [{"query": "...", "should_trigger": true}, ...]'
+        )
+    digest = hashlib.sha256()
+    for skill in skills:
+        digest.update(content_hash(skill).encode())
+    for query in (*queries, *negatives):
+        digest.update(f"{query.id}\0{query.text}\0".encode())
+    tested = {id_ for gold in qrels.values() for id_ in gold}
+    notes = [f"{len(tested)} of {len(skills)} skills have tests"]
+    if negatives:
+        notes.append("negatives are near misses of one skill; another may still fit them")
+    revision = digest.hexdigest()[:12]
+    return Dataset(
+        spec, revision, LIBRARY_SPLIT, list(skills), queries, qrels, negatives, tuple(notes)
+    )
+
+
+def _refuse_twice(spec: str, what: str, ids: list[str]) -> None:
+    seen: set[str] = set()
+    for id_ in ids:
+        if id_ in seen:
+            raise DatasetError(f"{spec}: the {what} {id_!r} is there twice")
+        seen.add(id_)
 
 
 def _from_hub(spec: str, split: str) -> tuple[Path, str]:
@@ -124,7 +197,12 @@ def _from_hub(spec: str, split: str) -> tuple[Path, str]:
     return Path(path), Path(path).name
 
 
-def _queries(file: Path) -> list[Query]:
+def read_queries(file: Path) -> list[Query]:
+    """Queries or negatives of one split, in file order.
+
+    Raises:
+        DatasetError: If a row lacks its id or text, or an id is there twice.
+    """
     out: dict[str, Query] = {}
     for number, row in enumerate(read_rows(file), start=1):
         missing = [c for c in ("id", "query") if not str(row.get(c) or "").strip()]
@@ -161,7 +239,7 @@ def _qrels(file: Path | None, queries: list[Query]) -> dict[str, dict[str, int]]
     return out
 
 
-def _check_gold(
+def check_gold(
     spec: str,
     skills: list[Skill],
     queries: list[Query],
@@ -199,102 +277,3 @@ def _digest(files: list[Path]) -> str:
         digest.update(f"{file.parent.name}/{file.name}".encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
-
-
-def find_table(folder: Path, table: str, split: str) -> Path | None:
-    """The file of one table and split, or None.
-
-    Args:
-        folder: The data set's folder.
-        table: `skills`, `queries`, `qrels` or `negatives`.
-        split: `train`, `dev`, `test`, ...
-    """
-    for base in (folder / "data" / table, folder / table):
-        for suffix in _SUFFIXES:
-            file = base / f"{split}{suffix}"
-            if file.is_file():
-                return file
-    return None
-
-
-def read_rows(file: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a `.jsonl`, `.jsonl.gz` or `.parquet` file.
-
-    Raises:
-        DatasetError: If the file is truncated, no JSON, or holds anything but objects.
-    """
-    if file.suffix == ".parquet":
-        yield from _read_parquet(file)
-        return
-    number = 0
-    try:
-        opener = gzip.open if file.suffix == ".gz" else open
-        with opener(file, "rt", encoding="utf-8") as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    row = json.loads(line)
-                    if not isinstance(row, dict):
-                        raise DatasetError(f"{file}, line {number}: not a JSON object")
-                    yield row
-    except json.JSONDecodeError as e:
-        raise DatasetError(f"{file}, line {number}: not JSON ({e.msg})") from None
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as e:
-        raise DatasetError(
-            f"{file} cannot be read after line {number}: {e}; is it complete?"
-        ) from None
-
-
-def read_skills(folder: Path, split: str) -> list[Skill]:
-    """The skills of one split.
-
-    Raises:
-        DatasetError: If the folder or the split is missing, or a row is malformed.
-    """
-    file = find_table(folder, "skills", split)
-    if file is None:
-        raise DatasetError(_missing(folder, split))
-    return [_skill(row, file, number) for number, row in enumerate(read_rows(file), start=1)]
-
-
-def _skill(row: Mapping[str, Any], file: Path, number: int) -> Skill:
-    for column in ("id", "name"):
-        if not isinstance(row.get(column), (str, int)) or row[column] == "":
-            raise DatasetError(f"{file}, row {number}: the column {column!r} is missing or empty")
-    body = row.get("skill_md")
-    if body is None:
-        body = row.get("body")
-    used = ("id", "name", "description", "skill_md", "body")
-    return Skill(
-        id=str(row["id"]),
-        name=str(row["name"]),
-        description=str(row.get("description") or ""),
-        body=str(body or ""),
-        path=str(row["source_url"]) if row.get("source_url") else None,
-        extra={k: v for k, v in row.items() if k not in used},
-    )
-
-
-def _read_parquet(file: Path) -> Iterator[dict[str, Any]]:
-    try:
-        import pyarrow.parquet as parquet
-    except ImportError:
-        raise DatasetError(
-            f"reading {file} needs pyarrow: pip install 'skillret[evaluate]'"
-        ) from None
-    try:
-        with parquet.ParquetFile(file) as table:
-            for batch in table.iter_batches():
-                yield from batch.to_pylist()
-    except (OSError, ValueError) as e:
-        raise DatasetError(f"{file} cannot be read as parquet: {e}") from None
-
-
-def _missing(folder: Path, split: str) -> str:
-    if not folder.is_dir():
-        return f"no such data set folder: {folder}"
-    base = folder / "data" / "skills"
-    base = base if base.is_dir() else folder / "skills"
-    found = sorted({f.name.split(".")[0] for f in base.glob("*.*")}) if base.is_dir() else []
-    if not found:
-        return f"{folder} is no data set in SkillRet layout: it has no data/skills/SPLIT.jsonl.gz"
-    return f"{folder} has no split {split!r}; it has: {', '.join(found)}"

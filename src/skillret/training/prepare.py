@@ -12,7 +12,7 @@ import numpy as np
 
 from skillret.encoders import load_encoder
 from skillret.errors import DatasetError, InputError
-from skillret.evaluation.datasets import find_table, read_rows
+from skillret.evaluation.tables import find_table, read_rows
 from skillret.training.base import length_facts, load_base
 from skillret.training.data import (
     Dev,

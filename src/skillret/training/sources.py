@@ -6,14 +6,14 @@ Everything is streamed: a source yields skills and requests one by one and keeps
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from skillret.errors import DatasetError, InputError
-from skillret.evaluation.datasets import find_table, read_rows, read_skills
+from skillret.evaluation.library_tests import read_library_tests
+from skillret.evaluation.tables import find_table, read_rows, read_skills
 from skillret.skills import Library
 from skillret.types import Skill
 
@@ -21,7 +21,6 @@ __all__ = ["Request", "Source", "open_source"]
 
 _REQUEST_COLUMNS = ("request", "query")
 _SKILL_COLUMNS = ("skill", "skill_id", "skill_name", "skills", "skill_ids")
-_EVAL_FILES = ("eval_queries.json", "evals/eval_queries.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,12 +182,9 @@ class LibrarySource:
             yield Request(f"q{number}", text, tuple(ids), where)
 
     def _eval_queries(self) -> Iterator[tuple[str, list[str], str]]:
-        for skill in self._library.skills:
-            for name in _EVAL_FILES:
-                file = Path(skill.path or "").parent / name
-                if file.is_file():
-                    for text in _triggers(file):
-                        yield text, [skill.id], str(file)
+        for test in read_library_tests(self._library.skills):
+            if test.should_trigger:
+                yield test.text, [test.skill_id], str(test.file)
 
     def _file_rows(self, file: Path) -> Iterator[tuple[str, list[str], str]]:
         known = {}
@@ -217,20 +213,3 @@ def _numbered_rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             yield from enumerate(csv.DictReader(lines), start=1)
     except (OSError, UnicodeDecodeError, csv.Error) as e:
         raise DatasetError(f"{file} cannot be read as CSV: {e}") from None
-
-
-def _triggers(file: Path) -> Iterator[str]:
-    """The requests that should trigger a skill (agentskills.io, trigger tests)."""
-    try:
-        rows = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as e:
-        raise DatasetError(f"{file} cannot be read as JSON: {e}") from None
-    if not isinstance(rows, list):
-        raise DatasetError(f"{file} is no list of objects with query and should_trigger")
-    for row in rows:
-        if (
-            isinstance(row, dict)
-            and row.get("should_trigger")
-            and isinstance(row.get("query"), str)
-        ):
-            yield row["query"]
