@@ -13,6 +13,7 @@ import numpy as np
 from skillret.encoders import load_encoder
 from skillret.errors import DatasetError, InputError
 from skillret.evaluation.tables import find_table, read_rows
+from skillret.training.augment import augment
 from skillret.training.base import length_facts, load_base
 from skillret.training.data import (
     Dev,
@@ -76,7 +77,8 @@ def prepare(
         # Data before weights: what is wrong with it is found in seconds.
         source = open_source(_source(recipe, data, libraries), recipe.data.train_split, libraries)
         say(f"reading {source.name}")
-        write_tables(source, _dev_source(source, recipe), recipe, folder)
+        augmented = augment(source, recipe.data, recipe.train.seed)
+        write_tables(augmented, _dev_source(source, recipe), recipe, folder)
         _check_no_test(source, open_tables(folder).dev)
     tables = open_tables(folder)
     _check_batch(recipe, len(tables.pairs))

@@ -25,12 +25,21 @@ _SKILL_COLUMNS = ("skill", "skill_id", "skill_name", "skills", "skill_ids")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request with the ids of its gold skills; `where` tells a person where it was read."""
+    """A request with the ids of its gold skills.
+
+    Attributes:
+        id: Unique within its source.
+        text: As a user typed it.
+        gold: Ids of the skills it needs.
+        where: Tells a person where it was read.
+        kind: As the data set calls it, if it does.
+    """
 
     id: str
     text: str
     gold: tuple[str, ...]
     where: str
+    kind: str = ""
 
 
 class Source(Protocol):
@@ -152,7 +161,8 @@ class LayoutSource:
             if "id" not in row or not isinstance(row.get("query"), str):
                 raise DatasetError(f"{where}: the column 'id' or 'query' is missing")
             query_id = str(row["id"])
-            yield Request(query_id, row["query"], tuple(gold.get(query_id, ())), where)
+            kind = str(row.get("kind") or "")
+            yield Request(query_id, row["query"], tuple(gold.get(query_id, ())), where, kind)
 
 
 class LibrarySource:
