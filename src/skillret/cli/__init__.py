@@ -18,6 +18,7 @@ COMMANDS = {
     "search": "find the skills for a request",
     "index": "build and look after an index",
     "evaluate": "measure retrieval on labelled requests",
+    "data": "check or convert a data set of labelled requests",
     "train": "train a retriever by a recipe",
     "export": "export a trained model to ONNX",
 }
