@@ -22,7 +22,10 @@ from skillret.types import Mode, Skill
 __all__ = ["DEPTH", "encode_corpus", "make_run"]
 
 DEPTH = 50  # skills kept of every query
-_BLOCK = 64  # queries scored at a time, so that memory does not grow with their number
+# Scores held at a time, 16 MB: so many queries that memory grows with neither them nor the corpus.
+_BLOCK_SCORES = 4_000_000
+_MAX_BLOCK = 256  # queries, so that their progress is seen
+_CHUNK = 4096  # documents whose texts are held at a time
 
 Progress = Callable[[int, int], None]
 
@@ -32,8 +35,10 @@ def make_run(
     mode: Mode,
     encoder: Encoder,
     *,
+    depth: int = DEPTH,
     texts: Sequence[tuple[str, str]] | None = None,
     progress: Progress | None = None,
+    searched: Progress | None = None,
     cache: bool = True,
 ) -> tuple[Run, dict[str, float]]:
     """Search every query of a data set.
@@ -42,8 +47,10 @@ def make_run(
         dataset: Its skills are the corpus.
         mode: `hybrid`, `dense` or `lexical`.
         encoder: Not used in lexical mode.
+        depth: Skills kept of every query.
         texts: Id and text of other requests than the data set's queries.
         progress: Called with the documents encoded so far and in all.
+        searched: Called with the queries searched so far and in all.
         cache: Keep the encoded corpus for the next evaluation.
 
     Returns:
@@ -58,8 +65,9 @@ def make_run(
         lexical = LexicalIndex(write_lexical(None, enumerate(dataset.skills)))
     run: Run = {}
     best: dict[str, float] = {}
-    for start in range(0, len(pairs), _BLOCK):
-        block = [(id_, clean_query(text)) for id_, text in pairs[start : start + _BLOCK]]
+    size = max(1, min(_MAX_BLOCK, _BLOCK_SCORES // max(1, len(ids))))
+    for start in range(0, len(pairs), size):
+        block = [(id_, clean_query(text)) for id_, text in pairs[start : start + size]]
         dense = None
         if corpus is not None:
             queries = check_vectors(
@@ -68,12 +76,14 @@ def make_run(
             dense = queries @ corpus.T
         for row, (query_id, text) in enumerate(block):
             cosines = None if dense is None else dense[row]
-            scores = _scores(cosines, lexical, text, len(ids), encoder, mode)
-            rows = top_rows(scores, DEPTH)
+            scores = _scores(cosines, lexical, text, len(ids), encoder, mode, depth)
+            rows = top_rows(scores, depth)
             if mode == "lexical":
                 rows = rows[scores[rows] > 0]
             run[query_id] = [(ids[i], float(scores[i])) for i in rows]
             best[query_id] = float((scores if cosines is None else cosines).max(initial=0.0))
+        if searched is not None:
+            searched(len(run), len(pairs))
     return run, best
 
 
@@ -84,13 +94,13 @@ def _scores(
     n: int,
     encoder: Encoder,
     mode: Mode,
+    depth: int,
 ) -> Float32:
     """What one query's skills are ranked by, `(n,)`; the same as in `Retriever`."""
     if lexical is None:
         assert cosines is not None
         return cosines
-    depth = LEXICAL_CANDIDATES if mode == "hybrid" else max(DEPTH, 1)
-    keys, values = lexical.search(text, depth)
+    keys, values = lexical.search(text, LEXICAL_CANDIDATES if mode == "hybrid" else depth)
     bm25 = np.zeros(n, dtype=np.float32)
     bm25[keys] = values
     return bm25 if cosines is None else fuse(cosines, bm25, encoder.profile.dense_weight)
@@ -110,7 +120,8 @@ def encode_corpus(
     file = _cache_file(skills, encoder) if cache else None
     if file is not None and file.is_file():
         try:
-            stored = np.load(file)
+            # Mapped: its pages are the system's to drop when memory is short.
+            stored = np.load(file, mmap_mode="r")
             if stored.shape == (len(skills), encoder.profile.dim):
                 return np.asarray(stored, dtype=np.float32)
         except (OSError, ValueError, EOFError):
@@ -124,8 +135,12 @@ def encode_corpus(
         if progress is not None:
             progress(done, len(skills))
 
-    texts = [document_text(s, template) for s in skills]
-    vectors = check_vectors(encoder.encode_documents(texts, advance), encoder.profile.name)
+    vectors = np.empty((len(skills), encoder.profile.dim), dtype=np.float32)
+    for start in range(0, len(skills), _CHUNK):
+        texts = [document_text(s, template) for s in skills[start : start + _CHUNK]]
+        vectors[start : start + _CHUNK] = check_vectors(
+            encoder.encode_documents(texts, advance), encoder.profile.name
+        )
     if file is not None:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
