@@ -6,17 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from skillret.encoders import DEFAULT_MODEL, Encoder, load_encoder
 from skillret.errors import InputError
+from skillret.evaluation.abstention import (
+    Abstention,
+    NeedScorer,
+    largest_similarity,
+    measure_abstention,
+)
 from skillret.evaluation.datasets import Dataset, load_dataset
 from skillret.evaluation.metrics import DEFAULT_CUTS, mean, measure, metric_names
 from skillret.evaluation.runs import Run, check_run, order
 from skillret.evaluation.systems import Progress, make_run
 from skillret.types import Mode
 
-__all__ = ["Result", "auroc", "evaluate", "score"]
+__all__ = ["Result", "evaluate", "group_queries", "score"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class Result:
     groups: Mapping[str, Mapping[str, float]]
     per_query: Mapping[str, Mapping[str, float]] = field(repr=False)
     run: Run = field(repr=False)
-    abstention: Mapping[str, Any] | None = None
+    abstention: Abstention | None = None
     notes: Sequence[str] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -67,7 +71,7 @@ class Result:
             "groups": {name: dict(values) for name, values in self.groups.items()},
         }
         if self.abstention is not None:
-            document["abstention"] = dict(self.abstention)
+            document["abstention"] = self.abstention.to_json()
         return document
 
 
@@ -79,6 +83,7 @@ def evaluate(
     model: str | Encoder = DEFAULT_MODEL,
     cuts: Sequence[int] = DEFAULT_CUTS,
     group_by: Sequence[str] = ("kind", "k"),
+    need: NeedScorer = largest_similarity,
     allow_missing: bool = False,
     trust_remote_code: bool = False,
     progress: Progress | None = None,
@@ -93,6 +98,7 @@ def evaluate(
         cuts: The ks of the metrics.
         group_by: Columns of the queries, or of their gold skills, to report groups by; those that
             a data set lacks are left out. `k` is the number of gold skills.
+        need: How sure the system is that a request needs a skill, from what it returned.
         allow_missing: Drop gold labels whose skill is not in the corpus.
         trust_remote_code: Run Python code that a model brings along.
         progress: Called with the documents encoded so far and in all.
@@ -114,12 +120,8 @@ def evaluate(
     abstention = None
     if dataset.negatives:
         texts = [(f"negative-{n}", q.text) for n, q in enumerate(dataset.negatives)]
-        _, without = make_run(dataset, mode, encoder, texts=texts)
-        abstention = {
-            "auroc": auroc(list(best.values()), list(without.values())),
-            "n_negatives": len(without),
-            "score": "largest BM25 score" if mode == "lexical" else "largest cosine",
-        }
+        needless = need(mode, *make_run(dataset, mode, encoder, texts=texts))
+        abstention = measure_abstention(need(mode, run, best), needless)
     name = encoder.profile.name if mode != "lexical" else "BM25"
     return score(dataset, run, mode, name, cuts, group_by, abstention)
 
@@ -131,7 +133,7 @@ def score(
     model: str,
     cuts: Sequence[int] = DEFAULT_CUTS,
     group_by: Sequence[str] = ("kind", "k"),
-    abstention: Mapping[str, Any] | None = None,
+    abstention: Abstention | None = None,
 ) -> Result:
     """Score a run, by whichever system it was made.
 
@@ -142,7 +144,7 @@ def score(
     per_query = measure(order(run), dataset.qrels, cuts)
     groups = {
         name: {"n_queries": float(len(ids)), **mean({id_: per_query[id_] for id_ in ids})}
-        for name, ids in _groups(dataset, group_by).items()
+        for name, ids in group_queries(dataset, group_by).items()
     }
     return Result(
         dataset=dataset.name,
@@ -161,8 +163,12 @@ def score(
     )
 
 
-def _groups(dataset: Dataset, columns: Sequence[str]) -> dict[str, list[str]]:
-    """Ids of scored queries by `column=value`, in order of name; a query may be in several."""
+def group_queries(dataset: Dataset, columns: Sequence[str]) -> dict[str, list[str]]:
+    """Ids of scored queries by `column=value`, in order of name; a query may be in several.
+
+    Raises:
+        InputError: If neither queries nor skills have a column, other than `kind` and `k`.
+    """
     skills = {s.id: s for s in dataset.skills}
     groups: dict[str, set[str]] = {}
     for column in columns:
@@ -184,14 +190,3 @@ def _groups(dataset: Dataset, columns: Sequence[str]) -> dict[str, list[str]]:
                 f"neither queries nor skills of {dataset.name} have a column {column!r}"
             )
     return {name: sorted(groups[name]) for name in sorted(groups)}
-
-
-def auroc(positives: Sequence[float], negatives: Sequence[float]) -> float:
-    """Probability that a positive scores above a negative, ties counting half (Mann-Whitney)."""
-    if not positives or not negatives:
-        return float("nan")
-    ordered = np.sort(np.asarray(negatives))
-    values = np.asarray(positives)
-    below = np.searchsorted(ordered, values, side="left")
-    upto = np.searchsorted(ordered, values, side="right")
-    return float((below + upto).sum() / (2 * len(values) * len(ordered)))
