@@ -104,7 +104,7 @@ def _print(result: Result, cuts: tuple[int, ...]) -> None:
         a = result.abstention
         print(
             f"\nabstention: AUROC {a.auroc:.4f} by the {a.score}; with 95 % of {a.n_negatives}"
-            f" needless requests turned away, {100 * a.kept_at_95:.1f} % of the needed ones are kept"
+            f" needless requests turned away, {100 * a.kept_at_95:.1f} % of the needed are kept"
         )
     if result.groups:
         k = cuts[min(1, len(cuts) - 1)]
