@@ -14,6 +14,7 @@ from skillret.encoders import DEFAULT_MODEL
 
 __all__ = [
     "add_model_arguments",
+    "non_negative",
     "note",
     "positive",
     "print_json",
@@ -32,6 +33,11 @@ def positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
     return value
+
+
+def non_negative(text: str) -> int:
+    """An argument that must be a whole number of at least 0."""
+    return 0 if text == "0" else positive(text)
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:

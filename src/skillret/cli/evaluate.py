@@ -118,9 +118,10 @@ def _print(result: Result, cuts: tuple[int, ...]) -> None:
         print(f"{family:14}{values}")
     print(f"{'hit':14}{result.metrics['hit@1']:>9.4f}  (@1)")
     if result.abstention is not None:
+        a = result.abstention
         print(
-            f"\nno skill needed: AUROC {result.abstention['auroc']:.4f} over"
-            f" {result.abstention['n_negatives']} requests, by the {result.abstention['score']}"
+            f"\nabstention: AUROC {a.auroc:.4f} by the {a.score}; with 95 % of {a.n_negatives}"
+            f" needless requests turned away, {100 * a.kept_at_95:.1f} % of the needed are kept"
         )
     if result.groups:
         k = cuts[min(1, len(cuts) - 1)]

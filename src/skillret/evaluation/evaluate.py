@@ -7,10 +7,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
-import numpy as np
-
 from skillret.encoders import DEFAULT_MODEL, Encoder, load_encoder
 from skillret.errors import InputError
+from skillret.evaluation.abstention import (
+    Abstention,
+    NeedScorer,
+    largest_similarity,
+    measure_abstention,
+)
 from skillret.evaluation.datasets import Dataset, load_dataset
 from skillret.evaluation.metrics import DEFAULT_CUTS, mean, measure, metric_names
 from skillret.evaluation.reference import BM25S, bm25s_run
@@ -18,7 +22,7 @@ from skillret.evaluation.runs import Run, check_run, order
 from skillret.evaluation.systems import DEPTH, Progress, make_run
 from skillret.types import Mode
 
-__all__ = ["DEFAULT_GROUPS", "Result", "auroc", "evaluate", "score"]
+__all__ = ["DEFAULT_GROUPS", "Result", "evaluate", "group_queries", "score"]
 
 DEFAULT_GROUPS = ("kind", "k")  # those that a data set lacks are left out
 
@@ -54,7 +58,7 @@ class Result:
     groups: Mapping[str, Mapping[str, float]]
     per_query: Mapping[str, Mapping[str, float]] = field(repr=False)
     run: Run = field(repr=False)
-    abstention: Mapping[str, Any] | None = None
+    abstention: Abstention | None = None
     notes: Sequence[str] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -71,7 +75,7 @@ class Result:
             "groups": {name: dict(values) for name, values in self.groups.items()},
         }
         if self.abstention is not None:
-            document["abstention"] = dict(self.abstention)
+            document["abstention"] = self.abstention.to_json()
         return document
 
 
@@ -84,6 +88,7 @@ def evaluate(
     cuts: Sequence[int] = DEFAULT_CUTS,
     group_by: Sequence[str] = DEFAULT_GROUPS,
     lexical: Literal["skillret", "bm25s"] = "skillret",
+    need: NeedScorer = largest_similarity,
     allow_missing: bool = False,
     trust_remote_code: bool = False,
     progress: Progress | None = None,
@@ -100,6 +105,7 @@ def evaluate(
         group_by: Columns of the queries, or of their gold skills, to report groups by. `k` is
             the number of gold skills.
         lexical: `bm25s` for the reference BM25 of the paper, in lexical mode only.
+        need: How sure the system is that a request needs a skill, from what it returned.
         allow_missing: Drop gold labels whose skill is not in the corpus.
         trust_remote_code: Run Python code that a model brings along.
         progress: Called with the documents encoded so far and in all.
@@ -115,7 +121,7 @@ def evaluate(
         raise InputError(f"bm25s is a system of its own: it has no mode {mode!r}, only 'lexical'")
     if isinstance(dataset, str):
         dataset = load_dataset(dataset, split, allow_missing=allow_missing)
-    _groups(dataset, group_by)
+    group_queries(dataset, group_by)
     depth = max(DEPTH, *cuts)
     search: Callable[..., tuple[Run, dict[str, float]]]
     if lexical == "bm25s":
@@ -130,12 +136,8 @@ def evaluate(
     abstention = None
     if dataset.negatives:
         texts = [(f"negative-{n}", q.text) for n, q in enumerate(dataset.negatives)]
-        _, without = search(texts=texts)
-        abstention = {
-            "auroc": auroc(list(best.values()), list(without.values())),
-            "n_negatives": len(without),
-            "score": "largest BM25 score" if mode == "lexical" else "largest cosine",
-        }
+        needless = need(mode, *search(texts=texts))
+        abstention = measure_abstention(need(mode, run, best), needless)
     return score(dataset, run, mode, name, cuts, group_by, abstention)
 
 
@@ -146,7 +148,7 @@ def score(
     model: str,
     cuts: Sequence[int] = DEFAULT_CUTS,
     group_by: Sequence[str] = DEFAULT_GROUPS,
-    abstention: Mapping[str, Any] | None = None,
+    abstention: Abstention | None = None,
 ) -> Result:
     """Score a run, by whichever system it was made.
 
@@ -161,7 +163,7 @@ def score(
     per_query = measure(order(run), dataset.qrels, cuts)
     groups = {
         name: {"n_queries": float(len(ids)), **mean({id_: per_query[id_] for id_ in ids})}
-        for name, ids in _groups(dataset, group_by).items()
+        for name, ids in group_queries(dataset, group_by).items()
     }
     return Result(
         dataset=dataset.name,
@@ -180,8 +182,12 @@ def score(
     )
 
 
-def _groups(dataset: Dataset, columns: Sequence[str]) -> dict[str, list[str]]:
-    """Ids of scored queries by `column=value`, in order of name; a query may be in several."""
+def group_queries(dataset: Dataset, columns: Sequence[str]) -> dict[str, list[str]]:
+    """Ids of scored queries by `column=value`, in order of name; a query may be in several.
+
+    Raises:
+        InputError: If neither queries nor skills have a column, other than `kind` and `k`.
+    """
     skills = {s.id: s for s in dataset.skills}
     groups: dict[str, set[str]] = {}
     for column in columns:
@@ -207,14 +213,3 @@ def _groups(dataset: Dataset, columns: Sequence[str]) -> dict[str, list[str]]:
                 f" they have: {', '.join(sorted(known))}"
             )
     return {name: sorted(groups[name]) for name in sorted(groups)}
-
-
-def auroc(positives: Sequence[float], negatives: Sequence[float]) -> float:
-    """Probability that a positive scores above a negative, ties counting half (Mann-Whitney)."""
-    if not positives or not negatives:
-        return float("nan")
-    ordered = np.sort(np.asarray(negatives))
-    values = np.asarray(positives)
-    below = np.searchsorted(ordered, values, side="left")
-    upto = np.searchsorted(ordered, values, side="right")
-    return float((below + upto).sum() / (2 * len(values) * len(ordered)))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from skillret.retrieval.retriever import clean_query
 from skillret.skills import content_hash, document_text
 from skillret.types import Mode, Skill
 
-__all__ = ["DEPTH", "encode_corpus", "make_run"]
+__all__ = ["DEPTH", "encode_corpus", "make_run", "score_requests"]
 
 DEPTH = 50  # skills kept of every query
 # Scores held at a time, 16 MB: so many queries that memory grows with neither them nor the corpus.
@@ -58,16 +59,55 @@ def make_run(
     """
     pairs = list(texts) if texts is not None else [(q.id, q.text) for q in dataset.queries]
     ids = [s.id for s in dataset.skills]
-    corpus = lexical = None
-    if mode != "lexical":
-        corpus = encode_corpus(dataset.skills, encoder, progress, cache=cache)
-    if mode != "dense":
-        lexical = LexicalIndex(write_lexical(None, enumerate(dataset.skills)))
     run: Run = {}
     best: dict[str, float] = {}
-    size = max(1, min(_MAX_BLOCK, _BLOCK_SCORES // max(1, len(ids))))
-    for start in range(0, len(pairs), size):
-        block = [(id_, clean_query(text)) for id_, text in pairs[start : start + size]]
+    for query_id, scores, largest in score_requests(
+        dataset.skills, mode, encoder, pairs, progress=progress, cache=cache, depth=depth
+    ):
+        rows = top_rows(scores, depth)
+        if mode == "lexical":
+            rows = rows[scores[rows] > 0]
+        run[query_id] = [(ids[i], float(scores[i])) for i in rows]
+        best[query_id] = largest
+        if searched is not None:
+            searched(len(run), len(pairs))
+    return run, best
+
+
+def score_requests(
+    skills: Sequence[Skill],
+    mode: Mode,
+    encoder: Encoder,
+    requests: Iterable[tuple[str, str]],
+    *,
+    progress: Progress | None = None,
+    cache: bool = True,
+    depth: int = DEPTH,
+) -> Iterator[tuple[str, Float32, float]]:
+    """Score every skill for every request, a block of requests at a time.
+
+    Args:
+        skills: The corpus.
+        mode: `hybrid`, `dense` or `lexical`.
+        encoder: Not used in lexical mode.
+        requests: Their ids and texts.
+        progress: Called with the documents encoded so far and in all.
+        cache: Keep the encoded corpus for the next evaluation.
+        depth: Skills that get a score in lexical mode; all others have 0.
+
+    Yields:
+        Id, what skills are ranked by `(n,)`, and the largest cosine (BM25 score in lexical mode).
+    """
+    corpus = lexical = None
+    if mode != "lexical":
+        corpus = encode_corpus(skills, encoder, progress, cache=cache)
+    if mode != "dense":
+        lexical = LexicalIndex(write_lexical(None, enumerate(skills)))
+    depth = LEXICAL_CANDIDATES if mode == "hybrid" else depth
+    pairs = iter(requests)
+    size = max(1, min(_MAX_BLOCK, _BLOCK_SCORES // max(1, len(skills))))
+    while part := list(islice(pairs, size)):
+        block = [(id_, clean_query(text)) for id_, text in part]
         dense = None
         if corpus is not None:
             queries = check_vectors(
@@ -76,15 +116,8 @@ def make_run(
             dense = queries @ corpus.T
         for row, (query_id, text) in enumerate(block):
             cosines = None if dense is None else dense[row]
-            scores = _scores(cosines, lexical, text, len(ids), encoder, mode, depth)
-            rows = top_rows(scores, depth)
-            if mode == "lexical":
-                rows = rows[scores[rows] > 0]
-            run[query_id] = [(ids[i], float(scores[i])) for i in rows]
-            best[query_id] = float((scores if cosines is None else cosines).max(initial=0.0))
-        if searched is not None:
-            searched(len(run), len(pairs))
-    return run, best
+            scores = _scores(cosines, lexical, text, len(skills), encoder, depth)
+            yield query_id, scores, float((scores if cosines is None else cosines).max(initial=0.0))
 
 
 def _scores(
@@ -93,14 +126,13 @@ def _scores(
     text: str,
     n: int,
     encoder: Encoder,
-    mode: Mode,
     depth: int,
 ) -> Float32:
     """What one query's skills are ranked by, `(n,)`; the same as in `Retriever`."""
     if lexical is None:
         assert cosines is not None
         return cosines
-    keys, values = lexical.search(text, LEXICAL_CANDIDATES if mode == "hybrid" else depth)
+    keys, values = lexical.search(text, depth)
     bm25 = np.zeros(n, dtype=np.float32)
     bm25[keys] = values
     return bm25 if cosines is None else fuse(cosines, bm25, encoder.profile.dense_weight)
