@@ -9,8 +9,9 @@ from tests.conftest import HashEncoder, fill
 import skillret
 from skillret import Retriever
 from skillret.errors import EncoderError
+from skillret.evaluation.abstention import NeedScores
 from skillret.evaluation.datasets import load_dataset
-from skillret.evaluation.evaluate import auroc, evaluate, score
+from skillret.evaluation.evaluate import evaluate, score
 from skillret.evaluation.metrics import mean, measure
 from skillret.evaluation.systems import encode_corpus, make_run
 
@@ -42,7 +43,8 @@ def test_a_result_has_means_groups_and_abstention(dataset, encoder):
         "major=ops",
     }
     assert result.groups["k=1"]["n_queries"] == 2
-    assert 0 <= result.abstention["auroc"] <= 1
+    assert 0 <= result.abstention.auroc <= 1
+    assert (result.abstention.n_needed, result.abstention.n_negatives) == (3, 2)
     document = json.loads(json.dumps(result.to_json()))
     keys = "dataset revision split mode model n_queries n_skills metrics groups"
     assert list(document)[:9] == keys.split()
@@ -68,12 +70,14 @@ def test_nan_vectors_are_refused(dataset, encoder):
         evaluate(str(dataset), split="dev", model=encoder)
 
 
-def test_auroc_is_the_probability_of_the_right_order():
-    assert auroc([2, 3], [0, 1]) == 1
-    assert auroc([0, 1], [2, 3]) == 0
-    assert auroc([1, 1], [1, 1]) == 0.5
-    assert auroc([1, 3], [2]) == 0.5
-    assert np.isnan(auroc([], [1]))
+def test_another_score_of_need_can_be_judged(dataset, encoder):
+    def short(mode, run, best):
+        assert mode == "hybrid"
+        assert set(run) == set(best)
+        return NeedScores("nothing", dict.fromkeys(run, 0.5))
+
+    result = evaluate(str(dataset), split="dev", model=encoder, need=short)
+    assert (result.abstention.score, result.abstention.auroc) == ("nothing", 0.5)
 
 
 def test_the_command_prints_writes_and_scores_runs(dataset, tmp_path, capsys):

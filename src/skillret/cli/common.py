@@ -14,6 +14,7 @@ from skillret.encoders import DEFAULT_MODEL
 
 __all__ = [
     "add_model_arguments",
+    "non_negative",
     "note",
     "positive",
     "print_json",
@@ -32,6 +33,11 @@ def positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
     return value
+
+
+def non_negative(text: str) -> int:
+    """An argument that must be a whole number of at least 0."""
+    return 0 if text == "0" else positive(text)
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,7 +84,7 @@ def wrap(text: str, width: int, indent: str, lines: int) -> str:
 
 
 @contextmanager
-def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
+def progress_bar(label: str, unit: str = "skill") -> Iterator[Callable[[int, int], None]]:
     """A progress bar on stderr, if that is a terminal; it appears with the first step."""
     bar: Any = None
 
@@ -89,7 +95,7 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
         if bar is None:
             from tqdm import tqdm
 
-            bar = tqdm(total=total, desc=label, unit="skill", file=sys.stderr, leave=False)
+            bar = tqdm(total=total, desc=label, unit=unit, file=sys.stderr, leave=False)
         bar.total = total
         bar.update(done - bar.n)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +20,13 @@ from skillret.retrieval.retriever import clean_query
 from skillret.skills import content_hash, document_text
 from skillret.types import Mode, Skill
 
-__all__ = ["DEPTH", "encode_corpus", "make_run"]
+__all__ = ["DEPTH", "encode_corpus", "make_run", "score_requests"]
 
 DEPTH = 50  # skills kept of every query
-_BLOCK = 64  # queries scored at a time, so that memory does not grow with their number
+# Scores held at a time, 16 MB: so many queries that memory grows with neither them nor the corpus.
+_BLOCK_SCORES = 4_000_000
+_MAX_BLOCK = 256  # queries, so that their progress is seen
+_CHUNK = 4096  # documents whose texts are held at a time
 
 Progress = Callable[[int, int], None]
 
@@ -32,8 +36,10 @@ def make_run(
     mode: Mode,
     encoder: Encoder,
     *,
+    depth: int = DEPTH,
     texts: Sequence[tuple[str, str]] | None = None,
     progress: Progress | None = None,
+    searched: Progress | None = None,
     cache: bool = True,
 ) -> tuple[Run, dict[str, float]]:
     """Search every query of a data set.
@@ -42,8 +48,10 @@ def make_run(
         dataset: Its skills are the corpus.
         mode: `hybrid`, `dense` or `lexical`.
         encoder: Not used in lexical mode.
+        depth: Skills kept of every query.
         texts: Id and text of other requests than the data set's queries.
         progress: Called with the documents encoded so far and in all.
+        searched: Called with the queries searched so far and in all.
         cache: Keep the encoded corpus for the next evaluation.
 
     Returns:
@@ -51,15 +59,55 @@ def make_run(
     """
     pairs = list(texts) if texts is not None else [(q.id, q.text) for q in dataset.queries]
     ids = [s.id for s in dataset.skills]
-    corpus = lexical = None
-    if mode != "lexical":
-        corpus = encode_corpus(dataset.skills, encoder, progress, cache=cache)
-    if mode != "dense":
-        lexical = LexicalIndex(write_lexical(None, enumerate(dataset.skills)))
     run: Run = {}
     best: dict[str, float] = {}
-    for start in range(0, len(pairs), _BLOCK):
-        block = [(id_, clean_query(text)) for id_, text in pairs[start : start + _BLOCK]]
+    for query_id, scores, largest in score_requests(
+        dataset.skills, mode, encoder, pairs, progress=progress, cache=cache, depth=depth
+    ):
+        rows = top_rows(scores, depth)
+        if mode == "lexical":
+            rows = rows[scores[rows] > 0]
+        run[query_id] = [(ids[i], float(scores[i])) for i in rows]
+        best[query_id] = largest
+        if searched is not None:
+            searched(len(run), len(pairs))
+    return run, best
+
+
+def score_requests(
+    skills: Sequence[Skill],
+    mode: Mode,
+    encoder: Encoder,
+    requests: Iterable[tuple[str, str]],
+    *,
+    progress: Progress | None = None,
+    cache: bool = True,
+    depth: int = DEPTH,
+) -> Iterator[tuple[str, Float32, float]]:
+    """Score every skill for every request, a block of requests at a time.
+
+    Args:
+        skills: The corpus.
+        mode: `hybrid`, `dense` or `lexical`.
+        encoder: Not used in lexical mode.
+        requests: Their ids and texts.
+        progress: Called with the documents encoded so far and in all.
+        cache: Keep the encoded corpus for the next evaluation.
+        depth: Skills that get a score in lexical mode; all others have 0.
+
+    Yields:
+        Id, what skills are ranked by `(n,)`, and the largest cosine (BM25 score in lexical mode).
+    """
+    corpus = lexical = None
+    if mode != "lexical":
+        corpus = encode_corpus(skills, encoder, progress, cache=cache)
+    if mode != "dense":
+        lexical = LexicalIndex(write_lexical(None, enumerate(skills)))
+    depth = LEXICAL_CANDIDATES if mode == "hybrid" else depth
+    pairs = iter(requests)
+    size = max(1, min(_MAX_BLOCK, _BLOCK_SCORES // max(1, len(skills))))
+    while part := list(islice(pairs, size)):
+        block = [(id_, clean_query(text)) for id_, text in part]
         dense = None
         if corpus is not None:
             queries = check_vectors(
@@ -68,13 +116,8 @@ def make_run(
             dense = queries @ corpus.T
         for row, (query_id, text) in enumerate(block):
             cosines = None if dense is None else dense[row]
-            scores = _scores(cosines, lexical, text, len(ids), encoder, mode)
-            rows = top_rows(scores, DEPTH)
-            if mode == "lexical":
-                rows = rows[scores[rows] > 0]
-            run[query_id] = [(ids[i], float(scores[i])) for i in rows]
-            best[query_id] = float((scores if cosines is None else cosines).max(initial=0.0))
-    return run, best
+            scores = _scores(cosines, lexical, text, len(skills), encoder, depth)
+            yield query_id, scores, float((scores if cosines is None else cosines).max(initial=0.0))
 
 
 def _scores(
@@ -83,13 +126,12 @@ def _scores(
     text: str,
     n: int,
     encoder: Encoder,
-    mode: Mode,
+    depth: int,
 ) -> Float32:
     """What one query's skills are ranked by, `(n,)`; the same as in `Retriever`."""
     if lexical is None:
         assert cosines is not None
         return cosines
-    depth = LEXICAL_CANDIDATES if mode == "hybrid" else max(DEPTH, 1)
     keys, values = lexical.search(text, depth)
     bm25 = np.zeros(n, dtype=np.float32)
     bm25[keys] = values
@@ -110,7 +152,8 @@ def encode_corpus(
     file = _cache_file(skills, encoder) if cache else None
     if file is not None and file.is_file():
         try:
-            stored = np.load(file)
+            # Mapped: its pages are the system's to drop when memory is short.
+            stored = np.load(file, mmap_mode="r")
             if stored.shape == (len(skills), encoder.profile.dim):
                 return np.asarray(stored, dtype=np.float32)
         except (OSError, ValueError, EOFError):
@@ -124,8 +167,12 @@ def encode_corpus(
         if progress is not None:
             progress(done, len(skills))
 
-    texts = [document_text(s, template) for s in skills]
-    vectors = check_vectors(encoder.encode_documents(texts, advance), encoder.profile.name)
+    vectors = np.empty((len(skills), encoder.profile.dim), dtype=np.float32)
+    for start in range(0, len(skills), _CHUNK):
+        texts = [document_text(s, template) for s in skills[start : start + _CHUNK]]
+        vectors[start : start + _CHUNK] = check_vectors(
+            encoder.encode_documents(texts, advance), encoder.profile.name
+        )
     if file is not None:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)

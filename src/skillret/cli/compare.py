@@ -1,0 +1,194 @@
+"""`skillret compare`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from skillret.cli.common import non_negative, note, print_json, printable, wrap
+from skillret.evaluation.datasets import Dataset, load_dataset
+from skillret.evaluation.metrics import measure
+from skillret.evaluation.runs import Run, check_run, order, read_run
+from skillret.evaluation.significance import (
+    PERMUTATIONS,
+    RESAMPLES,
+    Difference,
+    compare,
+    cuts_of,
+)
+
+__all__ = ["configure", "run"]
+
+_EXAMPLES = """\
+examples:
+  skillret evaluate openskillret --split dev --mode lexical --run lexical.run
+  skillret evaluate openskillret --split dev --mode hybrid --run hybrid.run
+  skillret compare lexical.run hybrid.run --dataset openskillret --split dev
+  skillret compare a.run b.run --dataset openskillret --split dev --metric ndcg@5 --json
+
+A is the baseline: a positive difference means that B is better. p is the paired randomization
+test's (Smucker, Allan and Carterette 2007), the interval a paired bootstrap's; both by query.
+"""
+_METRICS = ("ndcg@10", "recall@10", "completeness@10")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Fill in the command's arguments."""
+    parser.epilog = _EXAMPLES
+    parser.add_argument("run_a", metavar="RUN_A", help="TREC run of the baseline")
+    parser.add_argument("run_b", metavar="RUN_B", help="TREC run that is compared with it")
+    parser.add_argument("--dataset", required=True, metavar="DATASET", help="what both are runs of")
+    parser.add_argument("--split", default="test", help="default: test")
+    parser.add_argument(
+        "--metric",
+        action="append",
+        metavar="NAME@K",
+        help=f"repeatable; queries are listed by the first (default: {', '.join(_METRICS)})",
+    )
+    parser.add_argument(
+        "--top",
+        type=non_negative,
+        default=5,
+        metavar="N",
+        help="queries to list that moved most, up and down (default: 5)",
+    )
+    parser.add_argument("--seed", type=non_negative, default=0, metavar="N", help="default: 0")
+    parser.add_argument(
+        "--allow-missing", action="store_true", help="drop gold labels whose skill is not there"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    metrics = list(dict.fromkeys(args.metric or _METRICS))
+    cuts = cuts_of(metrics)
+    dataset = load_dataset(args.dataset, args.split, allow_missing=args.allow_missing)
+    for remark in dataset.notes:
+        note(remark)
+    runs = [_read(Path(name), dataset) for name in (args.run_a, args.run_b)]
+    a, b = (measure(order(r), dataset.qrels, cuts) for r in runs)
+    found = compare(a, b, metrics, seed=args.seed)
+    change = {q: b[q][metrics[0]] - a[q][metrics[0]] for q in a}
+    ranked = sorted((q for q in change if abs(change[q]) > 1e-9), key=lambda q: -abs(change[q]))
+    moved = [
+        _moved(q, metrics[0], a, b, runs, dataset)
+        for better in (True, False)
+        for q in [q for q in ranked if (change[q] > 0) == better][: args.top]
+    ]
+    document = {
+        "dataset": dataset.name,
+        "revision": dataset.revision,
+        "split": dataset.split,
+        "n_queries": len(a),
+        "a": args.run_a,
+        "b": args.run_b,
+        "test": f"paired randomization, {PERMUTATIONS} sign flips",
+        "interval": f"95 %, paired bootstrap, {RESAMPLES} resamples",
+        "seed": args.seed,
+        "metrics": {d.metric: _numbers(d) for d in found},
+        "moved": moved,
+    }
+    if args.json:
+        print_json(document)
+        return 0
+    _print(document, found)
+    return 0
+
+
+def _read(file: Path, dataset: Dataset) -> Run:
+    found = read_run(file)
+    for remark in check_run(found, dataset.qrels, (s.id for s in dataset.skills), file.name):
+        note(remark)
+    return found
+
+
+def _numbers(d: Difference) -> dict[str, Any]:
+    return {
+        "a": d.a,
+        "b": d.b,
+        "difference": d.interval.mean,
+        "low": d.interval.low,
+        "high": d.interval.high,
+        "p": d.p,
+        "wins": d.wins,
+        "losses": d.losses,
+        "ties": d.ties,
+    }
+
+
+def _moved(
+    query: str,
+    metric: str,
+    a: Mapping[str, Mapping[str, float]],
+    b: Mapping[str, Mapping[str, float]],
+    runs: Sequence[Run],
+    dataset: Dataset,
+) -> dict[str, Any]:
+    """One query that moved, with its gold skills' names and ranks in both runs."""
+    names = {s.id: s.name for s in dataset.skills}
+    text = next(q.text for q in dataset.queries if q.id == query)
+    ranks = [{id_: n for n, (id_, _) in enumerate(r.get(query, ()), start=1)} for r in runs]
+    return {
+        "id": query,
+        "query": text,
+        "a": a[query][metric],
+        "b": b[query][metric],
+        "gold": [
+            {"id": g, "name": names[g], "rank_a": ranks[0].get(g), "rank_b": ranks[1].get(g)}
+            for g in dataset.qrels[query]
+        ],
+    }
+
+
+def _print(document: Mapping[str, Any], found: Sequence[Difference]) -> None:
+    print(
+        printable(
+            f"{document['dataset']}@{document['revision']}, {document['split']}:"
+            f" {document['n_queries']} queries"
+        )
+    )
+    print(f"A  {printable(document['a'])}\nB  {printable(document['b'])}\n")
+    width = max(len(d.metric) for d in found) + 2
+    print(
+        f"{'':{width}}{'A':>8}{'B':>9}{'B - A':>10}{'95 % interval':>21}{'p':>10}"
+        f"{'B better':>11}{'worse':>8}{'equal':>8}"
+    )
+    for d in found:
+        i = d.interval
+        between = f"{i.low:+.4f} .. {i.high:+.4f}"
+        print(
+            f"{d.metric:{width}}{d.a:>8.4f}{d.b:>9.4f}{i.mean:>+10.4f}{between:>21}"
+            f"{_p(d.p):>10}{d.wins:>11}{d.losses:>8}{d.ties:>8}"
+        )
+    print(f"\n{_verdict(found[0])}")
+    if len(found) > 1:
+        print("Each p-value is of its metric alone, not adjusted for looking at several.")
+    for better, title in ((True, "B is better most"), (False, "B is worse most")):
+        shown = [m for m in document["moved"] if (m["b"] > m["a"]) == better]
+        if shown:
+            print(f"\n{title}, by {found[0].metric} (gold skills with their ranks in A -> B):")
+        for m in shown:
+            gold = "; ".join(
+                f"{m_['name']} {m_['rank_a'] or '-'} -> {m_['rank_b'] or '-'}" for m_ in m["gold"]
+            )
+            print(f"{m['b'] - m['a']:+8.3f}  {printable(m['id'])}: {printable(gold)}")
+            print(wrap(m["query"], 100, " " * 10, 3))
+
+
+def _p(p: float) -> str:
+    return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
+
+
+def _verdict(d: Difference) -> str:
+    """What the first metric's test says, in words."""
+    if d.wins + d.losses == 0:
+        return f"Both runs have the same {d.metric} for every query."
+    if d.p < 0.05:
+        return f"By {d.metric}, B is {'better' if d.interval.mean > 0 else 'worse'} than A."
+    return (
+        f"By {d.metric}, no difference is shown: one of this size comes up by chance"
+        f" {100 * d.p:.0f} times in 100."
+    )
