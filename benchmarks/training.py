@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from skillret import load_encoder
 from skillret.encoders import Float32
@@ -85,7 +86,8 @@ def run(name: str, settings: Sequence[str], args: argparse.Namespace) -> Outcome
         raise SystemExit(f"{name}: skillret train ended with {child.returncode}")
     dev = read_dev(folder / "data" / "dev.json")
     encoder = load_encoder(str(folder / "model"))
-    vectors = encoder.encode_queries(dev.queries), encoder.encode_documents(dev.documents)
+    with torch.autocast("cpu", torch.bfloat16, enabled=args.precision == "bf16"):
+        vectors = encoder.encode_queries(dev.queries), encoder.encode_documents(dev.documents)
     scores = []
     for dim in (encoder.profile.dim, encoder.profile.dim // 4):
         queries, documents = (shortened(v, dim) for v in vectors)
@@ -127,7 +129,7 @@ def main() -> None:
     parser.add_argument("--base", required=True, help="base model, a folder or hub id")
     parser.add_argument("--data", required=True, help="data set in SkillRet layout")
     parser.add_argument("--recipe", type=Path, default=ROOT / "recipes" / "minilm-cpu.toml")
-    parser.add_argument("--pairs", type=int, default=3000)
+    parser.add_argument("--pairs", type=int, default=2000)
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--precision", default="bf16", choices=("bf16", "fp32"))
     parser.add_argument("--set", action="append", default=[], help="for all variants")
