@@ -60,12 +60,8 @@ def mine(
             streams.append(_dense(tables, encoder, list(by_query), depth))
         else:
             streams.append(_lexical(tables, list(by_query), depth))
-    ids = set(tables.dev.skill_ids)
-    held_out = {
-        i
-        for i, s in enumerate(table_texts(tables.skills, "id"))
-        if s in ids or str(s).endswith(SECTION)
-    }
+    ids = enumerate(table_texts(tables.skills, "id"))
+    held_out = tables.held_out | {i for i, id_ in ids if str(id_).endswith(SECTION)}
     names = [n.strip().lower() for n in table_texts(tables.skills, "name")]
     allowed = [i for i in range(len(names)) if i not in held_out]
     draw = np.random.default_rng(seed)

@@ -87,7 +87,7 @@ def prepare(
     _check_dimensions(recipe, dim)
     if not ready.is_file():
         negatives = _mine(recipe, tables, device, say)
-        teacher = _teach(recipe, tables, dim, device, say)
+        teacher = _teach(recipe, tables, negatives, dim, device, say)
         write_pairs(tables, recipe.loss.mask, negatives, _avoid(recipe, dim))
         facts = {
             **tables.facts,
@@ -210,7 +210,12 @@ def _teacher_files(folder: Path) -> tuple[Path, Path]:
 
 
 def _teach(
-    recipe: Recipe, tables: Tables, dim: int, device: str, say: Callable[[str], None]
+    recipe: Recipe,
+    tables: Tables,
+    negatives: Any,
+    dim: int,
+    device: str,
+    say: Callable[[str], None],
 ) -> bool:
     """Write the teacher's vectors, if there is a teacher."""
     if not recipe.distill.teacher:
@@ -218,9 +223,10 @@ def _teach(
     from skillret.training.teacher import write_teacher
 
     encoder = _encoder(recipe, recipe.distill.teacher, device)
-    say(f"encoding all texts with the teacher {encoder.profile.name}")
+    say(f"encoding texts with the teacher {encoder.profile.name}")
     reduced = dim if recipe.distill.target == "embeddings" else 0
-    write_teacher(encoder, tables, _teacher_files(tables.folder), reduced)
+    met = tables.pairs[:, 1] if negatives is None else np.append(negatives, tables.pairs[:, 1])
+    write_teacher(encoder, tables, _teacher_files(tables.folder), reduced, met)
     return True
 
 
