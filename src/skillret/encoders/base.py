@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
@@ -40,7 +40,9 @@ class Profile:
         dim: Length of a vector; 0 until the weights are loaded.
         weights: SHA-256 of the weights; empty until they are loaded.
         dense_weight: Share of the dense score in hybrid retrieval, 0 to 1.
-        threshold: Smallest cosine of a skill worth selecting; None if never fitted.
+        threshold: Where the best hit stays below it, no skill is needed: a probability where the
+            profile has a ranker, else a cosine; None if never fitted.
+        ranker: The fitted `skillret.retrieval.ranker.Ranker` as plain JSON; None if there is none.
         source: Where the settings come from, for people.
     """
 
@@ -56,6 +58,7 @@ class Profile:
     weights: str = ""
     dense_weight: float = 0.5
     threshold: float | None = None
+    ranker: Mapping[str, Any] | None = field(default=None, hash=False)
     source: str = ""
 
     @property

@@ -15,8 +15,8 @@ from skillret.evaluation.datasets import Dataset
 from skillret.evaluation.runs import Run
 from skillret.index.dense import top_rows
 from skillret.index.lexical import LexicalIndex, write_lexical
-from skillret.retrieval.fusion import LEXICAL_CANDIDATES, fuse
 from skillret.retrieval.retriever import clean_query
+from skillret.retrieval.scoring import Scorer
 from skillret.skills import content_hash, document_text
 from skillret.types import Mode, Skill
 
@@ -103,39 +103,24 @@ def score_requests(
         corpus = encode_corpus(skills, encoder, progress, cache=cache)
     if mode != "dense":
         lexical = LexicalIndex(write_lexical(None, enumerate(skills)))
-    depth = LEXICAL_CANDIDATES if mode == "hybrid" else depth
+    vectors = np.empty((len(skills), 0), dtype=np.float32) if corpus is None else corpus
+    scorer = Scorer(encoder)
     pairs = iter(requests)
     size = max(1, min(_MAX_BLOCK, _BLOCK_SCORES // max(1, len(skills))))
     while part := list(islice(pairs, size)):
         block = [(id_, clean_query(text)) for id_, text in part]
-        dense = None
+        queries = None
         if corpus is not None:
             queries = check_vectors(
                 encoder.encode_queries([text for _, text in block]), encoder.profile.name
             )
-            dense = queries @ corpus.T
         for row, (query_id, text) in enumerate(block):
-            cosines = None if dense is None else dense[row]
-            scores = _scores(cosines, lexical, text, len(skills), encoder, depth)
-            yield query_id, scores, float((scores if cosines is None else cosines).max(initial=0.0))
-
-
-def _scores(
-    cosines: Float32 | None,
-    lexical: LexicalIndex | None,
-    text: str,
-    n: int,
-    encoder: Encoder,
-    depth: int,
-) -> Float32:
-    """What one query's skills are ranked by, `(n,)`; the same as in `Retriever`."""
-    if lexical is None:
-        assert cosines is not None
-        return cosines
-    keys, values = lexical.search(text, depth)
-    bm25 = np.zeros(n, dtype=np.float32)
-    bm25[keys] = values
-    return bm25 if cosines is None else fuse(cosines, bm25, encoder.profile.dense_weight)
+            vector = None if queries is None else queries[row]
+            scores = scorer.score(text, mode, vectors, lexical, depth=depth, vector=vector)
+            # A probability says more of need than a cosine; fused scores are scaled by request.
+            judged = scores.total if mode == "lexical" or scorer.ranker else scores.dense
+            assert judged is not None
+            yield query_id, scores.total, float(judged.max(initial=0.0))
 
 
 def encode_corpus(

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
-from skillret.encoders import DEFAULT_MODEL, Encoder, Float32, load_encoder
+from skillret.encoders import DEFAULT_MODEL, Encoder, load_encoder
 from skillret.errors import InputError
 from skillret.index import Index, default_index_path
-from skillret.index.dense import cosines, top_rows
+from skillret.index.dense import top_rows
 from skillret.index.index import Progress, Snapshot
-from skillret.retrieval.fusion import LEXICAL_CANDIDATES, fuse
+from skillret.retrieval.fusion import LEXICAL_CANDIDATES
 from skillret.retrieval.refresh import NO_USUAL_PLACES, refresh
+from skillret.retrieval.scoring import Scorer, Scores
 from skillret.retrieval.sentences import split_sentences
 from skillret.skills import Library
 from skillret.types import Explanation, Hit, Mode, Selection
@@ -55,6 +56,7 @@ class Retriever:
         self.index = index
         self.encoder = encoder
         self.mode = _check_mode(mode)
+        self._scorer = Scorer(encoder)
         self._lock = threading.RLock()
         index.check_encoder(encoder.profile)
 
@@ -138,11 +140,14 @@ class Retriever:
             raise InputError(f"k must be at least 1, got {k}")
         with self._lock:
             snapshot = self.index.snapshot()
-            scores, dense, lexical = self._score(snapshot, text, mode, k)
-            rows = top_rows(scores, k)
+            table = snapshot.table
+            scores = self._scorer.score(
+                text, mode, table.vectors, snapshot.lexical, table.keys, depth=k
+            )
+            rows = top_rows(scores.total, k)
             if mode == "lexical":
-                rows = rows[scores[rows] > 0]
-            hits = self._hits(snapshot, rows, scores, dense, lexical)
+                rows = rows[scores.total[rows] > 0]
+            hits = self._hits(snapshot, rows, scores)
             return self._explain(snapshot, text, mode, rows, hits) if explain and hits else hits
 
     def select(self, query: str) -> Selection:
@@ -162,31 +167,11 @@ class Retriever:
         floor = _SELECTED_SHARE * hits[0].score
         return Selection(query, tuple(h for h in hits if h.score >= floor))
 
-    def _score(
-        self, snapshot: Snapshot, text: str, mode: Mode, k: int
-    ) -> tuple[Float32, Float32 | None, Float32 | None]:
-        """Scores of all skills `(n,)`: what they are ranked by, cosines, BM25."""
-        dense = lexical = None
-        if mode != "lexical":
-            vector = self.encoder.encode_queries([text])[0]
-            dense = cosines(snapshot.table, vector) if len(snapshot.table.keys) else _none()
-        if mode != "dense":
-            keys, values = snapshot.lexical.search(text, max(LEXICAL_CANDIDATES, k))
-            lexical = np.zeros(len(snapshot.table.keys), dtype=np.float32)
-            lexical[np.searchsorted(snapshot.table.keys, keys)] = values
-        if dense is None or lexical is None:
-            only = lexical if dense is None else dense
-            assert only is not None
-            return only, dense, lexical
-        return fuse(dense, lexical, self.encoder.profile.dense_weight), dense, lexical
-
     def _hits(
         self,
         snapshot: Snapshot,
         rows: NDArray[np.int64],
-        scores: Float32,
-        dense: Float32 | None,
-        lexical: Float32 | None,
+        scores: Scores,
     ) -> list[Hit]:
         keys = [int(key) for key in snapshot.table.keys[rows]]
         records = self.index.records(keys)
@@ -202,9 +187,9 @@ class Retriever:
                     name=record.name,
                     description=record.description,
                     path=record.path,
-                    score=float(scores[row]),
-                    dense=None if dense is None else float(dense[row]),
-                    lexical=None if lexical is None else float(lexical[row]),
+                    score=float(scores.total[row]),
+                    dense=None if scores.dense is None else float(scores.dense[row]),
+                    lexical=None if scores.lexical is None else float(scores.lexical[row]),
                 )
             )
         return hits
@@ -237,10 +222,6 @@ class Retriever:
             )
             explained.append(replace(hit, explanation=explanation))
         return explained
-
-
-def _none() -> Float32:
-    return np.empty(0, dtype=np.float32)
 
 
 def _check_mode(mode: str) -> Mode:
