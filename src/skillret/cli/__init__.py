@@ -21,6 +21,7 @@ COMMANDS = {
     "data": "check or convert a data set of labelled requests",
     "compare": "tell whether two runs differ in truth or by chance",
     "train": "train a retriever by a recipe",
+    "calibrate": "fit probabilities and thresholds on labelled requests",
     "export": "export a trained model to ONNX",
 }
 

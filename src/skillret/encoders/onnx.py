@@ -47,7 +47,7 @@ class OnnxEncoder:
 
     def __init__(self, folder: Path, threads: int = 0) -> None:
         self.profile = Profile.load(folder / "profile.json")
-        self._folder = folder
+        self.folder = folder
         self._threads = threads
         self._max_tokens = 0
         for name in ("model.onnx", "tokenizer.json"):
@@ -59,9 +59,9 @@ class OnnxEncoder:
         from tokenizers import Tokenizer
 
         try:
-            tokenizer = Tokenizer.from_file(str(self._folder / "tokenizer.json"))
+            tokenizer = Tokenizer.from_file(str(self.folder / "tokenizer.json"))
         except Exception as e:  # the library raises bare exceptions
-            raise EncoderError(f"cannot load the tokenizer in {self._folder}: {e}") from None
+            raise EncoderError(f"cannot load the tokenizer in {self.folder}: {e}") from None
         tokenizer.no_padding()
         return tokenizer
 
@@ -87,10 +87,10 @@ class OnnxEncoder:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             return ort.InferenceSession(
-                str(self._folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
+                str(self.folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
             )
         except Exception as e:  # the library's exceptions share no base
-            raise EncoderError(f"cannot load the model in {self._folder}: {e}") from None
+            raise EncoderError(f"cannot load the model in {self.folder}: {e}") from None
 
     def encode_queries(self, texts: Sequence[str]) -> Float32:
         """Encode requests; see `Encoder.encode_queries`."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
-from skillret.encoders import DEFAULT_MODEL, Encoder, load_encoder
+from skillret.encoders import DEFAULT_MODEL, Encoder, Float32, load_encoder
 from skillret.errors import InputError
 from skillret.index import Index, default_index_path
 from skillret.index.dense import top_rows
@@ -19,6 +19,7 @@ from skillret.index.index import Progress, Snapshot
 from skillret.retrieval.fusion import LEXICAL_CANDIDATES
 from skillret.retrieval.refresh import NO_USUAL_PLACES, refresh
 from skillret.retrieval.scoring import Scorer, Scores
+from skillret.retrieval.selection import MAX_SELECTED, choose
 from skillret.retrieval.sentences import split_sentences
 from skillret.skills import Library
 from skillret.types import Explanation, Hit, Mode, Selection
@@ -135,51 +136,75 @@ class Retriever:
             StoreError: If the index cannot be read.
         """
         mode = self.mode if mode is None else _check_mode(mode)
+        with self._lock:
+            return self._find(query, k, mode, explain)[0]
+
+    def select(self, query: str, *, limit: int = MAX_SELECTED, explain: bool = False) -> Selection:
+        """The set of skills to hand to an agent: as many as the request needs, or none.
+
+        With a fitted ranker: nothing if the best hit's probability stays below the profile's
+        threshold, else it and the others that are likely enough, without near-duplicates. For an
+        encoder without one: the best hit and those that come close to it.
+
+        Args:
+            query: The request.
+            limit: How many at most.
+            explain: As in `search`.
+
+        Raises:
+            InputError: If the request is empty or `limit` is below 1.
+            StoreError: If the index cannot be read.
+        """
+        if limit < 1:
+            raise InputError(f"limit must be at least 1, got {limit}")
+        with self._lock:
+            hits, vectors = self._find(query, 2 * limit, "hybrid", explain)
+        chosen = self._choose(hits, vectors, limit)
+        picked = (replace(hits[i], rank=rank) for rank, i in enumerate(chosen, start=1))
+        return Selection(query, tuple(picked))
+
+    def _choose(self, hits: Sequence[Hit], vectors: Float32, limit: int) -> list[int]:
+        threshold, ranker = self.encoder.profile.threshold or 0.0, self._scorer.ranker
+        likely = [h.score for h in hits]
+        if ranker is not None:
+            return choose(likely, vectors, threshold=threshold, include=ranker.include, limit=limit)
+        if max((h.dense or 0.0 for h in hits), default=0.0) < threshold:
+            return []
+        floor = _SELECTED_SHARE * max(likely, default=0.0)
+        limit = min(limit, _SELECTED)
+        return choose(likely, vectors, threshold=0.0, include=floor, limit=limit)
+
+    def _find(self, query: str, k: int, mode: Mode, explain: bool) -> tuple[list[Hit], Float32]:
+        """The hits and their vectors, float32 `(len(hits), dim)`."""
         text = clean_query(query)
         if k < 1:
             raise InputError(f"k must be at least 1, got {k}")
-        with self._lock:
-            snapshot = self.index.snapshot()
-            table = snapshot.table
-            scores = self._scorer.score(
-                text, mode, table.vectors, snapshot.lexical, table.keys, depth=k
-            )
-            rows = top_rows(scores.total, k)
-            if mode == "lexical":
-                rows = rows[scores.total[rows] > 0]
-            hits = self._hits(snapshot, rows, scores)
-            return self._explain(snapshot, text, mode, rows, hits) if explain and hits else hits
-
-    def select(self, query: str) -> Selection:
-        """The set of skills to hand to an agent: the best hit and those that come close to it.
-
-        Empty where the profile has a threshold and the best hit's cosine stays below it.
-
-        Raises:
-            InputError: If the request is empty.
-            StoreError: If the index cannot be read.
-        """
-        hits = self.search(query, k=_SELECTED)
-        threshold = self.encoder.profile.threshold
-        best = max((h.dense for h in hits if h.dense is not None), default=None)
-        if not hits or (threshold is not None and best is not None and best < threshold):
-            return Selection(query, ())
-        floor = _SELECTED_SHARE * hits[0].score
-        return Selection(query, tuple(h for h in hits if h.score >= floor))
+        snapshot = self.index.snapshot()
+        table = snapshot.table
+        scores = self._scorer.score(
+            text, mode, table.vectors, snapshot.lexical, table.keys, depth=k
+        )
+        rows = top_rows(scores.total, k)
+        if mode == "lexical":
+            rows = rows[scores.total[rows] > 0]
+        rows, hits = self._hits(snapshot, rows, scores)
+        if explain and hits:
+            hits = self._explain(snapshot, text, mode, rows, hits)
+        return hits, table.vectors[rows]
 
     def _hits(
         self,
         snapshot: Snapshot,
         rows: NDArray[np.int64],
         scores: Scores,
-    ) -> list[Hit]:
+    ) -> tuple[NDArray[np.int64], list[Hit]]:
+        """The hits, and their rows: those removed by another process meanwhile are left out."""
         keys = [int(key) for key in snapshot.table.keys[rows]]
         records = self.index.records(keys)
         hits: list[Hit] = []
-        for row, key in zip(rows, keys, strict=True):
-            record = records.get(key)
-            if record is None:  # removed by another process since the snapshot was taken
-                continue
+        kept = [i for i, key in enumerate(keys) if key in records]
+        for i in kept:
+            row, record = rows[i], records[keys[i]]
             hits.append(
                 Hit(
                     rank=len(hits) + 1,
@@ -192,7 +217,7 @@ class Retriever:
                     lexical=None if scores.lexical is None else float(scores.lexical[row]),
                 )
             )
-        return hits
+        return rows[kept], hits
 
     def _explain(
         self,

@@ -70,7 +70,10 @@ class Scorer:
             vector: The request's vector `(dim,)`, if it is known already.
         """
         n = len(vectors)
-        if n and mode == "hybrid" and self.ranker is not None and lexical is not None:
+        if not n:
+            none = np.empty(0, dtype=np.float32)
+            return Scores(none, none if mode != "lexical" else None, none)
+        if mode == "hybrid" and self.ranker is not None and lexical is not None:
             return self._rank(self.ranker, text, vectors, lexical, keys, vector)
         dense = bm25 = None
         if mode != "lexical":
