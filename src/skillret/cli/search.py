@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import shutil
 import sys
 import time
@@ -18,7 +19,7 @@ from skillret.cli.common import (
     wrap,
 )
 from skillret.retrieval import Retriever
-from skillret.retrieval.retriever import clean_query
+from skillret.retrieval.retriever import MAX_QUERY_CHARACTERS, clean_query
 from skillret.types import Hit
 
 __all__ = ["configure", "run"]
@@ -60,7 +61,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     # Checked here as well: an empty request should not first build an index.
-    request = clean_query(sys.stdin.read() if args.request == "-" else args.request)
+    request = clean_query(_stdin() if args.request == "-" else args.request)
     with progress_bar("encoding") as progress:
         retriever = Retriever.open(
             index=args.index,
@@ -76,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
         hits = retriever.search(request, k=args.k, explain=args.explain)
         took = (time.perf_counter() - start) * 1000
         model = retriever.encoder.profile.name
+        empty = not hits and retriever.index.info().skills == 0
     if args.json:
         print_json(
             {
@@ -88,9 +90,18 @@ def run(args: argparse.Namespace) -> int:
         )
     elif hits:
         _print(hits)
+    elif empty:
+        note("this index holds no skills")
     else:
         note("no skill shares a word with the request; try --mode hybrid")
     return 0
+
+
+def _stdin() -> str:
+    """What stdin holds, as far as a request is read; what is no UTF-8 is replaced."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")
+    return sys.stdin.read(MAX_QUERY_CHARACTERS)
 
 
 def _json(hit: Hit) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ from skillret.types import Skill
 
 __all__ = ["SUFFIXES", "find_table", "read_rows", "read_skills", "splits", "write_rows"]
 
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 SUFFIXES = (".jsonl.gz", ".jsonl", ".parquet")
 
 
@@ -52,7 +54,7 @@ def read_rows(file: Path) -> Iterator[dict[str, Any]]:
         with opener(file, "rt", encoding="utf-8") as lines:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
-                    row = json.loads(line)
+                    row = _parse(line)
                     if not isinstance(row, dict):
                         raise DatasetError(f"{file}, line {number}: not a JSON object")
                     yield row
@@ -62,6 +64,17 @@ def read_rows(file: Path) -> Iterator[dict[str, Any]]:
         raise DatasetError(
             f"{file} cannot be read after line {number}: {e}; is it complete?"
         ) from None
+
+
+def _parse(line: str) -> Any:
+    """A line of JSON; halves of characters (lone surrogates), which are no Unicode, as `?`."""
+    try:
+        row = json.loads(line)
+        if _HALF.search(line):
+            row = json.loads(json.dumps(row, ensure_ascii=False).encode("utf-8", "replace"))
+    except RecursionError:
+        raise json.JSONDecodeError("nested too deeply", "", 0) from None
+    return row
 
 
 def read_skills(folder: Path, split: str) -> list[Skill]:

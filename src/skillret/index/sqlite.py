@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from skillret.encoders import Profile
-from skillret.errors import IndexBusyError, IndexCorruptError, StoreError
+from skillret.errors import EncoderError, IndexBusyError, IndexCorruptError, StoreError
 from skillret.index.store import Change, IndexInfo, Record, VectorTable
 from skillret.types import Skill
 
@@ -49,6 +50,15 @@ CREATE TABLE pending (
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 """
 _MIGRATIONS: dict[int, str] = {}
+
+
+def _squeezed(sql: str) -> str:
+    """A statement without what SQLite or ALTER TABLE may write differently."""
+    return "".join(sql.split()).replace('"', "")
+
+
+_TABLES = frozenset(_squeezed(s) for s in _SCHEMA.split(";\n") if s.strip())
+_TOKEN = re.compile(r"[0-9a-f]*")
 _CHUNK = 500  # SQLite's oldest limit on the parameters of a statement is 999
 
 
@@ -70,23 +80,24 @@ class SqliteStore:
         self._lock_timeout = lock_timeout
         self._depth = 0
         self.read_only = False
-        if path.is_dir():
-            raise StoreError(f"{path} is a folder; an index is a file")
-        if not create and not path.is_file():
-            raise StoreError(f"no index at {path}: make one with `skillret index build`")
-        if _is_truncated(path):
-            raise IndexCorruptError(
-                f"{path} is damaged, its end is missing: delete it and build it again with"
-                " `skillret index build`"
-            )
         try:
+            if path.is_dir():
+                raise StoreError(f"{path} is a folder; an index is a file")
+            if not create and not path.is_file():
+                raise StoreError(f"no index at {path}: make one with `skillret index build`")
+            if _is_truncated(path):
+                raise self._corrupt("its end is missing")
+            str(path).encode("utf-8")  # SQLite could take it, the BM25 index could not
             if create:
                 path.parent.mkdir(parents=True, exist_ok=True)
             self._db = self._open(create)
-            status = path.stat()
-            self._file = (status.st_dev, status.st_ino)
+            self._file = self._stamp()
         except OSError as e:
-            raise StoreError(f"cannot make the index {path}: {e.strerror}") from None
+            raise StoreError(
+                f"cannot open the index {path}: {e.strerror}; give another --index"
+            ) from None
+        except UnicodeEncodeError:
+            raise StoreError(f"the path {path} is not UTF-8; give another --index") from None
 
     def _open(self, create: bool) -> sqlite3.Connection:
         """Connect for writing; where that is not permitted, for reading only."""
@@ -128,6 +139,7 @@ class SqliteStore:
             check_same_thread=False,
         )
         db.execute("PRAGMA foreign_keys = ON")
+        db.execute("PRAGMA trusted_schema = OFF")  # an index may come from anyone
         return db
 
     def _initialize(self) -> sqlite3.Connection:
@@ -167,6 +179,13 @@ class SqliteStore:
             db.executescript(
                 f"BEGIN; {_MIGRATIONS[step]}; PRAGMA user_version = {step + 1}; COMMIT;"
             )
+        # Nothing but our own tables: a view or a trigger of someone else's would run in here.
+        rows = db.execute(
+            "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL"
+            " AND NOT (type = 'table' AND name GLOB 'sqlite_*')"
+        )
+        if {_squeezed(sql) for (sql,) in rows} != _TABLES:
+            raise self._corrupt("its tables are not those that skillret makes")
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -175,7 +194,6 @@ class SqliteStore:
             yield
         except sqlite3.Error as e:
             text = str(e)
-            code = getattr(e, "sqlite_errorname", "") or ""
             if "locked" in text or "busy" in text:
                 raise IndexBusyError(
                     f"{self.path} is in use by another process; try again in a moment"
@@ -193,15 +211,24 @@ class SqliteStore:
                 raise StoreError(
                     f"cannot open {self.path}: {text}; check its permissions"
                 ) from None
-            if "not a database" in text or "malformed" in text or code.startswith("SQLITE_CORRUPT"):
-                raise IndexCorruptError(
-                    f"{self.path} is no index or is damaged ({text}): delete it and build it again"
-                    " with `skillret index build`"
-                ) from None
-            raise IndexCorruptError(
-                f"{self.path} cannot be read as an index ({text}): delete it and build it again"
-                " with `skillret index build`"
-            ) from None
+            raise self._corrupt(text) from None
+        except UnicodeDecodeError:  # SQLite's message quotes the damage
+            raise self._corrupt("unreadable content") from None
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """The same, also for values that no skillret ever wrote."""
+        try:
+            with self._errors():
+                yield
+        except (ValueError, TypeError, KeyError, EncoderError) as e:
+            raise self._corrupt(f"unexpected content: {e}") from None
+
+    def _corrupt(self, reason: str) -> IndexCorruptError:
+        return IndexCorruptError(
+            f"{self.path} is no index or is damaged ({reason}): delete it and build it again"
+            " with `skillret index build`"
+        )
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -246,26 +273,31 @@ class SqliteStore:
 
     def generation(self) -> int:
         """See `Store.generation`."""
-        with self._errors():
+        with self._reading():
             row = self._db.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()
-        return int(row[0])
+            return int(row[0])
 
     def info(self) -> IndexInfo:
         """See `Store.info`."""
-        with self._errors():
+        with self._reading():
             meta = dict(self._db.execute("SELECT key, value FROM meta"))
             skills = self._db.execute("SELECT count(*) FROM skills").fetchone()[0]
             pending = self._db.execute("SELECT count(*) FROM pending").fetchone()[0]
-        profile = meta.get("profile")
-        return IndexInfo(
-            generation=int(meta["generation"]),
-            profile=Profile.from_json(json.loads(profile), str(self.path)) if profile else None,
-            sources=json.loads(meta.get("sources", "{}")),
-            fingerprint=meta.get("fingerprint", ""),
-            cache=meta.get("cache", ""),
-            skills=skills,
-            pending=pending,
-        )
+            profile = meta.get("profile")
+            cache = meta.get("cache", "")
+            if not _TOKEN.fullmatch(cache):  # it becomes the name of a folder
+                raise ValueError(f"the cache {cache[:40]!r}")
+            if skills and not profile:
+                raise ValueError("vectors of an unknown encoder")
+            return IndexInfo(
+                generation=int(meta["generation"]),
+                profile=Profile.from_json(json.loads(profile), "it") if profile else None,
+                sources=json.loads(meta.get("sources", "{}")),
+                fingerprint=meta.get("fingerprint", ""),
+                cache=cache,
+                skills=skills,
+                pending=pending,
+            )
 
     def states(self) -> dict[str, tuple[int, str, str]]:
         """See `Store.states`."""
@@ -282,10 +314,13 @@ class SqliteStore:
             keys,
         ):
             key, id_, name, description, path, aliases, shadowed_by = row
-            out[key] = Record(
-                key, id_, name, description, path, tuple(json.loads(aliases)), shadowed_by
-            )
+            paths = self._paths(aliases)
+            out[key] = Record(key, id_, name, description, path, paths, shadowed_by)
         return out
+
+    def _paths(self, aliases: str) -> tuple[str, ...]:
+        with self._reading():
+            return tuple(map(str, json.loads(aliases)))
 
     def skills(self, keys: Sequence[int] | None = None) -> Iterator[tuple[int, Skill]]:
         """See `Store.skills`."""
@@ -298,14 +333,15 @@ class SqliteStore:
         else:
             rows = self._select(query + " WHERE s.key IN ({})", keys)
         for key, id_, name, description, body, path, aliases, shadowed_by in rows:
-            yield (
-                key,
-                Skill(id_, name, description, body, path, tuple(json.loads(aliases)), shadowed_by),
-            )
+            paths = self._paths(aliases)
+            yield key, Skill(id_, name, description, body, path, paths, shadowed_by)
 
     def _stream(self, query: str) -> Iterator[Any]:
         with self._errors():
-            yield from self._db.execute(query)
+            # Not `yield from`: that would close the cursor of a reader who stops early, which
+            # fails if the store was closed by then.
+            for row in self._db.execute(query):  # noqa: UP028
+                yield row
 
     def _select(self, query: str, values: Sequence[Any], *first: Any) -> Iterator[Any]:
         """Rows of a query whose `{}` stands for a list of values, in chunks."""
@@ -313,16 +349,22 @@ class SqliteStore:
             chunk = values[start : start + _CHUNK]
             marks = ",".join("?" * len(chunk))
             with self._errors():
-                yield from self._db.execute(query.format(marks), [*first, *chunk])
+                rows = self._db.execute(query.format(marks), [*first, *chunk]).fetchall()
+            yield from rows
 
     def vector_table(self) -> VectorTable:
         """See `Store.vector_table`."""
         with self._errors():
             rows = self._db.execute("SELECT key, vector FROM skills ORDER BY key").fetchall()
         keys = np.fromiter((r[0] for r in rows), dtype=np.int64, count=len(rows))
-        halves = np.frombuffer(b"".join(r[1] for r in rows), dtype=np.float16)
-        # NumPy multiplies float16 15 times slower than float32, so it is widened once.
-        vectors = halves.astype(np.float32).reshape(len(rows), -1 if rows else 0)
+        if len({len(vector) for _, vector in rows}) > 1:
+            raise self._corrupt("vectors of different lengths")
+        with self._reading():
+            halves = np.frombuffer(b"".join(r[1] for r in rows), dtype=np.float16)
+            # NumPy multiplies float16 15 times slower than float32, so it is widened once.
+            vectors = halves.astype(np.float32).reshape(len(rows), -1 if rows else 0)
+        if not np.isfinite(vectors).all():
+            raise self._corrupt("vectors with NaN or infinite values")
         return VectorTable(keys, vectors)
 
     def known_vectors(self, profile: Profile, hashes: Iterable[str]) -> dict[str, bytes]:
@@ -340,9 +382,10 @@ class SqliteStore:
                 found = dict(self._select(query, wanted))
         rest = [h for h in wanted if h not in found]
         query = (
-            "SELECT content_hash, vector FROM pending WHERE encoder = ? AND content_hash IN ({})"
+            "SELECT content_hash, vector FROM pending WHERE encoder = ?"
+            " AND length(vector) = ? AND content_hash IN ({})"
         )
-        found.update(self._select(query, rest, profile.identity))
+        found.update(self._select(query, rest, profile.identity, 2 * profile.dim))
         return found
 
     def add_pending(self, profile: Profile, vectors: Mapping[str, bytes]) -> None:
@@ -414,10 +457,15 @@ class SqliteStore:
     def replaced(self) -> bool:
         """Whether another file lies at the path now; a deleted one can still be read."""
         try:
-            status = self.path.stat()
+            return self._stamp() != self._file
         except OSError:
             return False
-        return (status.st_dev, status.st_ino) != self._file
+
+    def _stamp(self) -> tuple[int, ...]:
+        status = self.path.stat()
+        # Opened as immutable, SQLite itself does not notice that someone else writes the file.
+        written = (status.st_mtime_ns, status.st_size) if self.read_only else ()
+        return status.st_dev, status.st_ino, *written
 
     def close(self) -> None:
         """See `Store.close`."""

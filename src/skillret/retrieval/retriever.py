@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -16,6 +16,7 @@ from skillret.errors import InputError
 from skillret.index import Index, default_index_path
 from skillret.index.dense import cosines, top_rows
 from skillret.index.index import Progress, Snapshot
+from skillret.index.store import Record
 from skillret.retrieval.fusion import LEXICAL_CANDIDATES, fuse
 from skillret.retrieval.refresh import NO_USUAL_PLACES, refresh
 from skillret.retrieval.sentences import split_sentences
@@ -93,7 +94,13 @@ class Retriever:
         tell = on_update or (lambda _: None)
         encoder = load_encoder(model, trust_remote_code=trust_remote_code)
         if index is not None and not library:
-            return cls(Index.open(index), encoder, mode=mode)
+            opened = Index.open(index)
+            try:
+                opened.check_built()
+                return cls(opened, encoder, mode=mode)
+            except BaseException:
+                opened.close()
+                raise
         found = Library.open(*(library or ()))
         if not found.roots:
             raise InputError(NO_USUAL_PLACES)
@@ -142,7 +149,10 @@ class Retriever:
             rows = top_rows(scores, k)
             if mode == "lexical":
                 rows = rows[scores[rows] > 0]
-            hits = self._hits(snapshot, rows, scores, dense, lexical)
+            records = self.index.records(snapshot.table.keys[rows].tolist())
+            # Without what another process has removed since the snapshot was taken.
+            rows = rows[[int(key) in records for key in snapshot.table.keys[rows]]]
+            hits = self._hits(snapshot, rows, records, scores, dense, lexical)
             return self._explain(snapshot, text, mode, rows, hits) if explain and hits else hits
 
     def select(self, query: str) -> Selection:
@@ -184,17 +194,14 @@ class Retriever:
         self,
         snapshot: Snapshot,
         rows: NDArray[np.int64],
+        records: Mapping[int, Record],
         scores: Float32,
         dense: Float32 | None,
         lexical: Float32 | None,
     ) -> list[Hit]:
-        keys = [int(key) for key in snapshot.table.keys[rows]]
-        records = self.index.records(keys)
         hits: list[Hit] = []
-        for row, key in zip(rows, keys, strict=True):
-            record = records.get(key)
-            if record is None:  # removed by another process since the snapshot was taken
-                continue
+        for row in rows:
+            record = records[int(snapshot.table.keys[row])]
             hits.append(
                 Hit(
                     rank=len(hits) + 1,
