@@ -403,6 +403,43 @@ _FULL = """
 """
 
 
+_FULL_TO_READ = """
+    import resource, signal, sys
+    from tests.conftest import HashEncoder, make_skill
+    import skillret
+    from skillret.errors import StoreError
+    from skillret.index import Sources
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    with skillret.Retriever(skillret.Index.open(sys.argv[1]), HashEncoder()) as retriever:
+        print(len(retriever.search("pods", k=9, explain=True)))
+        try:
+            retriever.index.update([make_skill("x")], HashEncoder(), sources=Sources())
+        except StoreError as e:
+            print(e)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+@pytest.mark.parametrize("cache", [True, False])
+def test_on_a_full_disk_an_index_can_be_searched(tmp_path, cache):
+    pytest.importorskip("resource")
+    path = tmp_path / "i.db"
+    fill(path).close()
+    if not cache:
+        shutil.rmtree(tmp_path / "i.db.cache")
+    out = subprocess.run(
+        [sys.executable, "-B", "-c", textwrap.dedent(_FULL_TO_READ), str(path)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert out.returncode == 0, out.stderr
+    answers, refusal = out.stdout.splitlines()
+    assert answers == "4"
+    assert "the disk is full" in refusal
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
 def test_a_full_disk_loses_nothing(tmp_path):
     resource = pytest.importorskip("resource")

@@ -80,6 +80,7 @@ class SqliteStore:
         self._lock_timeout = lock_timeout
         self._depth = 0
         self.read_only = False
+        self._refusal = f"cannot write {path}: it is read-only; give another --index"
         try:
             if path.is_dir():
                 raise StoreError(f"{path} is a folder; an index is a file")
@@ -112,16 +113,19 @@ class SqliteStore:
                     return self._initialize()
                 self._check_version(db, version)
                 return db
-        except StoreError:
-            # Only a folder that cannot be written explains a file that opens but does not read:
-            # WAL wants a file beside it. Without a writer `immutable` is safe.
+        except StoreError as e:
             db.close()
-            if _is_writable(self.path):
+            # WAL wants files beside the index even to read. Where they cannot be made, on a full
+            # disk or in a folder of someone else's, `immutable` is safe unless a log lies there.
+            if isinstance(e, (IndexCorruptError, IndexBusyError)) or _has_log(self.path):
                 raise
+            refusal = str(e) if _is_writable(self.path) else None
         with self._errors():
             db = self._connect("ro", immutable=True)
             self._check_version(db, int(db.execute("PRAGMA user_version").fetchone()[0]))
             self.read_only = True
+            if refusal is not None:
+                self._refusal = refusal
             return db
 
     def _connect(self, mode: str, *, immutable: bool = False) -> sqlite3.Connection:
@@ -249,7 +253,7 @@ class SqliteStore:
             timeout = self._lock_timeout
         if self._depth == 0:
             if self.read_only:
-                raise StoreError(f"cannot write {self.path}: it is read-only; give another --index")
+                raise StoreError(self._refusal)
             from filelock import FileLock, Timeout  # 15 ms that a mere search need not pay
 
             # The operating system releases the lock when its process dies, however it dies.
@@ -479,16 +483,23 @@ def _is_writable(path: Path) -> bool:
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
+def _has_log(path: Path) -> bool:
+    """Whether a write-ahead log holds changes that are not in the file yet."""
+    try:
+        return path.with_name(path.name + "-wal").stat().st_size > 0
+    except OSError:
+        return False
+
+
 def _is_truncated(path: Path) -> bool:
     """Whether an SQLite file is shorter than its header says (file format, section 1.3.8).
 
     SQLite itself would only notice when it reads one of the missing pages. A file with a
     write-ahead log beside it may be short for a good reason, and SQLite mends it.
     """
-    wal = path.with_name(path.name + "-wal")
+    if _has_log(path):
+        return False
     try:
-        if wal.exists() and wal.stat().st_size > 0:
-            return False
         with path.open("rb") as file:
             header = file.read(100)
         size = path.stat().st_size
