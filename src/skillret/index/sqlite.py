@@ -14,6 +14,7 @@ import numpy as np
 
 from skillret.encoders import Profile
 from skillret.errors import EncoderError, IndexBusyError, IndexCorruptError, StoreError
+from skillret.index.files import has_log, is_truncated, is_writable
 from skillret.index.store import Change, IndexInfo, Record, VectorTable
 from skillret.types import Skill
 
@@ -86,7 +87,7 @@ class SqliteStore:
                 raise StoreError(f"{path} is a folder; an index is a file")
             if not create and not path.is_file():
                 raise StoreError(f"no index at {path}: make one with `skillret index build`")
-            if _is_truncated(path):
+            if is_truncated(path):
                 raise self._corrupt("its end is missing")
             str(path).encode("utf-8")  # SQLite could take it, the BM25 index could not
             if create:
@@ -117,9 +118,9 @@ class SqliteStore:
             db.close()
             # WAL wants files beside the index even to read. Where they cannot be made, on a full
             # disk or in a folder of someone else's, `immutable` is safe unless a log lies there.
-            if isinstance(e, (IndexCorruptError, IndexBusyError)) or _has_log(self.path):
+            if isinstance(e, (IndexCorruptError, IndexBusyError)) or has_log(self.path):
                 raise
-            refusal = str(e) if _is_writable(self.path) else None
+            refusal = str(e) if is_writable(self.path) else None
         with self._errors():
             db = self._connect("ro", immutable=True)
             self._check_version(db, int(db.execute("PRAGMA user_version").fetchone()[0]))
@@ -474,39 +475,3 @@ class SqliteStore:
     def close(self) -> None:
         """See `Store.close`."""
         self._db.close()
-
-
-def _is_writable(path: Path) -> bool:
-    """Whether SQLite could make the files it needs beside `path`."""
-    import os
-
-    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
-
-
-def _has_log(path: Path) -> bool:
-    """Whether a write-ahead log holds changes that are not in the file yet."""
-    try:
-        return path.with_name(path.name + "-wal").stat().st_size > 0
-    except OSError:
-        return False
-
-
-def _is_truncated(path: Path) -> bool:
-    """Whether an SQLite file is shorter than its header says (file format, section 1.3.8).
-
-    SQLite itself would only notice when it reads one of the missing pages. A file with a
-    write-ahead log beside it may be short for a good reason, and SQLite mends it.
-    """
-    if _has_log(path):
-        return False
-    try:
-        with path.open("rb") as file:
-            header = file.read(100)
-        size = path.stat().st_size
-    except OSError:
-        return False
-    if not header.startswith(b"SQLite format 3\0"):
-        return False
-    page_size = int.from_bytes(header[16:18], "big")
-    pages = int.from_bytes(header[28:32], "big")
-    return size < (65536 if page_size == 1 else page_size) * pages
