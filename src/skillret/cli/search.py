@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import shutil
 import sys
 import time
@@ -19,7 +20,7 @@ from skillret.cli.common import (
 )
 from skillret.errors import InputError
 from skillret.retrieval import Retriever
-from skillret.retrieval.retriever import clean_query
+from skillret.retrieval.retriever import MAX_QUERY_CHARACTERS, clean_query
 from skillret.retrieval.selection import MAX_SELECTED
 from skillret.types import Hit
 
@@ -70,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     if args.select and args.mode != "hybrid":
         raise InputError(f"--select works in hybrid mode, not with --mode {args.mode}")
     # Checked here as well: an empty request should not first build an index.
-    request = clean_query(sys.stdin.read() if args.request == "-" else args.request)
+    request = clean_query(_stdin() if args.request == "-" else args.request)
     with progress_bar("encoding") as progress:
         retriever = Retriever.open(
             index=args.index,
@@ -90,6 +91,7 @@ def run(args: argparse.Namespace) -> int:
             hits = retriever.search(request, k=args.k or 5, explain=args.explain)
         took = (time.perf_counter() - start) * 1000
         model = retriever.encoder.profile.name
+        empty = not hits and retriever.index.info().skills == 0
     if args.json:
         print_json(
             {
@@ -102,11 +104,20 @@ def run(args: argparse.Namespace) -> int:
         )
     elif hits:
         _print(hits)
+    elif empty:
+        note("this index holds no skills")
     elif args.select:
         note("no skill is needed for this request, as far as can be told")
     else:
         note("no skill shares a word with the request; try --mode hybrid")
     return 0
+
+
+def _stdin() -> str:
+    """What stdin holds, as far as a request is read; what is no UTF-8 is replaced."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")
+    return sys.stdin.read(MAX_QUERY_CHARACTERS)
 
 
 def _json(hit: Hit) -> dict[str, Any]:

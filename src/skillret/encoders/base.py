@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 
 Float32: TypeAlias = "NDArray[np.float32]"
 
+# What JSON may hold for a field of a profile, by the field's annotation.
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "str": str,
+    "int": int,
+    "float": (int, float),
+    "float | None": (int, float, type(None)),
+}
+
 # SkillRet (arXiv:2605.05726), section 4: the fields joined by " | ".
 DOCUMENT_TEMPLATE = "{name} | {description} | {body}"
 
@@ -87,11 +95,14 @@ class Profile:
         """Build a profile from parsed JSON, ignoring keys of later versions.
 
         Raises:
-            EncoderError: If it is no object or has no name.
+            EncoderError: If it is no object, has no name, or a value is of the wrong type.
         """
         if not isinstance(data, dict) or not isinstance(data.get("name"), str):
             raise EncoderError(f"{where} is not a profile: it must be a JSON object with a name")
-        known = {f.name for f in fields(cls)}
+        known = {f.name: _TYPES.get(str(f.type), object) for f in fields(cls)}
+        for key, value in data.items():
+            if not isinstance(value, known.get(key, object)):
+                raise EncoderError(f"{where} is not a profile: {key!r} cannot be {value!r:.40}")
         return cls(**{k: v for k, v in data.items() if k in known})
 
     @classmethod

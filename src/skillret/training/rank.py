@@ -170,14 +170,14 @@ def fit_ranker(found: Sequence[Example], seed: int = 0) -> Ranker:
     values = np.concatenate([e.features for e in found])
     mean, scale = values.mean(axis=0), values.std(axis=0) + 1e-6
     x, y, mask = _padded(found, mean, scale)
-    w = np.array([e.weight for e in found])
+    w = np.array([e.weight for e in found], dtype=np.float32)
     draw = np.random.default_rng(seed)
     f = x.shape[2]
-    parameters = [
-        draw.normal(0, f**-0.5, (_HIDDEN, f)),
-        np.zeros(_HIDDEN),
-        draw.normal(0, _HIDDEN**-0.5, _HIDDEN),
-        np.array([-4.0]),
+    parameters: list[Float32] = [
+        draw.normal(0, f**-0.5, (_HIDDEN, f)).astype(np.float32),
+        np.zeros(_HIDDEN, dtype=np.float32),
+        draw.normal(0, _HIDDEN**-0.5, _HIDDEN).astype(np.float32),
+        np.array([-4.0], dtype=np.float32),
     ]
     moments = [(np.zeros_like(p), np.zeros_like(p)) for p in parameters]
     steps = _EPOCHS * -(-len(found) // _BATCH)
@@ -209,10 +209,10 @@ def fit_ranker(found: Sequence[Example], seed: int = 0) -> Ranker:
 
 def _padded(
     found: Sequence[Example], mean: Float32, scale: Float32
-) -> tuple[Float32, Float64, NDArray[np.bool_]]:
+) -> tuple[Float32, Float32, NDArray[np.bool_]]:
     longest = max(len(e.rows) for e in found)
     x = np.zeros((len(found), longest, len(FEATURES)), dtype=np.float32)
-    y = np.zeros((len(found), longest))
+    y = np.zeros((len(found), longest), dtype=np.float32)
     mask = np.zeros((len(found), longest), dtype=bool)
     for i, e in enumerate(found):
         x[i, : len(e.rows)] = (e.features - mean) / scale
@@ -222,30 +222,31 @@ def _padded(
 
 
 def _gradients(
-    parameters: Sequence[Float64],
+    parameters: Sequence[Float32],
     x: Float32,
-    y: Float64,
+    y: Float32,
     mask: NDArray[np.bool_],
-    w: Float64,
-) -> list[Float64]:
+    w: Float32,
+) -> list[Float32]:
     """Of the mean loss of a batch: features `(b, m, f)`, labels and mask `(b, m)`, weights."""
     hidden, bias, output, intercept = parameters
-    layer = np.tanh(x @ hidden.T + bias)
-    scores = np.where(mask, layer @ output, -1e9)
+    flat = x.reshape(-1, x.shape[2])
+    layer = np.tanh(flat @ hidden.T + bias)
+    scores = np.where(mask, (layer @ output).reshape(mask.shape), np.float32(-1e9))
     exp = np.exp(scores - scores.max(axis=1, keepdims=True))
     softmax = exp / exp.sum(axis=1, keepdims=True)
     count = y.sum(axis=1, keepdims=True)
-    listwise = np.where(count > 0, softmax - y / np.maximum(count, 1), 0.0)
+    listwise = np.where(count > 0, softmax - y / np.maximum(count, 1), np.float32(0))
     likely = 1 / (1 + np.exp(-np.clip(scores + intercept, -60, 60)))
-    pointwise = np.where(mask, likely - y, 0.0) * _POINTWISE
-    weight = w[:, None] / len(x)
-    d = (listwise + pointwise) * weight
-    d_layer = d[..., None] * output * (1 - layer * layer)
+    pointwise = np.where(mask, likely - y, np.float32(0)) * np.float32(_POINTWISE)
+    weight = w[:, None] / np.float32(len(x))
+    d = ((listwise + pointwise) * weight).reshape(-1)
+    d_layer = d[:, None] * output * (1 - layer * layer)
     return [
-        np.einsum("bmh,bmf->hf", d_layer, x),
-        d_layer.sum(axis=(0, 1)),
-        np.einsum("bm,bmh->h", d, layer),
-        np.array([(pointwise * weight).sum()]),
+        d_layer.T @ flat,
+        d_layer.sum(axis=0),
+        layer.T @ d,
+        np.array([(pointwise * weight).sum()], dtype=np.float32),
     ]
 
 
