@@ -7,11 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from skillret import Index, Profile, Skill
 from skillret.index import Sources
 
 ROOT = Path(__file__).parents[1]
+
+# A busy machine is no failure, and neither is the first import of a large library.
+settings.register_profile("skillret", deadline=None)
+settings.load_profile("skillret")
 
 
 class HashEncoder:

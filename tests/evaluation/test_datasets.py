@@ -51,7 +51,7 @@ def test_bad_data_is_one_clear_error(dataset, tmp_path):
 
     fails("no split 'test'; it has: dev", "test")
     write_table(dataset, "queries", "dev", [*QUERIES, QUERIES[0]])
-    fails("row 4: the query 'q1' is there twice")
+    fails("the query 'q1' is there twice, again as no. 4")
     write_table(dataset, "queries", "dev", [{"id": "q1", "query": " "}])
     fails("row 1: the column 'query' is missing or empty")
     write_table(dataset, "queries", "dev", [])
@@ -65,9 +65,21 @@ def test_bad_data_is_one_clear_error(dataset, tmp_path):
     file.write_bytes(file.read_bytes()[:40])
     fails("is it complete")
     file.unlink()
-    fails("no queries of the split 'dev'")
+    fails("holds no query of the split 'dev'")
+    write_table(dataset, "queries", "dev", QUERIES)
+    write_table(dataset, "skills", "dev", [*skill_rows(), skill_rows()[1]])
+    fails("the skill 'kubernetes-debugging' is there twice, again as no. 5")
     with pytest.raises(DatasetError, match="neither a folder nor a hub id"):
         load_dataset(str(tmp_path / "nowhere"), "dev")
+
+
+def test_labels_of_unknown_queries_are_dropped_and_said(dataset):
+    expected = load_dataset(str(dataset), "dev").qrels
+    rows = [*qrel_rows(), {"query_id": "q9", "skill_id": "pdf-tables"}]
+    write_table(dataset, "qrels", "dev", rows)
+    loaded = load_dataset(str(dataset), "dev")
+    assert loaded.qrels == expected
+    assert loaded.notes == ("labels of 1 queries that are not there, the first is 'q9'; dropped",)
 
 
 def test_a_parquet_file_of_other_columns_and_a_broken_one(tmp_path):
@@ -78,31 +90,6 @@ def test_a_parquet_file_of_other_columns_and_a_broken_one(tmp_path):
     file.write_bytes(b"PAR1 nothing")
     with pytest.raises(DatasetError, match="cannot be read as parquet"):
         load_dataset(str(folder), "dev")
-
-
-def test_without_network_the_hub_error_says_what_to_do(monkeypatch):
-    import huggingface_hub
-
-    def offline(*_, **__):
-        raise OSError("no network\nlong trace")
-
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
-    with pytest.raises(DatasetError, match=r"ThakiCloud/SKILLRET@abc.*no network; without network"):
-        load_dataset("ThakiCloud/SKILLRET@abc", "test")
-
-
-def test_a_hub_data_set_carries_its_commit(dataset, monkeypatch, tmp_path):
-    import huggingface_hub
-
-    snapshot = tmp_path / "snapshots" / "0123abcd"
-    snapshot.parent.mkdir()
-    dataset.rename(snapshot)
-    asked = {}
-    monkeypatch.setattr(
-        huggingface_hub, "snapshot_download", lambda n, **k: asked.update(k, n=n) or str(snapshot)
-    )
-    assert load_dataset("me/mine@v1", "dev").revision == "0123abcd"
-    assert (asked["n"], asked["revision"], asked["repo_type"]) == ("me/mine", "v1", "dataset")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ COMMANDS = {
     "search": "find the skills for a request",
     "index": "build and look after an index",
     "evaluate": "measure retrieval on labelled requests",
+    "data": "check or convert a data set of labelled requests",
     "compare": "tell whether two runs differ in truth or by chance",
     "train": "train a retriever by a recipe",
     "export": "export a trained model to ONNX",

@@ -84,7 +84,7 @@ def wrap(text: str, width: int, indent: str, lines: int) -> str:
 
 
 @contextmanager
-def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
+def progress_bar(label: str, unit: str = "skill") -> Iterator[Callable[[int, int], None]]:
     """A progress bar on stderr, if that is a terminal; it appears with the first step."""
     bar: Any = None
 
@@ -95,7 +95,7 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
         if bar is None:
             from tqdm import tqdm
 
-            bar = tqdm(total=total, desc=label, unit="skill", file=sys.stderr, leave=False)
+            bar = tqdm(total=total, desc=label, unit=unit, file=sys.stderr, leave=False)
         bar.total = total
         bar.update(done - bar.n)
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from skillret.cli.common import add_model_arguments, note, print_json, progress_bar
 from skillret.errors import InputError, SkillretError
 from skillret.evaluation.datasets import load_dataset
-from skillret.evaluation.evaluate import Result, evaluate, score
+from skillret.evaluation.evaluate import DEFAULT_GROUPS, Result, evaluate, score
 from skillret.evaluation.metrics import metric_names
 from skillret.evaluation.pages import prepare_folder
 from skillret.evaluation.runs import read_run, write_run
+from skillret.types import Mode
 
 __all__ = ["configure", "run"]
 
@@ -20,6 +21,8 @@ _EXAMPLES = """\
 examples:
   skillret evaluate openskillret --split dev
   skillret evaluate openskillret --split dev --mode dense --model BAAI/bge-small-en-v1.5
+  skillret evaluate openskillret --split dev --lexical bm25s
+  skillret evaluate .claude/skills
   skillret evaluate ThakiCloud/SKILLRET --split test --json result.json --run system.run
   skillret evaluate openskillret --split dev --report report
   skillret evaluate openskillret --split dev --from-run system.run
@@ -29,10 +32,18 @@ examples:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Fill in the command's arguments."""
     parser.epilog = _EXAMPLES
-    parser.add_argument("dataset", metavar="DATASET", help="folder in SkillRet layout, or hub id")
-    parser.add_argument("--split", default="test", help="default: test")
     parser.add_argument(
-        "--mode", choices=("hybrid", "dense", "lexical"), default="hybrid", help="default: hybrid"
+        "dataset",
+        metavar="DATASET",
+        help="folder in SkillRet or BEIR layout, folder of skills with their own tests, or hub id",
+    )
+    parser.add_argument("--split", default="test", help="default: test")
+    parser.add_argument("--mode", choices=("hybrid", "dense", "lexical"), help="default: hybrid")
+    parser.add_argument(
+        "--lexical",
+        choices=("skillret", "bm25s"),
+        default="skillret",
+        help="bm25s: the BM25 of the paper's table, which is lexical mode (default: our own)",
     )
     add_model_arguments(parser)
     parser.add_argument("--k", default="5,10,15", metavar="K,...", help="default: 5,10,15")
@@ -57,26 +68,32 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     try:
-        cuts = tuple(int(part) for part in args.k.split(","))
+        cuts = tuple(sorted({int(part) for part in args.k.split(",")}))
     except ValueError:
         raise InputError(f"--k takes whole numbers with commas, got {args.k!r}") from None
     metric_names(cuts)
-    group_by = tuple(args.group or ("kind", "k"))
+    group_by = tuple(args.group or DEFAULT_GROUPS)
     folder = prepare_folder(args.report) if args.report else None
     dataset = load_dataset(args.dataset, args.split, allow_missing=args.allow_missing)
     if args.from_run:
         file = Path(args.from_run)
         result = score(dataset, read_run(file), "run", file.name, cuts, group_by)
     else:
-        with progress_bar("encoding") as progress:
+        mode: Mode = args.mode or ("lexical" if args.lexical == "bm25s" else "hybrid")
+        with (
+            progress_bar("encoding", "skill") as progress,
+            progress_bar("searching", "query") as searched,
+        ):
             result = evaluate(
                 dataset,
-                mode=args.mode,
+                mode=mode,
+                lexical=args.lexical,
                 model=args.model,
                 cuts=cuts,
                 group_by=group_by,
                 trust_remote_code=args.trust_remote_code,
                 progress=progress,
+                searched=searched,
             )
     for remark in result.notes:
         note(remark)

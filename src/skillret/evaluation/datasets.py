@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from skillret.errors import DatasetError
-from skillret.evaluation.beir import beir_files, read_beir
-from skillret.evaluation.library_tests import labelled_requests, read_library_tests
-from skillret.evaluation.tables import find_table, read_rows, read_skills, splits
-from skillret.skills import Library, content_hash
+from skillret.evaluation.beir import BeirFolder
+from skillret.evaluation.hub import fetch
+from skillret.evaluation.library_tests import LIBRARY_SPLIT, library_tables
+from skillret.evaluation.requests import MemoryTables
+from skillret.evaluation.tables import (
+    RowSource,
+    SkillRetFolder,
+    parse_label,
+    parse_query,
+    parse_skill,
+    splits,
+)
+from skillret.skills import Library
 from skillret.types import Query, Skill
 
-__all__ = [
-    "LIBRARY_SPLIT",
-    "Dataset",
-    "check_gold",
-    "layout",
-    "load_dataset",
-    "locate",
-    "read_queries",
-]
+__all__ = ["Dataset", "choose_split", "load_dataset", "open_rows", "published"]
 
-LIBRARY_SPLIT = "tests"  # what a library's own tests are called
+_Item = TypeVar("_Item", Skill, Query)
+
 # Skills and queries of the two test splits that were published under one name.
 _SKILLRET_TESTS = {
     (6660, 4997): "the test split of the SkillRet paper and of its model cards",
@@ -62,7 +65,8 @@ def load_dataset(spec: str, split: str = "test", *, allow_missing: bool = False)
 
     Args:
         spec: Folder in SkillRet or BEIR layout; folder of skills, whose own tests are the labelled
-            requests (it has one split, `tests`, whatever is asked for); or `id[@revision]` on the hub.
+            requests (one split, `tests`, which is also given for `test`); or `id[@revision]` on
+            the hub.
         split: Its name.
         allow_missing: Drop gold labels whose skill is not in the corpus instead of refusing.
 
@@ -70,183 +74,105 @@ def load_dataset(spec: str, split: str = "test", *, allow_missing: bool = False)
         DatasetError: If it is missing, malformed, holds no query, a query or a skill twice, or
             names gold skills that do not exist.
     """
-    folder, revision = locate(spec, split)
-    kind = layout(folder)
-    if kind == "library":
-        data = _load_library(spec, folder)
-    elif kind == "beir":
-        skills, queries, qrels, files = read_beir(folder, split)
-        data = Dataset(spec, revision or _digest(files), split, skills, queries, qrels, [])
-    else:
-        data = _load_skillret(spec, folder, split, revision)
-    if not data.queries:
-        raise DatasetError(f"{spec} holds no query of the split {data.split!r}")
-    _refuse_twice(spec, "skill", [s.id for s in data.skills])
-    _refuse_twice(spec, "query", [q.id for q in data.queries])
-    notes = check_gold(spec, data.skills, data.queries, data.qrels, allow_missing)
-    note = _SKILLRET_TESTS.get((len(data.skills), len(data.queries)))
-    if note is not None:
-        notes.append(f"{len(data.skills)} skills, {len(data.queries)} queries: this is {note}")
-    return replace(data, notes=(*data.notes, *notes))
-
-
-def locate(spec: str, split: str = "*") -> tuple[Path, str]:
-    """The folder of a data set, fetched from the hub if need be, and its revision there or "".
-
-    Raises:
-        DatasetError: If there is none.
-    """
-    folder = Path(spec).expanduser()
-    return (folder, "") if folder.is_dir() else _from_hub(spec, split)
-
-
-def layout(folder: Path) -> str:
-    """`skillret`, `beir` or `library`, by what a folder holds."""
-    if beir_files(folder) is not None:
-        return "beir"
-    if (folder / "data").is_dir() or (folder / "skills").is_dir():
-        if splits(folder) or not _has_skill(folder):
-            return "skillret"
-    return "library" if _has_skill(folder) else "skillret"
-
-
-def _has_skill(folder: Path) -> bool:
-    return (
-        any(folder.glob("SKILL.md"))
-        or any(folder.glob("*/SKILL.md"))
-        or any(folder.glob("*/*/SKILL.md"))
+    source, revision = open_rows(spec, split)
+    split = choose_split(spec, source, split)
+    skills = _unique("skill", (parse_skill(*r) for r in source.rows("skills", split)), spec)
+    queries = _unique("query", (parse_query(*r) for r in source.rows("queries", split)), spec)
+    negatives = _unique(
+        "negative", (parse_query(*r) for r in source.rows("negatives", split)), spec
     )
-
-
-def _load_skillret(spec: str, folder: Path, split: str, revision: str) -> Dataset:
-    skills = read_skills(folder, split)
-    files = {table: find_table(folder, table, split) for table in ("queries", "qrels", "negatives")}
-    if files["queries"] is None:
-        raise DatasetError(f"{spec} has skills but no queries of the split {split!r}")
-    queries = read_queries(files["queries"])
-    used = [find_table(folder, "skills", split), *files.values()]
+    if not queries:
+        raise DatasetError(f"{spec} holds no query of the split {split!r}")
+    qrels: dict[str, dict[str, int]] = {}
+    for row in source.rows("qrels", split):
+        query_id, skill_id, relevance = parse_label(*row)
+        if relevance > 0:
+            qrels.setdefault(query_id, {})[skill_id] = relevance
+    notes = list(source.notes) if isinstance(source, MemoryTables) else []
+    notes += _check_gold(spec, skills, queries, qrels, allow_missing)
+    notes += published(len(skills), len(queries))
     return Dataset(
         name=spec,
-        revision=revision or _digest([f for f in used if f is not None]),
+        revision=revision or source.revision(split),
         split=split,
         skills=skills,
         queries=queries,
-        qrels=_qrels(files["qrels"], queries),
-        negatives=read_queries(files["negatives"]) if files["negatives"] else [],
+        qrels=qrels,
+        negatives=negatives,
+        notes=tuple(notes),
     )
 
 
-def _load_library(spec: str, folder: Path) -> Dataset:
-    """A folder of skills, with the tests that stand beside them."""
-    skills = Library.open(folder).skills
-    queries, qrels, negatives = labelled_requests(list(read_library_tests(skills)))
-    if not queries:
-        raise DatasetError(
-            f"the skills in {folder} have no tests: put requests into eval_queries.json beside a"
-            ' SKILL.md, as [{"query": "...", "should_trigger": true}, ...]'
-        )
-    digest = hashlib.sha256()
-    for skill in skills:
-        digest.update(content_hash(skill).encode())
-    for query in (*queries, *negatives):
-        digest.update(f"{query.id}\0{query.text}\0".encode())
-    tested = {id_ for gold in qrels.values() for id_ in gold}
-    notes = [f"{len(tested)} of {len(skills)} skills have tests"]
-    if negatives:
-        notes.append("negatives are near misses of one skill; another may still fit them")
-    revision = digest.hexdigest()[:12]
-    return Dataset(
-        spec, revision, LIBRARY_SPLIT, list(skills), queries, qrels, negatives, tuple(notes)
-    )
+def open_rows(spec: str, split: str = "*") -> tuple[RowSource, str]:
+    """The rows of a data set, and its commit on the hub or "".
 
-
-def _refuse_twice(spec: str, what: str, ids: list[str]) -> None:
-    seen: set[str] = set()
-    for id_ in ids:
-        if id_ in seen:
-            raise DatasetError(f"{spec}: the {what} {id_!r} is there twice")
-        seen.add(id_)
-
-
-def _from_hub(spec: str, split: str) -> tuple[Path, str]:
-    """Folder and commit of a data set on the hub, downloaded or from the hub's cache."""
-    name, _, revision = spec.partition("@")
-    if name.count("/") != 1 or name.startswith((".", "/", "~")):
-        raise DatasetError(
-            f"no such data set: {spec} is neither a folder nor a hub id like ThakiCloud/SKILLRET"
-        )
-    try:
-        from huggingface_hub import snapshot_download
-    except ImportError:
-        raise DatasetError(
-            f"loading {spec} from the hub needs huggingface_hub: pip install 'skillret[evaluate]'"
-        ) from None
-    try:
-        path = snapshot_download(
-            name,
-            repo_type="dataset",
-            revision=revision or None,
-            allow_patterns=[f"data/*/{split}.*"],
-        )
-    except Exception as e:  # network, permission and cache errors share no base
-        reason = next(iter(str(e).strip().splitlines()), type(e).__name__)
-        raise DatasetError(
-            f"cannot load {spec} from the hub: {reason[:200]}; without network give a folder that"
-            f" holds data/{{skills,queries,qrels}}/{split}.jsonl"
-        ) from None
-    return Path(path), Path(path).name
-
-
-def read_queries(file: Path) -> list[Query]:
-    """Queries or negatives of one split, in file order.
+    Args:
+        spec: As in `load_dataset`.
+        split: What to fetch from the hub; `*` for all splits.
 
     Raises:
-        DatasetError: If a row lacks its id or text, or an id is there twice.
+        DatasetError: If there is no such data set.
     """
-    out: dict[str, Query] = {}
-    for number, row in enumerate(read_rows(file), start=1):
-        missing = [c for c in ("id", "query") if not str(row.get(c) or "").strip()]
-        if missing:
+    folder = Path(spec).expanduser()
+    if folder.is_file():
+        raise DatasetError(f"{spec} is a file; a data set is the folder that holds its tables")
+    if not folder.is_dir():
+        path, revision = fetch(spec, split)
+        return SkillRetFolder(path), revision
+    beir = BeirFolder.find(folder)
+    if beir is not None:
+        return beir, ""
+    if splits(folder):
+        return SkillRetFolder(folder), ""
+    if not Library.open(folder).skills:
+        raise DatasetError(
+            f"{folder} is no data set: it has neither data/skills/SPLIT.jsonl (SkillRet layout) nor"
+            " corpus.jsonl and queries.jsonl (BEIR) nor a SKILL.md in any folder"
+        )
+    return library_tables(folder), ""
+
+
+def choose_split(spec: str, source: RowSource, split: str) -> str:
+    """The split of that name; of a library's own tests their only one, also for `test`.
+
+    Raises:
+        DatasetError: If there is none; the message lists those that there are.
+    """
+    found = source.splits()
+    if split == "test" and found == [LIBRARY_SPLIT]:
+        return LIBRARY_SPLIT
+    if split not in found:
+        raise DatasetError(
+            f"{spec} has no split {split!r}; it has: {', '.join(found) or 'none with skills'}"
+        )
+    return split
+
+
+def published(n_skills: int, n_queries: int) -> list[str]:
+    """A note that tells the two published SkillRet test splits apart; none for other sizes."""
+    note = _SKILLRET_TESTS.get((n_skills, n_queries))
+    return [f"{n_skills} skills, {n_queries} queries: this is {note}"] if note else []
+
+
+def _unique(what: str, items: Iterable[_Item], spec: str) -> list[_Item]:
+    out: dict[str, _Item] = {}
+    for number, item in enumerate(items, start=1):
+        if item.id in out:
             raise DatasetError(
-                f"{file}, row {number}: the column {missing[0]!r} is missing or empty"
+                f"{spec}: the {what} {item.id!r} is there twice, again as no. {number}"
             )
-        key = str(row["id"])
-        if key in out:
-            raise DatasetError(f"{file}, row {number}: the query {key!r} is there twice")
-        extra = {k: v for k, v in row.items() if k not in ("id", "query")}
-        out[key] = Query(key, str(row["query"]), extra)
+        out[item.id] = item
     return list(out.values())
 
 
-def _qrels(file: Path | None, queries: list[Query]) -> dict[str, dict[str, int]]:
-    """Labels of the qrels table; without one those in the queries' `skill_ids`."""
-    out: dict[str, dict[str, int]] = {}
-    if file is None:
-        for query in queries:
-            for id_ in query.extra.get("skill_ids") or ():
-                out.setdefault(query.id, {})[str(id_)] = 1
-        return out
-    for number, row in enumerate(read_rows(file), start=1):
-        try:
-            relevance = int(row.get("relevance", 1))
-            query_id, skill_id = str(row["query_id"]), str(row["skill_id"])
-        except (KeyError, TypeError, ValueError):
-            raise DatasetError(
-                f"{file}, row {number}: needs query_id, skill_id and a whole relevance"
-            ) from None
-        if relevance > 0:
-            out.setdefault(query_id, {})[skill_id] = relevance
-    return out
-
-
-def check_gold(
+def _check_gold(
     spec: str,
     skills: list[Skill],
     queries: list[Query],
     qrels: dict[str, dict[str, int]],
     allow_missing: bool,
 ) -> list[str]:
-    """Notes on labels without a skill, which are dropped; refuses them unless allowed."""
+    """Notes on labels without a skill or query, which are dropped; the former only if allowed."""
     known = {s.id for s in skills}
     dangling = [(q, s) for q, gold in qrels.items() for s in gold if s not in known]
     notes = []
@@ -262,6 +188,12 @@ def check_gold(
             del qrels[query_id][skill_id]
         notes.append(f"{text}; dropped")
     ids = {q.id for q in queries}
+    strange = [q for q in qrels if q not in ids]
+    if strange:
+        notes.append(
+            f"labels of {len(strange)} queries that are not there, the first is {strange[0]!r};"
+            " dropped"
+        )
     for query_id in [q for q, gold in qrels.items() if not gold or q not in ids]:
         del qrels[query_id]
     if not qrels:
@@ -269,11 +201,3 @@ def check_gold(
     if len(qrels) < len(queries):
         notes.append(f"{len(queries) - len(qrels)} queries have no gold skill and are not scored")
     return notes
-
-
-def _digest(files: list[Path]) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(f"{file.parent.name}/{file.name}".encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:12]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 from skillret.encoders import DEFAULT_MODEL, Encoder, load_encoder
 from skillret.errors import InputError
@@ -16,11 +17,14 @@ from skillret.evaluation.abstention import (
 )
 from skillret.evaluation.datasets import Dataset, load_dataset
 from skillret.evaluation.metrics import DEFAULT_CUTS, mean, measure, metric_names
+from skillret.evaluation.reference import BM25S, bm25s_run
 from skillret.evaluation.runs import Run, check_run, order
-from skillret.evaluation.systems import Progress, make_run
+from skillret.evaluation.systems import DEPTH, Progress, make_run
 from skillret.types import Mode
 
-__all__ = ["Result", "evaluate", "group_queries", "score"]
+__all__ = ["DEFAULT_GROUPS", "Result", "evaluate", "group_queries", "score"]
+
+DEFAULT_GROUPS = ("kind", "k")  # those that a data set lacks are left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +86,13 @@ def evaluate(
     mode: Mode = "hybrid",
     model: str | Encoder = DEFAULT_MODEL,
     cuts: Sequence[int] = DEFAULT_CUTS,
-    group_by: Sequence[str] = ("kind", "k"),
+    group_by: Sequence[str] = DEFAULT_GROUPS,
+    lexical: Literal["skillret", "bm25s"] = "skillret",
     need: NeedScorer = largest_similarity,
     allow_missing: bool = False,
     trust_remote_code: bool = False,
     progress: Progress | None = None,
+    searched: Progress | None = None,
 ) -> Result:
     """Search every query of a data set and score what is found.
 
@@ -96,33 +102,42 @@ def evaluate(
         mode: `hybrid`, `dense` or `lexical`.
         model: Encoder, or its name or folder.
         cuts: The ks of the metrics.
-        group_by: Columns of the queries, or of their gold skills, to report groups by; those that
-            a data set lacks are left out. `k` is the number of gold skills.
+        group_by: Columns of the queries, or of their gold skills, to report groups by. `k` is
+            the number of gold skills.
+        lexical: `bm25s` for the reference BM25 of the paper, in lexical mode only.
         need: How sure the system is that a request needs a skill, from what it returned.
         allow_missing: Drop gold labels whose skill is not in the corpus.
         trust_remote_code: Run Python code that a model brings along.
         progress: Called with the documents encoded so far and in all.
+        searched: Called with the queries searched so far and in all.
 
     Raises:
         DatasetError: If the data set cannot be used.
         EncoderError: If the encoder cannot be loaded or returns NaN.
-        InputError: If a cut is below 1.
+        InputError: If a cut is below 1, or no query and no skill has a column to group by.
     """
     metric_names(cuts)  # refuses impossible cuts before anything is encoded
+    if lexical == "bm25s" and mode != "lexical":
+        raise InputError(f"bm25s is a system of its own: it has no mode {mode!r}, only 'lexical'")
     if isinstance(dataset, str):
         dataset = load_dataset(dataset, split, allow_missing=allow_missing)
-    encoder = (
-        load_encoder(model, trust_remote_code=trust_remote_code)
-        if isinstance(model, str)
-        else model
-    )
-    run, best = make_run(dataset, mode, encoder, progress=progress)
+    group_queries(dataset, group_by)
+    depth = max(DEPTH, *cuts)
+    search: Callable[..., tuple[Run, dict[str, float]]]
+    if lexical == "bm25s":
+        name, search = BM25S, partial(bm25s_run, dataset, depth)
+    else:
+        if isinstance(model, str):
+            model = DEFAULT_MODEL if mode == "lexical" else model
+            model = load_encoder(model, trust_remote_code=trust_remote_code)
+        name = "BM25" if mode == "lexical" else model.profile.name
+        search = partial(make_run, dataset, mode, model, depth=depth, progress=progress)
+    run, best = search(searched=searched)
     abstention = None
     if dataset.negatives:
         texts = [(f"negative-{n}", q.text) for n, q in enumerate(dataset.negatives)]
-        needless = need(mode, *make_run(dataset, mode, encoder, texts=texts))
+        needless = need(mode, *search(texts=texts))
         abstention = measure_abstention(need(mode, run, best), needless)
-    name = encoder.profile.name if mode != "lexical" else "BM25"
     return score(dataset, run, mode, name, cuts, group_by, abstention)
 
 
@@ -132,7 +147,7 @@ def score(
     mode: str,
     model: str,
     cuts: Sequence[int] = DEFAULT_CUTS,
-    group_by: Sequence[str] = ("kind", "k"),
+    group_by: Sequence[str] = DEFAULT_GROUPS,
     abstention: Abstention | None = None,
 ) -> Result:
     """Score a run, by whichever system it was made.
@@ -141,6 +156,10 @@ def score(
         InputError: If the run is one of another data set, or a cut is below 1.
     """
     remarks = check_run(run, dataset.qrels, (s.id for s in dataset.skills), model)
+    if mode == "run":
+        depth = max(map(len, run.values()))
+        if depth < min(max(cuts), len(dataset.skills)):
+            remarks.append(f"{model} ranks at most {depth} skills; metrics beyond see no more")
     per_query = measure(order(run), dataset.qrels, cuts)
     groups = {
         name: {"n_queries": float(len(ids)), **mean({id_: per_query[id_] for id_ in ids})}
@@ -177,16 +196,20 @@ def group_queries(dataset: Dataset, columns: Sequence[str]) -> dict[str, list[st
             if gold is None:
                 continue
             if column == "k":
-                values = [str(len(gold))]
+                found: list[Any] = [len(gold)]
             elif query.extra.get(column) is not None:
-                values = [str(query.extra[column])]
+                found = [query.extra[column]]
             else:
-                found = (skills[id_].extra.get(column) for id_ in gold)
-                values = [str(v) for v in found if v is not None]
-            for value in values:
-                groups.setdefault(f"{column}={value}", set()).add(query.id)
-        if column not in ("kind", "k") and not any(g.startswith(f"{column}=") for g in groups):
+                found = [skills[id_].extra.get(column) for id_ in gold]
+            for value in found:
+                for one in value if isinstance(value, (list, tuple)) else [value]:
+                    if one is not None:
+                        groups.setdefault(f"{column}={one}", set()).add(query.id)
+        if tuple(columns) != DEFAULT_GROUPS and not any(g.startswith(f"{column}=") for g in groups):
+            known = {"k"} | {c for query in dataset.queries for c in query.extra}
+            known |= {c for skill in dataset.skills for c in skill.extra}
             raise InputError(
-                f"neither queries nor skills of {dataset.name} have a column {column!r}"
+                f"neither queries nor skills of {dataset.name} have a column {column!r};"
+                f" they have: {', '.join(sorted(known))}"
             )
     return {name: sorted(groups[name]) for name in sorted(groups)}

@@ -1,7 +1,7 @@
 """The tests that skills bring along, as labelled requests.
 
-Two files stand beside a SKILL.md, or in its `evals/` folder (agentskills.io): `eval_queries.json`, a
-list of `{"query", "should_trigger"}`, and `evals.json`, `{"evals": [{"prompt", ...}]}`.
+Two files stand beside a SKILL.md, or in its `evals/` folder (agentskills.io): `eval_queries.json`,
+a list of `{"query", "should_trigger"}`, and `evals.json`, `{"evals": [{"prompt", ...}]}`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from skillret.errors import DatasetError
-from skillret.types import Query, Skill
+from skillret.evaluation.requests import MemoryTables, request_id, skill_rows
+from skillret.skills import Library
+from skillret.types import Skill
 
-__all__ = ["LibraryTest", "labelled_requests", "read_library_tests"]
+__all__ = ["LIBRARY_SPLIT", "LibraryTest", "library_tables", "read_library_tests"]
+
+LIBRARY_SPLIT = "tests"  # what a library's own tests are called
 
 _TRIGGERS = ("eval_queries.json", "evals/eval_queries.json")
 _TASKS = ("evals.json", "evals/evals.json")
@@ -47,39 +51,53 @@ def read_library_tests(skills: Sequence[Skill]) -> Iterator[LibraryTest]:
         DatasetError: If a file of tests is malformed.
     """
     for skill in skills:
-        if skill.path is None:
-            continue
-        folder = Path(skill.path).parent
-        for name in _TRIGGERS:
-            for text, wanted in _triggers(folder / name):
-                yield LibraryTest(text, skill.id, wanted, "trigger", folder / name)
-        for name in _TASKS:
-            for text in _tasks(folder / name):
-                yield LibraryTest(text, skill.id, True, "task", folder / name)
+        # Copies were collapsed into one skill; the tests may stand beside any of them.
+        for folder in (Path(path).parent for path in (skill.path, *skill.aliases) if path):
+            for name in _TRIGGERS:
+                for text, wanted in _triggers(folder / name):
+                    yield LibraryTest(text, skill.id, wanted, "trigger", folder / name)
+            for name in _TASKS:
+                for text in _tasks(folder / name):
+                    yield LibraryTest(text, skill.id, True, "task", folder / name)
 
 
-def labelled_requests(
-    tests: Sequence[LibraryTest],
-) -> tuple[list[Query], dict[str, dict[str, int]], list[Query]]:
-    """Queries, qrels and negatives.
+def library_tables(folder: Path) -> MemoryTables:
+    """A folder of skills and their own tests, as the one split `tests`.
 
     A request that several skills want has several gold skills; a near miss of one skill that
-    another one wants is no negative.
+    another one wants is no negative. Ids depend neither on where the folder lies nor on other
+    skills and tests, so that runs of two versions of a library can be compared.
+
+    Raises:
+        DatasetError: If no skill has a test, or a file of tests is malformed.
     """
+    library = Library.open(folder)
+    skills = library.skills
+    rows = skill_rows(skills, [root.path for root in library.roots])
+    ids = {skill.id: row["id"] for skill, row in zip(skills, rows, strict=True)}
     wanted: dict[str, list[LibraryTest]] = {}
     unwanted: dict[str, list[LibraryTest]] = {}
-    for test in tests:
+    for test in read_library_tests(skills):
         (wanted if test.should_trigger else unwanted).setdefault(test.text, []).append(test)
-    queries, qrels = [], {}
-    for number, (text, group) in enumerate(wanted.items(), start=1):
-        queries.append(Query(f"q{number}", text, {"kind": group[0].kind}))
-        qrels[f"q{number}"] = {t.skill_id: 1 for t in group}
-    negatives = [
-        Query(f"n{number}", text, {"negative_for": [t.skill_id for t in group]})
-        for number, (text, group) in enumerate(unwanted.items(), start=1)
-        if text not in wanted
-    ]
-    return queries, qrels, negatives
+    if not wanted:
+        raise DatasetError(
+            f"the {len(skills)} skills in {folder} have no tests: put requests into"
+            ' eval_queries.json beside a SKILL.md, as [{"query": "...", "should_trigger": true}]'
+        )
+    queries, labels, negatives = [], [], []
+    for text, group in wanted.items():
+        gold = list(dict.fromkeys(ids[test.skill_id] for test in group))
+        queries.append({"id": request_id(text), "query": text, "kind": group[0].kind})
+        labels += [{"query_id": request_id(text), "skill_id": g, "relevance": 1} for g in gold]
+    for text, group in unwanted.items():
+        if text not in wanted:
+            near = list(dict.fromkeys(ids[test.skill_id] for test in group))
+            negatives.append({"id": request_id(text), "query": text, "negative_for": near})
+    notes = [f"{len({row['skill_id'] for row in labels})} of {len(skills)} skills have tests"]
+    if negatives:
+        notes.append("negatives are near misses of one skill; another may still fit them")
+    tables = {"skills": rows, "queries": queries, "qrels": labels, "negatives": negatives}
+    return MemoryTables("library", LIBRARY_SPLIT, tables, str(folder), tuple(notes))
 
 
 def _triggers(file: Path) -> Iterator[tuple[str, bool]]:

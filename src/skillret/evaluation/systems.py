@@ -23,7 +23,10 @@ from skillret.types import Mode, Skill
 __all__ = ["DEPTH", "encode_corpus", "make_run", "score_requests"]
 
 DEPTH = 50  # skills kept of every query
-_BLOCK = 64  # queries scored at a time, so that memory does not grow with their number
+# Scores held at a time, 16 MB: so many queries that memory grows with neither them nor the corpus.
+_BLOCK_SCORES = 4_000_000
+_MAX_BLOCK = 256  # queries, so that their progress is seen
+_CHUNK = 4096  # documents whose texts are held at a time
 
 Progress = Callable[[int, int], None]
 
@@ -33,8 +36,10 @@ def make_run(
     mode: Mode,
     encoder: Encoder,
     *,
+    depth: int = DEPTH,
     texts: Sequence[tuple[str, str]] | None = None,
     progress: Progress | None = None,
+    searched: Progress | None = None,
     cache: bool = True,
 ) -> tuple[Run, dict[str, float]]:
     """Search every query of a data set.
@@ -43,8 +48,10 @@ def make_run(
         dataset: Its skills are the corpus.
         mode: `hybrid`, `dense` or `lexical`.
         encoder: Not used in lexical mode.
+        depth: Skills kept of every query.
         texts: Id and text of other requests than the data set's queries.
         progress: Called with the documents encoded so far and in all.
+        searched: Called with the queries searched so far and in all.
         cache: Keep the encoded corpus for the next evaluation.
 
     Returns:
@@ -55,13 +62,15 @@ def make_run(
     run: Run = {}
     best: dict[str, float] = {}
     for query_id, scores, largest in score_requests(
-        dataset.skills, mode, encoder, pairs, progress=progress, cache=cache
+        dataset.skills, mode, encoder, pairs, progress=progress, cache=cache, depth=depth
     ):
-        rows = top_rows(scores, DEPTH)
+        rows = top_rows(scores, depth)
         if mode == "lexical":
             rows = rows[scores[rows] > 0]
         run[query_id] = [(ids[i], float(scores[i])) for i in rows]
         best[query_id] = largest
+        if searched is not None:
+            searched(len(run), len(pairs))
     return run, best
 
 
@@ -96,7 +105,8 @@ def score_requests(
         lexical = LexicalIndex(write_lexical(None, enumerate(skills)))
     depth = LEXICAL_CANDIDATES if mode == "hybrid" else depth
     pairs = iter(requests)
-    while part := list(islice(pairs, _BLOCK)):
+    size = max(1, min(_MAX_BLOCK, _BLOCK_SCORES // max(1, len(skills))))
+    while part := list(islice(pairs, size)):
         block = [(id_, clean_query(text)) for id_, text in part]
         dense = None
         if corpus is not None:
@@ -142,7 +152,8 @@ def encode_corpus(
     file = _cache_file(skills, encoder) if cache else None
     if file is not None and file.is_file():
         try:
-            stored = np.load(file)
+            # Mapped: its pages are the system's to drop when memory is short.
+            stored = np.load(file, mmap_mode="r")
             if stored.shape == (len(skills), encoder.profile.dim):
                 return np.asarray(stored, dtype=np.float32)
         except (OSError, ValueError, EOFError):
@@ -156,8 +167,12 @@ def encode_corpus(
         if progress is not None:
             progress(done, len(skills))
 
-    texts = [document_text(s, template) for s in skills]
-    vectors = check_vectors(encoder.encode_documents(texts, advance), encoder.profile.name)
+    vectors = np.empty((len(skills), encoder.profile.dim), dtype=np.float32)
+    for start in range(0, len(skills), _CHUNK):
+        texts = [document_text(s, template) for s in skills[start : start + _CHUNK]]
+        vectors[start : start + _CHUNK] = check_vectors(
+            encoder.encode_documents(texts, advance), encoder.profile.name
+        )
     if file is not None:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -5,22 +5,19 @@ Everything is streamed: a source yields skills and requests one by one and keeps
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from skillret.errors import DatasetError, InputError
 from skillret.evaluation.library_tests import read_library_tests
+from skillret.evaluation.requests import read_requests
 from skillret.evaluation.tables import find_table, read_rows, read_skills
 from skillret.skills import Library
 from skillret.types import Skill
 
 __all__ = ["Request", "Source", "open_source"]
-
-_REQUEST_COLUMNS = ("request", "query")
-_SKILL_COLUMNS = ("skill", "skill_id", "skill_name", "skills", "skill_ids")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +169,11 @@ class LibrarySource:
 
     def requests(self) -> Iterator[Request]:
         """See `Source.requests`."""
-        rows = self._eval_queries() if self._pairs is None else self._file_rows(self._pairs)
+        rows = (
+            self._eval_queries()
+            if self._pairs is None
+            else read_requests(self._pairs, self._library.skills)
+        )
         # A request that is repeated with another skill is one request with two gold skills.
         merged: dict[str, tuple[list[str], str]] = {}
         for text, gold, where in rows:
@@ -185,31 +186,3 @@ class LibrarySource:
         for test in read_library_tests(self._library.skills):
             if test.should_trigger:
                 yield test.text, [test.skill_id], str(test.file)
-
-    def _file_rows(self, file: Path) -> Iterator[tuple[str, list[str], str]]:
-        known = {}
-        for skill in reversed(self._library.skills):  # of one name, the first in precedence wins
-            known[skill.name] = skill.id
-        known |= {skill.id: skill.id for skill in self._library.skills}
-        for number, row in _numbered_rows(file):
-            where = f"{file}, row {number}"
-            text = next((row[c] for c in _REQUEST_COLUMNS if row.get(c)), None)
-            given = next((row[c] for c in _SKILL_COLUMNS if row.get(c)), None)
-            if not isinstance(text, str) or not text.strip():
-                raise DatasetError(f"{where}: no request (column {' or '.join(_REQUEST_COLUMNS)})")
-            skills = [given] if isinstance(given, str) else list(given or ())
-            unknown = [s for s in skills if s not in known]
-            if unknown:
-                raise DatasetError(f"{where}: the skill {unknown[0]!r} is not in the library")
-            yield text, [known[s] for s in skills], where
-
-
-def _numbered_rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    if file.suffix != ".csv":
-        yield from enumerate(read_rows(file), start=1)
-        return
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            yield from enumerate(csv.DictReader(lines), start=1)
-    except (OSError, UnicodeDecodeError, csv.Error) as e:
-        raise DatasetError(f"{file} cannot be read as CSV: {e}") from None

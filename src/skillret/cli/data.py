@@ -1,0 +1,114 @@
+"""`skillret data`: check a data set, or bring it into another layout."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from skillret.cli.common import note, print_json, printable
+from skillret.errors import DatasetError
+from skillret.evaluation.check import Check, check_dataset
+from skillret.evaluation.convert import FORMATS, LAYOUTS, convert
+
+__all__ = ["configure", "run"]
+
+_DATASET = "folder in SkillRet or BEIR layout, folder of skills with their own tests, or hub id"
+_EXAMPLES = """\
+examples:
+  skillret data check openskillret
+  skillret data check .claude/skills --json
+  skillret data convert openskillret out --to beir --split dev
+  skillret data convert .claude/skills out --to skillret --format jsonl
+  skillret data convert requests.csv out --to skillret --library .claude/skills
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Fill in the command's arguments."""
+    parser.epilog = _EXAMPLES
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    check = actions.add_parser(
+        "check",
+        help="count, and find what makes evaluation impossible or doubtful",
+        description="Read every split and print counts and faults: labels of skills that are not"
+        " there, duplicates, empty texts, skills and requests that two splits share. Exit status 1"
+        " if `skillret evaluate` would refuse a split.",
+        epilog="example: skillret data check openskillret",
+        allow_abbrev=False,
+    )
+    check.add_argument("dataset", metavar="DATASET", help=_DATASET)
+    check.add_argument("--json", action="store_true", help="print JSON")
+    change = actions.add_parser(
+        "convert",
+        help="write a data set in another layout or format",
+        description="Write a data set in another layout or format, with all of its columns.",
+        epilog="example: skillret data convert openskillret out --to beir --split dev",
+        allow_abbrev=False,
+    )
+    change.add_argument(
+        "dataset", metavar="DATASET", help=f"{_DATASET}; or a .csv or .jsonl file of requests"
+    )
+    change.add_argument("output", metavar="OUTPUT", help="new folder")
+    change.add_argument("--to", choices=LAYOUTS, required=True, help="layout")
+    change.add_argument("--format", choices=FORMATS, help="default: jsonl.gz; jsonl for BEIR")
+    change.add_argument("--split", metavar="S", help="only this split (default: all)")
+    change.add_argument(
+        "--library",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="folder of the skills that a file of requests names, repeatable",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    if args.action == "convert":
+        output = Path(args.output).expanduser()
+        names = convert(
+            args.dataset,
+            output,
+            args.to,
+            file_format=args.format,
+            split=args.split,
+            libraries=args.library,
+        )
+        note(f"wrote {', '.join(names)} to {output}; `skillret data check {output}` checks it")
+        return 0
+    check = check_dataset(args.dataset)
+    if args.json:
+        print_json(check.to_json())
+    else:
+        _print(check)
+    if not check.ok:
+        faults = sum(f.refused for f in check.findings)
+        raise DatasetError(f"{args.dataset} cannot be evaluated as it is: {faults} kinds of faults")
+    return 0
+
+
+def _print(check: Check) -> None:
+    columns = ("skills", "queries", "qrels", "negatives")
+    sizes = sorted({key for counts in check.splits.values() for key in counts if key[:2] == "k="})
+    width = max(12, *(len(name) + 2 for name in check.splits))
+    print(f"{printable(check.dataset)}, {check.layout} layout\n")
+    titles = [*columns, "million chars", *sizes, "revision"]
+    print(f"{'split':{width}}" + "  ".join(f"{title:>9}" for title in titles))
+    for name, counts in check.splits.items():
+        cells = [f"{counts.get(c, 0):,}" for c in columns]
+        cells.append(f"{counts['characters'] / 1e6:.1f}")
+        cells += [f"{counts.get(size, 0):,}" for size in sizes]
+        cells.append(counts["revision"][:12])
+        row = "  ".join(f"{c:>{max(9, len(t))}}" for c, t in zip(cells, titles, strict=True))
+        print(f"{printable(name):{width}}{row}")
+    for refused, title in ((True, "evaluation refuses"), (False, "worth knowing")):
+        found = [f for f in check.findings if f.refused == refused]
+        if found:
+            print(f"\n{title}:")
+        for f in found:
+            text = f.what
+            if f.examples:
+                more = [*map(printable, f.examples), *["..."] * (f.count > len(f.examples))]
+                text = f"{f.count:,} {f.what}: {'; '.join(more)}"
+            print(f"  {printable(f.split)}: {text}")
+    if not check.findings:
+        print("\nno faults found")

@@ -1,0 +1,59 @@
+import json
+
+import pytest
+
+from skillret import Library
+from skillret.errors import DatasetError
+from skillret.evaluation.requests import read_requests, request_tables
+
+
+def rows_of(source, table):
+    return [row for row, _ in source.rows(table, source.split)]
+
+
+def test_a_csv_file_of_requests_names_skills_by_name(library, tmp_path):
+    file = tmp_path / "requests.csv"
+    file.write_text(
+        "request,skill\nmy pods crash,kubernetes-debugging\n"
+        '"tables, please",pdf-tables\nmy pods crash ,release-notes\n',
+        encoding="utf-8-sig",
+    )
+    source = request_tables(file, [str(library)], "mine")
+    assert (source.layout, source.splits()) == ("requests", ["mine"])
+    queries = {row["id"]: row["query"] for row in rows_of(source, "queries")}
+    gold = [(queries[row["query_id"]], row["skill_id"]) for row in rows_of(source, "qrels")]
+    assert gold == [
+        ("my pods crash", "kubernetes-debugging"),
+        ("my pods crash", "release-notes"),
+        ("tables, please", "pdf-tables"),
+    ]
+    assert len(rows_of(source, "skills")) == 4
+
+
+def test_json_lines_may_name_several_skills_and_ids(library, tmp_path):
+    skills = Library.open(library).skills
+    file = tmp_path / "r.jsonl"
+    file.write_text(json.dumps({"query": "x", "skills": ["pdf-tables", skills[0].id]}) + "\n")
+    ((text, found, where),) = read_requests(file, skills)
+    (by_name,) = [s.id for s in skills if s.name == "pdf-tables"]
+    assert (text, found, where) == ("x", [by_name, skills[0].id], f"{file}, row 1")
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ('{"skill": "pdf-tables"}', "row 1: no request"),
+        ('{"query": 5, "skill": "pdf-tables"}', "row 1: no request"),
+        ('{"query": "x", "skill": "gone"}', "the skill 'gone' is not in the library"),
+        ('{"query": "x", "skill": 5}', "a skill must be a name"),
+        ('{"query": "x", "skills": [["a"]]}', r"the skill \['a'\] is not in the library"),
+    ],
+)
+def test_malformed_rows_are_named(library, tmp_path, text, match):
+    file = tmp_path / "r.jsonl"
+    file.write_text(text + "\n")
+    with pytest.raises(DatasetError, match=match):
+        list(read_requests(file, Library.open(library).skills))
+    (tmp_path / "r.csv").write_bytes(b"request,skill\n\xff\xfe,x\n")
+    with pytest.raises(DatasetError, match="cannot be read as CSV"):
+        list(read_requests(tmp_path / "r.csv", []))
