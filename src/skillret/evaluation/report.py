@@ -1,4 +1,4 @@
-"""The report of an evaluation: one HTML page and its figures."""
+"""Reports: of an evaluation and of a sentence erasure, one HTML page and its figures each."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from skillret.evaluation.datasets import Dataset
+from skillret.evaluation.erasure import CONDITIONS, METRICS, ErasedRequest, Erasure
 from skillret.evaluation.evaluate import Result, group_queries
 from skillret.evaluation.metrics import DEFAULT_CUTS
 from skillret.evaluation.pages import write_page
@@ -17,7 +18,7 @@ from skillret.evaluation.published import published_rows
 from skillret.evaluation.runs import Run
 from skillret.evaluation.significance import RESAMPLES, Interval, bootstrap_mean
 
-__all__ = ["depth_curves", "gold_ranks", "hardest", "write_report"]
+__all__ = ["depth_curves", "gold_ranks", "hardest", "write_erasure_report", "write_report"]
 
 FAMILIES = {
     "ndcg": "NDCG",
@@ -31,6 +32,7 @@ _HARDEST = 15
 _RETURNED = 5  # hits shown of a hard query
 _PLOTTED_GROUPS = 30
 _DEPTH = 50
+_CASES = 8  # requests shown of an erasure
 
 
 def write_report(
@@ -189,3 +191,42 @@ def _score_split(
         for id_, score in run.get(query, ()):
             (gold if id_ in labels else other).append(score)
     return gold, other
+
+
+def write_erasure_report(dataset: Dataset, found: Erasure, folder: Path) -> Path:
+    """Write the page of a sentence erasure and its figure; the page's path.
+
+    Raises:
+        SkillretError: If a library is missing or a file cannot be written.
+    """
+    values = {c: found.values(c) for c in CONDITIONS}
+    names = {s.id: s.name for s in dataset.skills}
+    drawn = [(CONDITIONS[c], values[c]["ndcg@10"]) for c in CONDITIONS]
+
+    def loss(request: ErasedRequest) -> float:
+        m = request.metrics
+        return m["whole"]["ndcg@10"] - m["most_erased"]["ndcg@10"]
+
+    context = {
+        "found": found,
+        "data_name": Path(found.dataset).name or found.dataset,
+        "metrics": METRICS,
+        "conditions": CONDITIONS,
+        "values": values,
+        "changes": {c: found.changes(c) for c in CONDITIONS},
+        "groups": [
+            {
+                "name": name,
+                "n": len(ids),
+                "values": [found.values(c, ids)["ndcg@10"] for c in CONDITIONS],
+            }
+            for name, ids in found.groups.items()
+        ],
+        # The most sentences first: there one that decides is least to be expected.
+        "cases": [
+            {"request": r, "gold": [names[g] for g in dataset.qrels[r.query.id]]}
+            for r in sorted(found.requests, key=lambda r: (-loss(r), -len(r.sentences)))[:_CASES]
+        ],
+    }
+    figures = {"erasure.png": plot_means(drawn, "NDCG@10", values["whole"]["ndcg@10"].mean)}
+    return write_page(folder, "erasure.html", context, figures)
