@@ -21,6 +21,7 @@ COMMANDS = {
     "evaluate": "measure retrieval on labelled requests",
     "data": "check or convert a data set of labelled requests",
     "compare": "tell whether two runs differ in truth or by chance",
+    "analyze": "look into what retrieval hangs on",
     "train": "train a retriever by a recipe",
     "calibrate": "fit probabilities and thresholds on labelled requests",
     "export": "export a trained model to ONNX",
