@@ -26,6 +26,7 @@ __all__ = [
     "NeedScorer",
     "NeedScores",
     "auroc",
+    "best_probability",
     "largest_similarity",
     "measure_abstention",
 ]
@@ -47,14 +48,20 @@ class NeedScores:
     values: Mapping[str, float]
 
 
-# From the kind of retrieval, what it returned, and each request's largest cosine (BM25 score in
-# lexical mode). Fused scores are scaled by request, so the first hit's says nothing of need.
+# From the kind of retrieval, what it returned, and each request's largest probability where a
+# ranker gives one, else its largest cosine (BM25 score in lexical mode): scores fused without a
+# ranker are scaled by request and say nothing of need.
 NeedScorer = Callable[[Mode, Run, Mapping[str, float]], NeedScores]
 
 
 def largest_similarity(mode: Mode, run: Run, best: Mapping[str, float]) -> NeedScores:
     """The largest cosine with any skill, or in lexical mode the largest BM25 score."""
     return NeedScores("largest BM25 score" if mode == "lexical" else "largest cosine", best)
+
+
+def best_probability(mode: Mode, run: Run, best: Mapping[str, float]) -> NeedScores:
+    """The best hit's probability of being needed, where a ranker gives one."""
+    return NeedScores("probability of the best hit", best)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from skillret.errors import InputError
 from skillret.evaluation.abstention import (
     Abstention,
     NeedScorer,
+    best_probability,
     largest_similarity,
     measure_abstention,
 )
@@ -20,6 +21,7 @@ from skillret.evaluation.metrics import DEFAULT_CUTS, mean, measure, metric_name
 from skillret.evaluation.reference import BM25S, bm25s_run
 from skillret.evaluation.runs import Run, check_run, order
 from skillret.evaluation.systems import DEPTH, Progress, make_run
+from skillret.retrieval.scoring import Scorer
 from skillret.types import Mode
 
 __all__ = ["DEFAULT_GROUPS", "Result", "evaluate", "group_queries", "score"]
@@ -88,7 +90,7 @@ def evaluate(
     cuts: Sequence[int] = DEFAULT_CUTS,
     group_by: Sequence[str] = DEFAULT_GROUPS,
     lexical: Literal["skillret", "bm25s"] = "skillret",
-    need: NeedScorer = largest_similarity,
+    need: NeedScorer | None = None,
     allow_missing: bool = False,
     trust_remote_code: bool = False,
     progress: Progress | None = None,
@@ -105,7 +107,8 @@ def evaluate(
         group_by: Columns of the queries, or of their gold skills, to report groups by. `k` is
             the number of gold skills.
         lexical: `bm25s` for the reference BM25 of the paper, in lexical mode only.
-        need: How sure the system is that a request needs a skill, from what it returned.
+        need: How sure the system is that a request needs a skill, from what it returned; the
+            best hit's probability where the profile has a ranker, else its similarity.
         allow_missing: Drop gold labels whose skill is not in the corpus.
         trust_remote_code: Run Python code that a model brings along.
         progress: Called with the documents encoded so far and in all.
@@ -131,11 +134,14 @@ def evaluate(
             model = DEFAULT_MODEL if mode == "lexical" else model
             model = load_encoder(model, trust_remote_code=trust_remote_code)
         name = "BM25" if mode == "lexical" else model.profile.name
+        if need is None and mode == "hybrid" and Scorer(model).ranker is not None:
+            need = best_probability
         search = partial(make_run, dataset, mode, model, depth=depth, progress=progress)
     run, best = search(searched=searched)
     abstention = None
     if dataset.negatives:
         texts = [(f"negative-{n}", q.text) for n, q in enumerate(dataset.negatives)]
+        need = need or largest_similarity
         needless = need(mode, *search(texts=texts))
         abstention = measure_abstention(need(mode, run, best), needless)
     return score(dataset, run, mode, name, cuts, group_by, abstention)

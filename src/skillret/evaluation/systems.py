@@ -55,7 +55,8 @@ def make_run(
         cache: Keep the encoded corpus for the next evaluation.
 
     Returns:
-        The run, and each query's largest cosine (largest BM25 score in lexical mode).
+        The run, and each query's largest probability where the profile has a ranker, else its
+        largest cosine (largest BM25 score in lexical mode).
     """
     pairs = list(texts) if texts is not None else [(q.id, q.text) for q in dataset.queries]
     ids = [s.id for s in dataset.skills]
@@ -96,7 +97,7 @@ def score_requests(
         depth: Skills that get a score in lexical mode; all others have 0.
 
     Yields:
-        Id, what skills are ranked by `(n,)`, and the largest cosine (BM25 score in lexical mode).
+        Id, what skills are ranked by `(n,)`, and the largest probability, cosine or BM25 score.
     """
     corpus = lexical = None
     if mode != "lexical":
@@ -118,7 +119,7 @@ def score_requests(
             vector = None if queries is None else queries[row]
             scores = scorer.score(text, mode, vectors, lexical, depth=depth, vector=vector)
             # A probability says more of need than a cosine; fused scores are scaled by request.
-            judged = scores.total if mode == "lexical" or scorer.ranker else scores.dense
+            judged = scores.total if mode != "hybrid" or scorer.ranker else scores.dense
             assert judged is not None
             yield query_id, scores.total, float(judged.max(initial=0.0))
 
