@@ -279,7 +279,7 @@ def test_control_c_in_a_build_keeps_what_was_encoded(library, tmp_path, capsys):
         assert (index.info().skills, index.info().pending) == (0, 2)
     for command in (("search", "pods"), ("index", "update")):
         line = fails(capsys, *command, "--index", str(path))
-        assert "did not finish: run `skillret index build` again" in line
+        assert "has not finished: wait for it, or run `skillret index build` again" in line
     _, out, err = run(capsys, "index", "status", "--index", str(path))
     assert "pending     2" in out
-    assert "did not finish" in err
+    assert "has not finished" in err

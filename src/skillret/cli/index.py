@@ -177,7 +177,7 @@ def _status(args: argparse.Namespace) -> int:
                 text = ", ".join(value) if isinstance(value, list) else str(value)
                 print(f"{key:<11} {printable(text)}")
         if not info.generation:
-            note("its build did not finish: run `skillret index build` again to go on")
+            note("its build has not finished: run `skillret index build` again to go on")
         elif not fresh:
             changed = "data set has" if sources.dataset else "folders have"
             note(f"the {changed} changed since: run `skillret index update`")

@@ -247,7 +247,8 @@ class Index:
         """
         if self.store.generation() == 0:
             raise StoreError(
-                "the build of this index did not finish: run `skillret index build` again to go on"
+                "the build of this index has not finished: wait for it, or run"
+                " `skillret index build` again to go on"
             )
 
     def check_encoder(self, profile: Profile, info: IndexInfo | None = None) -> None:
