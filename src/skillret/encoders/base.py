@@ -48,8 +48,8 @@ class Profile:
         dim: Length of a vector; 0 until the weights are loaded.
         weights: SHA-256 of the weights; empty until they are loaded.
         dense_weight: Share of the dense score in hybrid retrieval, 0 to 1.
-        threshold: Where the best hit stays below it, no skill is needed: a probability where the
-            profile has a ranker, else a cosine; None if never fitted.
+        threshold: Below it no skill is needed: of the probability of need where the profile has a
+            ranker, else of the largest cosine; None if never fitted.
         ranker: The fitted `skillret.retrieval.ranker.Ranker` as plain JSON; None if there is none.
         source: Where the settings come from, for people.
     """

@@ -96,7 +96,9 @@ class OnnxEncoder:
         """Encode requests; see `Encoder.encode_queries`."""
         p = self.profile
         tokens = self.tokenize(texts, p.query_prompt, p.max_query_tokens)
-        return self._encode(self._query_session, tokens, None)
+        # One at a time: int8 scales activations by the whole batch, and a request's vector must
+        # not depend on what else is asked. Short texts gain nothing from a batch anyway.
+        return self._encode(self._query_session, tokens, None, batch_size=1)
 
     def encode_documents(
         self, texts: Sequence[str], progress: Callable[[int], None] | None = None
@@ -123,12 +125,13 @@ class OnnxEncoder:
         session: ort.InferenceSession,
         tokens: Sequence[Sequence[int]],
         progress: Callable[[int], None] | None,
+        batch_size: int = BATCH_SIZE,
     ) -> Float32:
         """Vectors of token ids, in batches of similar lengths, longest first."""
         out = np.zeros((len(tokens), self.profile.dim), dtype=np.float32)
         order = sorted(range(len(tokens)), key=lambda i: -len(tokens[i]))
-        for start in range(0, len(order), BATCH_SIZE):
-            rows = order[start : start + BATCH_SIZE]
+        for start in range(0, len(order), batch_size):
+            rows = order[start : start + batch_size]
             out[rows] = forward(session, [tokens[i] for i in rows])
             if progress is not None:
                 progress(len(rows))

@@ -26,9 +26,9 @@ __all__ = [
     "NeedScorer",
     "NeedScores",
     "auroc",
-    "best_probability",
     "largest_similarity",
     "measure_abstention",
+    "probability_of_need",
 ]
 
 CURVE_POINTS = 101  # of a curve in JSON, at most
@@ -48,7 +48,7 @@ class NeedScores:
     values: Mapping[str, float]
 
 
-# From the kind of retrieval, what it returned, and each request's largest probability where a
+# From the kind of retrieval, what it returned, and each request's probability of need where a
 # ranker gives one, else its largest cosine (BM25 score in lexical mode): scores fused without a
 # ranker are scaled by request and say nothing of need.
 NeedScorer = Callable[[Mode, Run, Mapping[str, float]], NeedScores]
@@ -59,9 +59,9 @@ def largest_similarity(mode: Mode, run: Run, best: Mapping[str, float]) -> NeedS
     return NeedScores("largest BM25 score" if mode == "lexical" else "largest cosine", best)
 
 
-def best_probability(mode: Mode, run: Run, best: Mapping[str, float]) -> NeedScores:
-    """The best hit's probability of being needed, where a ranker gives one."""
-    return NeedScores("probability of the best hit", best)
+def probability_of_need(mode: Mode, run: Run, best: Mapping[str, float]) -> NeedScores:
+    """The probability that a skill is needed, where a ranker gives one."""
+    return NeedScores("probability of need", best)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from skillret.errors import InputError
 from skillret.evaluation.abstention import (
     Abstention,
     NeedScorer,
-    best_probability,
     largest_similarity,
     measure_abstention,
+    probability_of_need,
 )
 from skillret.evaluation.datasets import Dataset, load_dataset
 from skillret.evaluation.metrics import DEFAULT_CUTS, mean, measure, metric_names
@@ -108,7 +108,7 @@ def evaluate(
             the number of gold skills.
         lexical: `bm25s` for the reference BM25 of the paper, in lexical mode only.
         need: How sure the system is that a request needs a skill, from what it returned; the
-            best hit's probability where the profile has a ranker, else its similarity.
+            probability of need where the profile has a ranker, else the largest similarity.
         allow_missing: Drop gold labels whose skill is not in the corpus.
         trust_remote_code: Run Python code that a model brings along.
         progress: Called with the documents encoded so far and in all.
@@ -135,7 +135,7 @@ def evaluate(
             model = load_encoder(model, trust_remote_code=trust_remote_code)
         name = "BM25" if mode == "lexical" else model.profile.name
         if need is None and mode == "hybrid" and Scorer(model).ranker is not None:
-            need = best_probability
+            need = probability_of_need
         search = partial(make_run, dataset, mode, model, depth=depth, progress=progress)
     run, best = search(searched=searched)
     abstention = None

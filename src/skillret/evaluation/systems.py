@@ -55,8 +55,8 @@ def make_run(
         cache: Keep the encoded corpus for the next evaluation.
 
     Returns:
-        The run, and each query's largest probability where the profile has a ranker, else its
-        largest cosine (largest BM25 score in lexical mode).
+        The run, and the probability that each query needs a skill where the profile has a ranker,
+        else its largest cosine (largest BM25 score in lexical mode).
     """
     pairs = list(texts) if texts is not None else [(q.id, q.text) for q in dataset.queries]
     ids = [s.id for s in dataset.skills]
@@ -97,7 +97,8 @@ def score_requests(
         depth: Skills that get a score in lexical mode; all others have 0.
 
     Yields:
-        Id, what skills are ranked by `(n,)`, and the largest probability, cosine or BM25 score.
+        Id, what skills are ranked by `(n,)`, and the probability that one is needed, or else the
+        largest cosine or BM25 score.
     """
     corpus = lexical = None
     if mode != "lexical":
@@ -118,10 +119,11 @@ def score_requests(
         for row, (query_id, text) in enumerate(block):
             vector = None if queries is None else queries[row]
             scores = scorer.score(text, mode, vectors, lexical, depth=depth, vector=vector)
-            # A probability says more of need than a cosine; fused scores are scaled by request.
-            judged = scores.total if mode != "hybrid" or scorer.ranker else scores.dense
+            # Scores fused without a ranker are scaled by request and say nothing of need.
+            judged = scores.dense if mode == "hybrid" else scores.total
             assert judged is not None
-            yield query_id, scores.total, float(judged.max(initial=0.0))
+            sure = float(judged.max(initial=0.0)) if scores.need is None else scores.need
+            yield query_id, scores.total, sure
 
 
 def encode_corpus(

@@ -56,12 +56,14 @@ class Candidates:
     Attributes:
         rows: int64 `(m,)`, ascending rows of the library.
         features: float32 `(m, len(FEATURES))`.
+        vector: Of the request, float32 `(dim,)`.
         dense: Cosine of every skill with the request, float32 `(n,)`.
         lexical: BM25 of every skill, float32 `(n,)`; 0 beyond the best 300.
     """
 
     rows: NDArray[np.int64]
     features: Float32
+    vector: Float32
     dense: Float32
     lexical: Float32
 
@@ -128,7 +130,7 @@ def find_candidates(
         "sentences": np.full(len(rows), np.log(len(part_terms))),
     }
     features = np.stack([columns[name] for name in FEATURES], axis=1).astype(np.float32)
-    return Candidates(rows, features, dense, whole.scores)
+    return Candidates(rows, features, vector, dense, whole.scores)
 
 
 def _largest(values: Sequence[Float32] | Float32) -> Float32:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import numpy as np
 
@@ -137,14 +137,14 @@ class Retriever:
         """
         mode = self.mode if mode is None else _check_mode(mode)
         with self._lock:
-            return self._find(query, k, mode, explain)[0]
+            return self._find(query, k, mode, explain).hits
 
     def select(self, query: str, *, limit: int = MAX_SELECTED, explain: bool = False) -> Selection:
         """The set of skills to hand to an agent: as many as the request needs, or none.
 
-        With a fitted ranker: nothing if the best hit's probability stays below the profile's
-        threshold, else it and the others that are likely enough, without near-duplicates. For an
-        encoder without one: the best hit and those that come close to it.
+        With a fitted ranker: nothing if the probability that a skill is needed stays below the
+        profile's threshold, else the best hit and the others that are likely enough, without
+        near-duplicates. For an encoder without one: the best hit and those that come close to it.
 
         Args:
             query: The request.
@@ -158,24 +158,25 @@ class Retriever:
         if limit < 1:
             raise InputError(f"limit must be at least 1, got {limit}")
         with self._lock:
-            hits, vectors = self._find(query, 2 * limit, "hybrid", explain)
-        chosen = self._choose(hits, vectors, limit)
+            hits, vectors, need = self._find(query, 2 * limit, "hybrid", explain)
+        chosen = self._choose(hits, vectors, need, limit)
         picked = (replace(hits[i], rank=rank) for rank, i in enumerate(chosen, start=1))
         return Selection(query, tuple(picked))
 
-    def _choose(self, hits: Sequence[Hit], vectors: Float32, limit: int) -> list[int]:
+    def _choose(
+        self, hits: Sequence[Hit], vectors: Float32, need: float | None, limit: int
+    ) -> list[int]:
         threshold, ranker = self.encoder.profile.threshold or 0.0, self._scorer.ranker
-        likely = [h.score for h in hits]
-        if ranker is not None:
-            return choose(likely, vectors, threshold=threshold, include=ranker.include, limit=limit)
-        if max((h.dense or 0.0 for h in hits), default=0.0) < threshold:
+        if ranker is None or need is None:
+            if max((h.dense or 0.0 for h in hits), default=0.0) < threshold:
+                return []
+            floor = _SELECTED_SHARE * max((h.score for h in hits), default=0.0)
+            return choose([h.score for h in hits], vectors, floor, min(limit, _SELECTED))
+        if need < threshold:
             return []
-        floor = _SELECTED_SHARE * max(likely, default=0.0)
-        limit = min(limit, _SELECTED)
-        return choose(likely, vectors, threshold=0.0, include=floor, limit=limit)
+        return choose([h.score / need for h in hits], vectors, ranker.include, limit)
 
-    def _find(self, query: str, k: int, mode: Mode, explain: bool) -> tuple[list[Hit], Float32]:
-        """The hits and their vectors, float32 `(len(hits), dim)`."""
+    def _find(self, query: str, k: int, mode: Mode, explain: bool) -> _Found:
         text = clean_query(query)
         if k < 1:
             raise InputError(f"k must be at least 1, got {k}")
@@ -190,7 +191,7 @@ class Retriever:
         rows, hits = self._hits(snapshot, rows, scores)
         if explain and hits:
             hits = self._explain(snapshot, text, mode, rows, hits)
-        return hits, table.vectors[rows]
+        return _Found(hits, table.vectors[rows], scores.need)
 
     def _hits(
         self,
@@ -247,6 +248,14 @@ class Retriever:
             )
             explained.append(replace(hit, explanation=explanation))
         return explained
+
+
+class _Found(NamedTuple):
+    """Hits, their vectors, float32 `(len(hits), dim)`, and the probability that one is needed."""
+
+    hits: list[Hit]
+    vectors: Float32
+    need: float | None
 
 
 def _check_mode(mode: str) -> Mode:

@@ -25,14 +25,17 @@ class Scores:
     """Scores of `n` skills for one request.
 
     Attributes:
-        total: What they are ranked by `(n,)`; a probability where a ranker is at work.
+        total: What they are ranked by `(n,)`; where a ranker is at work, the probability that a
+            skill is needed.
         dense: Cosines `(n,)`, where a dense search ran.
         lexical: BM25 scores `(n,)`, where a lexical search ran.
+        need: Probability that any skill is needed, where a ranker is at work.
     """
 
     total: Float32
     dense: Float32 | None
     lexical: Float32 | None
+    need: float | None = None
 
 
 class Scorer:
@@ -101,9 +104,11 @@ class Scorer:
         vector: Float32 | None,
     ) -> Scores:
         found = find_candidates(text, vectors, lexical, keys, self.encoder, vector)
-        likely = ranker.probabilities(found.features)
+        outputs = ranker.outputs(found.features)
+        need = ranker.need(outputs, found.vector)
+        likely = need * ranker.probabilities(outputs)
         # Whoever asks for more than the candidates gets the rest behind them, in simpler order.
         rest = fuse(found.dense, found.lexical, self.encoder.profile.dense_weight)
         total = rest * np.float32(0.99 * likely.min(initial=1.0))
         total[found.rows] = likely
-        return Scores(total, found.dense, found.lexical)
+        return Scores(total, found.dense, found.lexical, need)

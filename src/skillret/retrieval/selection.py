@@ -1,4 +1,4 @@
-"""Which of the ranked skills an agent is handed: as many as the request needs, or none."""
+"""Which of the ranked skills an agent is handed: as many as the request needs."""
 
 from __future__ import annotations
 
@@ -14,25 +14,17 @@ SAME = 0.93
 
 
 def choose(
-    likely: Sequence[float],
-    vectors: Float32,
-    *,
-    threshold: float,
-    include: float,
-    limit: int = MAX_SELECTED,
+    likely: Sequence[float], vectors: Float32, include: float, limit: int = MAX_SELECTED
 ) -> list[int]:
-    """Positions of the selected skills among ranked ones, best first; empty for abstaining.
+    """Positions of the selected skills among ranked ones, best first.
 
     Args:
         likely: Probability that each ranked skill is needed, best first.
         vectors: Their vectors, float32 `(m, dim)`, rows of unit length.
-        threshold: Nothing is selected where the best one stays below it.
         include: The best one is joined by those that reach this.
         limit: How many at most.
     """
     chosen: list[int] = []
-    if not len(likely) or likely[0] < threshold:
-        return chosen
     for position, p in enumerate(likely):
         if len(chosen) == limit or (chosen and p < include):
             break

@@ -26,9 +26,9 @@ from skillret.training.rank import (
     Pool,
     cross_fit,
     examples,
+    fit_logistic,
     fit_ranker,
     fold_numbers,
-    platt,
     subpools,
     weighted,
 )
@@ -43,6 +43,8 @@ _LEAST = 30  # labelled requests that thresholds can be fitted on
 _LEAST_RANKER = 500  # and a ranker
 _SEEDS = 3  # rankers that are averaged into one
 _SMALL = ((300, 1), (60, 2))  # size and seed of the smaller libraries a ranker is fitted on too
+_STRANGE = 100  # skills of a library where requests for absent skills are needless ones
+_RIDGE = 1.0  # of the probe, on unit vectors
 _INCLUDE = np.linspace(0.02, 0.9, 89)
 
 
@@ -125,27 +127,31 @@ def calibrate(
     pool = _pool(dataset, encoder, progress)
     folds = fold_numbers(pool.queries, pool.gold)
     found = weighted(list(examples(pool, encoder, folds, searched)))
+    extra: list[Example] = []
     if refit_ranker:
-        extra = [
-            e
-            for size, seed in _SMALL
-            if len(pool.skills) >= 2 * size
-            for part in subpools(pool, size, seed)
-            for e in examples(part, encoder, folds)
-        ]
+        for size, seed in _SMALL:
+            if len(pool.skills) >= 2 * size:
+                for part in subpools(pool, size, seed, absent=size <= _STRANGE):
+                    extra += examples(part, encoder, folds)
         outputs = cross_fit(found, extra, _SEEDS)
         ranker = _average([fit_ranker(weighted([*found, *extra]), s) for s in range(_SEEDS)])
-    else:
-        assert ranker is not None
-        outputs = [ranker.outputs(e.features).astype(np.float64) for e in found]
     assert ranker is not None
-    slope, intercept = _platt(found, outputs)
-    likely = [_logistic(slope * o + intercept) for o in outputs]
-    threshold, include = _thresholds(pool, found, likely, encoder.profile.threshold)
+    if not refit_ranker:
+        outputs = [ranker.outputs(e.features).astype(np.float64) for e in found]
+    needed = [bool(_gold(pool, e)) for e in found]
+    ranker = _fit_probability(ranker, found, outputs, needed)
+    likely = [ranker.probabilities(o) for o in outputs[: len(found)]]
     if not dataset.negatives:
-        notes.append("no requests that need no skill: the threshold for abstaining is kept")
-    ranker = replace(ranker, slope=slope, intercept=intercept, include=include)
-    measured = _Measured(pool, found, likely, encoder.profile.threshold)
+        notes.append("no requests that need no skill: the judgement of need is kept as it is")
+        need = [ranker.need(o, e.vector) for o, e in zip(outputs, found, strict=False)]
+    elif refit_ranker:
+        ranker, need = _fit_need(ranker, found, weighted([*found, *extra]), outputs, pool)
+    else:
+        ranker, need = _rescale_need(ranker, found, outputs, needed)
+    judged = [_Judged(e, p, n) for e, p, n in zip(found, likely, need, strict=True)]
+    threshold, include = _thresholds(pool, judged, encoder.profile.threshold)
+    ranker = replace(ranker, include=include)
+    measured = _Measured(pool, judged, encoder.profile.threshold)
     return Calibration(
         profile=replace(encoder.profile, ranker=ranker.to_json(), threshold=threshold),
         n_queries=len(dataset.queries),
@@ -157,6 +163,90 @@ def calibrate(
         sets=measured.sets(),
         notes=notes,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """An example with its candidates' probabilities `(m,)` and that of need, out of fold."""
+
+    example: Example
+    likely: Float64
+    need: float
+
+
+def _fit_probability(
+    ranker: Ranker, found: Sequence[Example], outputs: Sequence[Float64], needed: Sequence[bool]
+) -> Ranker:
+    """Slope and intercept, from requests that need a skill."""
+    kept = [(e, o) for e, o, y in zip(found, outputs, needed, strict=False) if y]
+    weights = np.concatenate([np.full(len(e.rows), e.weight) for e, _ in kept])
+    labels = np.concatenate([e.labels for e, _ in kept])
+    slope, intercept = fit_logistic(np.concatenate([o for _, o in kept])[:, None], labels, weights)
+    return replace(ranker, slope=float(slope[0]), intercept=intercept)
+
+
+def _fit_need(
+    ranker: Ranker,
+    found: Sequence[Example],
+    everything: Sequence[Example],
+    outputs: Sequence[Float64],
+    pool: Pool,
+) -> tuple[Ranker, list[float]]:
+    """Need from the request's vector (a probe) and its best output; and need out of fold.
+
+    Args:
+        ranker: Gets the weights.
+        found: Examples of the whole library.
+        everything: These and those of smaller libraries, where a needed skill may be absent.
+        outputs: Of `everything`, out of fold.
+        pool: Knows which requests need no skill.
+    """
+    x = np.stack([e.vector for e in found]).astype(np.float64)
+    y = np.array([bool(_gold(pool, e)) for e in found], dtype=np.float64)
+    w = np.array([e.weight for e in found])
+    probes: dict[str, float] = {}
+    for fold in range(FOLDS):
+        mine = np.array([e.fold == fold for e in found])
+        weight, bias = fit_logistic(x[~mine], y[~mine], w[~mine], _RIDGE)
+        values = x[mine] @ weight + bias
+        probes |= {e.query.id: v for e, v in zip(_of_fold(found, fold), values, strict=True)}
+    inputs = np.array(
+        [[probes[e.query.id], o.max()] for e, o in zip(everything, outputs, strict=True)]
+    )
+    labels = np.array([float(e.labels.any() or e.missed > 0) for e in everything])
+    weights = np.array([e.weight for e in everything])
+    (share, slope), intercept = fit_logistic(inputs, labels, weights)
+    need = _logistic(inputs[: len(found)] @ np.array([share, slope]) + intercept)
+    weight, bias = fit_logistic(x, y, w, _RIDGE)
+    ranker = replace(
+        ranker,
+        probe=(share * weight).astype(np.float32),
+        need_slope=float(slope),
+        need_intercept=float(intercept + share * bias),
+    )
+    return ranker, need.tolist()
+
+
+def _of_fold(found: Sequence[Example], fold: int) -> list[Example]:
+    return [e for e in found if e.fold == fold]
+
+
+def _rescale_need(
+    ranker: Ranker, found: Sequence[Example], outputs: Sequence[Float64], needed: Sequence[bool]
+) -> tuple[Ranker, list[float]]:
+    """The ranker's own judgement of need, its log odds stretched and shifted to fit."""
+    pairs = zip(outputs, found, strict=True)
+    odds = np.array([np.log(n / (1 - n)) for n in (ranker.need(o, e.vector) for o, e in pairs)])
+    weights = np.array([e.weight for e in found])
+    labels = np.array(needed, dtype=np.float64)
+    (stretch,), shift = fit_logistic(odds[:, None], labels, weights, ridge=1e-3)
+    ranker = replace(
+        ranker,
+        probe=(stretch * ranker.probe).astype(np.float32),
+        need_slope=float(stretch * ranker.need_slope),
+        need_intercept=float(stretch * ranker.need_intercept + shift),
+    )
+    return ranker, _logistic(stretch * odds + shift).tolist()
 
 
 def _pool(dataset: Dataset, encoder: Encoder, progress: Progress | None) -> Pool:
@@ -184,43 +274,33 @@ def _logistic(x: Float64) -> Float64:
     return np.asarray(1 / (1 + np.exp(-np.clip(x, -60, 60))), dtype=np.float64)
 
 
-def _platt(found: Sequence[Example], outputs: Sequence[Float64]) -> tuple[float, float]:
-    weights = np.concatenate([np.full(len(e.rows), e.weight) for e in found])
-    return platt(np.concatenate(outputs), np.concatenate([e.labels for e in found]), weights)
-
-
-def _select(pool: Pool, e: Example, likely: Float64, threshold: float, include: float) -> list[int]:
-    """Rows that would be selected for one request."""
+def _select(pool: Pool, e: Example, likely: Float64, include: float) -> list[int]:
+    """Rows that would be selected for one request that needs a skill."""
     order = np.argsort(-likely, kind="stable")[: 2 * MAX_SELECTED]
     rows = e.rows[order]
-    positions = choose(
-        likely[order].tolist(), pool.vectors[rows], threshold=threshold, include=include
-    )
+    positions = choose(likely[order].tolist(), pool.vectors[rows], include)
     return [int(rows[p]) for p in positions]
 
 
 def _thresholds(
-    pool: Pool,
-    found: Sequence[Example],
-    likely: Sequence[Float64],
-    stored: float | None,
-) -> tuple[float, float]:
-    """Threshold for abstaining, and the probability from which a skill joins a selection.
+    pool: Pool, judged: Sequence[_Judged], stored: float | None
+) -> tuple[float | None, float]:
+    """Threshold of need, and the probability from which a skill joins a selection.
 
     The former turns away 95 % of the needless requests; the latter has the best mean F1 of the
     selected sets over the others, weighted by kind.
     """
-    needless = [float(p.max()) for e, p in zip(found, likely, strict=True) if not _gold(pool, e)]
-    threshold = stored or 0.0
+    needless = [j.need for j in judged if not _gold(pool, j.example)]
+    threshold = stored
     if needless:
         threshold = float(np.nextafter(np.quantile(needless, TURNED_AWAY, method="higher"), 1.0))
-    needed = [(e, p) for e, p in zip(found, likely, strict=True) if _gold(pool, e)]
+    needed = [j for j in judged if _gold(pool, j.example)]
     best = (-1.0, 0.5)
     for include in _INCLUDE.tolist():
         total = 0.0
-        for e, p in needed:
-            chosen = _select(pool, e, p, 0.0, include)
-            total += e.weight * _f1(chosen, _gold(pool, e))
+        for j in needed:
+            chosen = _select(pool, j.example, j.likely, include)
+            total += j.example.weight * _f1(chosen, _gold(pool, j.example))
         best = max(best, (total, include))
     return threshold, best[1]
 
@@ -236,52 +316,40 @@ def _f1(chosen: Sequence[int], gold: frozenset[int]) -> float:
 class _Measured:
     """Figures over requests that need a skill and those that need none, out of fold."""
 
-    def __init__(
-        self,
-        pool: Pool,
-        found: Sequence[Example],
-        likely: Sequence[Float64],
-        stored: float | None,
-    ) -> None:
+    def __init__(self, pool: Pool, judged: Sequence[_Judged], stored: float | None) -> None:
         self._pool = pool
-        self._all = list(zip(found, likely, strict=True))
-        self._needed = [(e, p) for e, p in self._all if _gold(pool, e)]
-        self._needless = [(e, p) for e, p in self._all if not _gold(pool, e)]
+        self._needed = [j for j in judged if _gold(pool, j.example)]
+        self._needless = [j for j in judged if not _gold(pool, j.example)]
         self._chosen: dict[str, list[int]] = {}
         self._included: dict[str, list[int]] = {}
         for fold in range(FOLDS):
-            others = [(e, p) for e, p in self._all if e.fold != fold]
-            if not others:
-                continue
-            threshold, include = _thresholds(
-                pool, [e for e, _ in others], [p for _, p in others], stored
-            )
-            for e, p in self._all:
-                if e.fold == fold:
-                    self._chosen[e.query.id] = _select(pool, e, p, threshold, include)
-                    self._included[e.query.id] = _select(pool, e, p, 0.0, include)
+            others = [j for j in judged if j.example.fold != fold]
+            threshold, include = _thresholds(pool, others, stored) if others else (stored, 0.5)
+            for j in judged:
+                if j.example.fold == fold:
+                    rows = _select(pool, j.example, j.likely, include)
+                    self._included[j.example.query.id] = rows
+                    self._chosen[j.example.query.id] = rows if j.need >= (threshold or 0) else []
 
     def auroc(self) -> float | None:
         if not self._needless:
             return None
-        return auroc(
-            [float(p.max()) for _, p in self._needed], [float(p.max()) for _, p in self._needless]
-        )
+        return auroc([j.need for j in self._needed], [j.need for j in self._needless])
 
     def turned_away(self) -> float | None:
         if not self._needless:
             return None
-        return float(np.mean([not self._chosen[e.query.id] for e, _ in self._needless]))
+        return float(np.mean([not self._chosen[j.example.query.id] for j in self._needless]))
 
     def kept(self) -> float | None:
         if not self._needless:
             return None
-        return float(np.mean([bool(self._chosen[e.query.id]) for e, _ in self._needed]))
+        return float(np.mean([bool(self._chosen[j.example.query.id]) for j in self._needed]))
 
     def ndcg(self) -> dict[str, float]:
         discount = 1 / np.log2(np.arange(2, 12))
         by_kind: dict[str, list[float]] = {"all": []}
-        for e, p in self._needed:
+        for e, p in ((j.example, j.likely) for j in self._needed):
             gains = e.labels[np.argsort(-p, kind="stable")[:10]]
             ideal = discount[: min(10, len(_gold(self._pool, e)))].sum()
             value = float((gains * discount[: len(gains)]).sum() / ideal)
@@ -295,8 +363,10 @@ class _Measured:
             "selected, never abstaining": self._included,
             **{
                 f"k={k}": {
-                    e.query.id: e.rows[np.argsort(-p, kind="stable")[:k]].tolist()
-                    for e, p in self._needed
+                    j.example.query.id: j.example.rows[
+                        np.argsort(-j.likely, kind="stable")[:k]
+                    ].tolist()
+                    for j in self._needed
                 }
                 for k in FIXED
             },
@@ -306,7 +376,7 @@ class _Measured:
     def _judge(self, chosen: Mapping[str, Sequence[int]]) -> dict[str, float]:
         rows = []
         several = []
-        for e, _ in self._needed:
+        for e in (j.example for j in self._needed):
             gold, mine = _gold(self._pool, e), chosen[e.query.id]
             hit = len(gold.intersection(mine))
             complete = float(hit == len(gold))

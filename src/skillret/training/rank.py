@@ -3,7 +3,8 @@
 The loss is the sum of two. Listwise softmax cross-entropy (ListNet's top one, Cao et al. 2007)
 puts the gold skills of a request before its other candidates; binary cross-entropy over all
 candidates, with requests that need no skill among them, makes outputs comparable between requests,
-so that one logistic curve (Platt 1999) turns them into probabilities. Kinds of requests weigh by
+so that one logistic curve (Platt 1999) turns them into probabilities. Whether a request needs a
+skill at all is a logistic regression on its vector and its best output. Kinds of requests weigh by
 the square root of their number. Everything reported is out of fold: folds share no gold skill.
 NumPy alone: a few hundred weights need no torch, and `skillret calibrate` runs where
 `skillret search` does.
@@ -33,9 +34,9 @@ __all__ = [
     "Pool",
     "cross_fit",
     "examples",
+    "fit_logistic",
     "fit_ranker",
     "fold_numbers",
-    "platt",
     "subpools",
     "weighted",
 ]
@@ -76,6 +77,7 @@ class Example:
         query: The request.
         rows: Of the pool, int64 `(m,)`.
         features: float32 `(m, f)`.
+        vector: Of the request, float32 `(dim,)`.
         labels: 1 for gold skills, float64 `(m,)`.
         missed: Gold skills that are no candidates.
         fold: 0 to `FOLDS` - 1.
@@ -85,29 +87,45 @@ class Example:
     query: Query
     rows: NDArray[np.int64]
     features: Float32
+    vector: Float32
     labels: Float64
     missed: int
     fold: int
     weight: float = 1.0
 
 
-def subpools(pool: Pool, size: int, seed: int) -> Iterator[Pool]:
+def subpools(pool: Pool, size: int, seed: int, *, absent: bool = False) -> Iterator[Pool]:
     """Random parts of a pool of about `size` skills, with the requests that they can answer.
 
     A ranker fitted on a large library alone would take a small one for strange.
+
+    Args:
+        pool: The whole.
+        size: Skills of a part.
+        seed: Decides which skills and requests.
+        absent: Add as many requests whose skill is not in the part, as requests that need none of
+            it. In a large part some other skill would often do.
     """
-    order = np.random.default_rng(seed).permutation(len(pool.skills))
+    draw = np.random.default_rng(seed)
+    order = draw.permutation(len(pool.skills))
     for rows in np.array_split(order, max(1, len(order) // size)):
         place = {int(row): i for i, row in enumerate(rows)}
-        queries, gold = [], {}
+        queries, others, gold = [], [], {}
         for query in pool.queries:
             wanted = pool.gold.get(query.id, frozenset())
-            if wanted <= place.keys():
+            if wanted and wanted <= place.keys():
                 queries.append(query)
                 gold[query.id] = frozenset(place[row] for row in wanted)
+            elif not wanted or not wanted & place.keys():
+                others.append(query)
         # Requests that need no skill would be in every part: a fair share is enough.
-        kept = [q for i, q in enumerate(queries) if gold[q.id] or i % 8 == seed % 8]
-        yield Pool([pool.skills[i] for i in rows], pool.vectors[rows], kept, gold)
+        needless = [q for q in others if not pool.gold.get(q.id)]
+        queries += [needless[i] for i in draw.permutation(len(needless))[: len(needless) // 8]]
+        if absent:
+            strange = [q for q in others if pool.gold.get(q.id)]
+            chosen = draw.permutation(len(strange))[: len(gold)]
+            queries += [replace(strange[i], extra={"kind": "absent"}) for i in chosen]
+        yield Pool([pool.skills[i] for i in rows], pool.vectors[rows], queries, gold)
 
 
 def examples(
@@ -123,7 +141,9 @@ def examples(
         gold = pool.gold.get(query.id, frozenset())
         labels = np.isin(found.rows, list(gold)).astype(np.float64)
         missed = len(gold) - int(labels.sum())
-        yield Example(query, found.rows, found.features, labels, missed, folds[query.id])
+        yield Example(
+            query, found.rows, found.features, found.vector, labels, missed, folds[query.id]
+        )
         if progress is not None:
             progress(number, len(pool.queries))
 
@@ -203,6 +223,9 @@ def fit_ranker(found: Sequence[Example], seed: int = 0) -> Ranker:
         output=output.astype(np.float32),
         slope=1.0,
         intercept=float(intercept[0]),
+        probe=np.zeros_like(found[0].vector),
+        need_slope=1.0,
+        need_intercept=float(intercept[0]),
         include=0.5,
     )
 
@@ -253,37 +276,46 @@ def _gradients(
 def cross_fit(
     found: Sequence[Example], extra: Sequence[Example] = (), seeds: int = 1
 ) -> list[Float64]:
-    """Out-of-fold outputs of every example, `(m,)` each; averaged over some seeds.
+    """Out-of-fold outputs of every example, `(m,)` each, first of `found`, then of `extra`.
 
     Args:
-        found: What is scored.
-        extra: Further training examples of the same folds.
-        seeds: Rankers fitted per fold.
+        found: Examples of the whole library.
+        extra: Further examples of the same folds.
+        seeds: Rankers fitted per fold, whose outputs are averaged.
     """
-    scores: list[Float64] = [np.zeros(len(e.rows)) for e in found]
+    both = [*found, *extra]
+    scores: list[Float64] = [np.zeros(len(e.rows)) for e in both]
     for fold in range(FOLDS):
-        training = weighted([e for e in (*found, *extra) if e.fold != fold])
+        training = weighted([e for e in both if e.fold != fold])
         for seed in range(seeds):
             ranker = fit_ranker(training, seed)
-            for i, e in enumerate(found):
+            for i, e in enumerate(both):
                 if e.fold == fold:
                     scores[i] += ranker.outputs(e.features) / seeds
     return scores
 
 
-def platt(scores: Float64, labels: Float64, weights: Float64) -> tuple[float, float]:
-    """Slope and intercept of a logistic curve through scores, by Newton's method."""
-    a, b = 1.0, -4.0
-    for _ in range(100):
-        p = 1 / (1 + np.exp(-np.clip(a * scores + b, -60, 60)))
-        g = weights * (p - labels)
-        h = weights * p * (1 - p) + 1e-12
-        gradient = np.array([(g * scores).sum(), g.sum()])
-        curvature = np.array(
-            [[(h * scores * scores).sum(), (h * scores).sum()], [(h * scores).sum(), h.sum()]]
-        )
-        step = np.linalg.solve(curvature + 1e-9 * np.eye(2), gradient)
-        a, b = a - float(step[0]), b - float(step[1])
-        if float(np.abs(step).max()) < 1e-8:
+def fit_logistic(
+    x: Float64, labels: Float64, weights: Float64, ridge: float = 0.0
+) -> tuple[Float64, float]:
+    """Logistic regression by Newton's method: weights `(d,)` and intercept.
+
+    Args:
+        x: Inputs `(n, d)`.
+        labels: 0 or 1 `(n,)`.
+        weights: Of the rows `(n,)`.
+        ridge: Penalty on the squared weights, not on the intercept.
+    """
+    inputs = np.concatenate([x, np.ones((len(x), 1))], axis=1)
+    penalty = np.diag([*[ridge] * x.shape[1], 0.0]) + 1e-9 * np.eye(inputs.shape[1])
+    theta = np.zeros(inputs.shape[1])
+    for _ in range(50):
+        p = 1 / (1 + np.exp(-np.clip(inputs @ theta, -30, 30)))
+        gradient = inputs.T @ (weights * (p - labels)) + penalty @ theta
+        curvature = (inputs * (weights * p * (1 - p) + 1e-12)[:, None]).T @ inputs + penalty
+        step = np.linalg.solve(curvature, gradient)
+        # A step too long for the curve's flat ends would never come back.
+        theta -= step * min(1.0, 5.0 / max(float(np.abs(step).max()), 1e-12))
+        if float(np.abs(step).max()) < 1e-7:
             break
-    return a, b
+    return theta[:-1], float(theta[-1])
