@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.cli.test_search import fails, run
 from tests.conftest import HashEncoder, fill
-from tests.evaluation.conftest import QUERIES, write_table
+from tests.evaluation.conftest import QUERIES, qrel_rows, write_table
 
 import skillret
 from skillret import Retriever
@@ -167,7 +167,19 @@ def test_bad_input_of_the_command(dataset, tmp_path, capsys):
     other = tmp_path / "other.run"
     other.write_text("x Q0 y 1 1.0 z\n")
     assert "another data set" in fails(capsys, *base, "--from-run", str(other))
+    twice = tmp_path / "twice.run"
+    twice.write_text("q1 Q0 pdf-tables 1 1.0 z\nq1 Q0 pdf-tables 2 0.5 z\n")
+    assert "twice in the ranking of query 'q1'" in fails(capsys, *base, "--from-run", str(twice))
     assert "cannot write" in fails(capsys, *base, "--json", str(tmp_path / "no" / "r.json"))
+
+
+def test_allow_missing_drops_labels_and_says_so(dataset, capsys):
+    write_table(dataset, "qrels", "dev", [*qrel_rows(), {"query_id": "q1", "skill_id": "gone"}])
+    base = ("evaluate", str(dataset), "--split", "dev", "--mode", "lexical", "--json", "-")
+    assert "1 gold labels name a skill that is not there" in fails(capsys, *base)
+    status, out, err = run(capsys, *base, "--allow-missing")
+    assert (status, json.loads(out)["n_queries"]) == (0, 3)
+    assert "the first is 'gone' of query 'q1'; dropped" in err
 
 
 @pytest.mark.data
