@@ -1,9 +1,7 @@
 import json
 
 from tests.cli.test_search import fails, run
-from tests.evaluation.conftest import QUERIES, dataset, qrel_rows, write_table
-
-__all__ = ["dataset"]  # the fixture
+from tests.evaluation.conftest import QUERIES, qrel_rows, write_table
 
 
 def test_check_prints_counts_and_faults(dataset, capsys):
@@ -17,7 +15,7 @@ def test_check_prints_counts_and_faults(dataset, capsys):
     assert "evaluation refuses:\n  dev: 1 labels name a skill that is not there: q1 -> g" in out
     assert "\x1b" not in out
     assert err.count("\n") == 1
-    assert "cannot be evaluated as it is: 1 kinds of faults" in err
+    assert "cannot be evaluated as it is: 1 kind of fault" in err
 
 
 def test_check_as_json_is_one_document_whatever_it_finds(dataset, capsys):

@@ -81,8 +81,9 @@ def run(args: argparse.Namespace) -> int:
     else:
         _print(check)
     if not check.ok:
-        faults = sum(f.refused for f in check.findings)
-        raise DatasetError(f"{args.dataset} cannot be evaluated as it is: {faults} kinds of faults")
+        n = sum(f.refused for f in check.findings)
+        faults = f"{n} kind{'s' * (n != 1)} of fault"
+        raise DatasetError(f"{args.dataset} cannot be evaluated as it is: {faults}")
     return 0
 
 
