@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from skillret.evaluation.datasets import Dataset
-from skillret.evaluation.erasure import CONDITIONS, METRICS, ErasedRequest, Erasure
+from skillret.evaluation.erasure import CONDITIONS, METRICS, SHORT_NAMES, ErasedRequest, Erasure
 from skillret.evaluation.evaluate import Result, group_queries
 from skillret.evaluation.metrics import DEFAULT_CUTS
 from skillret.evaluation.pages import write_page
@@ -212,6 +212,7 @@ def write_erasure_report(dataset: Dataset, found: Erasure, folder: Path) -> Path
         "data_name": Path(found.dataset).name or found.dataset,
         "metrics": METRICS,
         "conditions": CONDITIONS,
+        "short_names": SHORT_NAMES.values(),
         "values": values,
         "changes": {c: found.changes(c) for c in CONDITIONS},
         "groups": [
