@@ -33,7 +33,7 @@ def test_requests_without_a_kind(long_requests, dataset, capsys):
     status, out, _ = run(capsys, *long_requests)
     assert status == 0
     assert "\nk=1 " in out
-    assert "kind" not in out
+    assert "kind=" not in out
 
 
 def test_a_sample_is_called_one(long_requests, capsys):
