@@ -72,7 +72,7 @@ def test_a_library_of_one_s_own(recipe_file, tmp_path, capsys):
     assert main([*command, "--library", str(library), "--set", "data.dev_share=0.2"]) == 0
     err = capsys.readouterr().err
     assert "train: 48 pairs of 48; 60 queries, 30 skills" in err
-    assert "dev: made from train, by skill; 12 queries, 6 skills" in err
+    assert "dev: 6 skills held out of train; 12 queries, 30 skills" in err
 
 
 def test_the_eval_queries_of_a_library(recipe_file, tmp_path, capsys):

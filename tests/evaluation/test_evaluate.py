@@ -1,17 +1,17 @@
 import json
 
-import bm25s
 import numpy as np
 import pytest
 from tests.cli.test_search import fails, run
 from tests.conftest import HashEncoder, fill
+from tests.evaluation.conftest import QUERIES, qrel_rows, write_table
 
 import skillret
 from skillret import Retriever
-from skillret.errors import EncoderError
+from skillret.errors import EncoderError, InputError
 from skillret.evaluation.abstention import NeedScores
 from skillret.evaluation.datasets import load_dataset
-from skillret.evaluation.evaluate import evaluate, score
+from skillret.evaluation.evaluate import evaluate
 from skillret.evaluation.metrics import mean, measure
 from skillret.evaluation.systems import encode_corpus, make_run
 
@@ -64,10 +64,74 @@ def test_a_corpus_is_encoded_once(dataset, encoder):
     assert len(other.encoded) == 4
 
 
-def test_nan_vectors_are_refused(dataset, encoder):
-    encoder.encode_queries = lambda texts: np.full((len(texts), 32), np.nan, dtype=np.float32)
-    with pytest.raises(EncoderError, match="NaN"):
-        evaluate(str(dataset), split="dev", model=encoder)
+@pytest.mark.parametrize("method", ["encode_queries", "encode_documents"])
+def test_nan_vectors_are_refused_and_not_kept(dataset, encoder, monkeypatch, method):
+    def broken(texts, progress=None):
+        return np.full((len(texts), 32), np.nan, dtype=np.float32)
+
+    monkeypatch.setattr(encoder, method, broken)
+    for _ in range(2):
+        with pytest.raises(EncoderError, match=r"vectors with NaN or infinite"):
+            evaluate(str(dataset), split="dev", model=encoder)
+    monkeypatch.undo()
+    evaluate(str(dataset), split="dev", model=encoder)
+
+
+def test_a_second_evaluation_encodes_only_queries(dataset, encoder, monkeypatch):
+    steps = []
+    first = evaluate(
+        str(dataset),
+        split="dev",
+        model=encoder,
+        progress=lambda *s: steps.append(("skill", *s)),
+        searched=lambda *s: steps.append(("query", *s)),
+    )
+    assert steps[0] == ("skill", 4, 4)
+    assert steps[-1] == ("query", 3, 3)
+    again = HashEncoder()
+    queries = []
+    encode = again.encode_queries
+    monkeypatch.setattr(again, "encode_queries", lambda t: queries.extend(t) or encode(t))
+    second = evaluate(str(dataset), split="dev", model=again)
+    assert again.encoded == []
+    assert len(queries) == 3 + 2  # with the requests that need no skill
+    assert second.metrics == first.metrics
+
+
+def test_any_column_of_queries_or_gold_skills_makes_groups(dataset, encoder):
+    def groups(*columns):
+        found = evaluate(str(dataset), split="dev", mode="lexical", group_by=columns).groups
+        return {name: values["n_queries"] for name, values in found.items()}
+
+    # q2 wants two skills of one major; a list has as many groups as members.
+    assert groups("major") == {"major=office": 2, "major=ops": 1}
+    assert groups("skill_ids")["skill_ids=meal-planner"] == 1
+    with pytest.raises(InputError, match=r"have a column 'colour'; they have: k, kind, major, ski"):
+        groups("colour")
+    rows = [{k: v for k, v in q.items() if k != "kind"} for q in QUERIES]
+    write_table(dataset, "queries", "dev", rows)
+    assert groups("kind", "k") == {"k=1": 2, "k=2": 1}  # the default asks for no column
+    with pytest.raises(InputError, match="column 'kind'"):
+        groups("kind")
+
+
+def test_k_beyond_the_usual_depth_is_searched_that_deep(dataset, encoder, capsys, tmp_path):
+    skills = [{"id": f"s{i}", "name": f"n{i}", "description": "shared word"} for i in range(80)]
+    write_table(dataset, "skills", "dev", skills)
+    queries = [{"id": "q", "query": "shared word", "skill_ids": [s["id"] for s in skills]}]
+    write_table(dataset, "queries", "dev", queries)
+    (dataset / "data" / "qrels" / "dev.jsonl.gz").unlink()
+    for mode in ("hybrid", "dense", "lexical"):
+        result = evaluate(str(dataset), split="dev", mode=mode, model=encoder, cuts=(5, 70, 100))
+        assert result.metrics["recall@70"] == pytest.approx(70 / 80)
+        assert result.metrics["completeness@70"] == 0
+        assert result.metrics["completeness@100"] == 1
+    base = ("evaluate", str(dataset), "--split", "dev", "--mode", "lexical")
+    file = str(tmp_path / "shallow.run")
+    run(capsys, *base, "--run", file)
+    _, out, err = run(capsys, *base, "--from-run", file, "--k", "70,5,5", "--json", "-")
+    assert "shallow.run ranks at most 50 skills" in err
+    assert list(json.loads(out)["metrics"])[:2] == ["ndcg@5", "ndcg@70"]
 
 
 def test_another_score_of_need_can_be_judged(dataset, encoder):
@@ -103,29 +167,19 @@ def test_bad_input_of_the_command(dataset, tmp_path, capsys):
     other = tmp_path / "other.run"
     other.write_text("x Q0 y 1 1.0 z\n")
     assert "another data set" in fails(capsys, *base, "--from-run", str(other))
+    twice = tmp_path / "twice.run"
+    twice.write_text("q1 Q0 pdf-tables 1 1.0 z\nq1 Q0 pdf-tables 2 0.5 z\n")
+    assert "twice in the ranking of query 'q1'" in fails(capsys, *base, "--from-run", str(twice))
     assert "cannot write" in fails(capsys, *base, "--json", str(tmp_path / "no" / "r.json"))
 
 
-@pytest.mark.data
-def test_bm25s_reaches_the_published_figures_of_dev(openskillret):
-    """The protocol, checked against figures that were taken with other code."""
-    dataset = load_dataset(str(openskillret), "dev")
-    texts = [f"{s.name} | {s.description} | {s.body}" for s in dataset.skills]
-    system = bm25s.BM25()
-    system.index(bm25s.tokenize(texts, stopwords="en", show_progress=False), show_progress=False)
-    queries = bm25s.tokenize(
-        [q.text for q in dataset.queries], stopwords="en", show_progress=False, return_ids=False
-    )
-    found, values = system.retrieve(queries, k=50, show_progress=False)
-    ranked = {
-        q.id: [(dataset.skills[i].id, float(v)) for i, v in zip(row, vs, strict=True)]
-        for q, row, vs in zip(dataset.queries, found, values, strict=True)
-    }
-    result = score(dataset, ranked, "run", "bm25s")
-    assert result.metrics["ndcg@10"] == pytest.approx(0.6141, abs=0.001)
-    assert result.groups["kind=scenario"]["ndcg@10"] == pytest.approx(0.3479, abs=0.001)
-    assert result.groups["kind=scenario"]["recall@10"] == pytest.approx(0.397, abs=0.001)
-    assert result.groups["kind=scenario"]["completeness@10"] == pytest.approx(0.252, abs=0.001)
+def test_allow_missing_drops_labels_and_says_so(dataset, capsys):
+    write_table(dataset, "qrels", "dev", [*qrel_rows(), {"query_id": "q1", "skill_id": "gone"}])
+    base = ("evaluate", str(dataset), "--split", "dev", "--mode", "lexical", "--json", "-")
+    assert "1 gold labels name a skill that is not there" in fails(capsys, *base)
+    status, out, err = run(capsys, *base, "--allow-missing")
+    assert (status, json.loads(out)["n_queries"]) == (0, 3)
+    assert "the first is 'gone' of query 'q1'; dropped" in err
 
 
 @pytest.mark.data

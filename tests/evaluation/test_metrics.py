@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from skillret.errors import InputError
 from skillret.evaluation.metrics import mean, measure, metric_names
+from skillret.evaluation.runs import order, read_run, write_run
 
 IDS = [f"s{i}" for i in range(25)]
 RANKING = st.lists(st.sampled_from(IDS), unique=True, max_size=25)
@@ -45,19 +46,45 @@ def test_metrics_are_their_definitions(run, qrels):
         assert values[query]["hit@1"] == float(bool(ranking) and ranking[0] in gold)
 
 
-@given(st.dictionaries(QUERIES, RANKING.filter(bool), min_size=1), st.dictionaries(QUERIES, GOLD))
+TREC = {"ndcg": "ndcg_cut", "map": "map_cut", "precision": "P", "recall": "recall"}
+# A few values, so that many skills of a ranking have equal scores.
+SCORES = st.dictionaries(st.sampled_from(IDS), st.sampled_from([0.0, 0.5, 0.25, -1.0]), min_size=1)
+
+
+@given(st.dictionaries(QUERIES, SCORES, min_size=1), st.dictionaries(QUERIES, GOLD, min_size=1))
 def test_metrics_are_those_of_pytrec_eval(run, qrels):
-    shared = {q: g for q, g in qrels.items() if q in run}
-    if not shared:
-        return
-    evaluator = pytrec_eval.RelevanceEvaluator(shared, {"ndcg_cut.5,15", "map_cut.5,15", "P.5,15"})
-    scored = {q: {id_: -float(i) for i, id_ in enumerate(r)} for q, r in run.items()}
-    expected = evaluator.evaluate(scored)
-    values = measure(run, shared, (5, 15))
-    for query in shared:
-        for ours, theirs in (("ndcg", "ndcg_cut"), ("map", "map_cut"), ("precision", "P")):
-            for k in (5, 15):
-                assert values[query][f"{ours}@{k}"] == expected[query][f"{theirs}_{k}"]
+    """Also with ties, queries that the run lacks, unjudged skills, more gold skills than k."""
+    cuts = (1, 5, 15)
+    asked = {f"{name}.{','.join(map(str, cuts))}" for name in TREC.values()}
+    evaluator = pytrec_eval.RelevanceEvaluator(qrels, {*asked, "recip_rank", "success.1"})
+    expected = evaluator.evaluate(run)
+    # trec_eval's own order of equal scores is by id, from the end of the alphabet.
+    ranked = {
+        q: sorted(sorted(scores, reverse=True), key=lambda id_: -scores[id_])
+        for q, scores in run.items()
+    }
+    values = measure(ranked, qrels, cuts)
+    assert set(values) == set(qrels)
+    for query in qrels:
+        theirs = expected.get(query)
+        for k in cuts:
+            for ours, name in TREC.items():
+                reference = theirs[f"{name}_{k}"] if theirs else 0.0
+                assert values[query][f"{ours}@{k}"] == pytest.approx(reference, abs=1e-9)
+            complete = theirs is not None and theirs[f"recall_{k}"] == 1.0
+            assert values[query][f"completeness@{k}"] == complete
+            reciprocal = theirs["recip_rank"] if theirs else 0.0
+            assert values[query][f"mrr@{k}"] == (reciprocal if reciprocal * k >= 1 - 1e-6 else 0)
+        assert values[query]["hit@1"] == (theirs["success_1"] if theirs else 0.0)
+
+
+@given(SCORES, GOLD)
+def test_ties_keep_the_order_of_the_run_also_through_a_file(tmp_path_factory, scores, gold):
+    file = tmp_path_factory.mktemp("run") / "r.run"
+    ranked = sorted(scores.items(), key=lambda pair: -pair[1])
+    write_run({"q": ranked}, file, "x")
+    direct = measure({"q": [id_ for id_, _ in ranked]}, {"q": gold})
+    assert measure(order(read_run(file)), {"q": gold}) == direct
 
 
 def test_only_the_order_of_a_run_counts():

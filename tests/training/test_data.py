@@ -108,9 +108,11 @@ def test_a_dev_split_is_made_by_skill(recipe, tmp_path):
     recipe = recipe(data={"dev_share": 0.2})
     write_tables(open_source(str(folder), "train"), None, recipe, tmp_path / "t")
     made = open_tables(tmp_path / "t")
-    dev = set(made.dev.skill_ids)
-    assert 8 <= len(dev) <= 9  # a last query may bring two skills
     ids = list(made.skills["id"])
+    dev = {ids[s] for s in made.held_out}
+    assert 8 <= len(dev) <= 9  # a last query may bring two skills
+    assert set(made.dev.skill_ids) == set(ids)  # searched among the others, as they are few
+    assert made.dev.origin == f"{len(dev)} skills held out of train"
     assert not dev & {ids[s] for s in made.pairs[:, 1].tolist()}
     queries = set(made.dev.query_ids)
     assert queries
@@ -125,11 +127,22 @@ def test_a_dev_split_is_made_by_skill(recipe, tmp_path):
     assert set(mixed) <= set(made.pairs[:, 0].tolist())
 
 
+def test_a_made_dev_split_is_filled_up_to_a_number_of_skills(recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr("skillret.training.data._DEV_SKILLS", 9)
+    golds = [[f"s{i}"] for i in range(20)]
+    source = listed(golds, [f"word{i}" for i in range(20)])
+    for share, expected in ((0.2, 9), (0.6, 12)):
+        made = tables_of(source, recipe(data={"dev_share": share}), tmp_path / str(share), None)
+        assert len(made.dev.skill_ids) == expected
+        assert {f"s{i}" for i in made.held_out} <= set(made.dev.skill_ids)
+        assert len(made.dev.query_ids) == len(made.held_out) == 20 * share
+
+
 def test_near_duplicates_stay_on_one_side(recipe, tmp_path):
     body = [" ".join(f"w{i}-{j}" for j in range(60)) for i in range(10)]
     source = listed([[f"s{i}"] for i in range(20)], [*body, *(b + " end" for b in body)])
     made = tables_of(source, recipe(data={"dev_share": 0.3}), tmp_path, dev=None)
-    held = {int(s[1:]) for s in made.dev.skill_ids}
+    held = made.held_out
     assert held == {i % 10 for i in held} | {i % 10 + 10 for i in held}
 
 
@@ -148,23 +161,20 @@ def test_memory_does_not_grow_with_the_texts(recipe, tmp_path):
 
     import pyarrow as pa
 
-    class Large:
-        name, revision = "large", "local"
-
-        def skills(self):
-            for i in range(600):
-                words = " ".join(f"{i}x{j}" for j in range(4000))  # 30 kB
-                yield Skill(f"s{i}", f"n{i}", "", words)
-
-        def requests(self):
-            for i in range(600):
-                yield Request(f"q{i}", f"request {i}", (f"s{i}",), "")
-
+    words = " ".join(f"x{j}" for j in range(6000))  # 30 kB
+    rows = {
+        "skills": (
+            {"id": f"s{i}", "name": f"n{i}", "skill_md": f"{i} {words}"} for i in range(600)
+        ),
+        "queries": ({"id": f"q{i}", "query": f"request {i}"} for i in range(600)),
+        "qrels": ({"query_id": f"q{i}", "skill_id": f"s{i}"} for i in range(600)),
+    }
+    source = open_source(str(write_split(tmp_path / "large", "train", rows)), "train")
     pool = pa.default_memory_pool()
     before = pool.bytes_allocated()
     tracemalloc.start()
     try:
-        write_tables(Large(), DEV, recipe(loss={"mask": "skill"}), tmp_path)
+        write_tables(source, DEV, recipe(loss={"mask": "skill"}), tmp_path)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -303,6 +313,34 @@ def test_a_file_of_pairs_needs_a_library(tmp_path):
     (tmp_path / "x.csv").write_text("request,skill\n")
     with pytest.raises(InputError, match="give the folder that holds them with --library"):
         open_source(str(tmp_path / "x.csv"), "train")
+
+
+@pytest.mark.parametrize("row", [{"id": "", "name": "n"}, {"id": "s"}])
+def test_a_skill_without_id_or_name_is_named(tmp_path, row):
+    folder = write_split(tmp_path / "set", "train", {"skills": [row], "queries": [], "qrels": []})
+    with pytest.raises(DatasetError, match=r"train\.jsonl\.gz, row 1: the column '(id|name)' is"):
+        list(open_source(str(folder), "train").skills())
+
+
+def test_a_data_set_of_the_hub_is_pinned_to_its_commit(dataset, tmp_path, monkeypatch):
+    (tmp_path / "snapshots").mkdir()
+    snapshot = tmp_path / "snapshots" / "0a1b2c"  # the hub's cache names folders by commit
+    snapshot.symlink_to(dataset, target_is_directory=True)
+    asked = {}
+
+    def snapshot_download(name, **keys):
+        asked.update(keys, name=name)
+        return str(snapshot)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+    source = open_source("team/skills@v1", "train")
+    assert (asked["name"], asked["revision"], asked["repo_type"]) == (
+        "team/skills",
+        "v1",
+        "dataset",
+    )
+    assert (source.name, source.revision) == ("team/skills", "0a1b2c")
+    assert len(list(source.skills())) == 24
 
 
 def test_a_hub_id_offline_is_one_line(monkeypatch):

@@ -26,6 +26,8 @@ examples:
   skillret evaluate ThakiCloud/SKILLRET --split test --json result.json --run system.run
   skillret evaluate openskillret --split dev --report report
   skillret evaluate openskillret --split dev --from-run system.run
+
+Equal scores keep the order in which the system returned them, in a run that of its ranks.
 """
 
 
@@ -118,7 +120,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _print(result: Result, cuts: tuple[int, ...]) -> None:
     print(
-        f"{result.dataset}@{result.revision}, {result.split}: {result.n_queries} queries,"
+        f"{result.dataset}, revision {result.revision}, {result.split}: {result.n_queries} queries,"
         f" {result.n_skills} skills; {result.mode}, {result.model}\n"
     )
     families = ("ndcg", "recall", "completeness", "map", "mrr", "precision")

@@ -23,8 +23,8 @@ from skillret.types import Mode, Skill
 __all__ = ["DEPTH", "encode_corpus", "make_run", "score_requests"]
 
 DEPTH = 50  # skills kept of every query
-# Scores held at a time, 16 MB: so many queries that memory grows with neither them nor the corpus.
-_BLOCK_SCORES = 4_000_000
+# Scores held at a time, 10 MB: so many queries that memory grows with neither them nor the corpus.
+_BLOCK_SCORES = 2_560_000
 _MAX_BLOCK = 256  # queries, so that their progress is seen
 _CHUNK = 4096  # documents whose texts are held at a time
 

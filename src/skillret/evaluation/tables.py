@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -39,6 +40,7 @@ __all__ = [
 ]
 
 SUFFIXES = (".jsonl.gz", ".jsonl", ".parquet")
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a surrogate pair
 TABLES = ("skills", "queries", "qrels", "negatives")
 
 Row: TypeAlias = dict[str, Any]
@@ -227,8 +229,8 @@ def _read_json_lines(file: Path) -> Iterator[Row]:
                 row = json.loads(line)
                 if not isinstance(row, dict):
                     raise DatasetError(f"{file}, line {number}: not a JSON object")
-                if "\\ud" in line or "\\uD" in line:
-                    # Half of a surrogate pair, left by a tool that cut a text: no UTF-8 holds it.
+                if _HALF.search(line):
+                    # Half of a character, left by a tool that cut a text: no UTF-8 holds it.
                     whole = json.dumps(row, ensure_ascii=False).encode("utf-8", "replace")
                     row = json.loads(whole)
                 yield row

@@ -43,6 +43,7 @@ Say: TypeAlias = Callable[[str], None]
 PAIRS = "pairs.arrow"
 FACTS = "facts.json"  # written last: tables without it are incomplete
 _SPACE = re.compile(r"\s+")
+_DEV_SKILLS = 1000  # a made dev split is searched among at least so many skills, if there are
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class Tables:
         dev: The dev split.
         gold: Skill rows that are gold for each query row.
         groups: int64 `(skills,)`; near-duplicates share a value.
+        held_out: Skill rows of a dev split that was made from train; never trained on.
         pairs: int64 `(pairs, 2)`: query row, skill row.
         facts: What is printed before training and kept in run.json.
     """
@@ -87,6 +89,7 @@ class Tables:
     dev: Dev
     gold: Sequence[tuple[int, ...]]
     groups: Int64
+    held_out: frozenset[int]
     pairs: Int64
     facts: Mapping[str, Any]
 
@@ -142,6 +145,7 @@ def write_tables(source: Source, dev_source: Source | None, recipe: Recipe, fold
     if not pairs:
         raise DatasetError(f"{source.name} leaves no pair to train on beside the dev split")
     _write_json(folder / "gold.json", gold)
+    _write_json(folder / "held_out.json", sorted(held_out))
     _write_json(folder / "dev.json", {s: getattr(dev, s) for s in Dev.__slots__})
     np.save(folder / "groups.npy", groups)
     np.save(folder / "pairs.npy", np.array(pairs, dtype=np.int64).reshape(-1, 2))
@@ -181,6 +185,7 @@ def open_tables(folder: Path) -> Tables:
             dev=read_dev(folder / "dev.json"),
             gold=[tuple(g) for g in gold],
             groups=np.load(folder / "groups.npy"),
+            held_out=frozenset(json.loads((folder / "held_out.json").read_text(encoding="utf-8"))),
             pairs=np.load(folder / "pairs.npy"),
             facts=facts,
         )
@@ -368,8 +373,14 @@ def _dev_from_train(
     gold: Sequence[Sequence[int]],
     recipe: Recipe,
 ) -> Dev:
+    """Held-out queries over held-out skills, among others of train where these are few.
+
+    Two skills tell nothing: the one that is wanted would always be among the first ten.
+    """
     skills, queries = _mapped(folder / "skills.arrow"), _mapped(folder / "queries.arrow")
-    rows = sorted(held_out)
+    drawn = np.random.default_rng(recipe.train.seed).permutation(len(skills)).tolist()
+    others = [row for row in drawn if row not in held_out]
+    rows = sorted([*held_out, *others[: max(0, _DEV_SKILLS - len(held_out))]])
     chosen = _capped(sorted(dev_queries), recipe)
     kept = skills[rows]
     asked = queries[chosen]
@@ -381,7 +392,7 @@ def _dev_from_train(
         query_ids=tuple(asked["id"]),
         queries=tuple(asked["text"]),
         qrels={q_id: {ids[s]: 1 for s in gold[q]} for q, q_id in pairs},
-        origin=f"made from {recipe.data.train_split}, by skill",
+        origin=f"{len(held_out):,} skills held out of {recipe.data.train_split}",
     )
 
 

@@ -15,6 +15,7 @@ from sentence_transformers import SentenceTransformerTrainingArguments
 from transformers import PrinterCallback, ProgressCallback
 
 from skillret.errors import TrainingError
+from skillret.training.data import table_texts
 from skillret.training.evaluator import DevEvaluator
 from skillret.training.log import log_rows
 from skillret.training.loss import Labels, Teacher, build_loss
@@ -150,8 +151,13 @@ def _trainer(
         skills = tables.skills[batch.skills[:, 0].tolist()]["id"]
         return [f"{q} -> {s}" for q, s in zip(queries, skills, strict=True)]
 
+    lengths = None
+    if recipe.train.group_by_length:
+        by_query = [len(text) for text in table_texts(tables.queries, "text")]
+        lengths = [by_query[query] for query in tables.pairs[:, 0].tolist()]
     trainer = RetrieverTrainer(
         name_batch=name_batch,
+        lengths=lengths,
         model=prepared.model,
         args=arguments,
         train_dataset=prepared.pairs,

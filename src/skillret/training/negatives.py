@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from skillret.encoders import Encoder
 from skillret.index.dense import top_rows
 from skillret.index.lexical import LexicalIndex, write_lexical
+from skillret.training.augment import SECTION
 from skillret.training.data import Tables, table_texts
 from skillret.training.duplicates import jaccard, shingles
 from skillret.training.recipe import NegativesSection
@@ -40,7 +41,7 @@ def mine(
     """Mine negatives for all pairs.
 
     Args:
-        tables: Skills of a dev split that was made from them are never taken.
+        tables: Skills of a dev split that was made from them, and sections, are never taken.
         section: `negatives` of the recipe.
         encoder: The miner, if `section.sources` asks for one.
         seed: Of the random ones.
@@ -59,8 +60,8 @@ def mine(
             streams.append(_dense(tables, encoder, list(by_query), depth))
         else:
             streams.append(_lexical(tables, list(by_query), depth))
-    ids = set(tables.dev.skill_ids)
-    held_out = {i for i, s in enumerate(table_texts(tables.skills, "id")) if s in ids}
+    ids = enumerate(table_texts(tables.skills, "id"))
+    held_out = tables.held_out | {i for i, id_ in ids if str(id_).endswith(SECTION)}
     names = [n.strip().lower() for n in table_texts(tables.skills, "name")]
     allowed = [i for i in range(len(names)) if i not in held_out]
     draw = np.random.default_rng(seed)

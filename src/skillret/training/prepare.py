@@ -13,6 +13,7 @@ import numpy as np
 from skillret.encoders import load_encoder
 from skillret.errors import DatasetError, InputError
 from skillret.evaluation.tables import find_table, read_rows
+from skillret.training.augment import augment
 from skillret.training.base import length_facts, load_base
 from skillret.training.data import (
     Dev,
@@ -76,7 +77,8 @@ def prepare(
         # Data before weights: what is wrong with it is found in seconds.
         source = open_source(_source(recipe, data, libraries), recipe.data.train_split, libraries)
         say(f"reading {source.name}")
-        write_tables(source, _dev_source(source, recipe), recipe, folder)
+        augmented = augment(source, recipe.data, recipe.train.seed)
+        write_tables(augmented, _dev_source(source, recipe), recipe, folder)
         _check_no_test(source, open_tables(folder).dev)
     tables = open_tables(folder)
     _check_batch(recipe, len(tables.pairs))
@@ -85,7 +87,7 @@ def prepare(
     _check_dimensions(recipe, dim)
     if not ready.is_file():
         negatives = _mine(recipe, tables, device, say)
-        teacher = _teach(recipe, tables, dim, device, say)
+        teacher = _teach(recipe, tables, negatives, dim, device, say)
         write_pairs(tables, recipe.loss.mask, negatives, _avoid(recipe, dim))
         facts = {
             **tables.facts,
@@ -208,7 +210,12 @@ def _teacher_files(folder: Path) -> tuple[Path, Path]:
 
 
 def _teach(
-    recipe: Recipe, tables: Tables, dim: int, device: str, say: Callable[[str], None]
+    recipe: Recipe,
+    tables: Tables,
+    negatives: Any,
+    dim: int,
+    device: str,
+    say: Callable[[str], None],
 ) -> bool:
     """Write the teacher's vectors, if there is a teacher."""
     if not recipe.distill.teacher:
@@ -216,9 +223,10 @@ def _teach(
     from skillret.training.teacher import write_teacher
 
     encoder = _encoder(recipe, recipe.distill.teacher, device)
-    say(f"encoding all texts with the teacher {encoder.profile.name}")
+    say(f"encoding texts with the teacher {encoder.profile.name}")
     reduced = dim if recipe.distill.target == "embeddings" else 0
-    write_teacher(encoder, tables, _teacher_files(tables.folder), reduced)
+    met = tables.pairs[:, 1] if negatives is None else np.append(negatives, tables.pairs[:, 1])
+    write_teacher(encoder, tables, _teacher_files(tables.folder), reduced, met)
     return True
 
 

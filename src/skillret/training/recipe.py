@@ -42,6 +42,7 @@ _S = TypeVar("_S")
 _Check = Callable[[Any], bool]
 
 MASKS = ("none", "skill", "gold", "duplicates")
+REPEAT = re.compile(r"[^=]+=\d{1,3}(\.\d+)?")
 METRIC = re.compile(r"(ndcg|recall|completeness|map)@(5|10|15)")
 
 
@@ -133,6 +134,10 @@ class DataSection:
         dev_split: Split that chooses the checkpoint; made from train by skill if there is none.
         dev_share: Share of the skills that a made dev split takes.
         max_pairs: Train on this many pairs, drawn at random; 0 for all.
+        repeat: `KIND=WEIGHT` each, the first that fits a request's kind counts (`*` is a wildcard):
+            such requests are taken so many times, a fraction by chance.
+        composed: So many requests for two or three skills, made by joining requests for one.
+        sections: So many skills whose description asks for a section of their body.
     """
 
     source: str = _text()
@@ -140,6 +145,11 @@ class DataSection:
     dev_split: str = _key("dev", _is_split, "a split, never one called test")
     dev_share: float = _share(0.05, zero=False, one=False)
     max_pairs: int = _whole(0)
+    repeat: tuple[str, ...] = _key(
+        (), lambda v: all(REPEAT.fullmatch(r) for r in v), 'a list such as ["scenario=3"]'
+    )
+    composed: int = _whole(0)
+    sections: int = _whole(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +167,7 @@ class TrainSection:
         weight_decay: Of AdamW.
         max_grad_norm: Gradients are clipped here; 0 for never.
         precision: `bf16` and `fp16` run the forward pass in autocast, weights stay float32.
+        group_by_length: Batches of requests of similar length: no padding, harder negatives.
         activation_checkpointing: Recompute activations instead of keeping them.
         optimizer: By the names of transformers.
         seed: Of data order, dropout and everything else that is drawn.
@@ -173,6 +184,7 @@ class TrainSection:
     weight_decay: float = _at_least_zero(0.0)
     max_grad_norm: float = _at_least_zero(1.0)
     precision: str = _choice("bf16", "fp32", "bf16", "fp16")
+    group_by_length: bool = _flag(False)
     activation_checkpointing: bool = _flag(False)
     optimizer: str = _choice("adamw_torch", "adamw_torch", "adamw_torch_fused", "adafactor")
     seed: int = _whole(42)

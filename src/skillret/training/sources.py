@@ -22,12 +22,21 @@ __all__ = ["Request", "Source", "open_source"]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request with the ids of its gold skills; `where` tells a person where it was read."""
+    """A request with the ids of its gold skills.
+
+    Attributes:
+        id: Unique within its source.
+        text: As a user typed it.
+        gold: Ids of the skills it needs.
+        where: Tells a person where it was read.
+        kind: As the data set calls it, if it does.
+    """
 
     id: str
     text: str
     gold: tuple[str, ...]
     where: str
+    kind: str = ""
 
 
 class Source(Protocol):
@@ -124,14 +133,27 @@ class LayoutSource:
         self.folder, self.name, self.revision, self.split = folder, name, revision, split
         self._queries = find_table(folder, "queries", split)
         self._qrels = find_table(folder, "qrels", split)
-        if find_table(folder, "skills", split) is None:
+        skills = find_table(folder, "skills", split)
+        if skills is None:
             read_skills(folder, split)  # says what is missing
+        assert skills is not None
+        self._skills = skills
         if self._queries is None or self._qrels is None:
             raise DatasetError(f"{folder} has no queries and qrels for the split {split!r}")
 
     def skills(self) -> Iterator[Skill]:
-        """See `Source.skills`."""
-        return iter(read_skills(self.folder, self.split))
+        """See `Source.skills`. Without the columns that no document template has a use for."""
+        for number, row in enumerate(read_rows(self._skills), start=1):
+            id_, name = row.get("id"), row.get("name")
+            if id_ in (None, "") or name in (None, ""):
+                missing = "id" if id_ in (None, "") else "name"
+                raise DatasetError(
+                    f"{self._skills}, row {number}: the column {missing!r} is missing or empty"
+                )
+            body = row.get("skill_md")
+            body = row.get("body") if body is None else body
+            description = row.get("description") or ""
+            yield Skill(str(id_), str(name), str(description), str(body or ""))
 
     def requests(self) -> Iterator[Request]:
         """See `Source.requests`."""
@@ -149,7 +171,8 @@ class LayoutSource:
             if "id" not in row or not isinstance(row.get("query"), str):
                 raise DatasetError(f"{where}: the column 'id' or 'query' is missing")
             query_id = str(row["id"])
-            yield Request(query_id, row["query"], tuple(gold.get(query_id, ())), where)
+            kind = str(row.get("kind") or "")
+            yield Request(query_id, row["query"], tuple(gold.get(query_id, ())), where, kind)
 
 
 class LibrarySource:

@@ -6,35 +6,54 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skillret.encoders import Encoder, Float32
 from skillret.errors import InputError
-from skillret.training.data import Tables, table_texts
+from skillret.training.data import Tables
 
 __all__ = ["encode_tables", "write_teacher"]
 
 _CHUNK = 2000  # texts in memory at a time
 
 
-def encode_tables(encoder: Encoder, tables: Tables, queries: Path, documents: Path) -> None:
-    """Write float32 `.npy` files of shape `(queries, dim)` and `(skills, dim)`, unit rows."""
-    for file, table, column, encode in (
-        (queries, tables.queries, "text", encoder.encode_queries),
-        (documents, tables.skills, "document", encoder.encode_documents),
+def encode_tables(
+    encoder: Encoder,
+    tables: Tables,
+    queries: Path,
+    documents: Path,
+    skills: NDArray[np.int64] | None = None,
+) -> None:
+    """Write float32 `.npy` files of shape `(queries, dim)` and `(skills, dim)`, unit rows.
+
+    Args:
+        encoder: What encodes.
+        tables: Queries that are in no pair are not encoded; their rows are 0.
+        queries: File for the queries.
+        documents: File for the skills' documents.
+        skills: Skill rows to encode, the others being 0; all if None.
+    """
+    asked = np.unique(tables.pairs[:, 0])
+    wanted = np.arange(len(tables.skills)) if skills is None else np.unique(skills)
+    for file, table, column, encode, rows in (
+        (queries, tables.queries, "text", encoder.encode_queries, asked),
+        (documents, tables.skills, "document", encoder.encode_documents, wanted),
     ):
         shape = (len(table), encoder.profile.dim)
         out: Any = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=shape)
-        done = 0
-        chunk: list[str] = []
-        for text in table_texts(table, column):
-            chunk.append(text)
-            if len(chunk) == _CHUNK or done + len(chunk) == len(table):
-                out[done : done + len(chunk)] = encode(chunk)
-                done, chunk = done + len(chunk), []
+        for start in range(0, len(rows), _CHUNK):
+            chunk = rows[start : start + _CHUNK]
+            out[chunk] = encode(list(table[chunk.tolist()][column]))
         out.flush()
 
 
-def write_teacher(encoder: Encoder, tables: Tables, files: tuple[Path, Path], reduced: int) -> None:
+def write_teacher(
+    encoder: Encoder,
+    tables: Tables,
+    files: tuple[Path, Path],
+    reduced: int,
+    skills: NDArray[np.int64] | None = None,
+) -> None:
     """Write the teacher's vectors of queries and documents.
 
     Args:
@@ -44,6 +63,7 @@ def write_teacher(encoder: Encoder, tables: Tables, files: tuple[Path, Path], re
         reduced: Dimension to rotate and cut the vectors to, by the principal components of the
             documents: a fixed projection, unlike a learned one, needs no place in a checkpoint.
             0 leaves them as they are.
+        skills: Skill rows that training meets; all if None.
 
     Raises:
         InputError: If the teacher's vectors are shorter than `reduced`.
@@ -54,7 +74,7 @@ def write_teacher(encoder: Encoder, tables: Tables, files: tuple[Path, Path], re
             f"recipe: distill.target is 'embeddings'; the teacher has {dim} dimensions and the"
             f" student {reduced}; allowed then: 'scores' or 'margins'"
         )
-    encode_tables(encoder, tables, *files)
+    encode_tables(encoder, tables, *files, skills)
     if not reduced or reduced == dim:
         return
     documents = np.load(files[1])

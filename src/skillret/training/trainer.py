@@ -23,6 +23,7 @@ from transformers import TrainerCallback
 
 from skillret.errors import TrainingError
 from skillret.training.log import log_rows, plot_curve, write_log
+from skillret.training.sampler import LengthGroupedBatchSampler
 
 __all__ = ["RetrieverTrainer", "Watch", "newest_checkpoint"]
 
@@ -49,6 +50,7 @@ class RetrieverTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
 
     Args:
         name_batch: Turns the labels of a batch into `query -> skill` ids for people.
+        lengths: Of the pairs' requests; batches then hold pairs of similar length.
         **arguments: As of the parent.
 
     Raises:
@@ -56,13 +58,24 @@ class RetrieverTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
     """
 
     def __init__(
-        self, *, name_batch: Callable[[torch.Tensor], Sequence[str]], **arguments: Any
+        self,
+        *,
+        name_batch: Callable[[torch.Tensor], Sequence[str]],
+        lengths: Sequence[int] | None = None,
+        **arguments: Any,
     ) -> None:
         self._name_batch = name_batch
+        self._lengths = lengths
         super().__init__(**arguments)
 
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
         """Nothing: the card is written by `skillret.training.card`."""
+
+    def get_batch_sampler(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
+        """The parent's sampler, or one that groups pairs by length."""
+        if self._lengths is None or len(dataset) != len(self._lengths):
+            return super().get_batch_sampler(dataset, *args, **kwargs)
+        return LengthGroupedBatchSampler(dataset, *args, lengths=self._lengths, **kwargs)
 
     def compute_loss(
         self,

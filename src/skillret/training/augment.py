@@ -1,0 +1,181 @@
+"""More training data from what there is: weighted kinds, composed requests, documents as pairs.
+
+Catalogues give one short, clean request per skill. Real requests are long, bring background along
+and need several skills, and most skills of a library have no labelled request at all. Three remedies,
+each an option of the recipe and measured in docs/default-model.md: kinds of requests are repeated
+or thinned out, single requests are joined into composed ones between sentences that need no skill,
+and a skill's description is asked for a section of its body, so that every skill teaches something.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+from skillret.training.recipe import DataSection
+from skillret.training.sources import Request, Source
+from skillret.types import Skill
+
+__all__ = ["SECTION", "AugmentedSource", "augment", "compose", "sections"]
+
+SECTION = "#section"  # ends the id of a part of a skill, which is never a negative
+
+# Sentences that need no skill: who asks, why, how soon. Without one of them composed requests
+# would differ from real ones in the easiest way to learn.
+_BACKGROUND = (
+    "We are a team of four and nobody has done this before.",
+    "I have about two hours before the next meeting.",
+    "My manager wants to see something by Friday.",
+    "I inherited this from a colleague who left in spring.",
+    "Money is tight, so nothing paid please.",
+    "It does not have to be perfect, it has to be understandable.",
+    "I am not an expert, so explain what you do as you go.",
+    "Last time we tried this it took a week and we gave up.",
+    "The laptop is old and slow.",
+    "Please keep it short, the others will not read more than a page.",
+    "This is for a small non-profit with volunteers.",
+    "We work in two time zones, so I may answer late.",
+    "I already spent the whole weekend on it.",
+    "There is a draft somewhere but I would rather start again.",
+    "Ask me if something is unclear.",
+    "The client is friendly but impatient.",
+    "I teach evening classes and this is for my students.",
+    "Our lawyer has looked at it and had no objections.",
+    "Do not touch anything else in there.",
+    "I would like to understand it well enough to do it alone next time.",
+    "We have a demo on Tuesday and I am getting nervous.",
+    "There was a long discussion about it and no decision.",
+    "My co-founder thinks it is a waste of time.",
+    "Nothing here is secret, but please stay on this machine.",
+    "I run a shop with my sister and we do everything ourselves.",
+    "Half of it works, which is the annoying part.",
+    "I am on the train with bad reception.",
+    "It is my first month in this job.",
+    "Someone said there is a standard way to do this.",
+    "The old way was a spreadsheet that everyone hated.",
+    "I have a few examples that I can paste later.",
+    "By the way, thank you for your help yesterday, that worked.",
+)
+_JOINS = ("Also: ", "And then ", "After that, ", "Besides, ", "Second thing: ", "Oh, and ", "")
+_WORDS_OF_SECTION = 130
+_LABEL = re.compile(r"^[^:.!?]{3,60}: (?=\S)")
+_SENTENCE = re.compile(r"(?<=[.!?])\s+")
+
+
+class AugmentedSource:
+    """A source with the augmentations of a recipe on top; reading it twice gives the same.
+
+    Args:
+        source: The labelled data.
+        section: Its `repeat`, `composed` and `sections` are used.
+        seed: Of everything that is drawn.
+    """
+
+    def __init__(self, source: Source, section: DataSection, seed: int) -> None:
+        self._source, self._section, self._seed = source, section, seed
+        self._rules = [rule.rpartition("=") for rule in section.repeat]
+
+    @property
+    def name(self) -> str:
+        """See `Source.name`."""
+        return self._source.name
+
+    @property
+    def revision(self) -> str:
+        """See `Source.revision`."""
+        return self._source.revision
+
+    def skills(self) -> Iterator[Skill]:
+        """See `Source.skills`; sections of bodies follow the skills."""
+        yield from self._source.skills()
+        for skill, _ in self._sections():
+            yield skill
+
+    def requests(self) -> Iterator[Request]:
+        """See `Source.requests`."""
+        draw = random.Random(self._seed)  # noqa: S311 (not for secrets)
+        singles: list[Request] = []
+        for request in self._source.requests():
+            if len(request.gold) == 1:
+                singles.append(request)
+            weight = self._weight(request.kind)
+            copies = int(weight) + (draw.random() < weight % 1)
+            for copy in range(copies):
+                yield replace(request, id=f"{request.id}#{copy}") if copy else request
+        yield from compose(singles, self._section.composed, draw)
+        for _, request in self._sections():
+            yield request
+
+    def _sections(self) -> Iterator[tuple[Skill, Request]]:
+        if self._section.sections:
+            draw = random.Random(self._seed)  # noqa: S311
+            yield from sections(list(self._source.skills()), self._section.sections, draw)
+
+    def _weight(self, kind: str) -> float:
+        for pattern, _, weight in self._rules:
+            if fnmatchcase(kind, pattern):
+                return float(weight)
+        return 1.0
+
+
+def augment(source: Source, section: DataSection, seed: int) -> Source:
+    """The source itself if the recipe asks for no augmentation."""
+    if section.repeat or section.composed or section.sections:
+        return AugmentedSource(source, section, seed)
+    return source
+
+
+def compose(singles: Sequence[Request], count: int, draw: random.Random) -> Iterator[Request]:
+    """Requests that need two or three skills, from requests that need one.
+
+    Args:
+        singles: Requests with one gold skill each.
+        count: How many to make.
+        draw: Decides which and in what order.
+    """
+    if len({r.gold for r in singles}) < 3:
+        return
+    for number in range(count):
+        parts: dict[tuple[str, ...], Request] = {}
+        wanted = draw.choice((2, 2, 3))
+        while len(parts) < wanted:
+            request = draw.choice(singles)
+            parts.setdefault(request.gold, request)
+        gold = tuple(g for (g,) in parts)
+        where = "composed of " + ", ".join(r.id for r in parts.values())
+        yield Request(f"composed-{number}", _join(list(parts.values()), draw), gold, where)
+
+
+def _join(parts: Sequence[Request], draw: random.Random) -> str:
+    lines = []
+    for number, request in enumerate(parts):
+        text = _LABEL.sub("", request.text.strip())
+        join = draw.choice(_JOINS) if number else ""
+        lines.append(f"{join}{text[0].lower() + text[1:] if join.endswith(', ') else text}")
+    for sentence in draw.sample(_BACKGROUND, draw.randrange(4)):
+        lines.insert(draw.randrange(len(lines) + 1), sentence)
+    return draw.choice((" ", " ", "\n")).join(lines)
+
+
+def sections(
+    skills: Sequence[Skill], count: int, draw: random.Random
+) -> Iterator[tuple[Skill, Request]]:
+    """Pairs of a section of a body, as a skill of its own, and the description that asks for it.
+
+    Args:
+        skills: Those without description or with a short body are left out.
+        count: How many pairs at most, one a skill.
+        draw: Decides which skills and which section.
+    """
+    able = [s for s in skills if s.description and len(s.body.split()) > _WORDS_OF_SECTION]
+    for skill in draw.sample(able, min(count, len(able))):
+        words = skill.body.split(" ")
+        start = draw.randrange(max(1, len(words) - _WORDS_OF_SECTION))
+        text = " ".join(words[start : start + _WORDS_OF_SECTION])
+        part = Skill(f"{skill.id}{SECTION}", draw.choice((skill.name, "")), "", text)
+        sentences = _SENTENCE.split(skill.description)
+        asked = skill.description if draw.random() < 0.5 else draw.choice(sentences)
+        yield part, Request(f"section-{skill.id}", asked, (part.id,), f"description of {skill.id}")

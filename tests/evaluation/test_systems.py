@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from skillret.evaluation import systems
+from skillret.evaluation.datasets import load_dataset
+from skillret.evaluation.systems import encode_corpus, make_run
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "dense", "lexical"])
+def test_blocks_of_any_size_give_the_same_run(dataset, encoder, monkeypatch, mode):
+    loaded = load_dataset(str(dataset), "dev")
+    whole, best = make_run(loaded, mode, encoder, cache=False)
+    sizes = []
+    encode = encoder.encode_queries
+    monkeypatch.setattr(encoder, "encode_queries", lambda t: sizes.append(len(t)) or encode(t))
+    monkeypatch.setattr(systems, "_CHUNK", 3)
+    for scores, expected in ((1, [1, 1, 1]), (8, [2, 1])):
+        sizes.clear()
+        monkeypatch.setattr(systems, "_BLOCK_SCORES", scores)
+        found, largest = make_run(loaded, mode, encoder, cache=False)
+        assert sizes == ([] if mode == "lexical" else expected)
+        assert {q: [i for i, _ in h] for q, h in found.items()} == {
+            q: [i for i, _ in h] for q, h in whole.items()
+        }
+        assert largest == pytest.approx(best, abs=1e-6)
+
+
+def test_a_damaged_cache_is_made_anew(dataset, encoder, home):
+    skills = load_dataset(str(dataset), "dev").skills
+    first = np.array(encode_corpus(skills, encoder))
+    (file,) = home.rglob("*.npy")
+    for content in (b"", b"nonsense", file.read_bytes()[:200]):
+        file.write_bytes(content)
+        encoder.encoded.clear()
+        np.testing.assert_array_equal(encode_corpus(skills, encoder), first)
+        assert len(encoder.encoded) == 4
+
+
+def test_a_text_that_changed_is_another_corpus(dataset, encoder, changed):
+    skills = load_dataset(str(dataset), "dev").skills
+    first = np.array(encode_corpus(skills, encoder))
+    other = encode_corpus([changed(skills[0]), *skills[1:]], encoder)
+    assert len(encoder.encoded) == 8
+    assert not np.array_equal(other[0], first[0])
+    np.testing.assert_array_equal(other[1:], first[1:])
