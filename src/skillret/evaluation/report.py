@@ -178,7 +178,11 @@ def _published(dataset: Dataset, result: Result) -> dict[str, Any] | None:
     if not rows:
         return None
     columns = [m for m in result.metrics if any(m in row.metrics for row in rows)]
-    return {"columns": columns, "rows": rows}
+    heads = [
+        (title, [m for m in columns if m.startswith(f"{family}@")])
+        for family, title in FAMILIES.items()
+    ]
+    return {"columns": columns, "heads": [h for h in heads if h[1]], "rows": rows}
 
 
 def _score_split(
