@@ -27,6 +27,15 @@ def test_text_json_and_report(long_requests, tmp_path, capsys):
     assert (tmp_path / "rep" / "report.html").is_file()
 
 
+def test_requests_without_a_kind(long_requests, dataset, capsys):
+    rows = [{"id": q["id"], "query": f"One. {q['query']}."} for q in QUERIES]
+    write_table(dataset, "queries", "dev", rows)
+    status, out, _ = run(capsys, *long_requests)
+    assert status == 0
+    assert "\nk=1 " in out
+    assert "kind=" not in out
+
+
 def test_a_sample_is_called_one(long_requests, capsys):
     _, out, _ = run(capsys, *long_requests, "--max-queries", "2")
     assert "2 requests (a sample of 3)" in out

@@ -16,7 +16,7 @@ from skillret.cli.common import (
 )
 from skillret.encoders import DEFAULT_MODEL, load_encoder
 from skillret.evaluation.datasets import load_dataset
-from skillret.evaluation.erasure import CONDITIONS, METRICS, Erasure, analyze_erasure
+from skillret.evaluation.erasure import CONDITIONS, METRICS, SHORT_NAMES, Erasure, analyze_erasure
 from skillret.evaluation.pages import prepare_folder
 
 __all__ = ["configure", "run"]
@@ -142,11 +142,10 @@ def _print(found: Erasure) -> None:
             points = f"{100 * c.mean:+.1f}  [{100 * c.low:+.1f}, {100 * c.high:+.1f}]"
             change = f"{points:>29}" + (f"{100 * c.mean / whole:>+8.1f}" if whole else "")
         print(f"{name:{width}}{cells}{change}".rstrip())
-    names = list(CONDITIONS)
-    label = max(map(len, found.groups)) + 2
-    head = ("whole", "least", "random", "most", "only most")
-    print(f"\nndcg@10{'':{label - 7}}{'requests':>9}" + "".join(f"{h:>11}" for h in head))
+    width = max(9, max(map(len, found.groups)) + 2)
+    heads = "".join(f"{name:>15}" for name in SHORT_NAMES.values())
+    print(f"\n{'ndcg@10':{width}}{'requests':>9}{heads}")
     for group, ids in found.groups.items():
-        means = (found.values(c, ids)["ndcg@10"].mean for c in names)
-        cells = "".join(f"{mean:>11.4f}" for mean in means)
-        print(f"{printable(group):{label}}{len(ids):>9}{cells}")
+        means = (found.values(c, ids)["ndcg@10"].mean for c in CONDITIONS)
+        cells = "".join(f"{mean:>15.4f}" for mean in means)
+        print(f"{printable(group):{width}}{len(ids):>9}{cells}")

@@ -38,7 +38,7 @@ from skillret.index.dense import top_rows
 from skillret.retrieval.sentences import split_sentences
 from skillret.types import Mode, Query
 
-__all__ = ["CONDITIONS", "METRICS", "ErasedRequest", "Erasure", "analyze_erasure"]
+__all__ = ["CONDITIONS", "METRICS", "SHORT_NAMES", "ErasedRequest", "Erasure", "analyze_erasure"]
 
 # What is left of a request, by key, with its name for people.
 CONDITIONS = {
@@ -47,6 +47,14 @@ CONDITIONS = {
     "random_erased": "random sentence erased",
     "most_erased": "most important sentence erased",
     "most_only": "only the most important kept",
+}
+# The same for the head of a column.
+SHORT_NAMES = {
+    "whole": "whole",
+    "least_erased": "least erased",
+    "random_erased": "random erased",
+    "most_erased": "most erased",
+    "most_only": "only most",
 }
 METRICS = ("ndcg@10", "recall@10", "completeness@10")
 _CUT = 10

@@ -41,6 +41,11 @@ def shown(text: str, limit: int = 600) -> str:
     return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in cut)
 
 
+def _signed(value: float, digits: int) -> str:
+    """A difference, with a minus as wide as the plus."""
+    return f"{value:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
 def write_page(
     folder: Path, template: str, context: Mapping[str, Any], figures: Mapping[str, bytes]
 ) -> Path:
@@ -67,6 +72,7 @@ def write_page(
         lstrip_blocks=True,
     )
     environment.filters["clean"] = shown
+    environment.filters["signed"] = _signed
     data = {
         name: f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
         for name, png in figures.items()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from skillret.evaluation.datasets import Dataset
-from skillret.evaluation.erasure import CONDITIONS, METRICS, ErasedRequest, Erasure
+from skillret.evaluation.erasure import CONDITIONS, METRICS, SHORT_NAMES, ErasedRequest, Erasure
 from skillret.evaluation.evaluate import Result, group_queries
 from skillret.evaluation.metrics import DEFAULT_CUTS
 from skillret.evaluation.pages import write_page
@@ -178,7 +178,11 @@ def _published(dataset: Dataset, result: Result) -> dict[str, Any] | None:
     if not rows:
         return None
     columns = [m for m in result.metrics if any(m in row.metrics for row in rows)]
-    return {"columns": columns, "rows": rows}
+    heads = [
+        (title, [m for m in columns if m.startswith(f"{family}@")])
+        for family, title in FAMILIES.items()
+    ]
+    return {"columns": columns, "heads": [h for h in heads if h[1]], "rows": rows}
 
 
 def _score_split(
@@ -212,6 +216,7 @@ def write_erasure_report(dataset: Dataset, found: Erasure, folder: Path) -> Path
         "data_name": Path(found.dataset).name or found.dataset,
         "metrics": METRICS,
         "conditions": CONDITIONS,
+        "short_names": SHORT_NAMES.values(),
         "values": values,
         "changes": {c: found.changes(c) for c in CONDITIONS},
         "groups": [
