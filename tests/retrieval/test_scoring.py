@@ -23,6 +23,9 @@ def ranked_encoder(**fields):
         output=np.ones(1, dtype=np.float32),
         slope=10.0,
         intercept=-4.0,
+        probe=np.zeros(32, dtype=np.float32),
+        need_slope=10.0,
+        need_intercept=-2.0,
         include=0.5,
     )
     encoder = HashEncoder()
@@ -39,7 +42,10 @@ def scores(encoder, text, skills=SKILLS, mode="hybrid"):
 def test_with_a_ranker_the_score_is_a_probability():
     found = scores(ranked_encoder(), "why do pods crash")
     assert int(found.total.argmax()) == 1
-    assert found.total[1] == pytest.approx(1 / (1 + np.exp(-(10 * np.tanh(1) - 4))), abs=1e-3)
+    need = 1 / (1 + np.exp(-(10 * np.tanh(1) - 2)))
+    assert found.need == pytest.approx(need, abs=1e-3)
+    likely = 1 / (1 + np.exp(-(10 * np.tanh(1) - 4)))
+    assert found.total[1] == pytest.approx(need * likely, abs=1e-3)
     assert found.total.min() >= 0
 
 

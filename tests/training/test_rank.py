@@ -1,9 +1,19 @@
 import numpy as np
 import pytest
+from tests.conftest import make_skill
 
 from skillret.retrieval.features import FEATURES
 from skillret.training import rank
-from skillret.training.rank import Example, cross_fit, fit_ranker, fold_numbers, platt, weighted
+from skillret.training.rank import (
+    Example,
+    Pool,
+    cross_fit,
+    fit_logistic,
+    fit_ranker,
+    fold_numbers,
+    subpools,
+    weighted,
+)
 from skillret.types import Query
 
 F = len(FEATURES)
@@ -18,7 +28,8 @@ def toy(count=120, seed=0):
         labels = np.zeros(20)
         labels[int((x[:, 0] + 0.7 * x[:, 6]).argmax())] = 1.0
         query = Query(f"q{i}", "text", {"kind": "even" if i % 4 else "odd"})
-        found.append(Example(query, np.arange(20), x, labels, 0, i % rank.FOLDS))
+        vector = np.zeros(4, dtype=np.float32)
+        found.append(Example(query, np.arange(20), x, vector, labels, 0, i % rank.FOLDS))
     return found
 
 
@@ -33,6 +44,28 @@ def test_it_learns_what_the_labels_follow_and_does_so_out_of_fold():
     for e in shuffled:
         np.random.default_rng(1).shuffle(e.labels)
     assert hit_rate(shuffled, cross_fit(shuffled)) < 0.3
+
+
+def test_parts_of_a_library_hold_the_skills_their_requests_need():
+    skills = [make_skill(f"s{i}") for i in range(40)]
+    queries = [Query(f"q{i}", "t", {"kind": "k"}) for i in range(30)] + [
+        Query(f"n{i}", "hi", {"kind": "negative"}) for i in range(16)
+    ]
+    gold = {f"q{i}": frozenset({i, (i + 1) % 40} if i % 3 == 0 else {i}) for i in range(30)}
+    whole = Pool(skills, np.eye(40, dtype=np.float32), queries, gold)
+    parts = list(subpools(whole, 10, 0, absent=True))
+    assert sorted(s.id for p in parts for s in p.skills) == sorted(s.id for s in skills)
+    for part in parts:
+        for id_, rows in part.gold.items():
+            assert {part.skills[r].id for r in rows} == {f"s{i}" for i in gold[id_]}
+        kinds = [q.extra["kind"] for q in part.queries if q.id not in part.gold]
+        assert kinds.count("negative") == 2
+        assert kinds.count("absent") == len(part.gold)
+        here = {s.id for s in part.skills}
+        for query in part.queries:
+            if query.extra["kind"] == "absent":
+                assert here.isdisjoint(f"s{i}" for i in gold[query.id])
+    assert all(q.extra["kind"] != "absent" for p in subpools(whole, 10, 0) for q in p.queries)
 
 
 def test_fitting_is_repeatable():
@@ -94,10 +127,19 @@ def test_kinds_weigh_by_the_square_root_of_their_number():
     assert np.mean([e.weight for e in found]) == pytest.approx(1.0)
 
 
-def test_platt_finds_the_curve_that_made_the_labels():
+def test_logistic_regression_finds_what_made_the_labels():
     draw = np.random.default_rng(0)
-    scores = draw.normal(0, 2, 20_000)
-    labels = (draw.random(20_000) < 1 / (1 + np.exp(-(1.7 * scores - 2.5)))).astype(float)
-    slope, intercept = platt(scores, labels, np.ones_like(scores))
-    assert slope == pytest.approx(1.7, abs=0.1)
+    x = draw.normal(0, 2, (20_000, 2))
+    odds = 1.7 * x[:, 0] - 0.6 * x[:, 1] - 2.5
+    labels = (draw.random(20_000) < 1 / (1 + np.exp(-odds))).astype(float)
+    weights, intercept = fit_logistic(x, labels, np.ones(20_000))
+    np.testing.assert_allclose(weights, [1.7, -0.6], atol=0.1)
     assert intercept == pytest.approx(-2.5, abs=0.1)
+
+
+def test_a_ridge_keeps_separable_labels_finite():
+    x = np.array([[-1.0], [-2.0], [1.0], [2.0]])
+    labels = np.array([0.0, 0.0, 1.0, 1.0])
+    loose, _ = fit_logistic(x, labels, np.ones(4), ridge=0.01)
+    tight, _ = fit_logistic(x, labels, np.ones(4), ridge=10.0)
+    assert 0 < tight[0] < loose[0] < 50

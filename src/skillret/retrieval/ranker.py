@@ -66,9 +66,12 @@ class Ranker:
 
     def need(self, outputs: Float64, vector: Float32) -> float:
         """Probability that a request needs a skill, from all outputs and its vector `(dim,)`."""
+        return float(_logistic(np.asarray(self.need_odds(outputs, vector))))
+
+    def need_odds(self, outputs: Float64, vector: Float32) -> float:
+        """The same as log odds."""
         best = float(outputs.max(initial=-1e3))
-        logit = float(vector @ self.probe) + self.need_slope * best + self.need_intercept
-        return float(_logistic(np.asarray(logit)))
+        return float(vector @ self.probe) + self.need_slope * best + self.need_intercept
 
     def outputs(self, features: Float32) -> Float64:
         """What candidates are ordered by, `(m,)`."""

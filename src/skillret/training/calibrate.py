@@ -45,6 +45,7 @@ _SEEDS = 3  # rankers that are averaged into one
 _SMALL = ((300, 1), (60, 2))  # size and seed of the smaller libraries a ranker is fitted on too
 _STRANGE = 100  # skills of a library where requests for absent skills are needless ones
 _RIDGE = 1.0  # of the probe, on unit vectors
+_SLIGHT = 1e-3  # keeps a curve finite where no request is in doubt
 _INCLUDE = np.linspace(0.02, 0.9, 89)
 
 
@@ -181,7 +182,9 @@ def _fit_probability(
     kept = [(e, o) for e, o, y in zip(found, outputs, needed, strict=False) if y]
     weights = np.concatenate([np.full(len(e.rows), e.weight) for e, _ in kept])
     labels = np.concatenate([e.labels for e, _ in kept])
-    slope, intercept = fit_logistic(np.concatenate([o for _, o in kept])[:, None], labels, weights)
+    slope, intercept = fit_logistic(
+        np.concatenate([o for _, o in kept])[:, None], labels, weights, _SLIGHT
+    )
     return replace(ranker, slope=float(slope[0]), intercept=intercept)
 
 
@@ -215,7 +218,7 @@ def _fit_need(
     )
     labels = np.array([float(e.labels.any() or e.missed > 0) for e in everything])
     weights = np.array([e.weight for e in everything])
-    (share, slope), intercept = fit_logistic(inputs, labels, weights)
+    (share, slope), intercept = fit_logistic(inputs, labels, weights, _SLIGHT)
     need = _logistic(inputs[: len(found)] @ np.array([share, slope]) + intercept)
     weight, bias = fit_logistic(x, y, w, _RIDGE)
     ranker = replace(
@@ -236,10 +239,10 @@ def _rescale_need(
 ) -> tuple[Ranker, list[float]]:
     """The ranker's own judgement of need, its log odds stretched and shifted to fit."""
     pairs = zip(outputs, found, strict=True)
-    odds = np.array([np.log(n / (1 - n)) for n in (ranker.need(o, e.vector) for o, e in pairs)])
+    odds = np.array([ranker.need_odds(o, e.vector) for o, e in pairs])
     weights = np.array([e.weight for e in found])
     labels = np.array(needed, dtype=np.float64)
-    (stretch,), shift = fit_logistic(odds[:, None], labels, weights, ridge=1e-3)
+    (stretch,), shift = fit_logistic(odds[:, None], labels, weights, _SLIGHT)
     ranker = replace(
         ranker,
         probe=(stretch * ranker.probe).astype(np.float32),
