@@ -22,7 +22,7 @@ def make_ranker(seed=0, **fields):
     }
     arrays = {name: np.asarray(v, dtype=np.float32) for name, v in values.items()}
     numbers = {"slope": 1.5, "intercept": -2.0, "need_slope": 0.8, "need_intercept": 0.5}
-    return Ranker(**{**arrays, **numbers, "include": 0.3, **fields})
+    return Ranker(**{**arrays, **numbers, "share": 0.3, **fields})
 
 
 def test_it_computes_one_hidden_layer():

@@ -26,7 +26,7 @@ def ranked_encoder(**fields):
         probe=np.zeros(32, dtype=np.float32),
         need_slope=10.0,
         need_intercept=-2.0,
-        include=0.5,
+        share=0.5,
     )
     encoder = HashEncoder()
     encoder.profile = replace(encoder.profile, ranker=ranker.to_json(), **fields)

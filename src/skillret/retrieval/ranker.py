@@ -27,7 +27,7 @@ __all__ = ["Ranker"]
 Float64: TypeAlias = "NDArray[np.float64]"
 
 _ARRAYS = ("mean", "scale", "hidden", "hidden_bias", "output", "probe")
-_NUMBERS = ("slope", "intercept", "need_slope", "need_intercept", "include")
+_NUMBERS = ("slope", "intercept", "need_slope", "need_intercept", "share")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Ranker:
         probe: Weight of the request's vector in the log odds that a skill is needed, `(dim,)`.
         need_slope: Weight of the best output there.
         need_intercept: Added there.
-        include: Smallest probability of a skill in a selection, given that one is needed.
+        share: Of the best skill's probability that another one in a selection has at least.
     """
 
     mean: Float32
@@ -58,7 +58,7 @@ class Ranker:
     probe: Float32
     need_slope: float
     need_intercept: float
-    include: float
+    share: float
 
     def probabilities(self, outputs: Float64) -> Float64:
         """Probability that each candidate is needed if any is, `(m,)`, from their outputs."""

@@ -31,8 +31,7 @@ __all__ = ["MAX_QUERY_CHARACTERS", "Retriever", "clean_query"]
 
 MAX_QUERY_CHARACTERS = 100_000  # the rest of a longer request is not read
 _MAX_SENTENCES = 64  # explained of one request
-_SELECTED = 5  # at most
-_SELECTED_SHARE = 0.6  # of the best hit's score
+_SHARE = 0.6  # of the best hit's score that another selected one has, without a ranker
 
 
 class Retriever:
@@ -167,14 +166,12 @@ class Retriever:
         self, hits: Sequence[Hit], vectors: Float32, need: float | None, limit: int
     ) -> list[int]:
         threshold, ranker = self.encoder.profile.threshold or 0.0, self._scorer.ranker
-        if ranker is None or need is None:
-            if max((h.dense or 0.0 for h in hits), default=0.0) < threshold:
-                return []
-            floor = _SELECTED_SHARE * max((h.score for h in hits), default=0.0)
-            return choose([h.score for h in hits], vectors, floor, min(limit, _SELECTED))
+        if need is None:
+            need = max((h.dense or 0.0 for h in hits), default=0.0)
         if need < threshold:
             return []
-        return choose([h.score / need for h in hits], vectors, ranker.include, limit)
+        share = _SHARE if ranker is None else ranker.share
+        return choose([h.score for h in hits], vectors, share, limit)
 
     def _find(self, query: str, k: int, mode: Mode, explain: bool) -> _Found:
         text = clean_query(query)

@@ -14,19 +14,21 @@ SAME = 0.93
 
 
 def choose(
-    likely: Sequence[float], vectors: Float32, include: float, limit: int = MAX_SELECTED
+    likely: Sequence[float], vectors: Float32, share: float, limit: int = MAX_SELECTED
 ) -> list[int]:
     """Positions of the selected skills among ranked ones, best first.
 
     Args:
-        likely: Probability that each ranked skill is needed, best first.
+        likely: Probability that each ranked skill is needed, or any other score, best first.
         vectors: Their vectors, float32 `(m, dim)`, rows of unit length.
-        include: The best one is joined by those that reach this.
+        share: The best one is joined by those that reach this share of its probability. On dev a
+            share does better than a fixed probability: where a request needs several skills, each
+            of them is less sure.
         limit: How many at most.
     """
     chosen: list[int] = []
     for position, p in enumerate(likely):
-        if len(chosen) == limit or (chosen and p < include):
+        if len(chosen) == limit or (chosen and p < share * likely[0]):
             break
         if chosen and float((vectors[chosen] @ vectors[position]).max()) >= SAME:
             continue

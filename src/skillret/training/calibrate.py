@@ -44,9 +44,10 @@ _LEAST_RANKER = 500  # and a ranker
 _SEEDS = 3  # rankers that are averaged into one
 _SMALL = ((300, 1), (60, 2))  # size and seed of the smaller libraries a ranker is fitted on too
 _STRANGE = 100  # skills of a library where requests for absent skills are needless ones
+_SMALL_WEIGHT = 0.25  # of their requests when need is judged
 _RIDGE = 1.0  # of the probe, on unit vectors
 _SLIGHT = 1e-3  # keeps a curve finite where no request is in doubt
-_INCLUDE = np.linspace(0.02, 0.9, 89)
+_SHARES = np.linspace(0.05, 0.95, 37)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +151,8 @@ def calibrate(
     else:
         ranker, need = _rescale_need(ranker, found, outputs, needed)
     judged = [_Judged(e, p, n) for e, p, n in zip(found, likely, need, strict=True)]
-    threshold, include = _thresholds(pool, judged, encoder.profile.threshold)
-    ranker = replace(ranker, include=include)
+    threshold, share = _thresholds(pool, judged, encoder.profile.threshold)
+    ranker = replace(ranker, share=share)
     measured = _Measured(pool, judged, encoder.profile.threshold)
     return Calibration(
         profile=replace(encoder.profile, ranker=ranker.to_json(), threshold=threshold),
@@ -217,15 +218,18 @@ def _fit_need(
         [[probes[e.query.id], o.max()] for e, o in zip(everything, outputs, strict=True)]
     )
     labels = np.array([float(e.labels.any() or e.missed > 0) for e in everything])
+    # Requests of smaller libraries sharpen the judgement of what is absent; those of the whole
+    # library are what is asked, and count four times.
     weights = np.array([e.weight for e in everything])
-    (share, slope), intercept = fit_logistic(inputs, labels, weights, _SLIGHT)
-    need = _logistic(inputs[: len(found)] @ np.array([share, slope]) + intercept)
+    weights[len(found) :] *= _SMALL_WEIGHT
+    (scale, slope), intercept = fit_logistic(inputs, labels, weights, _SLIGHT)
+    need = _logistic(inputs[: len(found)] @ np.array([scale, slope]) + intercept)
     weight, bias = fit_logistic(x, y, w, _RIDGE)
     ranker = replace(
         ranker,
-        probe=(share * weight).astype(np.float32),
+        probe=(scale * weight).astype(np.float32),
         need_slope=float(slope),
-        need_intercept=float(intercept + share * bias),
+        need_intercept=float(intercept + scale * bias),
     )
     return ranker, need.tolist()
 
@@ -277,20 +281,20 @@ def _logistic(x: Float64) -> Float64:
     return np.asarray(1 / (1 + np.exp(-np.clip(x, -60, 60))), dtype=np.float64)
 
 
-def _select(pool: Pool, e: Example, likely: Float64, include: float) -> list[int]:
+def _select(pool: Pool, e: Example, likely: Float64, share: float) -> list[int]:
     """Rows that would be selected for one request that needs a skill."""
     order = np.argsort(-likely, kind="stable")[: 2 * MAX_SELECTED]
     rows = e.rows[order]
-    positions = choose(likely[order].tolist(), pool.vectors[rows], include)
+    positions = choose(likely[order].tolist(), pool.vectors[rows], share)
     return [int(rows[p]) for p in positions]
 
 
 def _thresholds(
     pool: Pool, judged: Sequence[_Judged], stored: float | None
 ) -> tuple[float | None, float]:
-    """Threshold of need, and the probability from which a skill joins a selection.
+    """Threshold of need, and the share of the best probability from which a skill is selected too.
 
-    The former turns away 95 % of the needless requests; the latter has the best mean F1 of the
+    The former turns away 95 % of the needless requests; the latter has the best mean F2 of the
     selected sets over the others, weighted by kind.
     """
     needless = [j.need for j in judged if not _gold(pool, j.example)]
@@ -299,12 +303,12 @@ def _thresholds(
         threshold = float(np.nextafter(np.quantile(needless, TURNED_AWAY, method="higher"), 1.0))
     needed = [j for j in judged if _gold(pool, j.example)]
     best = (-1.0, 0.5)
-    for include in _INCLUDE.tolist():
+    for share in _SHARES.tolist():
         total = 0.0
         for j in needed:
-            chosen = _select(pool, j.example, j.likely, include)
-            total += j.example.weight * _f1(chosen, _gold(pool, j.example))
-        best = max(best, (total, include))
+            chosen = _select(pool, j.example, j.likely, share)
+            total += j.example.weight * _f2(chosen, _gold(pool, j.example))
+        best = max(best, (total, share))
     return threshold, best[1]
 
 
@@ -312,7 +316,7 @@ def _gold(pool: Pool, e: Example) -> frozenset[int]:
     return pool.gold.get(e.query.id, frozenset())
 
 
-def _f1(chosen: Sequence[int], gold: frozenset[int]) -> float:
+def _f2(chosen: Sequence[int], gold: frozenset[int]) -> float:
     return 2 * len(gold.intersection(chosen)) / (len(chosen) + len(gold))
 
 
@@ -327,10 +331,10 @@ class _Measured:
         self._included: dict[str, list[int]] = {}
         for fold in range(FOLDS):
             others = [j for j in judged if j.example.fold != fold]
-            threshold, include = _thresholds(pool, others, stored) if others else (stored, 0.5)
+            threshold, share = _thresholds(pool, others, stored) if others else (stored, 0.5)
             for j in judged:
                 if j.example.fold == fold:
-                    rows = _select(pool, j.example, j.likely, include)
+                    rows = _select(pool, j.example, j.likely, share)
                     self._included[j.example.query.id] = rows
                     self._chosen[j.example.query.id] = rows if j.need >= (threshold or 0) else []
 

@@ -226,7 +226,7 @@ def fit_ranker(found: Sequence[Example], seed: int = 0) -> Ranker:
         probe=np.zeros_like(found[0].vector),
         need_slope=1.0,
         need_intercept=float(intercept[0]),
-        include=0.5,
+        share=0.5,
     )
 
 

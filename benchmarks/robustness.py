@@ -1,0 +1,138 @@
+"""Robustness on dev: what odd requests and odd skills cost, as NDCG@10 of the packaged hybrid.
+
+    python benchmarks/robustness.py --dataset ../shared/data/openskillret --split dev
+
+Requests are damaged one way at a time, with a fixed seed; then skills are. The last table stuffs
+the description of skills that a request does not need with the commonest words of all requests, or
+with the words of that very request, and tells how often that carries them into its top 5.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from skillret import load_encoder
+from skillret.encoders import Encoder
+from skillret.evaluation.datasets import Dataset, load_dataset
+from skillret.evaluation.metrics import measure
+from skillret.evaluation.runs import order
+from skillret.evaluation.significance import bootstrap_interval
+from skillret.evaluation.systems import make_run, score_requests
+from skillret.index.lexical import STOP_WORDS
+
+NOISE = (
+    "The weather was better than the forecast said and the train was late again. My neighbour is"
+    " painting the fence and the whole street smells of it. We had soup for lunch. The meeting took"
+    " longer than anyone wanted and nobody wrote anything down. There is a new plant in the office."
+    " I slept badly, the dog barked at every car. Somebody should water the flowers. The lift is out"
+    " of order until Thursday. My sister visits next month and brings the children. The coffee"
+    " machine blinks and nobody knows why. I found an old photo of the house. The bakery around the"
+    " corner closes earlier now. It is my turn to bring cake. The bus driver waved. I read half a"
+    " book on Sunday and forgot the title. The radio played the same song twice. We might go to the"
+    " lake if it stays warm. The keys were in the other coat. He said he would call back and did not."
+)
+FOREIGN = " Bitte so schnell wie möglich, das ist für morgen früh sehr wichtig, vielen Dank im Voraus."
+
+
+def typos(text: str, draw: random.Random) -> str:
+    """Two letters swapped in every fourth word of four letters and more."""
+
+    def swap(match: re.Match[str]) -> str:
+        word = match[0]
+        if draw.random() > 0.25:
+            return word
+        i = draw.randrange(1, len(word) - 2)
+        return word[:i] + word[i + 1] + word[i] + word[i + 2 :]
+
+    return re.sub(r"[A-Za-z]{4,}", swap, text)
+
+
+def ndcg(data: Dataset, encoder: Encoder) -> dict[str, float]:
+    run, _ = make_run(data, "hybrid", encoder)
+    return {q: m["ndcg@10"] for q, m in measure(order(run), data.qrels, (10,)).items()}
+
+
+def show(name: str, found: dict[str, float], plain: dict[str, float]) -> None:
+    difference = np.array([found[q] - plain[q] for q in plain])
+    low, high = bootstrap_interval(difference)
+    mean = np.mean(list(found.values()))
+    print(f"| {name} | {mean:.4f} | {difference.mean():+.4f} | {low:+.4f} .. {high:+.4f} |", flush=True)
+
+
+def stuffing(data: Dataset, encoder: Encoder, limit: int) -> None:
+    """How far a stuffed description lifts a skill that the request does not need."""
+    words = Counter(
+        w for q in data.queries for w in re.findall(r"[a-z]{3,}", q.text.lower()) if w not in STOP_WORDS
+    )
+    common = " ".join(w for w, _ in words.most_common(80))
+    draw = random.Random(0)
+    asked = draw.sample(list(data.queries), min(limit, len(data.queries)))
+    print("\n| a skill ranked 100 or worse, its description stuffed with | median rank | in the top 5 |")
+    print("|---|---:|---:|")
+    before: list[int] = []
+    victims: list[tuple[str, int]] = []
+    ranked = score_requests(data.skills, "hybrid", encoder, [(q.id, q.text) for q in asked])
+    for query_id, scores, _ in ranked:
+        rows = np.argsort(-scores, kind="stable")
+        place = draw.randrange(100, len(rows))
+        victims.append((query_id, int(rows[place])))
+        before.append(place + 1)
+    print(f"| nothing | {np.median(before):.0f} | 0.0% |")
+    texts = {q.id: q.text for q in asked}
+    for name, stuffed in (
+        ("80 commonest words of all requests", lambda q: common),
+        ("the request itself", lambda q: texts[q]),
+        ("the request itself, ten times", lambda q: " ".join([texts[q]] * 10)),
+    ):
+        after = []
+        for query_id, row in victims:
+            skill = replace(data.skills[row], description=stuffed(query_id)[:1024])
+            skills = [*data.skills[:row], skill, *data.skills[row + 1 :]]
+            vectors = encoder  # the corpus is cached by text: only the stuffed skill is new
+            ((_, scores, _),) = score_requests(
+                skills, "hybrid", vectors, [(query_id, texts[query_id])], cache=False
+            )
+            after.append(int((scores > scores[row]).sum()) + 1)
+        share = np.mean(np.array(after) <= 5)
+        print(f"| {name} | {np.median(after):.0f} | {share:.1%} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--dataset", default="../shared/data/openskillret")
+    parser.add_argument("--split", default="dev")
+    parser.add_argument("--model", default="default")
+    args = parser.parse_args()
+    data = load_dataset(args.dataset, args.split)
+    encoder = load_encoder(args.model)
+    plain = ndcg(data, encoder)
+    print(f"{args.dataset}, {args.split}, revision {data.revision}; {encoder.profile.name}\n")
+    print("| requests | NDCG@10 | difference | 95 % interval |\n|---|---:|---:|---:|")
+    show("as they are", plain, plain)
+    draw = random.Random(0)
+    damages: Sequence[tuple[str, Callable[[str], str]]] = (
+        ("typos in every fourth word", lambda t: typos(t, draw)),
+        ("in capitals", str.upper),
+        ("cut to ten words", lambda t: " ".join(t.split()[:10])),
+        ("200 words of small talk before", lambda t: f"{NOISE} {t}"),
+        ("200 words of small talk after", lambda t: f"{t} {NOISE}"),
+        ("a German sentence after", lambda t: t + FOREIGN),
+    )
+    for name, damage in damages:
+        queries = [replace(q, text=damage(q.text)) for q in data.queries]
+        show(name, ndcg(replace(data, queries=queries), encoder), plain)
+    print("\n| skills | NDCG@10 | difference | 95 % interval |\n|---|---:|---:|---:|")
+    for name, fields in (("without description", {"description": ""}), ("without body", {"body": ""})):
+        skills = [replace(s, **fields) for s in data.skills]
+        show(name, ndcg(replace(data, skills=skills), encoder), plain)
+
+
+if __name__ == "__main__":
+    main()
