@@ -23,22 +23,26 @@ from skillret.encoders import Encoder
 from skillret.evaluation.datasets import Dataset, load_dataset
 from skillret.evaluation.metrics import measure
 from skillret.evaluation.runs import order
-from skillret.evaluation.significance import bootstrap_interval
-from skillret.evaluation.systems import make_run, score_requests
-from skillret.index.lexical import STOP_WORDS
+from skillret.evaluation.significance import bootstrap_mean
+from skillret.evaluation.systems import encode_corpus, make_run
+from skillret.index.lexical import STOP_WORDS, LexicalIndex, write_lexical
+from skillret.retrieval.scoring import Scorer
+from skillret.skills import document_text
 
 NOISE = (
     "The weather was better than the forecast said and the train was late again. My neighbour is"
     " painting the fence and the whole street smells of it. We had soup for lunch. The meeting took"
     " longer than anyone wanted and nobody wrote anything down. There is a new plant in the office."
-    " I slept badly, the dog barked at every car. Somebody should water the flowers. The lift is out"
-    " of order until Thursday. My sister visits next month and brings the children. The coffee"
+    " I slept badly, the dog barked at every car. Somebody should water the flowers. The lift"
+    " is out of order until Thursday. My sister visits next month and brings the children. The coffee"
     " machine blinks and nobody knows why. I found an old photo of the house. The bakery around the"
-    " corner closes earlier now. It is my turn to bring cake. The bus driver waved. I read half a"
-    " book on Sunday and forgot the title. The radio played the same song twice. We might go to the"
-    " lake if it stays warm. The keys were in the other coat. He said he would call back and did not."
+    " corner closes earlier now. It is my turn to bring cake. The bus driver waved. I read half"
+    " a book on Sunday and forgot the title. The radio played the same song twice. We might go to the"
+    " lake if it stays warm. The keys were in my other coat. He said he would call and did not."
 )
-FOREIGN = " Bitte so schnell wie möglich, das ist für morgen früh sehr wichtig, vielen Dank im Voraus."
+FOREIGN = (
+    " Bitte so schnell wie möglich, das ist für morgen früh sehr wichtig, vielen Dank im Voraus."
+)
 
 
 def typos(text: str, draw: random.Random) -> str:
@@ -60,48 +64,54 @@ def ndcg(data: Dataset, encoder: Encoder) -> dict[str, float]:
 
 
 def show(name: str, found: dict[str, float], plain: dict[str, float]) -> None:
-    difference = np.array([found[q] - plain[q] for q in plain])
-    low, high = bootstrap_interval(difference)
+    (change,) = bootstrap_mean(np.array([[found[q] - plain[q]] for q in plain]))
     mean = np.mean(list(found.values()))
-    print(f"| {name} | {mean:.4f} | {difference.mean():+.4f} | {low:+.4f} .. {high:+.4f} |", flush=True)
-
-
-def stuffing(data: Dataset, encoder: Encoder, limit: int) -> None:
-    """How far a stuffed description lifts a skill that the request does not need."""
-    words = Counter(
-        w for q in data.queries for w in re.findall(r"[a-z]{3,}", q.text.lower()) if w not in STOP_WORDS
+    print(
+        f"| {name} | {mean:.4f} | {change.mean:+.4f} | {change.low:+.4f} .. {change.high:+.4f} |",
+        flush=True,
     )
-    common = " ".join(w for w, _ in words.most_common(80))
+
+
+def stuffing(data: Dataset, encoder: Encoder, count: int) -> None:
+    """How far a stuffed description lifts a skill that the request does not need."""
     draw = random.Random(0)
-    asked = draw.sample(list(data.queries), min(limit, len(data.queries)))
-    print("\n| a skill ranked 100 or worse, its description stuffed with | median rank | in the top 5 |")
+    words = Counter(
+        word
+        for query in data.queries
+        for word in re.findall(r"[a-z]{3,}", query.text.lower())
+        if word not in STOP_WORDS
+    )
+    common = " ".join(word for word, _ in words.most_common(80))
+    vectors = np.array(encode_corpus(data.skills, encoder))
+    scorer = Scorer(encoder)
+
+    def rank_of(row: int, text: str, description: str | None) -> int:
+        skills, own = list(data.skills), vectors[row].copy()
+        if description is not None:
+            skills[row] = replace(skills[row], description=description[:1024])
+            document = document_text(skills[row], encoder.profile.template)
+            vectors[row] = encoder.encode_documents([document])[0]
+        lexical = LexicalIndex(write_lexical(None, enumerate(skills)))
+        total = scorer.score(text, "hybrid", vectors, lexical).total
+        vectors[row] = own
+        return int((total > total[row]).sum()) + 1
+
+    cases = []
+    for query in draw.sample(list(data.queries), min(count, len(data.queries))):
+        row = draw.randrange(len(data.skills))
+        if data.skills[row].id not in data.qrels[query.id]:
+            cases.append((query.text, row))
+    print(f"\n| a random skill's description, {len(cases)} cases | median rank | in the top 5 |")
     print("|---|---:|---:|")
-    before: list[int] = []
-    victims: list[tuple[str, int]] = []
-    ranked = score_requests(data.skills, "hybrid", encoder, [(q.id, q.text) for q in asked])
-    for query_id, scores, _ in ranked:
-        rows = np.argsort(-scores, kind="stable")
-        place = draw.randrange(100, len(rows))
-        victims.append((query_id, int(rows[place])))
-        before.append(place + 1)
-    print(f"| nothing | {np.median(before):.0f} | 0.0% |")
-    texts = {q.id: q.text for q in asked}
-    for name, stuffed in (
-        ("80 commonest words of all requests", lambda q: common),
-        ("the request itself", lambda q: texts[q]),
-        ("the request itself, ten times", lambda q: " ".join([texts[q]] * 10)),
-    ):
-        after = []
-        for query_id, row in victims:
-            skill = replace(data.skills[row], description=stuffed(query_id)[:1024])
-            skills = [*data.skills[:row], skill, *data.skills[row + 1 :]]
-            vectors = encoder  # the corpus is cached by text: only the stuffed skill is new
-            ((_, scores, _),) = score_requests(
-                skills, "hybrid", vectors, [(query_id, texts[query_id])], cache=False
-            )
-            after.append(int((scores > scores[row]).sum()) + 1)
-        share = np.mean(np.array(after) <= 5)
-        print(f"| {name} | {np.median(after):.0f} | {share:.1%} |", flush=True)
+    ways: Sequence[tuple[str, Callable[[str], str | None]]] = (
+        ("as it is", lambda text: None),
+        ("the 80 commonest words of all requests", lambda text: common),
+        ("the request itself", lambda text: text),
+        ("the request itself, ten times", lambda text: " ".join([text] * 10)),
+    )
+    for name, stuffed in ways:
+        ranks = np.array([rank_of(row, text, stuffed(text)) for text, row in cases])
+        print(f"| {name} | {np.median(ranks):.0f} | {np.mean(ranks <= 5):.1%} |", flush=True)
 
 
 def main() -> None:
@@ -109,6 +119,7 @@ def main() -> None:
     parser.add_argument("--dataset", default="../shared/data/openskillret")
     parser.add_argument("--split", default="dev")
     parser.add_argument("--model", default="default")
+    parser.add_argument("--stuffed", type=int, default=40, help="skills to stuff")
     args = parser.parse_args()
     data = load_dataset(args.dataset, args.split)
     encoder = load_encoder(args.model)
@@ -129,9 +140,11 @@ def main() -> None:
         queries = [replace(q, text=damage(q.text)) for q in data.queries]
         show(name, ndcg(replace(data, queries=queries), encoder), plain)
     print("\n| skills | NDCG@10 | difference | 95 % interval |\n|---|---:|---:|---:|")
-    for name, fields in (("without description", {"description": ""}), ("without body", {"body": ""})):
+    missing = (("without description", {"description": ""}), ("without body", {"body": ""}))
+    for name, fields in missing:
         skills = [replace(s, **fields) for s in data.skills]
         show(name, ndcg(replace(data, skills=skills), encoder), plain)
+    stuffing(data, encoder, args.stuffed)
 
 
 if __name__ == "__main__":
