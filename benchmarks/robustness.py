@@ -34,10 +34,10 @@ NOISE = (
     " painting the fence and the whole street smells of it. We had soup for lunch. The meeting took"
     " longer than anyone wanted and nobody wrote anything down. There is a new plant in the office."
     " I slept badly, the dog barked at every car. Somebody should water the flowers. The lift"
-    " is out of order until Thursday. My sister visits next month and brings the children. The coffee"
+    " is out of order until Thursday. My sister visits next month and brings the kids. The coffee"
     " machine blinks and nobody knows why. I found an old photo of the house. The bakery around the"
     " corner closes earlier now. It is my turn to bring cake. The bus driver waved. I read half"
-    " a book on Sunday and forgot the title. The radio played the same song twice. We might go to the"
+    " a book on Sunday and forgot the title. The radio played one song twice. We might go to the"
     " lake if it stays warm. The keys were in my other coat. He said he would call and did not."
 )
 FOREIGN = (

@@ -87,14 +87,15 @@ def test_a_second_evaluation_encodes_only_queries(dataset, encoder, monkeypatch)
         searched=lambda *s: steps.append(("query", *s)),
     )
     assert steps[0] == ("skill", 4, 4)
-    assert steps[-1] == ("query", 3, 3)
+    assert steps[-1] == ("query", 5, 5)  # with the requests that need no skill
     again = HashEncoder()
     queries = []
     encode = again.encode_queries
     monkeypatch.setattr(again, "encode_queries", lambda t: queries.extend(t) or encode(t))
     second = evaluate(str(dataset), split="dev", model=again)
     assert again.encoded == []
-    assert len(queries) == 3 + 2  # with the requests that need no skill
+    assert len(queries) == 5
+    assert set(second.run) == {"q1", "q2", "q3"}
     assert second.metrics == first.metrics
 
 

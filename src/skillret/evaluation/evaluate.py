@@ -112,7 +112,7 @@ def evaluate(
         allow_missing: Drop gold labels whose skill is not in the corpus.
         trust_remote_code: Run Python code that a model brings along.
         progress: Called with the documents encoded so far and in all.
-        searched: Called with the queries searched so far and in all.
+        searched: Called with the requests searched so far and in all.
 
     Raises:
         DatasetError: If the data set cannot be used.
@@ -137,13 +137,16 @@ def evaluate(
         if need is None and mode == "hybrid" and Scorer(model).ranker is not None:
             need = probability_of_need
         search = partial(make_run, dataset, mode, model, depth=depth, progress=progress)
-    run, best = search(searched=searched)
+    # All requests in one go, since each call would make the BM25 index anew.
+    texts = [(q.id, q.text) for q in dataset.queries]
+    needless = {f"\0negative-{n}": q.text for n, q in enumerate(dataset.negatives)}
+    run, best = search(texts=[*texts, *needless.items()], searched=searched)
     abstention = None
-    if dataset.negatives:
-        texts = [(f"negative-{n}", q.text) for n, q in enumerate(dataset.negatives)]
+    if needless:
+        without = {id_: run.pop(id_) for id_ in needless}
+        largest = {id_: best.pop(id_) for id_ in needless}
         need = need or largest_similarity
-        needless = need(mode, *search(texts=texts))
-        abstention = measure_abstention(need(mode, run, best), needless)
+        abstention = measure_abstention(need(mode, run, best), need(mode, without, largest))
     return score(dataset, run, mode, name, cuts, group_by, abstention)
 
 
