@@ -1,0 +1,133 @@
+"""What each ingredient of the default retriever brings on dev: prints a Markdown table.
+
+    python benchmarks/ablation.py ../shared/data/openskillret --split dev \
+        --encoder base=FOLDER --encoder stage-1=FOLDER --encoder default=default
+
+Rankers are scored out of fold. Intervals are of the paired difference to the row named last,
+from 2,000 bootstrap samples of the requests. Never run this on a split that is reported as a test.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from statistics import mean
+
+import numpy as np
+
+from skillret import load_encoder
+from skillret.encoders import Encoder
+from skillret.evaluation.datasets import Dataset, load_dataset
+from skillret.evaluation.metrics import measure
+from skillret.evaluation.runs import order
+from skillret.evaluation.significance import bootstrap_mean
+from skillret.evaluation.systems import encode_corpus, make_run
+from skillret.retrieval.features import FEATURES
+from skillret.training.rank import Example, Pool, cross_fit, examples, fold_numbers, subpools
+from skillret.types import Mode
+
+Scores = dict[str, dict[str, float]]  # metric by query
+SENTENCES = tuple(i for i, name in enumerate(FEATURES) if name.startswith("sentence"))
+
+
+class Table:
+    """Rows of NDCG@10 over all and by kind, Completeness@10 of requests for several skills."""
+
+    def __init__(self, data: Dataset) -> None:
+        self._data = data
+        self._kinds = sorted({str(q.extra.get("kind")) for q in data.queries})
+        self._rows: dict[str, Scores] = {}
+        heads = ["all", *self._kinds, "Completeness@10, k > 1", "against", "difference"]
+        print("| system | " + " | ".join(heads) + " |\n|---|" + "---:|" * len(heads))
+
+    def run(self, name: str, run: dict[str, list[str]], against: str = "") -> None:
+        per_query = measure(run, self._data.qrels, (10,))
+        self._rows[name] = per_query
+        kinds: dict[str, list[float]] = {}
+        several = []
+        for query in self._data.queries:
+            found = per_query[query.id]
+            kinds.setdefault(str(query.extra.get("kind")), []).append(found["ndcg@10"])
+            if len(self._data.qrels[query.id]) > 1:
+                several.append(found["completeness@10"])
+        cells = [mean(m["ndcg@10"] for m in per_query.values())]
+        cells += [mean(kinds[k]) for k in self._kinds] + [mean(several)]
+        difference = ""
+        if against:
+            other = self._rows[against]
+            change = [[per_query[q]["ndcg@10"] - other[q]["ndcg@10"]] for q in per_query]
+            (i,) = bootstrap_mean(np.array(change))
+            difference = f"{i.mean:+.4f} [{i.low:+.4f}, {i.high:+.4f}]"
+        values = " | ".join(f"{c:.4f}" for c in cells)
+        print(f"| {name} | {values} | {against} | {difference} |", flush=True)
+
+    def system(self, name: str, mode: Mode, encoder: Encoder, against: str = "") -> None:
+        self.run(name, order(make_run(self._data, mode, encoder)[0]), against)
+
+
+def without_ranker(encoder: Encoder, weight: float) -> Encoder:
+    encoder.profile = replace(encoder.profile, ranker=None, dense_weight=weight)  # type: ignore[misc]
+    return encoder
+
+
+def ranked(pool: Pool, found: Sequence[Example], extra: Sequence[Example]) -> dict[str, list[str]]:
+    outputs = cross_fit(found, extra)
+    run = {}
+    for e, scores in zip(found, outputs, strict=False):
+        rows = e.rows[np.argsort(-scores, kind="stable")[:20]]
+        if e.query.id in pool.gold:
+            run[e.query.id] = [pool.skills[row].id for row in rows]
+    return run
+
+
+def rankers(table: Table, data: Dataset, name: str, encoder: Encoder) -> None:
+    place = {s.id: i for i, s in enumerate(data.skills)}
+    gold = {q: frozenset(place[s] for s in found) for q, found in data.qrels.items()}
+    negatives = [replace(q, id=f"negative-{q.id}", extra={"kind": "-"}) for q in data.negatives]
+    queries = [*data.queries, *negatives]
+    pool = Pool(data.skills, encode_corpus(data.skills, encoder), queries, gold)
+    folds = fold_numbers(queries, gold)
+    found = list(examples(pool, encoder, folds))
+    plain = [replace(e, features=_blank(e.features, SENTENCES)) for e in found]
+    table.run(f"{name}, ranker on the whole request", ranked(pool, plain, ()), f"{name}, fused")
+    whole = f"{name}, ranker, sentences too"
+    table.run(whole, ranked(pool, found, ()), f"{name}, ranker on the whole request")
+    extra = [
+        e
+        for size, seed in ((300, 1), (60, 2))
+        for part in subpools(pool, size, seed, absent=size < 100)
+        for e in examples(part, encoder, folds)
+    ]
+    table.run(f"{name}, ranker, small libraries too", ranked(pool, found, extra), whole)
+
+
+def _blank(features: np.ndarray, columns: Sequence[int]) -> np.ndarray:
+    out = features.copy()
+    out[:, list(columns)] = 0.0
+    return out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("dataset", nargs="?", default="../shared/data/openskillret")
+    parser.add_argument("--split", default="dev")
+    parser.add_argument("--encoder", action="append", required=True, metavar="NAME=MODEL")
+    args = parser.parse_args()
+    data = load_dataset(args.dataset, args.split)
+    table = Table(data)
+    before = ""
+    for number, pair in enumerate(args.encoder):
+        name, _, model = pair.partition("=")
+        if not number:
+            table.system("BM25", "lexical", load_encoder(model))
+        table.system(f"{name}, alone", "dense", load_encoder(model), before and f"{before}, alone")
+        for weight in (0.25, 0.35, 0.45):
+            fused = f"{name}, fused" if weight == 0.35 else f"{name}, fused, dense x {weight}"
+            table.system(fused, "hybrid", without_ranker(load_encoder(model), weight), "BM25")
+        before = name
+    rankers(table, data, name, load_encoder(model))
+
+
+if __name__ == "__main__":
+    main()
