@@ -3,6 +3,7 @@
 import hashlib
 import os
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,13 @@ settings.register_profile("skillret", deadline=None)
 settings.load_profile("skillret")
 
 
+@cache
+def _word_vector(word: str, dim: int):
+    seed = hashlib.sha256(word.encode()).digest()[:8]
+    generator = np.random.default_rng(int.from_bytes(seed, "little"))
+    return generator.standard_normal(dim, dtype=np.float32)
+
+
 class HashEncoder:
     """Deterministic vectors from word hashes: shared words make texts similar. Counts its work."""
 
@@ -31,9 +39,7 @@ class HashEncoder:
         out = np.zeros((len(texts), self.profile.dim), dtype=np.float32)
         for row, text in enumerate(texts):
             for word in [*text.lower().split(), "constant"]:
-                seed = hashlib.sha256((self.profile.name + word).encode()).digest()[:8]
-                generator = np.random.default_rng(int.from_bytes(seed, "little"))
-                out[row] += generator.standard_normal(self.profile.dim, dtype=np.float32)
+                out[row] += _word_vector(self.profile.name + word, self.profile.dim)
         return out / np.linalg.norm(out, axis=1, keepdims=True)
 
     def encode_queries(self, texts):

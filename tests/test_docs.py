@@ -53,6 +53,14 @@ def test_the_examples_run(capsys):
         assert "scanned-pdf-to-spreadsheet" in out
 
 
+def test_the_first_command_answers_in_the_checkout_on_an_empty_home(capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    if not (ROOT / ".agents" / "skills").is_dir():
+        pytest.skip("a checkout without symbolic links")
+    assert main(["search", "turn this scanned PDF into a spreadsheet", "-k", "1"]) == 0
+    assert "scanned-pdf-to-spreadsheet" in capsys.readouterr().out
+
+
 def test_links_lead_somewhere():
     for file in FILES:
         for target in re.findall(r"\]\(([^)#]+)\)", file.read_text(encoding="utf-8")):

@@ -1,9 +1,11 @@
 import gzip
 import json
+import os
 import signal
 import subprocess
 import sys
 import textwrap
+from contextlib import ExitStack
 
 import pytest
 from tests.cli.test_search import fails, run
@@ -79,13 +81,71 @@ def test_a_data_set_is_indexed_under_its_own_ids(dataset, tmp_path, capsys):
     assert (json.loads(out)["split"], json.loads(out)["up_to_date"]) == ("train", True)
 
 
+def test_an_index_of_a_data_set_has_a_file_of_its_own(dataset, capsys):
+    source = ("--dataset", str(dataset), "--split", "train")
+    assert "run `skillret index build`" in fails(capsys, "index", "status", *source)
+    status, out, err = run(capsys, "index", "build", *source)
+    assert (status, out) == (0, "")
+    built, hint = err.splitlines()
+    path = built.split()[2]
+    assert hint == f'skillret: search it with: skillret search "..." --index {path}'
+    _, out, _ = run(capsys, "search", "crashing pods", "--index", path, "-k", "1")
+    assert "kubernetes-debugging" in out
+    _, out, _ = run(capsys, "index", "status", *source, "--json")
+    assert json.loads(out)["index"] == path
+    _, out, _ = run(capsys, "index", "list", *source)
+    assert "meal-planner\tmeal-planner\thttps://example.org/meal-planner" in out.splitlines()
+    with gzip.open(dataset / "data" / "skills" / "train.jsonl.gz", "at") as file:
+        file.write('{"id": "new", "name": "new", "skill_md": "Something new."}\n')
+    _, _, err = run(capsys, "index", "status", *source)
+    assert "data set has changed" in err
+    _, _, err = run(capsys, "index", "update", *source)
+    assert "5 skills, 1 added" in err
+    _, _, err = run(capsys, "index", "remove", "new", *source)
+    assert "removed 1 skills" in err
+    assert "run `skillret index build`" in fails(
+        capsys, "index", "list", *source[:2], "--split", "x"
+    )
+
+
+def test_sources_that_contradict_each_other_are_refused(dataset, library, tmp_path, capsys):
+    lib, data = ("--library", str(library)), ("--dataset", str(dataset))
+    assert "not both" in fails(capsys, "index", "build", *lib, *data)
+    assert "--dataset DIR as well" in fails(capsys, "index", "build", *lib, "--split", "dev")
+    for action in ("update", "status", "list"):
+        for source in (lib, data):
+            line = fails(capsys, "index", action, "--index", "i.db", *source)
+            assert "give either --index or" in line
+
+
+def test_rows_that_are_no_unicode_are_mended_and_bombs_refused(dataset, tmp_path, capsys):
+    index = ("--index", str(tmp_path / "i.db"))
+    file = dataset / "data" / "skills" / "train.jsonl"
+    (dataset / "data" / "skills" / "train.jsonl.gz").unlink()
+    file.write_text(
+        '{"id": "a\\ud800", "name": "\\ud83c\\udf89", "skill_md": "half \\udc00"}\n'
+        '{"id": "b\\u001b[2J\\n", "name": "x\\u0000", "skill_md": "y"}\n'
+    )
+    status, _, _ = run(capsys, "index", "build", "--dataset", str(dataset), *index)
+    assert status == 0
+    _, out, _ = run(capsys, "index", "list", *index, "--json")
+    assert [(s["id"], s["name"]) for s in json.loads(out)] == [("b\x1b[2J\n", "x\0"), ("a?", "🎉")]
+    _, out, _ = run(capsys, "index", "list", *index)
+    assert not {"\x1b", "\0"} & set(out)
+    assert len(out.splitlines()) == 2
+    file.write_text('{"id": "a", "name": ' + "[" * 100_000 + "]" * 100_000 + "}\n")
+    line = fails(capsys, "index", "build", "--dataset", str(dataset), *index)
+    assert "line 1: not JSON (nested too deeply)" in line
+    file.write_text("")
+    assert "holds no skills" in fails(capsys, "index", "build", "--dataset", str(dataset), *index)
+
+
 def test_bad_data_sets_are_one_clear_line(dataset, tmp_path, capsys):
     build = ("index", "build", "--index", str(tmp_path / "i.db"), "--dataset")
     assert "no such data set folder" in fails(capsys, *build, str(tmp_path / "no"))
     assert "no data set in SkillRet layout" in fails(capsys, *build, str(tmp_path))
     line = fails(capsys, *build, str(dataset), "--split", "test")
     assert "no split 'test'; it has: train" in line
-    assert "needs --index FILE" in fails(capsys, "index", "build", "--dataset", str(dataset))
     file = dataset / "data" / "skills" / "train.jsonl.gz"
     file.write_bytes(file.read_bytes()[:-20])
     assert "is it complete?" in fails(capsys, *build, str(dataset))
@@ -125,6 +185,58 @@ def test_a_name_that_two_skills_have_needs_an_id(library, tmp_path, capsys):
     assert "names 2 skills, give an id: pdf-tables@" in line
 
 
+def test_a_path_that_is_no_unicode_is_refused(library, tmp_path, capsys):
+    index = ("--index", str(tmp_path / "caf\udce9.db"))
+    assert "is not UTF-8" in fails(capsys, "index", "build", "--library", str(library), *index)
+    assert list(tmp_path.glob("*.db*")) == []
+
+
+def test_a_model_that_cannot_be_loaded_leaves_no_file(library, tmp_path, capsys):
+    index = ("--index", str(tmp_path / "i.db"))
+    arguments = ("--library", str(library), *index, "--model", "./nowhere")
+    assert "no model folder" in fails(capsys, "index", "build", *arguments)
+    assert list(tmp_path.glob("i.db*")) == []
+
+
+def test_whoever_waits_for_another_writer_is_told_so(library, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("skillret.cli.index._PATIENCE", 0)
+    path = tmp_path / "i.db"
+    with Index.open(path, create=True) as other, ExitStack() as lock:
+        lock.enter_context(other.store.writing())
+        said = []
+
+        def note(message):
+            said.append(message)
+            lock.close()  # the other writer is done
+
+        monkeypatch.setattr("skillret.cli.index.note", note)
+        assert (
+            run(capsys, "index", "build", "--library", str(library), "--index", str(path))[0] == 0
+        )
+    assert said[0] == "another process is writing this index; waiting for it"
+    assert "4 encoded" in said[1]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="terminals of POSIX")
+def test_progress_is_shown_on_a_terminal_and_only_there(library, tmp_path):
+    import pty
+
+    command = [sys.executable, "-m", "skillret", "index", "build", "--library", str(library)]
+    ours, theirs = pty.openpty()
+    subprocess.run([*command, "--index", tmp_path / "a.db"], stderr=theirs, cwd=ROOT, check=True)
+    shown = os.read(ours, 100_000).decode()
+    for end in (ours, theirs):
+        os.close(end)
+    assert "encoding:   0%" in shown
+    assert "0/4" in shown
+    assert "built " in shown
+    out = subprocess.run(
+        [*command, "--index", tmp_path / "b.db"], capture_output=True, text=True, cwd=ROOT
+    )
+    assert "encoding" not in out.stderr
+    assert len(out.stderr.splitlines()) == 1
+
+
 _SLOW_BUILD = """
     import sys, time
     import skillret.cli.index as module
@@ -145,7 +257,7 @@ _SLOW_BUILD = """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-def test_control_c_in_a_build_keeps_what_was_encoded(library, tmp_path):
+def test_control_c_in_a_build_keeps_what_was_encoded(library, tmp_path, capsys):
     path = tmp_path / "i.db"
     command = ["index", "build", "--library", str(library), "--index", str(path)]
     process = subprocess.Popen(
@@ -165,3 +277,9 @@ def test_control_c_in_a_build_keeps_what_was_encoded(library, tmp_path):
     ]
     with Index.open(path) as index:
         assert (index.info().skills, index.info().pending) == (0, 2)
+    for command in (("search", "pods"), ("index", "update")):
+        line = fails(capsys, *command, "--index", str(path))
+        assert "has not finished: wait for it, or run `skillret index build` again" in line
+    _, out, err = run(capsys, "index", "status", "--index", str(path))
+    assert "pending     2" in out
+    assert "has not finished" in err

@@ -92,6 +92,52 @@ def test_a_request_from_stdin(library, capsys, monkeypatch):
     assert "kubernetes-debugging" in out
 
 
+def test_stdin_is_read_up_to_the_limit_whatever_its_bytes(library):
+    code = (
+        "import sys; from skillret.cli import main\n"
+        "sys.stdin.reconfigure(encoding='utf-8', errors='strict')\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    arguments = ["search", "-", "--library", str(library), "-k", "1", "--json"]
+    process = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        input=b"pods \xff\xfe " + b"pods " * 1_000_000,
+        capture_output=True,
+        cwd=ROOT,
+    )
+    assert process.returncode == 0, process.stderr
+    document = json.loads(process.stdout)
+    assert document["query"].startswith("pods \N{REPLACEMENT CHARACTER}")
+    assert len(document["query"]) <= 100_000
+    assert document["hits"][0]["name"] == "kubernetes-debugging"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_any_encoding_of_stdout(library, encoding):
+    write_skill(library, "naive", "Pods — naïve 🎉 pods.")
+    for arguments in (["--json"], ["--explain"]):
+        process = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "skillret",
+                "search",
+                "pods 🎉",
+                "--library",
+                library,
+                *arguments,
+            ],
+            capture_output=True,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONIOENCODING": encoding},
+        )
+        assert process.returncode == 0, process.stderr
+        if arguments == ["--json"]:
+            document = json.loads(process.stdout.decode(encoding))
+            assert document["query"] == "pods 🎉"
+            assert any("🎉" in hit["description"] for hit in document["hits"])
+
+
 @pytest.mark.parametrize(
     "request_",
     ["word " * 20_000, "容器不断重启", "🎉🔥", "caf\udce9", "-- --", "'\";DROP TABLE skills"],
@@ -141,6 +187,7 @@ def test_bad_input_is_one_line_and_exit_1(library, tmp_path, capsys, monkeypatch
     assert "request is empty" in fails(capsys, "search", "  ", *lib)
     assert "no such folder" in fails(capsys, "search", "x", "--library", str(tmp_path / "no"))
     assert "no skills found" in fails(capsys, "search", "x")
+    assert "name of a folder is empty" in fails(capsys, "search", "x", "--library", "")
     assert "no index at" in fails(capsys, "search", "x", "--index", str(tmp_path / "no.db"))
     assert "no model folder" in fails(capsys, "search", "x", *lib, "--model", "./nowhere")
     file = tmp_path / "text.db"
@@ -202,6 +249,26 @@ def test_an_internal_error_is_one_line_too(capsys, monkeypatch):
 
     monkeypatch.setattr("skillret.cli.search.run", explode)
     assert "internal error: RecursionError: too deep and wide" in fails(capsys, "search", "x")
+
+
+def test_a_panic_of_a_rust_library_is_one_line_too(capsys, monkeypatch):
+    class PanicException(BaseException):
+        """As in pyo3: not an Exception."""
+
+    def panic(_):
+        raise PanicException("index out of bounds")
+
+    monkeypatch.setattr("skillret.cli.search.run", panic)
+    assert "PanicException: index out of bounds" in fails(capsys, "search", "x")
+
+
+def test_an_empty_index_says_that_it_is_empty(tmp_path, capsys, library):
+    path = _index(tmp_path, library)
+    names = ("pdf-tables", "kubernetes-debugging", "release-notes", "meal-planner")
+    run(capsys, "index", "remove", *names, "--index", str(path))
+    status, out, err = run(capsys, "search", "pods", "--index", str(path))
+    assert (status, out) == (0, "")
+    assert err == "skillret: this index holds no skills\n"
 
 
 def test_a_closed_pipe_is_no_error(library):

@@ -93,6 +93,16 @@ def test_two_skills_of_one_id_are_refused(tmp_path, encoder):
         index.update([make_skill("a"), make_skill("a")], encoder, sources=SOURCES)
 
 
+@pytest.mark.parametrize("field", ["id", "name", "description", "body", "path", "shadowed_by"])
+def test_half_a_character_is_refused_with_the_name_of_the_skill(tmp_path, encoder, field):
+    skill = replace(SKILLS[0], **{field: "pdf-\ud800"})
+    with (
+        Index.open(tmp_path / "i.db", create=True) as index,
+        pytest.raises(InputError, match=r"the skill 'pdf-.*lone surrogate"),
+    ):
+        index.update([skill, *SKILLS[1:]], encoder, sources=SOURCES)
+
+
 def test_vectors_of_two_encoders_never_mix(tmp_path, encoder):
     other = HashEncoder("other")
     with fill(tmp_path / "i.db", encoder=encoder) as index:
@@ -331,12 +341,14 @@ _AS_NOBODY = """
         try:
             index.update([make_skill("new")], HashEncoder(), sources=Sources(dataset="test"))
         except StoreError as e:
-            print(e)
+            print(e, flush=True)
+        sys.stdin.readline()
+        print(len(index.snapshot().table.keys))
 """
 
 
 @pytest.mark.parametrize("cache", [True, False])
-def test_a_read_only_index_is_searched_and_not_written(public, tmp_path, cache):
+def test_a_read_only_index_is_searched_and_not_written(public, tmp_path, encoder, cache):
     path = public / "i.db"
     fill(path).close()
     fill(tmp_path / "warm-up.db").close()
@@ -344,7 +356,7 @@ def test_a_read_only_index_is_searched_and_not_written(public, tmp_path, cache):
         shutil.rmtree(public / "i.db.cache")
     for file in [public, *public.rglob("*")]:
         file.chmod(0o555 if file.is_dir() else 0o444)
-    out = subprocess.run(
+    process = subprocess.Popen(
         [
             sys.executable,
             "-c",
@@ -352,15 +364,23 @@ def test_a_read_only_index_is_searched_and_not_written(public, tmp_path, cache):
             str(path),
             str(tmp_path / "warm-up.db"),
         ],
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         cwd=ROOT,
     )
-    public.chmod(0o755)
-    assert out.returncode == 0, out.stderr
-    first, second = out.stdout.splitlines()
-    assert first == "4 1"
-    assert "read-only" in second
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(2)]
+    # Meanwhile its owner writes it, which the reader has to notice by itself.
+    for file in [public, *public.rglob("*")]:
+        file.chmod(0o755 if file.is_dir() else 0o644)
+    fill(path, [*SKILLS, make_skill("new")], encoder).close()
+    out, err = process.communicate("\n")
+    assert process.returncode == 0, err
+    assert lines[0] == "4 1\n"
+    assert "read-only" in lines[1]
+    assert out == "5\n"
 
 
 _FULL = """
@@ -381,6 +401,43 @@ _FULL = """
     except StoreError as e:
         print("refused:", e)
 """
+
+
+_FULL_TO_READ = """
+    import resource, signal, sys
+    from tests.conftest import HashEncoder, make_skill
+    import skillret
+    from skillret.errors import StoreError
+    from skillret.index import Sources
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    with skillret.Retriever(skillret.Index.open(sys.argv[1]), HashEncoder()) as retriever:
+        print(len(retriever.search("pods", k=9, explain=True)))
+        try:
+            retriever.index.update([make_skill("x")], HashEncoder(), sources=Sources())
+        except StoreError as e:
+            print(e)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+@pytest.mark.parametrize("cache", [True, False])
+def test_on_a_full_disk_an_index_can_be_searched(tmp_path, cache):
+    pytest.importorskip("resource")
+    path = tmp_path / "i.db"
+    fill(path).close()
+    if not cache:
+        shutil.rmtree(tmp_path / "i.db.cache")
+    out = subprocess.run(
+        [sys.executable, "-B", "-c", textwrap.dedent(_FULL_TO_READ), str(path)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert out.returncode == 0, out.stderr
+    answers, refusal = out.stdout.splitlines()
+    assert answers == "4"
+    assert "the disk is full" in refusal
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")

@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 from tests.conftest import ROOT, SKILLS, HashEncoder, fill, write_skill
@@ -87,6 +88,22 @@ def test_an_explanation_names_words_and_the_sentence(retriever):
     assert dense.explanation.terms == ()
 
 
+def test_a_skill_removed_during_a_search_is_left_out(tmp_path, encoder, monkeypatch):
+    path = tmp_path / "i.db"
+    with (
+        Retriever(fill(path, encoder=encoder), encoder) as retriever,
+        Index.open(path) as other,
+    ):
+        snapshot = retriever.index.snapshot()
+        other.remove(["kubernetes-debugging"])
+        monkeypatch.setattr(retriever.index, "snapshot", lambda: snapshot)
+        hits = retriever.search("which pods crash? write release notes", k=4, explain=True)
+        assert sorted(names(hits)) == ["meal-planner", "pdf-tables", "release-notes"]
+        assert [h.rank for h in hits] == [1, 2, 3]
+        (notes,) = (h for h in hits if h.name == "release-notes")
+        assert {"release", "notes"} <= {t for t, _ in notes.explanation.terms}
+
+
 def test_equal_scores_come_in_the_order_of_the_index(tmp_path, encoder):
     from tests.conftest import make_skill
 
@@ -150,6 +167,38 @@ def test_open_builds_refreshes_and_says_so(library):
         assert retriever.search("my taxes", k=1)[0].name == "tax-return"
     assert len(said) == 1
     assert "5 skills, 1 added, 0 changed, 0 removed, 1 encoded" in said[0]
+    assert "skipped" not in said[0]
+
+
+def test_a_build_counts_what_was_odd(library):
+    said = []
+    (library / "broken").mkdir()
+    (library / "broken" / "SKILL.md").write_text("no front matter")
+    write_skill(library / "other", "pdf-tables", "Another.", "Another.")
+    Retriever.open(library=library, on_update=said.append).close()
+    assert "(1 skipped, 1 remarks: `skillret index build` lists them)" in said[1]
+
+
+def test_whoever_waits_for_another_build_is_told_so(library, monkeypatch):
+    from skillret import Library
+    from skillret.index import default_index_path
+
+    monkeypatch.setattr("skillret.retrieval.refresh._PATIENCE", 0)
+    said = []
+    with (
+        Index.open(default_index_path(Library.open(library), "default"), create=True) as other,
+        ExitStack() as lock,
+    ):
+        lock.enter_context(other.store.writing())
+
+        def tell(message):
+            said.append(message)
+            if "waiting" in message:
+                lock.close()  # the other build is done
+
+        with Retriever.open(library=library, on_update=tell) as retriever:
+            assert retriever.search("pods", k=1)[0].name == "kubernetes-debugging"
+    assert said[1] == "another process is writing this index; waiting for it"
 
 
 def test_open_without_any_skill_says_where_it_looked(tmp_path, monkeypatch):

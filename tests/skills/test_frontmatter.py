@@ -43,7 +43,24 @@ def test_scalars_stay_as_their_author_wrote_them():
 def test_an_unquoted_colon_is_repaired_with_a_remark():
     skill, notes = parsed("name: pdf-tools\ndescription: Use when: the user's PDF is scanned")
     assert skill.description == "Use when: the user's PDF is scanned"
-    assert any("not quoted" in n for n in notes)
+    assert any("needs quotes" in n for n in notes)
+
+
+@pytest.mark.parametrize(
+    ("value", "description"),
+    [
+        ("`pdftotext` for scans", "`pdftotext` for scans"),
+        ("@team skill: PDFs", "@team skill: PDFs"),
+        ("**Reads** PDFs: all", "**Reads** PDFs: all"),
+        ("[Beta] Reads PDFs", "[Beta] Reads PDFs"),
+        ('"Reads" PDFs', '"Reads" PDFs'),
+        ("Reads: PDFs\n  and: scans", "Reads: PDFs and: scans"),
+    ],
+)
+def test_other_values_that_need_quotes_are_repaired_too(value, description):
+    skill, _ = parsed(f'name: pdf-tools\nlicense: "MIT\n  or not"\ndescription: {value}')
+    assert skill.description == description
+    assert skill.extra == {"license": "MIT or not"}
 
 
 @pytest.mark.parametrize(
@@ -81,10 +98,11 @@ def test_a_list_for_a_name_falls_back_to_the_folder():
         (md("name: a\ndescription: [x]"), "no description"),
         (md("just text"), "no list of"),
         (md("- a\n- b"), "no list of"),
-        (md("name: 'open\ndescription: b"), "no valid YAML"),
+        (md("name: a\ndescription: b\nmetadata:\n  c: d: e"), "no valid YAML"),
         (md("name: a\n\tdescription: b: c"), "no valid YAML"),
         (md("? [a]\n: b"), "no valid YAML"),
-        (md("x: " + "[" * 60_000), "no valid YAML"),
+        (md("x: " + "[" * 60_000), "no description"),
+        (md("x:\n  - " + "[" * 60_000), "no valid YAML"),
         (md("x: " + "y" * 70_000), "longer than"),
         (md('a: &a ["x"]\nb: &b [*a, *a]\ndescription: [*b, *b]'), "aliases are not allowed"),
         (md("a: &a {x: y}\nb: {<<: [*a, *a]}\ndescription: d"), "aliases are not allowed"),
@@ -100,6 +118,11 @@ def test_a_huge_file_is_read_up_to_the_limit():
     assert skill is not None
     assert notes == ["only its first 1024 KiB are read"]
     assert len(skill.body.encode()) < MAX_FILE_BYTES
+
+
+def test_an_escaped_nul_is_dropped():
+    skill, _ = parsed('name: pdf-tools\ndescription: "Reads\\0 PDFs"')
+    assert skill.description == "Reads PDFs"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import os
+import shutil
 
 import pytest
 from tests.conftest import write_skill
@@ -33,6 +34,33 @@ def test_a_missing_root_and_a_file_as_root_are_refused(tmp_path):
     file.write_text("x")
     with pytest.raises(InputError, match="not a folder"):
         Library.open(file)
+
+
+def test_an_empty_name_is_no_folder():
+    with pytest.raises(InputError, match="name of a folder is empty"):
+        Library.open("")
+
+
+def test_a_current_folder_that_is_gone_is_one_clear_error(tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(InputError, match=r"usual places.*--library DIR"):
+        Library.open()
+
+
+def test_usual_places_behind_a_closed_door_count_as_absent(tmp_path, home, monkeypatch):
+    write_skill(tmp_path / ".claude" / "skills", "seen")
+    real = os.stat
+
+    def stat(path, **options):
+        if str(path).startswith((str(home), str(tmp_path / ".git"))):
+            raise PermissionError(13, "Permission denied")
+        return real(path, **options)
+
+    monkeypatch.setattr(os, "stat", stat)
+    assert [r.scope for r in default_roots(tmp_path, home)] == ["project"]
 
 
 def test_an_unreadable_folder_is_reported_and_an_unreadable_root_refused(library, monkeypatch):
@@ -89,6 +117,15 @@ def test_a_huge_skill_file_is_cut_with_a_remark(library):
 def test_a_link_loop_ends(library):
     (library / "pdf-tables" / "self").symlink_to(library, target_is_directory=True)
     (library / "loop").symlink_to(library / "loop")
+    assert len(Library.open(library)) == 4
+
+
+def test_what_is_no_plain_file_is_not_read(library):
+    (library / "a-folder" / "SKILL.md").mkdir(parents=True)
+    (library / "a-pipe").mkdir()
+    os.mkfifo(library / "a-pipe" / "SKILL.md")
+    (library / "a-device").mkdir()
+    (library / "a-device" / "SKILL.md").symlink_to("/dev/zero")
     assert len(Library.open(library)) == 4
 
 
@@ -167,10 +204,12 @@ def test_a_root_inside_another_is_read_once(library):
 
 
 def test_a_path_that_is_no_utf8_is_reported(library):
+    folder = library / os.fsdecode(b"caf\xe9")
     try:
-        write_skill(library, os.fsdecode(b"caf\xe9"))
-    except (OSError, UnicodeEncodeError):
+        folder.mkdir()
+    except OSError:
         pytest.skip("the file system wants UTF-8")
+    shutil.copy(library / "pdf-tables" / "SKILL.md", folder)
     found = Library.open(library)
     assert len(found) == 4
     assert "error: its path is not UTF-8; rename it" in notes(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -20,7 +21,9 @@ COMMANDS = {
     "evaluate": "measure retrieval on labelled requests",
     "data": "check or convert a data set of labelled requests",
     "compare": "tell whether two runs differ in truth or by chance",
+    "analyze": "look into what retrieval hangs on",
     "train": "train a retriever by a recipe",
+    "calibrate": "fit probabilities and thresholds on labelled requests",
     "export": "export a trained model to ONNX",
 }
 
@@ -52,6 +55,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; its exit status: 0 ok, 1 the input is at fault, 2 usage, 130 interrupted."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     command = next((a for a in arguments if not a.startswith("-")), None)
+    for stream in (sys.stdout, sys.stderr):
+        # A path need not be Unicode, and a terminal may know less than Unicode.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     args = build_parser(command if command in COMMANDS else None).parse_args(arguments)
     for setting in ("HF_HUB_VERBOSITY", "TRANSFORMERS_VERBOSITY"):
         os.environ.setdefault(setting, "error")  # our one line says it, theirs need not
@@ -68,7 +75,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of a pipe has seen enough; Python must not complain when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (Exception, RecursionError) as e:
+    except SystemExit:
+        raise
+    except BaseException as e:  # a panic in one of the Rust libraries is no Exception
         if os.environ.get("SKILLRET_DEBUG"):
             raise
         reason = " ".join(str(e).split())[:300]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -62,7 +63,9 @@ def note(message: str) -> None:
 
 def print_json(document: Any) -> None:
     """One JSON document on stdout and nothing else."""
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+    # Where stdout is no UTF-8, JSON's own escapes say the same.
+    ascii_only = not (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    sys.stdout.write(json.dumps(document, ensure_ascii=ascii_only, indent=2) + "\n")
 
 
 def printable(text: str) -> str:
@@ -95,7 +98,17 @@ def progress_bar(label: str, unit: str = "skill") -> Iterator[Callable[[int, int
         if bar is None:
             from tqdm import tqdm
 
-            bar = tqdm(total=total, desc=label, unit=unit, file=sys.stderr, leave=False)
+            # Some terminals say that they are 0 columns wide and 0 rows high; tqdm believes them.
+            columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80
+            bar = tqdm(
+                total=total,
+                desc=label,
+                unit=unit,
+                file=sys.stderr,
+                leave=False,
+                ncols=min(max(columns - 1, 40), 100),
+                nrows=24,
+            )
         bar.total = total
         bar.update(done - bar.n)
 

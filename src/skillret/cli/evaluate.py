@@ -11,6 +11,7 @@ from skillret.errors import InputError, SkillretError
 from skillret.evaluation.datasets import load_dataset
 from skillret.evaluation.evaluate import DEFAULT_GROUPS, Result, evaluate, score
 from skillret.evaluation.metrics import metric_names
+from skillret.evaluation.pages import prepare_folder
 from skillret.evaluation.runs import read_run, write_run
 from skillret.types import Mode
 
@@ -23,6 +24,7 @@ examples:
   skillret evaluate openskillret --split dev --lexical bm25s
   skillret evaluate .claude/skills
   skillret evaluate ThakiCloud/SKILLRET --split test --json result.json --run system.run
+  skillret evaluate openskillret --split dev --report report
   skillret evaluate openskillret --split dev --from-run system.run
 
 Equal scores keep the order in which the system returned them, in a run that of its ranks.
@@ -55,6 +57,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         " (default: kind, k)",
     )
     parser.add_argument("--json", metavar="FILE", help="write the result as JSON; - is stdout")
+    parser.add_argument(
+        "--report", metavar="DIR", help="write report.html and its figures into a folder"
+    )
     parser.add_argument("--run", metavar="FILE", help="write what was returned as a TREC run")
     parser.add_argument("--from-run", metavar="FILE", help="score this TREC run instead")
     parser.add_argument(
@@ -70,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--k takes whole numbers with commas, got {args.k!r}") from None
     metric_names(cuts)
     group_by = tuple(args.group or DEFAULT_GROUPS)
+    folder = prepare_folder(args.report) if args.report else None
     dataset = load_dataset(args.dataset, args.split, allow_missing=args.allow_missing)
     if args.from_run:
         file = Path(args.from_run)
@@ -95,6 +101,10 @@ def run(args: argparse.Namespace) -> int:
         note(remark)
     if args.run:
         write_run(result.run, Path(args.run), f"skillret-{result.mode}")
+    if folder is not None:
+        from skillret.evaluation.report import write_report
+
+        note(f"the report is {write_report(dataset, result, folder, cuts)}")
     if args.json == "-":
         print_json(result.to_json())
         return 0

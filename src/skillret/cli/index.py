@@ -5,17 +5,19 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from skillret.cli.common import add_model_arguments, note, print_json, printable, progress_bar
-from skillret.encoders import load_encoder
-from skillret.errors import InputError, StoreError
+from skillret.encoders import Encoder, load_encoder
+from skillret.errors import IndexBusyError, InputError, StoreError
 from skillret.evaluation.tables import find_table, read_skills
 from skillret.index import Index, Sources, default_index_path
-from skillret.retrieval.refresh import NO_USUAL_PLACES
+from skillret.retrieval.refresh import NO_USUAL_PLACES, nothing_found
 from skillret.skills import Library
 from skillret.types import Diagnostic, Skill, UpdateReport
 
@@ -24,42 +26,68 @@ __all__ = ["configure", "run"]
 _EXAMPLES = """\
 examples:
   skillret index build --library ~/team/skills --library .claude/skills
-  skillret index build --dataset openskillret --split train --index train.db
-  skillret index update --index train.db
-  skillret index status --index train.db --json
+  skillret index build --dataset openskillret --split train
+  skillret index update --index team.db
+  skillret index status --index team.db --json
 """
 _SHOWN_DIAGNOSTICS = 10
+_PATIENCE = 1.0  # seconds until someone who waits for another writer is told so
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Fill in the command's arguments."""
     parser.epilog = _EXAMPLES
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    for name, summary, action in (
+    for name, summary, example, action in (
         (
             "build",
             "make an index, or make it anew from other folders or with another model",
+            "--library ~/team/skills --index team.db",
             _build,
         ),
-        ("update", "take in what changed in the folders of an index", _update),
-        ("status", "say what an index holds and whether it is up to date", _status),
-        ("list", "list the skills of an index", _list),
-        ("remove", "remove skills from an index, by id or name", _remove),
+        (
+            "update",
+            "take in what changed in the folders of an index",
+            "--index team.db",
+            _update,
+        ),
+        (
+            "status",
+            "say what an index holds and whether it is up to date",
+            "--library ~/team/skills --json",
+            _status,
+        ),
+        ("list", "list the skills of an index", "--index team.db", _list),
+        (
+            "remove",
+            "remove skills from an index, by id or name",
+            "release-notes --index team.db",
+            _remove,
+        ),
     ):
-        sub = actions.add_parser(name, help=summary, description=summary.capitalize() + ".")
+        sub = actions.add_parser(
+            name,
+            help=summary,
+            description=summary.capitalize() + ".",
+            epilog=f"example: skillret index {name} {example}",
+            allow_abbrev=False,
+        )
         sub.set_defaults(run_action=action)
         if name == "remove":
             sub.add_argument("skills", nargs="+", metavar="SKILL", help="id or name")
-        sub.add_argument("--index", metavar="FILE", help="index file (default: one per library)")
+        sub.add_argument(
+            "--index", metavar="FILE", help="index file (default: one per library or data set)"
+        )
         sub.add_argument(
             "--library",
             action="append",
             metavar="DIR",
             help="folder that holds skills, repeatable (default: the usual places)",
         )
-        if name == "build":
-            sub.add_argument("--dataset", metavar="DIR", help="a data set in SkillRet layout")
-            sub.add_argument("--split", default="train", help="of the data set (default: train)")
+        sub.add_argument(
+            "--dataset", metavar="DIR", help="instead of folders: a data set in SkillRet layout"
+        )
+        sub.add_argument("--split", help="of the data set (default: train)")
         if name in ("status", "list"):
             sub.add_argument("--json", action="store_true", help="print one JSON document")
         add_model_arguments(sub)
@@ -82,36 +110,39 @@ class _Input:
 
 
 def _build(args: argparse.Namespace) -> int:
-    if args.dataset and args.library:
-        raise InputError("give either --dataset or --library, not both")
-    if args.dataset:
-        given = _from_dataset(Path(args.dataset).expanduser().resolve(), args.split)
-        if args.index is None:
-            raise InputError("name the file: an index of a data set needs --index FILE")
-        path = Path(args.index)
+    # Before the file is made: a model that cannot be loaded should leave nothing behind.
+    encoder = _encoder(args)
+    dataset = _dataset(args)
+    if dataset is not None:
+        given = _from_dataset(dataset)
+        if not given.skills:
+            raise InputError(f"the split {dataset.split!r} of {dataset.dataset} holds no skills")
     else:
-        library = Library.open(*(args.library or ()))
+        library = _library(args)
         given = _from_library(library)
-        path = _path(args, library)
-    if not given.skills:
-        places = ", ".join(r for r, _ in given.sources.roots) or args.dataset or "the usual places"
-        _show(given.diagnostics)
-        raise InputError(f"no skills found in {places}: a skill is a folder with a SKILL.md")
+        if not given.skills:
+            raise InputError(nothing_found(library))
+    named = args.index is not None
+    path = Path(args.index).expanduser() if named else default_index_path(given.sources, args.model)
     with Index.open(path, create=True) as index:
-        report = _write(index, given, args, replace_encoder=True)
+        report = _write(index, given, encoder, replace_encoder=True)
     _tell("built", path, report, given)
+    if dataset is not None:
+        note(f'search it with: skillret search "..." --index {shlex.quote(str(path))}')
     return 0
 
 
 def _update(args: argparse.Namespace) -> int:
+    encoder = _encoder(args)
     path = _path(args)
     with Index.open(path) as index:
+        index.check_built()
         sources = Sources.from_info(index.info())
         if sources.dataset:
-            given = _from_dataset(Path(sources.dataset), sources.split or "train")
+            given = _from_dataset(sources)
         else:
             given = _from_library(sources.library(), sources)
-        report = _write(index, given, args, replace_encoder=False)
+        report = _write(index, given, encoder, replace_encoder=False)
     _tell("updated", path, report, given)
     return 0
 
@@ -143,9 +174,13 @@ def _status(args: argparse.Namespace) -> int:
     else:
         for key, value in status.items():
             if value not in (None, []):
-                print(f"{key:<11} {', '.join(value) if isinstance(value, list) else value}")
-        if not fresh:
-            note("the folders have changed since: run `skillret index update`")
+                text = ", ".join(value) if isinstance(value, list) else str(value)
+                print(f"{key:<11} {printable(text)}")
+        if not info.generation:
+            note("its build has not finished: run `skillret index build` again to go on")
+        elif not fresh:
+            changed = "data set has" if sources.dataset else "folders have"
+            note(f"the {changed} changed since: run `skillret index update`")
     return 0
 
 
@@ -169,7 +204,7 @@ def _list(args: argparse.Namespace) -> int:
         )
     else:
         for r in records:
-            print(f"{printable(r.id)}\t{printable(r.path or '')}")
+            print("\t".join(printable(text) for text in (r.id, r.name, r.path or "")))
     return 0
 
 
@@ -194,16 +229,42 @@ def _remove(args: argparse.Namespace) -> int:
     return 0
 
 
-def _path(args: argparse.Namespace, library: Library | None = None) -> Path:
+def _path(args: argparse.Namespace) -> Path:
+    """The index that an action other than `build` is about."""
     if args.index is not None:
+        if args.library or args.dataset:
+            raise InputError(
+                "give either --index or where the skills come from: an index knows its sources,"
+                " and `skillret index build` changes them"
+            )
         return Path(args.index).expanduser()
-    library = library or Library.open(*(args.library or ()))
+    sources = _dataset(args)
+    if sources is None:
+        sources = Sources.of(_library(args))
+    path = default_index_path(sources, args.model)
+    if not path.is_file():
+        what = "this data set" if sources.dataset else "these folders"
+        raise StoreError(f"there is no index of {what} yet: run `skillret index build`")
+    return path
+
+
+def _dataset(args: argparse.Namespace) -> Sources | None:
+    """The data set that was asked for, if one was."""
+    if args.dataset is None:
+        if args.split is not None:
+            raise InputError("--split is for a data set: give --dataset DIR as well")
+        return None
+    if args.library:
+        raise InputError("give either --dataset or --library, not both")
+    folder = Path(args.dataset).expanduser().resolve()
+    return Sources(dataset=str(folder), split=args.split or "train")
+
+
+def _library(args: argparse.Namespace) -> Library:
+    library = Library.open(*(args.library or ()))
     if not library.roots:
         raise InputError(NO_USUAL_PLACES)
-    path = default_index_path(library, args.model)
-    if args.action != "build" and not path.is_file():
-        raise StoreError("there is no index of these folders yet: run `skillret index build`")
-    return path
+    return library
 
 
 def _from_library(library: Library, sources: Sources | None = None) -> _Input:
@@ -212,14 +273,14 @@ def _from_library(library: Library, sources: Sources | None = None) -> _Input:
     )
 
 
-def _from_dataset(folder: Path, split: str) -> _Input:
-    skills = read_skills(folder, split)
-    return _Input(skills, Sources(dataset=str(folder), split=split), _stamp(folder, split))
+def _from_dataset(sources: Sources) -> _Input:
+    folder, split = Path(sources.dataset or ""), sources.split or "train"
+    return _Input(read_skills(folder, split), sources, _stamp(sources))
 
 
-def _stamp(folder: Path, split: str) -> str:
+def _stamp(sources: Sources) -> str:
     """State of a data set's skill file."""
-    file = find_table(folder, "skills", split)
+    file = find_table(Path(sources.dataset or ""), "skills", sources.split or "train")
     if file is None:
         return ""
     status = file.stat()
@@ -229,19 +290,21 @@ def _stamp(folder: Path, split: str) -> str:
 
 def _is_fresh(sources: Sources, fingerprint: str) -> bool:
     if sources.dataset:
-        return _stamp(Path(sources.dataset), sources.split or "train") == fingerprint
+        return _stamp(sources) == fingerprint
     try:
         return sources.library().fingerprint == fingerprint
     except InputError:
         return False
 
 
-def _write(
-    index: Index, given: _Input, args: argparse.Namespace, *, replace_encoder: bool
-) -> UpdateReport:
-    encoder = load_encoder(args.model, trust_remote_code=args.trust_remote_code)
+def _encoder(args: argparse.Namespace) -> Encoder:
+    return load_encoder(args.model, trust_remote_code=args.trust_remote_code)
+
+
+def _write(index: Index, given: _Input, encoder: Encoder, *, replace_encoder: bool) -> UpdateReport:
     with progress_bar("encoding") as progress:
-        return index.update(
+        update = partial(
+            index.update,
             given.skills,
             encoder,
             sources=given.sources,
@@ -249,6 +312,11 @@ def _write(
             replace_encoder=replace_encoder,
             progress=progress,
         )
+        try:
+            return update(timeout=_PATIENCE)
+        except IndexBusyError:
+            note("another process is writing this index; waiting for it")
+            return update()
 
 
 def _tell(verb: str, path: Path, report: UpdateReport, given: _Input) -> None:

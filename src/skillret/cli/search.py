@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import shutil
 import sys
 import time
@@ -17,8 +18,10 @@ from skillret.cli.common import (
     progress_bar,
     wrap,
 )
+from skillret.errors import InputError
 from skillret.retrieval import Retriever
-from skillret.retrieval.retriever import clean_query
+from skillret.retrieval.retriever import MAX_QUERY_CHARACTERS, clean_query
+from skillret.retrieval.selection import MAX_SELECTED
 from skillret.types import Hit
 
 __all__ = ["configure", "run"]
@@ -44,9 +47,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         " of the project and of the home directory)",
     )
     parser.add_argument("--index", metavar="FILE", help="index file (default: one per library)")
-    parser.add_argument("-k", type=positive, default=5, metavar="N", help="hits (default: 5)")
+    parser.add_argument("-k", type=positive, metavar="N", help="hits (default: 5)")
     parser.add_argument(
         "--mode", choices=("hybrid", "dense", "lexical"), default="hybrid", help="default: hybrid"
+    )
+    parser.add_argument(
+        "--select",
+        action="store_true",
+        help="print the set of skills that the request needs, perhaps none; -k limits it"
+        " (default: 10)",
     )
     add_model_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
@@ -59,8 +68,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
+    if args.select and args.mode != "hybrid":
+        raise InputError(f"--select works in hybrid mode, not with --mode {args.mode}")
     # Checked here as well: an empty request should not first build an index.
-    request = clean_query(sys.stdin.read() if args.request == "-" else args.request)
+    request = clean_query(_stdin() if args.request == "-" else args.request)
     with progress_bar("encoding") as progress:
         retriever = Retriever.open(
             index=args.index,
@@ -73,9 +84,14 @@ def run(args: argparse.Namespace) -> int:
         )
     with retriever:
         start = time.perf_counter()
-        hits = retriever.search(request, k=args.k, explain=args.explain)
+        if args.select:
+            limit = args.k or MAX_SELECTED
+            hits = list(retriever.select(request, limit=limit, explain=args.explain).hits)
+        else:
+            hits = retriever.search(request, k=args.k or 5, explain=args.explain)
         took = (time.perf_counter() - start) * 1000
         model = retriever.encoder.profile.name
+        empty = not hits and retriever.index.info().skills == 0
     if args.json:
         print_json(
             {
@@ -88,9 +104,20 @@ def run(args: argparse.Namespace) -> int:
         )
     elif hits:
         _print(hits)
+    elif empty:
+        note("this index holds no skills")
+    elif args.select:
+        note("no skill is needed for this request, as far as can be told")
     else:
         note("no skill shares a word with the request; try --mode hybrid")
     return 0
+
+
+def _stdin() -> str:
+    """What stdin holds, as far as a request is read; what is no UTF-8 is replaced."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")
+    return sys.stdin.read(MAX_QUERY_CHARACTERS)
 
 
 def _json(hit: Hit) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray  # 5 ms of every start, and only names at run time
 
 Float32: TypeAlias = "NDArray[np.float32]"
+
+# What JSON may hold for a field of a profile, by the field's annotation.
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "str": str,
+    "int": int,
+    "float": (int, float),
+    "float | None": (int, float, type(None)),
+}
 
 # SkillRet (arXiv:2605.05726), section 4: the fields joined by " | ".
 DOCUMENT_TEMPLATE = "{name} | {description} | {body}"
@@ -40,7 +48,9 @@ class Profile:
         dim: Length of a vector; 0 until the weights are loaded.
         weights: SHA-256 of the weights; empty until they are loaded.
         dense_weight: Share of the dense score in hybrid retrieval, 0 to 1.
-        threshold: Smallest cosine of a skill worth selecting; None if never fitted.
+        threshold: Below it no skill is needed: of the probability of need where the profile has a
+            ranker, else of the largest cosine; None if never fitted.
+        ranker: The fitted `skillret.retrieval.ranker.Ranker` as plain JSON; None if there is none.
         source: Where the settings come from, for people.
     """
 
@@ -56,6 +66,7 @@ class Profile:
     weights: str = ""
     dense_weight: float = 0.5
     threshold: float | None = None
+    ranker: Mapping[str, Any] | None = field(default=None, hash=False)
     source: str = ""
 
     @property
@@ -84,11 +95,14 @@ class Profile:
         """Build a profile from parsed JSON, ignoring keys of later versions.
 
         Raises:
-            EncoderError: If it is no object or has no name.
+            EncoderError: If it is no object, has no name, or a value is of the wrong type.
         """
         if not isinstance(data, dict) or not isinstance(data.get("name"), str):
             raise EncoderError(f"{where} is not a profile: it must be a JSON object with a name")
-        known = {f.name for f in fields(cls)}
+        known = {f.name: _TYPES.get(str(f.type), object) for f in fields(cls)}
+        for key, value in data.items():
+            if not isinstance(value, known.get(key, object)):
+                raise EncoderError(f"{where} is not a profile: {key!r} cannot be {value!r:.40}")
         return cls(**{k: v for k, v in data.items() if k in known})
 
     @classmethod

@@ -47,7 +47,7 @@ class OnnxEncoder:
 
     def __init__(self, folder: Path, threads: int = 0) -> None:
         self.profile = Profile.load(folder / "profile.json")
-        self._folder = folder
+        self.folder = folder
         self._threads = threads
         self._max_tokens = 0
         for name in ("model.onnx", "tokenizer.json"):
@@ -59,9 +59,9 @@ class OnnxEncoder:
         from tokenizers import Tokenizer
 
         try:
-            tokenizer = Tokenizer.from_file(str(self._folder / "tokenizer.json"))
+            tokenizer = Tokenizer.from_file(str(self.folder / "tokenizer.json"))
         except Exception as e:  # the library raises bare exceptions
-            raise EncoderError(f"cannot load the tokenizer in {self._folder}: {e}") from None
+            raise EncoderError(f"cannot load the tokenizer in {self.folder}: {e}") from None
         tokenizer.no_padding()
         return tokenizer
 
@@ -87,16 +87,18 @@ class OnnxEncoder:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             return ort.InferenceSession(
-                str(self._folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
+                str(self.folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
             )
         except Exception as e:  # the library's exceptions share no base
-            raise EncoderError(f"cannot load the model in {self._folder}: {e}") from None
+            raise EncoderError(f"cannot load the model in {self.folder}: {e}") from None
 
     def encode_queries(self, texts: Sequence[str]) -> Float32:
         """Encode requests; see `Encoder.encode_queries`."""
         p = self.profile
         tokens = self.tokenize(texts, p.query_prompt, p.max_query_tokens)
-        return self._encode(self._query_session, tokens, None)
+        # One at a time: int8 scales activations by the whole batch, and a request's vector must
+        # not depend on what else is asked. Short texts gain nothing from a batch anyway.
+        return self._encode(self._query_session, tokens, None, batch_size=1)
 
     def encode_documents(
         self, texts: Sequence[str], progress: Callable[[int], None] | None = None
@@ -123,12 +125,13 @@ class OnnxEncoder:
         session: ort.InferenceSession,
         tokens: Sequence[Sequence[int]],
         progress: Callable[[int], None] | None,
+        batch_size: int = BATCH_SIZE,
     ) -> Float32:
         """Vectors of token ids, in batches of similar lengths, longest first."""
         out = np.zeros((len(tokens), self.profile.dim), dtype=np.float32)
         order = sorted(range(len(tokens)), key=lambda i: -len(tokens[i]))
-        for start in range(0, len(order), BATCH_SIZE):
-            rows = order[start : start + BATCH_SIZE]
+        for start in range(0, len(order), batch_size):
+            rows = order[start : start + batch_size]
             out[rows] = forward(session, [tokens[i] for i in rows])
             if progress is not None:
                 progress(len(rows))

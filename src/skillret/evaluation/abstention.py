@@ -28,6 +28,7 @@ __all__ = [
     "auroc",
     "largest_similarity",
     "measure_abstention",
+    "probability_of_need",
 ]
 
 CURVE_POINTS = 101  # of a curve in JSON, at most
@@ -47,14 +48,20 @@ class NeedScores:
     values: Mapping[str, float]
 
 
-# From the kind of retrieval, what it returned, and each request's largest cosine (BM25 score in
-# lexical mode). Fused scores are scaled by request, so the first hit's says nothing of need.
+# From the kind of retrieval, what it returned, and each request's probability of need where a
+# ranker gives one, else its largest cosine (BM25 score in lexical mode): scores fused without a
+# ranker are scaled by request and say nothing of need.
 NeedScorer = Callable[[Mode, Run, Mapping[str, float]], NeedScores]
 
 
 def largest_similarity(mode: Mode, run: Run, best: Mapping[str, float]) -> NeedScores:
     """The largest cosine with any skill, or in lexical mode the largest BM25 score."""
     return NeedScores("largest BM25 score" if mode == "lexical" else "largest cosine", best)
+
+
+def probability_of_need(mode: Mode, run: Run, best: Mapping[str, float]) -> NeedScores:
+    """The probability that a skill is needed, where a ranker gives one."""
+    return NeedScores("probability of need", best)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,14 @@ from skillret.evaluation.abstention import (
     NeedScorer,
     largest_similarity,
     measure_abstention,
+    probability_of_need,
 )
 from skillret.evaluation.datasets import Dataset, load_dataset
 from skillret.evaluation.metrics import DEFAULT_CUTS, mean, measure, metric_names
 from skillret.evaluation.reference import BM25S, bm25s_run
 from skillret.evaluation.runs import Run, check_run, order
 from skillret.evaluation.systems import DEPTH, Progress, make_run
+from skillret.retrieval.scoring import Scorer
 from skillret.types import Mode
 
 __all__ = ["DEFAULT_GROUPS", "Result", "evaluate", "group_queries", "score"]
@@ -88,7 +90,7 @@ def evaluate(
     cuts: Sequence[int] = DEFAULT_CUTS,
     group_by: Sequence[str] = DEFAULT_GROUPS,
     lexical: Literal["skillret", "bm25s"] = "skillret",
-    need: NeedScorer = largest_similarity,
+    need: NeedScorer | None = None,
     allow_missing: bool = False,
     trust_remote_code: bool = False,
     progress: Progress | None = None,
@@ -105,7 +107,8 @@ def evaluate(
         group_by: Columns of the queries, or of their gold skills, to report groups by. `k` is
             the number of gold skills.
         lexical: `bm25s` for the reference BM25 of the paper, in lexical mode only.
-        need: How sure the system is that a request needs a skill, from what it returned.
+        need: How sure the system is that a request needs a skill, from what it returned; the
+            probability of need where the profile has a ranker, else the largest similarity.
         allow_missing: Drop gold labels whose skill is not in the corpus.
         trust_remote_code: Run Python code that a model brings along.
         progress: Called with the documents encoded so far and in all.
@@ -131,6 +134,8 @@ def evaluate(
             model = DEFAULT_MODEL if mode == "lexical" else model
             model = load_encoder(model, trust_remote_code=trust_remote_code)
         name = "BM25" if mode == "lexical" else model.profile.name
+        if need is None and mode == "hybrid" and Scorer(model).ranker is not None:
+            need = probability_of_need
         search = partial(make_run, dataset, mode, model, depth=depth, progress=progress)
     # All requests in one go, since each call would make the BM25 index anew.
     texts = [(q.id, q.text) for q in dataset.queries]
@@ -138,6 +143,7 @@ def evaluate(
     run, best = search(texts=[*texts, *needless.items()], searched=searched)
     abstention = None
     if needless:
+        need = need or largest_similarity
         without = {id_: run.pop(id_) for id_ in needless}
         largest = {id_: best.pop(id_) for id_ in needless}
         abstention = measure_abstention(need(mode, run, best), need(mode, without, largest))

@@ -15,17 +15,15 @@ from skillret.evaluation.datasets import Dataset
 from skillret.evaluation.runs import Run
 from skillret.index.dense import top_rows
 from skillret.index.lexical import LexicalIndex, write_lexical
-from skillret.retrieval.fusion import LEXICAL_CANDIDATES, fuse
 from skillret.retrieval.retriever import clean_query
+from skillret.retrieval.scoring import Scorer
 from skillret.skills import content_hash, document_text
 from skillret.types import Mode, Skill
 
 __all__ = ["DEPTH", "encode_corpus", "make_run", "score_requests"]
 
 DEPTH = 50  # skills kept of every query
-# Scores held at a time, 10 MB: so many queries that memory grows with neither them nor the corpus.
-_BLOCK_SCORES = 2_560_000
-_MAX_BLOCK = 256  # queries, so that their progress is seen
+_BLOCK = 256  # queries encoded at a time; their scores are held one query at a time
 _CHUNK = 4096  # documents whose texts are held at a time
 
 Progress = Callable[[int, int], None]
@@ -55,7 +53,8 @@ def make_run(
         cache: Keep the encoded corpus for the next evaluation.
 
     Returns:
-        The run, and each query's largest cosine (largest BM25 score in lexical mode).
+        The run, and the probability that each query needs a skill where the profile has a ranker,
+        else its largest cosine (largest BM25 score in lexical mode).
     """
     pairs = list(texts) if texts is not None else [(q.id, q.text) for q in dataset.queries]
     ids = [s.id for s in dataset.skills]
@@ -96,46 +95,32 @@ def score_requests(
         depth: Skills that get a score in lexical mode; all others have 0.
 
     Yields:
-        Id, what skills are ranked by `(n,)`, and the largest cosine (BM25 score in lexical mode).
+        Id, what skills are ranked by `(n,)`, and the probability that one is needed, or else the
+        largest cosine or BM25 score.
     """
     corpus = lexical = None
     if mode != "lexical":
         corpus = encode_corpus(skills, encoder, progress, cache=cache)
     if mode != "dense":
         lexical = LexicalIndex(write_lexical(None, enumerate(skills)))
-    depth = LEXICAL_CANDIDATES if mode == "hybrid" else depth
+    vectors = np.empty((len(skills), 0), dtype=np.float32) if corpus is None else corpus
+    scorer = Scorer(encoder)
     pairs = iter(requests)
-    size = max(1, min(_MAX_BLOCK, _BLOCK_SCORES // max(1, len(skills))))
-    while part := list(islice(pairs, size)):
+    while part := list(islice(pairs, _BLOCK)):
         block = [(id_, clean_query(text)) for id_, text in part]
-        dense = None
+        queries = None
         if corpus is not None:
             queries = check_vectors(
                 encoder.encode_queries([text for _, text in block]), encoder.profile.name
             )
-            dense = queries @ corpus.T
         for row, (query_id, text) in enumerate(block):
-            cosines = None if dense is None else dense[row]
-            scores = _scores(cosines, lexical, text, len(skills), encoder, depth)
-            yield query_id, scores, float((scores if cosines is None else cosines).max(initial=0.0))
-
-
-def _scores(
-    cosines: Float32 | None,
-    lexical: LexicalIndex | None,
-    text: str,
-    n: int,
-    encoder: Encoder,
-    depth: int,
-) -> Float32:
-    """What one query's skills are ranked by, `(n,)`; the same as in `Retriever`."""
-    if lexical is None:
-        assert cosines is not None
-        return cosines
-    keys, values = lexical.search(text, depth)
-    bm25 = np.zeros(n, dtype=np.float32)
-    bm25[keys] = values
-    return bm25 if cosines is None else fuse(cosines, bm25, encoder.profile.dense_weight)
+            vector = None if queries is None else queries[row]
+            scores = scorer.score(text, mode, vectors, lexical, depth=depth, vector=vector)
+            # Scores fused without a ranker are scaled by request and say nothing of need.
+            judged = scores.dense if mode == "hybrid" else scores.total
+            assert judged is not None
+            sure = float(judged.max(initial=0.0)) if scores.need is None else scores.need
+            yield query_id, scores.total, sure
 
 
 def encode_corpus(

@@ -67,15 +67,17 @@ class Cache:
         except OSError as e:
             raise StoreError(f"cannot write the cache {self.folder}: {e.strerror}") from None
 
-    def load_vectors(self, token: str, skills: int) -> VectorTable | None:
-        """A generation's vectors, mapped and not read; None if they are not there."""
+    def load_vectors(self, token: str, shape: tuple[int, int]) -> VectorTable | None:
+        """A generation's vectors, mapped and not read; None if there are none of that shape."""
         folder = self.folder / token
         try:
             keys = np.load(folder / "keys.npy")
             vectors = np.load(folder / "vectors.npy", mmap_mode="r")
-        except (OSError, ValueError, EOFError):
+        except Exception:  # gone, or damaged: NumPy's reader raises all kinds of errors
             return None
-        if keys.shape != (skills,) or len(vectors) != skills or vectors.dtype != np.float32:
+        if (keys.shape, keys.dtype) != (shape[:1], np.int64) or (np.diff(keys) <= 0).any():
+            return None
+        if (vectors.shape, vectors.dtype) != (shape, np.float32):
             return None
         # A plain array over the same pages: the subclass costs time in every operation.
         return VectorTable(keys, np.asarray(vectors))

@@ -1,4 +1,4 @@
-"""Exact vector search and the ordering that every search shares."""
+"""The ordering that every search shares."""
 
 from __future__ import annotations
 
@@ -7,21 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from skillret.encoders import Float32
-from skillret.index.store import VectorTable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["cosines", "top_rows"]
-
-
-def cosines(table: VectorTable, query: Float32) -> Float32:
-    """Cosine of a unit query vector `(dim,)` with every row of the table: float32 `(n,)`.
-
-    One matrix-vector product: 0.1 to 4 ms up to 100,000 vectors, so nothing approximate is
-    needed below a million.
-    """
-    return np.asarray(table.vectors @ query, dtype=np.float32)
+__all__ = ["top_rows"]
 
 
 def top_rows(scores: Float32, k: int) -> NDArray[np.int64]:

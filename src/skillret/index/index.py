@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from skillret.encoders import Encoder, Profile
-from skillret.errors import EncoderMismatchError, InputError, StoreError
+from skillret.errors import EncoderMismatchError, IndexCorruptError, InputError, StoreError
 from skillret.index.cache import Cache
 from skillret.index.lexical import LexicalIndex, write_lexical
 from skillret.index.sqlite import SqliteStore
@@ -58,9 +58,18 @@ class Sources:
     @classmethod
     def from_info(cls, info: IndexInfo) -> Sources:
         """As read from an index."""
-        data: Mapping[str, Any] = info.sources
-        roots = tuple((str(p), str(s)) for p, s in data.get("roots", ()))
-        return cls(roots, data.get("dataset"), data.get("split"))
+        try:
+            data: Mapping[str, Any] = dict(info.sources)
+            roots = tuple((str(path), str(scope)) for path, scope in data.get("roots", ()))
+            dataset, split = data.get("dataset"), data.get("split")
+            if not isinstance(dataset, str | None) or not isinstance(split, str | None):
+                raise TypeError
+        except (TypeError, ValueError):
+            raise IndexCorruptError(
+                "the index does not say where its skills come from: build it again with"
+                " `skillret index build`"
+            ) from None
+        return cls(roots, dataset, split)
 
     def library(self) -> Library:
         """The library as it is on disk now; roots that are gone hold no skills any more.
@@ -84,11 +93,15 @@ class Snapshot:
     lexical: LexicalIndex
 
 
-def default_index_path(library: Library, model: str) -> Path:
-    """The index of a set of roots and a model in the OS's data directory."""
+def default_index_path(source: Library | Sources, model: str) -> Path:
+    """The index of a library or a data set's split, and a model, in the OS's data directory."""
     import platformdirs
 
-    parts = [model, *(str(r.path) for r in library.roots)]
+    if isinstance(source, Library):
+        source = Sources.of(source)
+    parts = [model, *(path for path, _ in source.roots)]
+    if source.dataset is not None:
+        parts += ["dataset", source.dataset, source.split or ""]
     digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
     folder = platformdirs.user_data_path("skillret", appauthor=False)
     return folder / "indexes" / f"{digest[:16]}.db"
@@ -167,7 +180,7 @@ class Index:
             EncoderMismatchError: If the index holds another encoder's vectors.
             IndexBusyError: If another process keeps writing it.
             StoreError: If it cannot be written.
-            InputError: If two skills have one id.
+            InputError: If two skills have one id, or one holds text that is no Unicode.
         """
         start = time.perf_counter()
         profile = encoder.profile
@@ -177,7 +190,7 @@ class Index:
                 self.check_encoder(profile, info)
             wanted = _unique(skills)
             known = self.store.states()
-            hashes = {id_: content_hash(s) for id_, s in wanted.items()}
+            hashes = {id_: _hash(s) for id_, s in wanted.items()}
             details = {id_: _details_hash(s) for id_, s in wanted.items()}
             anew = info.profile is None or info.profile.identity != profile.identity
             stale = [
@@ -225,6 +238,18 @@ class Index:
                 # An empty fingerprint makes the next refresh look at the sources again.
                 self._apply({}, [], keys, known, {}, {}, {}, {"fingerprint": ""}, info)
         return len(keys)
+
+    def check_built(self) -> None:
+        """Make sure that there is something to search or to update.
+
+        Raises:
+            StoreError: If no build of this index was ever finished.
+        """
+        if self.store.generation() == 0:
+            raise StoreError(
+                "the build of this index has not finished: wait for it, or run"
+                " `skillret index build` again to go on"
+            )
 
     def check_encoder(self, profile: Profile, info: IndexInfo | None = None) -> None:
         """Make sure that an encoder's vectors may meet those in the index.
@@ -352,9 +377,15 @@ class Index:
         # A writer may end the generation between two reads: then read again.
         for _ in range(10):
             info = self.store.info()
-            table = self._cache.load_vectors(info.cache, info.skills)
+            dim = info.profile.dim if info.profile else 0
+            table = self._cache.load_vectors(info.cache, (info.skills, dim))
             if table is None:
                 table = self.store.vector_table()
+                if len(table.keys) and table.vectors.shape[1] != dim:
+                    raise IndexCorruptError(
+                        f"the index holds vectors of {table.vectors.shape[1]} values where its"
+                        f" encoder makes {dim}: delete it and build it again"
+                    )
                 self._cache.save_vectors(info.cache, table)
             lexical = self._open_lexical(info)
             if self.store.generation() == info.generation:
@@ -381,6 +412,17 @@ def _unique(skills: Iterable[Skill]) -> dict[str, Skill]:
             raise InputError(f"two skills have the id {skill.id!r}; ids must be unique")
         wanted[skill.id] = skill
     return wanted
+
+
+def _hash(skill: Skill) -> str:
+    try:
+        for text in (skill.id, skill.path or "", skill.shadowed_by or ""):
+            text.encode("utf-8")
+        return content_hash(skill)
+    except UnicodeEncodeError:
+        raise InputError(
+            f"the skill {skill.id!r} holds half a character (a lone surrogate); clean its text"
+        ) from None
 
 
 def _details_hash(skill: Skill) -> str:

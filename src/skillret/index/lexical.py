@@ -10,6 +10,7 @@ the dev split of OpenSkillRet (benchmarks/fusion.py).
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import shutil
@@ -168,7 +169,9 @@ class LexicalIndex:
 
     def search(self, text: str, k: int) -> tuple[NDArray[np.int64], Float32]:
         """Keys and BM25 scores, both `(m,)`, of the `k` best skills that share a term."""
-        query = self._query(self._terms(text))
+        return self._best(self._query(self._terms(text)), k)
+
+    def _best(self, query: tantivy.Query | None, k: int) -> tuple[NDArray[np.int64], Float32]:
         if query is None or k < 1 or not len(self):
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
         hits = self._searcher.search(query, limit=min(k, len(self)), count=False).hits
@@ -177,6 +180,32 @@ class LexicalIndex:
             np.asarray(keys, dtype=np.int64),
             np.asarray([score for score, _ in hits], dtype=np.float32),
         )
+
+    def search_coverage(self, text: str, k: int) -> tuple[NDArray[np.int64], Float32]:
+        """Keys of the `k` skills that hold most of the terms of `text`, and the terms' weight.
+
+        Unlike BM25 it does not matter how often or in how long a text a term occurs.
+        """
+        clauses = [
+            (
+                tantivy.Occur.Should,
+                tantivy.Query.const_score_query(
+                    tantivy.Query.term_query(self._schema, "text", term), weight
+                ),
+            )
+            for term in self._terms(text)
+            if (weight := self._weight(term)) > 0
+        ]
+        return self._best(tantivy.Query.boolean_query(clauses) if clauses else None, k)
+
+    def weight(self, text: str) -> float:
+        """Sum of the terms' inverse document frequencies, as BM25 weighs them."""
+        return sum(self._weight(term) for term in self._terms(text))
+
+    def _weight(self, term: str) -> float:
+        """Inverse document frequency; 0 for a term of no skill."""
+        found = self._searcher.doc_freq("text", term)
+        return math.log1p((len(self) - found + 0.5) / (found + 0.5)) if found else 0.0
 
     def term_scores(self, text: str, keys: Sequence[int]) -> dict[int, list[tuple[str, float]]]:
         """For each key, the words of `text` in its skill with their BM25 score, largest first."""

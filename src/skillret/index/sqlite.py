@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from skillret.encoders import Profile
-from skillret.errors import IndexBusyError, IndexCorruptError, StoreError
+from skillret.errors import EncoderError, IndexBusyError, IndexCorruptError, StoreError
+from skillret.index.files import has_log, is_truncated, is_writable
 from skillret.index.store import Change, IndexInfo, Record, VectorTable
 from skillret.types import Skill
 
@@ -49,6 +51,15 @@ CREATE TABLE pending (
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 """
 _MIGRATIONS: dict[int, str] = {}
+
+
+def _squeezed(sql: str) -> str:
+    """A statement without what SQLite or ALTER TABLE may write differently."""
+    return "".join(sql.split()).replace('"', "")
+
+
+_TABLES = frozenset(_squeezed(s) for s in _SCHEMA.split(";\n") if s.strip())
+_TOKEN = re.compile(r"[0-9a-f]*")
 _CHUNK = 500  # SQLite's oldest limit on the parameters of a statement is 999
 
 
@@ -70,23 +81,25 @@ class SqliteStore:
         self._lock_timeout = lock_timeout
         self._depth = 0
         self.read_only = False
-        if path.is_dir():
-            raise StoreError(f"{path} is a folder; an index is a file")
-        if not create and not path.is_file():
-            raise StoreError(f"no index at {path}: make one with `skillret index build`")
-        if _is_truncated(path):
-            raise IndexCorruptError(
-                f"{path} is damaged, its end is missing: delete it and build it again with"
-                " `skillret index build`"
-            )
+        self._refusal = f"cannot write {path}: it is read-only; give another --index"
         try:
+            if path.is_dir():
+                raise StoreError(f"{path} is a folder; an index is a file")
+            if not create and not path.is_file():
+                raise StoreError(f"no index at {path}: make one with `skillret index build`")
+            if is_truncated(path):
+                raise self._corrupt("its end is missing")
+            str(path).encode("utf-8")  # SQLite could take it, the BM25 index could not
             if create:
                 path.parent.mkdir(parents=True, exist_ok=True)
             self._db = self._open(create)
-            status = path.stat()
-            self._file = (status.st_dev, status.st_ino)
+            self._file = self._stamp()
         except OSError as e:
-            raise StoreError(f"cannot make the index {path}: {e.strerror}") from None
+            raise StoreError(
+                f"cannot open the index {path}: {e.strerror}; give another --index"
+            ) from None
+        except UnicodeEncodeError:
+            raise StoreError(f"the path {path} is not UTF-8; give another --index") from None
 
     def _open(self, create: bool) -> sqlite3.Connection:
         """Connect for writing; where that is not permitted, for reading only."""
@@ -101,16 +114,19 @@ class SqliteStore:
                     return self._initialize()
                 self._check_version(db, version)
                 return db
-        except StoreError:
-            # Only a folder that cannot be written explains a file that opens but does not read:
-            # WAL wants a file beside it. Without a writer `immutable` is safe.
+        except StoreError as e:
             db.close()
-            if _is_writable(self.path):
+            # WAL wants files beside the index even to read. Where they cannot be made, on a full
+            # disk or in a folder of someone else's, `immutable` is safe unless a log lies there.
+            if isinstance(e, (IndexCorruptError, IndexBusyError)) or has_log(self.path):
                 raise
+            refusal = str(e) if is_writable(self.path) else None
         with self._errors():
             db = self._connect("ro", immutable=True)
             self._check_version(db, int(db.execute("PRAGMA user_version").fetchone()[0]))
             self.read_only = True
+            if refusal is not None:
+                self._refusal = refusal
             return db
 
     def _connect(self, mode: str, *, immutable: bool = False) -> sqlite3.Connection:
@@ -128,6 +144,7 @@ class SqliteStore:
             check_same_thread=False,
         )
         db.execute("PRAGMA foreign_keys = ON")
+        db.execute("PRAGMA trusted_schema = OFF")  # an index may come from anyone
         return db
 
     def _initialize(self) -> sqlite3.Connection:
@@ -167,6 +184,13 @@ class SqliteStore:
             db.executescript(
                 f"BEGIN; {_MIGRATIONS[step]}; PRAGMA user_version = {step + 1}; COMMIT;"
             )
+        # Nothing but our own tables: a view or a trigger of someone else's would run in here.
+        rows = db.execute(
+            "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL"
+            " AND NOT (type = 'table' AND name GLOB 'sqlite_*')"
+        )
+        if {_squeezed(sql) for (sql,) in rows} != _TABLES:
+            raise self._corrupt("its tables are not those that skillret makes")
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -175,7 +199,6 @@ class SqliteStore:
             yield
         except sqlite3.Error as e:
             text = str(e)
-            code = getattr(e, "sqlite_errorname", "") or ""
             if "locked" in text or "busy" in text:
                 raise IndexBusyError(
                     f"{self.path} is in use by another process; try again in a moment"
@@ -193,15 +216,24 @@ class SqliteStore:
                 raise StoreError(
                     f"cannot open {self.path}: {text}; check its permissions"
                 ) from None
-            if "not a database" in text or "malformed" in text or code.startswith("SQLITE_CORRUPT"):
-                raise IndexCorruptError(
-                    f"{self.path} is no index or is damaged ({text}): delete it and build it again"
-                    " with `skillret index build`"
-                ) from None
-            raise IndexCorruptError(
-                f"{self.path} cannot be read as an index ({text}): delete it and build it again"
-                " with `skillret index build`"
-            ) from None
+            raise self._corrupt(text) from None
+        except UnicodeDecodeError:  # SQLite's message quotes the damage
+            raise self._corrupt("unreadable content") from None
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """The same, also for values that no skillret ever wrote."""
+        try:
+            with self._errors():
+                yield
+        except (ValueError, TypeError, KeyError, EncoderError) as e:
+            raise self._corrupt(f"unexpected content: {e}") from None
+
+    def _corrupt(self, reason: str) -> IndexCorruptError:
+        return IndexCorruptError(
+            f"{self.path} is no index or is damaged ({reason}): delete it and build it again"
+            " with `skillret index build`"
+        )
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -222,7 +254,7 @@ class SqliteStore:
             timeout = self._lock_timeout
         if self._depth == 0:
             if self.read_only:
-                raise StoreError(f"cannot write {self.path}: it is read-only; give another --index")
+                raise StoreError(self._refusal)
             from filelock import FileLock, Timeout  # 15 ms that a mere search need not pay
 
             # The operating system releases the lock when its process dies, however it dies.
@@ -246,26 +278,31 @@ class SqliteStore:
 
     def generation(self) -> int:
         """See `Store.generation`."""
-        with self._errors():
+        with self._reading():
             row = self._db.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()
-        return int(row[0])
+            return int(row[0])
 
     def info(self) -> IndexInfo:
         """See `Store.info`."""
-        with self._errors():
+        with self._reading():
             meta = dict(self._db.execute("SELECT key, value FROM meta"))
             skills = self._db.execute("SELECT count(*) FROM skills").fetchone()[0]
             pending = self._db.execute("SELECT count(*) FROM pending").fetchone()[0]
-        profile = meta.get("profile")
-        return IndexInfo(
-            generation=int(meta["generation"]),
-            profile=Profile.from_json(json.loads(profile), str(self.path)) if profile else None,
-            sources=json.loads(meta.get("sources", "{}")),
-            fingerprint=meta.get("fingerprint", ""),
-            cache=meta.get("cache", ""),
-            skills=skills,
-            pending=pending,
-        )
+            profile = meta.get("profile")
+            cache = meta.get("cache", "")
+            if not _TOKEN.fullmatch(cache):  # it becomes the name of a folder
+                raise ValueError(f"the cache {cache[:40]!r}")
+            if skills and not profile:
+                raise ValueError("vectors of an unknown encoder")
+            return IndexInfo(
+                generation=int(meta["generation"]),
+                profile=Profile.from_json(json.loads(profile), "it") if profile else None,
+                sources=json.loads(meta.get("sources", "{}")),
+                fingerprint=meta.get("fingerprint", ""),
+                cache=cache,
+                skills=skills,
+                pending=pending,
+            )
 
     def states(self) -> dict[str, tuple[int, str, str]]:
         """See `Store.states`."""
@@ -282,10 +319,13 @@ class SqliteStore:
             keys,
         ):
             key, id_, name, description, path, aliases, shadowed_by = row
-            out[key] = Record(
-                key, id_, name, description, path, tuple(json.loads(aliases)), shadowed_by
-            )
+            paths = self._paths(aliases)
+            out[key] = Record(key, id_, name, description, path, paths, shadowed_by)
         return out
+
+    def _paths(self, aliases: str) -> tuple[str, ...]:
+        with self._reading():
+            return tuple(map(str, json.loads(aliases)))
 
     def skills(self, keys: Sequence[int] | None = None) -> Iterator[tuple[int, Skill]]:
         """See `Store.skills`."""
@@ -298,14 +338,15 @@ class SqliteStore:
         else:
             rows = self._select(query + " WHERE s.key IN ({})", keys)
         for key, id_, name, description, body, path, aliases, shadowed_by in rows:
-            yield (
-                key,
-                Skill(id_, name, description, body, path, tuple(json.loads(aliases)), shadowed_by),
-            )
+            paths = self._paths(aliases)
+            yield key, Skill(id_, name, description, body, path, paths, shadowed_by)
 
     def _stream(self, query: str) -> Iterator[Any]:
         with self._errors():
-            yield from self._db.execute(query)
+            # Not `yield from`: that would close the cursor of a reader who stops early, which
+            # fails if the store was closed by then.
+            for row in self._db.execute(query):  # noqa: UP028
+                yield row
 
     def _select(self, query: str, values: Sequence[Any], *first: Any) -> Iterator[Any]:
         """Rows of a query whose `{}` stands for a list of values, in chunks."""
@@ -313,16 +354,22 @@ class SqliteStore:
             chunk = values[start : start + _CHUNK]
             marks = ",".join("?" * len(chunk))
             with self._errors():
-                yield from self._db.execute(query.format(marks), [*first, *chunk])
+                rows = self._db.execute(query.format(marks), [*first, *chunk]).fetchall()
+            yield from rows
 
     def vector_table(self) -> VectorTable:
         """See `Store.vector_table`."""
         with self._errors():
             rows = self._db.execute("SELECT key, vector FROM skills ORDER BY key").fetchall()
         keys = np.fromiter((r[0] for r in rows), dtype=np.int64, count=len(rows))
-        halves = np.frombuffer(b"".join(r[1] for r in rows), dtype=np.float16)
-        # NumPy multiplies float16 15 times slower than float32, so it is widened once.
-        vectors = halves.astype(np.float32).reshape(len(rows), -1 if rows else 0)
+        if len({len(vector) for _, vector in rows}) > 1:
+            raise self._corrupt("vectors of different lengths")
+        with self._reading():
+            halves = np.frombuffer(b"".join(r[1] for r in rows), dtype=np.float16)
+            # NumPy multiplies float16 15 times slower than float32, so it is widened once.
+            vectors = halves.astype(np.float32).reshape(len(rows), -1 if rows else 0)
+        if not np.isfinite(vectors).all():
+            raise self._corrupt("vectors with NaN or infinite values")
         return VectorTable(keys, vectors)
 
     def known_vectors(self, profile: Profile, hashes: Iterable[str]) -> dict[str, bytes]:
@@ -340,9 +387,10 @@ class SqliteStore:
                 found = dict(self._select(query, wanted))
         rest = [h for h in wanted if h not in found]
         query = (
-            "SELECT content_hash, vector FROM pending WHERE encoder = ? AND content_hash IN ({})"
+            "SELECT content_hash, vector FROM pending WHERE encoder = ?"
+            " AND length(vector) = ? AND content_hash IN ({})"
         )
-        found.update(self._select(query, rest, profile.identity))
+        found.update(self._select(query, rest, profile.identity, 2 * profile.dim))
         return found
 
     def add_pending(self, profile: Profile, vectors: Mapping[str, bytes]) -> None:
@@ -414,40 +462,16 @@ class SqliteStore:
     def replaced(self) -> bool:
         """Whether another file lies at the path now; a deleted one can still be read."""
         try:
-            status = self.path.stat()
+            return self._stamp() != self._file
         except OSError:
             return False
-        return (status.st_dev, status.st_ino) != self._file
+
+    def _stamp(self) -> tuple[int, ...]:
+        status = self.path.stat()
+        # Opened as immutable, SQLite itself does not notice that someone else writes the file.
+        written = (status.st_mtime_ns, status.st_size) if self.read_only else ()
+        return status.st_dev, status.st_ino, *written
 
     def close(self) -> None:
         """See `Store.close`."""
         self._db.close()
-
-
-def _is_writable(path: Path) -> bool:
-    """Whether SQLite could make the files it needs beside `path`."""
-    import os
-
-    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
-
-
-def _is_truncated(path: Path) -> bool:
-    """Whether an SQLite file is shorter than its header says (file format, section 1.3.8).
-
-    SQLite itself would only notice when it reads one of the missing pages. A file with a
-    write-ahead log beside it may be short for a good reason, and SQLite mends it.
-    """
-    wal = path.with_name(path.name + "-wal")
-    try:
-        if wal.exists() and wal.stat().st_size > 0:
-            return False
-        with path.open("rb") as file:
-            header = file.read(100)
-        size = path.stat().st_size
-    except OSError:
-        return False
-    if not header.startswith(b"SQLite format 3\0"):
-        return False
-    page_size = int.from_bytes(header[16:18], "big")
-    pages = int.from_bytes(header[28:32], "big")
-    return size < (65536 if page_size == 1 else page_size) * pages

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from skillret.encoders import Encoder
-from skillret.errors import EncoderMismatchError, InputError, StoreError
+from skillret.errors import EncoderMismatchError, IndexBusyError, InputError, StoreError
 from skillret.index import Index, Sources
 from skillret.index.index import Progress
 from skillret.skills import Library
@@ -13,6 +14,7 @@ from skillret.types import UpdateReport
 
 __all__ = ["NO_USUAL_PLACES", "nothing_found", "refresh"]
 
+_PATIENCE = 1.0  # seconds until someone who waits for another writer is told so
 NO_USUAL_PLACES = (
     "no skills found: neither the project nor the home directory has .agents/skills or"
     " .claude/skills; name a folder with --library DIR"
@@ -27,6 +29,14 @@ def nothing_found(library: Library) -> str:
     if errors:
         text += f"; {len(errors)} skipped, the first: {errors[0].path}: {errors[0].message}"
     return text
+
+
+def _remarks(library: Library, *, errors_only: bool) -> str:
+    """How many files were skipped or odd; told in full by `skillret index build`."""
+    errors = sum(d.level == "error" for d in library.diagnostics)
+    warnings = 0 if errors_only else len(library.diagnostics) - errors
+    parts = [f"{n} {what}" for n, what in ((errors, "skipped"), (warnings, "remarks")) if n]
+    return f" ({', '.join(parts)}: `skillret index build` lists them)" if parts else ""
 
 
 def refresh(
@@ -61,27 +71,32 @@ def refresh(
         raise InputError(nothing_found(library))
     if not usable:
         tell(f"building the index of {len(skills)} skills (once; later runs only refresh it)")
+    update = partial(
+        index.update,
+        skills,
+        encoder,
+        sources=sources,
+        fingerprint=library.fingerprint,
+        replace_encoder=replace_encoder,
+        progress=progress,
+    )
     try:
-        report = index.update(
-            skills,
-            encoder,
-            sources=sources,
-            fingerprint=library.fingerprint,
-            replace_encoder=replace_encoder,
-            progress=progress,
-            timeout=0 if usable else None,
-        )
+        report = update(timeout=0 if usable else _PATIENCE)
     except EncoderMismatchError:
         raise
     except StoreError as e:
-        if not usable:
+        if usable:
+            tell(f"searching the index as it is: {e}")
+            return None
+        if not isinstance(e, IndexBusyError):
             raise
-        tell(f"searching the index as it is: {e}")
-        return None
+        tell("another process is writing this index; waiting for it")
+        report = update()
     if report.dirty:
         tell(
             f"{'refreshed' if usable else 'built'} the index in {report.seconds:.1f} s:"
             f" {report.total} skills, {report.added} added, {report.changed} changed,"
             f" {report.removed} removed, {report.encoded} encoded"
+            + _remarks(library, errors_only=usable)
         )
     return report

@@ -7,17 +7,19 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import numpy as np
 
 from skillret.encoders import DEFAULT_MODEL, Encoder, Float32, load_encoder
 from skillret.errors import InputError
 from skillret.index import Index, default_index_path
-from skillret.index.dense import cosines, top_rows
+from skillret.index.dense import top_rows
 from skillret.index.index import Progress, Snapshot
-from skillret.retrieval.fusion import LEXICAL_CANDIDATES, fuse
+from skillret.retrieval.fusion import LEXICAL_CANDIDATES
 from skillret.retrieval.refresh import NO_USUAL_PLACES, refresh
+from skillret.retrieval.scoring import Scorer, Scores
+from skillret.retrieval.selection import MAX_SELECTED, choose
 from skillret.retrieval.sentences import split_sentences
 from skillret.skills import Library
 from skillret.types import Explanation, Hit, Mode, Selection
@@ -55,6 +57,7 @@ class Retriever:
         self.index = index
         self.encoder = encoder
         self.mode = _check_mode(mode)
+        self._scorer = Scorer(encoder)
         self._lock = threading.RLock()
         index.check_encoder(encoder.profile)
 
@@ -133,68 +136,76 @@ class Retriever:
             StoreError: If the index cannot be read.
         """
         mode = self.mode if mode is None else _check_mode(mode)
+        with self._lock:
+            return self._find(query, k, mode, explain).hits
+
+    def select(self, query: str, *, limit: int = MAX_SELECTED, explain: bool = False) -> Selection:
+        """The set of skills to hand to an agent: as many as the request needs, or none.
+
+        With a fitted ranker: nothing if the probability that a skill is needed stays below the
+        profile's threshold, else the best hit and the others that are likely enough, without
+        near-duplicates. For an encoder without one: the best hit and those that come close to it.
+
+        Args:
+            query: The request.
+            limit: How many at most.
+            explain: As in `search`.
+
+        Raises:
+            InputError: If the request is empty or `limit` is below 1.
+            StoreError: If the index cannot be read.
+        """
+        if limit < 1:
+            raise InputError(f"limit must be at least 1, got {limit}")
+        with self._lock:
+            hits, vectors, need = self._find(query, 2 * limit, "hybrid", explain)
+        chosen = self._choose(hits, vectors, need, limit)
+        picked = (replace(hits[i], rank=rank) for rank, i in enumerate(chosen, start=1))
+        return Selection(query, tuple(picked))
+
+    def _choose(
+        self, hits: Sequence[Hit], vectors: Float32, need: float | None, limit: int
+    ) -> list[int]:
+        threshold, ranker = self.encoder.profile.threshold or 0.0, self._scorer.ranker
+        if ranker is None or need is None:
+            if max((h.dense or 0.0 for h in hits), default=0.0) < threshold:
+                return []
+            floor = _SELECTED_SHARE * max((h.score for h in hits), default=0.0)
+            return choose([h.score for h in hits], vectors, floor, min(limit, _SELECTED))
+        if need < threshold:
+            return []
+        return choose([h.score / need for h in hits], vectors, ranker.include, limit)
+
+    def _find(self, query: str, k: int, mode: Mode, explain: bool) -> _Found:
         text = clean_query(query)
         if k < 1:
             raise InputError(f"k must be at least 1, got {k}")
-        with self._lock:
-            snapshot = self.index.snapshot()
-            scores, dense, lexical = self._score(snapshot, text, mode, k)
-            rows = top_rows(scores, k)
-            if mode == "lexical":
-                rows = rows[scores[rows] > 0]
-            hits = self._hits(snapshot, rows, scores, dense, lexical)
-            return self._explain(snapshot, text, mode, rows, hits) if explain and hits else hits
-
-    def select(self, query: str) -> Selection:
-        """The set of skills to hand to an agent: the best hit and those that come close to it.
-
-        Empty where the profile has a threshold and the best hit's cosine stays below it.
-
-        Raises:
-            InputError: If the request is empty.
-            StoreError: If the index cannot be read.
-        """
-        hits = self.search(query, k=_SELECTED)
-        threshold = self.encoder.profile.threshold
-        best = max((h.dense for h in hits if h.dense is not None), default=None)
-        if not hits or (threshold is not None and best is not None and best < threshold):
-            return Selection(query, ())
-        floor = _SELECTED_SHARE * hits[0].score
-        return Selection(query, tuple(h for h in hits if h.score >= floor))
-
-    def _score(
-        self, snapshot: Snapshot, text: str, mode: Mode, k: int
-    ) -> tuple[Float32, Float32 | None, Float32 | None]:
-        """Scores of all skills `(n,)`: what they are ranked by, cosines, BM25."""
-        dense = lexical = None
-        if mode != "lexical":
-            vector = self.encoder.encode_queries([text])[0]
-            dense = cosines(snapshot.table, vector) if len(snapshot.table.keys) else _none()
-        if mode != "dense":
-            keys, values = snapshot.lexical.search(text, max(LEXICAL_CANDIDATES, k))
-            lexical = np.zeros(len(snapshot.table.keys), dtype=np.float32)
-            lexical[np.searchsorted(snapshot.table.keys, keys)] = values
-        if dense is None or lexical is None:
-            only = lexical if dense is None else dense
-            assert only is not None
-            return only, dense, lexical
-        return fuse(dense, lexical, self.encoder.profile.dense_weight), dense, lexical
+        snapshot = self.index.snapshot()
+        table = snapshot.table
+        scores = self._scorer.score(
+            text, mode, table.vectors, snapshot.lexical, table.keys, depth=k
+        )
+        rows = top_rows(scores.total, k)
+        if mode == "lexical":
+            rows = rows[scores.total[rows] > 0]
+        rows, hits = self._hits(snapshot, rows, scores)
+        if explain and hits:
+            hits = self._explain(snapshot, text, mode, rows, hits)
+        return _Found(hits, table.vectors[rows], scores.need)
 
     def _hits(
         self,
         snapshot: Snapshot,
         rows: NDArray[np.int64],
-        scores: Float32,
-        dense: Float32 | None,
-        lexical: Float32 | None,
-    ) -> list[Hit]:
+        scores: Scores,
+    ) -> tuple[NDArray[np.int64], list[Hit]]:
+        """The hits, and their rows: those removed by another process meanwhile are left out."""
         keys = [int(key) for key in snapshot.table.keys[rows]]
         records = self.index.records(keys)
         hits: list[Hit] = []
-        for row, key in zip(rows, keys, strict=True):
-            record = records.get(key)
-            if record is None:  # removed by another process since the snapshot was taken
-                continue
+        kept = [i for i, key in enumerate(keys) if key in records]
+        for i in kept:
+            row, record = rows[i], records[keys[i]]
             hits.append(
                 Hit(
                     rank=len(hits) + 1,
@@ -202,12 +213,12 @@ class Retriever:
                     name=record.name,
                     description=record.description,
                     path=record.path,
-                    score=float(scores[row]),
-                    dense=None if dense is None else float(dense[row]),
-                    lexical=None if lexical is None else float(lexical[row]),
+                    score=float(scores.total[row]),
+                    dense=None if scores.dense is None else float(scores.dense[row]),
+                    lexical=None if scores.lexical is None else float(scores.lexical[row]),
                 )
             )
-        return hits
+        return rows[kept], hits
 
     def _explain(
         self,
@@ -239,8 +250,12 @@ class Retriever:
         return explained
 
 
-def _none() -> Float32:
-    return np.empty(0, dtype=np.float32)
+class _Found(NamedTuple):
+    """Hits, their vectors, float32 `(len(hits), dim)`, and the probability that one is needed."""
+
+    hits: list[Hit]
+    vectors: Float32
+    need: float | None
 
 
 def _check_mode(mode: str) -> Mode:

@@ -30,7 +30,8 @@ MAX_FILE_BYTES = 1024 * 1024  # the rest of a longer file is not read
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _FENCE = re.compile(r"^---[ \t]*$", re.MULTILINE)
-_PLAIN_ENTRY = re.compile(r"^(?P<key>[A-Za-z][\w-]*):[ \t]+(?P<value>[^\s\"'|>\[{&*!#].*)$")
+# A top-level `key: value` with its continuation lines; not a block (| or >) or a comment.
+_ENTRY = re.compile(r"^([A-Za-z][\w-]*):[ \t]+([^\s|>#].*(?:\n +.*)*)$", re.MULTILINE)
 
 # The base loader makes nothing but strings, lists and mappings: stricter than the safe loader,
 # and a name like 007 or a description like "yes" stays what its author wrote.
@@ -143,9 +144,10 @@ def _load_yaml(front: str, notes: list[str]) -> dict[str, Any] | None:
     try:
         data = _parse_yaml(front)
     except yaml.YAMLError:
-        # The commonest fault by far: an unquoted value with a colon. One repair, then give up.
-        data = _parse_yaml("\n".join(_quote_value(line) for line in front.splitlines()))
-        notes.append("a value with a colon was not quoted; it was read as if it were")
+        # The commonest fault by far: an unquoted value with a colon, or one that starts with a
+        # character that means something to YAML. One repair, then give up.
+        data = _parse_yaml(_ENTRY.sub(_quote, front))
+        notes.append("a value that needs quotes had none; it was read as if it had")
     return data if isinstance(data, dict) else None
 
 
@@ -158,12 +160,14 @@ def _parse_yaml(text: str) -> Any:
     return yaml.load(text, Loader=_Loader)  # noqa: S506 (the base loader builds only strings)
 
 
-def _quote_value(line: str) -> str:
-    match = _PLAIN_ENTRY.match(line)
-    if match is None or ":" not in match["value"]:
-        return line
-    value = match["value"].rstrip().replace("'", "''")
-    return f"{match['key']}: '{value}'"
+def _quote(entry: re.Match[str]) -> str:
+    """One entry of the front matter, quoted if it is no YAML by itself."""
+    try:
+        yaml.load(entry[0], Loader=_Loader)  # noqa: S506
+    except yaml.YAMLError:
+        value = " ".join(entry[2].split()).replace("'", "''")
+        return f"{entry[1]}: '{value}'"
+    return entry[0]
 
 
 def _text(value: object, key: str, notes: list[str]) -> str:
@@ -175,7 +179,7 @@ def _text(value: object, key: str, notes: list[str]) -> str:
             f"`{key}` must be text, not a {'list' if isinstance(value, list) else 'mapping'}"
         )
         return ""
-    return " ".join(value.split())
+    return " ".join(value.replace("\0", "").split())
 
 
 def _one_line(error: Exception) -> str:

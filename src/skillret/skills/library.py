@@ -50,24 +50,40 @@ def default_roots(cwd: Path | None = None, home: Path | None = None) -> list[Roo
     """The usual places that exist: of the project, nearest folder first, then of the home.
 
     The project reaches from `cwd` up to the folder that holds `.git`; without one it is `cwd`.
+
+    Raises:
+        InputError: If the current folder no longer exists, or there is no home directory.
     """
-    here = (cwd or Path.cwd()).resolve()
-    user = (home or Path.home()).resolve()
+    try:
+        here = (cwd or Path.cwd()).resolve()
+        user = (home or Path.home()).resolve()
+    except (OSError, RuntimeError) as e:
+        raise InputError(
+            f"cannot look in the usual places ({e}); name a folder with --library DIR"
+        ) from None
     project = _up_to_repository(here)
     places = [(f / p, "project") for f in project if f != user for p in _USUAL_PLACES]
     places += [(user / p, "user") for p in _USUAL_PLACES]
     roots: dict[Path, Root] = {}
     for place, scope in places:
-        if place.is_dir():
+        if _is_there(place) and place.is_dir():
             resolved = place.resolve()
             roots.setdefault(resolved, Root(resolved, scope))
     return list(roots.values())
 
 
+def _is_there(path: Path) -> bool:
+    """Whether a file or folder can be seen; behind a closed door it counts as absent."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def _up_to_repository(here: Path) -> list[Path]:
     """`here` and the folders above it up to the one with `.git`; `here` alone without one."""
     for count, folder in enumerate((here, *here.parents)):
-        if (folder / ".git").exists():
+        if _is_there(folder / ".git"):
             return [here, *here.parents[:count]]
     return [here]
 
@@ -99,13 +115,15 @@ class Library:
             return cls(default_roots())
         roots: dict[Path, Root] = {}
         for folder in folders:
-            path = Path(folder).expanduser()
+            if not os.fspath(folder):
+                raise InputError("the name of a folder is empty")
             try:
+                path = Path(folder).expanduser()
                 resolved = path.resolve(strict=True)
             except FileNotFoundError:
-                raise InputError(f"no such folder: {path}") from None
+                raise InputError(f"no such folder: {folder}") from None
             except (OSError, RuntimeError, ValueError) as e:
-                raise InputError(f"cannot open {path}: {e}") from None
+                raise InputError(f"cannot open {folder}: {e}") from None
             if not resolved.is_dir():
                 raise InputError(f"not a folder: {path} (give the folder that holds the skills)")
             roots.setdefault(resolved, Root(resolved))

@@ -1,10 +1,10 @@
 """More training data from what there is: weighted kinds, composed requests, documents as pairs.
 
 Catalogues give one short, clean request per skill. Real requests are long, bring background along
-and need several skills, and most skills of a library have no labelled request at all. Three remedies,
-each an option of the recipe and measured in docs/default-model.md: kinds of requests are repeated
-or thinned out, single requests are joined into composed ones between sentences that need no skill,
-and a skill's description is asked for a section of its body, so that every skill teaches something.
+and need several skills, and most skills of a library have no labelled request at all. Three
+remedies, each an option of the recipe: kinds of requests are repeated or thinned out; single
+requests are joined into composed ones between sentences that need no skill; and a skill's
+description asks for a section of its body, so that every skill teaches something.
 """
 
 from __future__ import annotations

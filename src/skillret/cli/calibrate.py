@@ -1,0 +1,108 @@
+"""`skillret calibrate`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+from skillret.cli.common import add_model_arguments, note, print_json, progress_bar
+from skillret.encoders import load_encoder
+from skillret.encoders.onnx import OnnxEncoder
+from skillret.errors import InputError, SkillretError
+from skillret.evaluation.datasets import load_dataset
+
+__all__ = ["configure", "run"]
+
+_EXAMPLES = """\
+examples:
+  skillret calibrate ~/team/skills --output ~/team/retriever
+  skillret calibrate ~/team/requests --split dev --output ~/team/retriever
+  skillret search "review my pull request" --model ~/team/retriever --select
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Fill in the command's arguments."""
+    parser.epilog = _EXAMPLES
+    parser.add_argument(
+        "dataset",
+        metavar="DATASET",
+        help="labelled requests: a data set, or a folder of skills with their eval_queries.json",
+    )
+    parser.add_argument("--split", default="dev", help="never a test split (default: dev)")
+    parser.add_argument(
+        "--output", metavar="DIR", help="write a copy of the model with what was fitted"
+    )
+    parser.add_argument(
+        "--fit-ranker",
+        action="store_true",
+        help="fit a ranker too, for an encoder that has none or on 500 requests and more",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    add_model_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    if args.split.startswith("test"):
+        raise InputError("nothing is fitted on a test split; name another one with --split")
+    encoder = load_encoder(args.model, trust_remote_code=args.trust_remote_code)
+    output = Path(args.output).expanduser() if args.output else None
+    if output is not None:
+        if not isinstance(encoder, OnnxEncoder):
+            raise InputError(
+                f"export {args.model} first: skillret export {args.model} --output DIR"
+            )
+        if output.exists() and any(output.iterdir()):
+            raise InputError(f"the folder {output} is not empty; name another one")
+    from skillret.training.calibrate import calibrate
+
+    dataset = load_dataset(args.dataset, args.split)
+    for line in dataset.notes:
+        note(line)
+    with progress_bar("encoding") as encoded, progress_bar("searching") as searched:
+        result = calibrate(
+            dataset, encoder, refit_ranker=args.fit_ranker, progress=encoded, searched=searched
+        )
+    for line in result.notes:
+        note(line)
+    if args.json:
+        print_json(result.to_json())
+    else:
+        _print(result.to_json())
+    if output is not None:
+        assert isinstance(encoder, OnnxEncoder)
+        _write(encoder.folder, output, json.dumps(result.profile.to_json(), indent=1))
+        note(f"wrote {output}; use it with --model {output}")
+    return 0
+
+
+def _print(result: dict[str, object]) -> None:
+    ndcg = result["ndcg@10"]
+    sets = result["sets"]
+    assert isinstance(ndcg, dict)
+    assert isinstance(sets, dict)
+    print("NDCG@10, out of fold: " + ", ".join(f"{k} {v:.4f}" for k, v in ndcg.items()))
+    if result["auroc"] is not None:
+        print(
+            f"abstaining: AUROC {result['auroc']:.3f}; {result['turned_away']:.1%} of"
+            f" {result['n_negatives']} needless requests turned away, {result['kept']:.1%} of"
+            f" {result['n_queries']} others kept (threshold {result['threshold']:.3f})"
+        )
+    columns = list(next(iter(sets.values())))
+    print(f"\n{'':<28}" + "".join(f"{c:>21}" for c in columns))
+    for name, values in sets.items():
+        print(f"{name:<28}" + "".join(f"{values[c]:>21.3f}" for c in columns))
+
+
+def _write(source: Path, output: Path, profile: str) -> None:
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        for file in source.iterdir():
+            if file.is_file() and file.name != "profile.json":
+                shutil.copyfile(file, output / file.name)
+        (output / "profile.json").write_text(profile + "\n", encoding="utf-8")
+    except OSError as e:
+        raise SkillretError(f"cannot write {output}: {e.strerror or e}") from None

@@ -1,0 +1,92 @@
+"""Self-contained HTML pages: no script, no link outside, pictures inside, texts escaped.
+
+Skills and requests are untrusted. Every text is escaped by the template engine, control characters
+are made visible, and the page forbids itself to load or run anything.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from skillret._version import __version__
+from skillret.errors import InputError, SkillretError
+
+__all__ = ["FIGURES", "prepare_folder", "shown", "write_page"]
+
+# Pictures by name of file; those of an earlier report in the same folder are removed.
+FIGURES = ("depth.png", "groups.png", "scores.png", "abstention.png", "erasure.png")
+
+
+def prepare_folder(name: str) -> Path:
+    """The folder of a report, made if need be: found unusable before hours of encoding.
+
+    Raises:
+        InputError: If it cannot be made.
+    """
+    folder = Path(name).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise InputError(f"cannot make the report's folder {name}: {e.strerror or e}") from None
+    return folder
+
+
+def shown(text: str, limit: int = 600) -> str:
+    """Untrusted text for a page: cut, without control characters and hidden direction marks."""
+    text = text.strip()
+    cut = text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in cut)
+
+
+def _signed(value: float, digits: int) -> str:
+    """A difference, with a minus as wide as the plus."""
+    return f"{value:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def write_page(
+    folder: Path, template: str, context: Mapping[str, Any], figures: Mapping[str, bytes]
+) -> Path:
+    """Write `report.html` and its PNGs.
+
+    Args:
+        folder: Where.
+        template: Name of a template of this package.
+        context: What it is filled with; `figures`, `version` and `clean` are added.
+        figures: PNGs by name of file.
+
+    Raises:
+        SkillretError: If jinja2 is missing or a file cannot be written.
+    """
+    try:
+        import jinja2
+    except ImportError:
+        raise SkillretError("a report needs pip install 'skillret[evaluate]'") from None
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("skillret.evaluation"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["clean"] = shown
+    environment.filters["signed"] = _signed
+    data = {
+        name: f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
+        for name, png in figures.items()
+    }
+    html = environment.get_template(template).render(figures=data, version=__version__, **context)
+    page = folder / "report.html"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in FIGURES:
+            if name in figures:
+                (folder / name).write_bytes(figures[name])
+            else:
+                (folder / name).unlink(missing_ok=True)
+        page.write_text(html, encoding="utf-8", errors="replace")
+    except OSError as e:
+        raise SkillretError(f"cannot write {page}: {e.strerror or e}") from None
+    return page

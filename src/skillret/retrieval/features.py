@@ -1,0 +1,182 @@
+"""What the ranker knows of a skill that may fit a request: a few numbers per candidate.
+
+In a long request only a few sentences say which skill is needed (SkillRet, arXiv:2605.05726,
+section 5.3), and a request for several skills names each in a sentence of its own. So every
+similarity is taken twice: of the whole request, and of the sentence that fits the skill best.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from skillret.encoders import Encoder, Float32
+from skillret.index.dense import top_rows
+from skillret.index.lexical import LexicalIndex
+from skillret.retrieval.sentences import split_sentences
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["FEATURES", "Candidates", "find_candidates", "segments"]
+
+FEATURES = (
+    "lexical",  # BM25, as a share of the best skill's
+    "lexical_strength",  # BM25 over the weight of all terms of the request
+    "lexical_coverage",  # weight of the terms that the skill holds, of all terms of the request
+    "sentence_lexical",  # BM25 of the best sentence, as a share of that sentence's best skill's
+    "sentence_lexical_absolute",  # the same, as a share of the whole request's best skill's
+    "sentence_strength",  # BM25 of the best sentence over the weight of its terms
+    "dense",  # cosine
+    "dense_z",  # cosine, standardized over the library
+    "dense_gap",  # cosine less the best skill's
+    "sentence_dense",
+    "sentence_dense_z",
+    "sentence_dense_gap",
+    "words",  # of the request, logarithm
+    "sentences",  # of the request, logarithm
+)
+_DEPTH = 300  # skills that a search for terms returns
+_SENTENCE_DEPTH = 100
+_CANDIDATES = 100  # of the whole request, by cosine and by BM25 each
+_SENTENCE_CANDIDATES = 20  # of one sentence, by cosine and by BM25 each
+_MAX_SEGMENTS = 8  # more sentences than this are joined: each costs a pass of the encoder
+_MIN_WORDS = 3  # a shorter sentence ("Thanks!") says nothing
+_TINY = np.float32(1e-6)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Skills worth ranking for one request.
+
+    Attributes:
+        rows: int64 `(m,)`, ascending rows of the library.
+        features: float32 `(m, len(FEATURES))`.
+        vector: Of the request, float32 `(dim,)`.
+        dense: Cosine of every skill with the request, float32 `(n,)`.
+        lexical: BM25 of every skill, float32 `(n,)`; 0 beyond the best 300.
+    """
+
+    rows: NDArray[np.int64]
+    features: Float32
+    vector: Float32
+    dense: Float32
+    lexical: Float32
+
+
+def segments(text: str) -> list[str]:
+    """The sentences of a request, at most 8: of a longer request neighbours are joined.
+
+    A request of one sentence has none besides itself.
+    """
+    sentences = [s for s in split_sentences(text) if len(s.split()) >= _MIN_WORDS]
+    if len(sentences) > _MAX_SEGMENTS:
+        bounds = np.linspace(0, len(sentences), _MAX_SEGMENTS + 1).astype(int).tolist()
+        sentences = [" ".join(sentences[start:end]) for start, end in pairwise(bounds)]
+    return sentences if len(sentences) > 1 else []
+
+
+def find_candidates(
+    text: str,
+    vectors: Float32,
+    lexical: LexicalIndex,
+    keys: NDArray[np.int64] | None,
+    encoder: Encoder,
+    vector: Float32 | None = None,
+) -> Candidates:
+    """The candidates of one request among `n` skills, with their features.
+
+    Args:
+        text: The request.
+        vectors: Of all skills, float32 `(n, dim)`.
+        lexical: BM25 index of the same skills.
+        keys: Key of each row in the BM25 index, ascending; None where keys are row numbers.
+        encoder: Made `vectors`.
+        vector: The request's own vector `(dim,)`, if it is known already.
+    """
+    n = len(vectors)
+    parts = segments(text)
+    if vector is None:
+        vector = encoder.encode_queries([text])[0]
+    dense = np.asarray(vectors @ vector, dtype=np.float32)
+    whole = _Terms(lexical, text, n, keys, _DEPTH)
+    if parts:
+        part_dense = np.asarray(vectors @ encoder.encode_queries(parts).T, dtype=np.float32).T
+        part_terms = [_Terms(lexical, part, n, keys, _SENTENCE_DEPTH) for part in parts]
+    else:
+        part_dense, part_terms = dense[None], [whole]
+    rows = _union(dense, whole, part_dense, part_terms, joined=bool(parts))
+    own = dense[rows]
+    theirs = part_dense[:, rows]
+    deviation = part_dense.std(axis=1, keepdims=True) + _TINY
+    columns = {
+        "lexical": whole.scores[rows] / whole.best,
+        "lexical_strength": whole.scores[rows] / whole.weight,
+        "lexical_coverage": whole.coverage(rows),
+        "sentence_lexical": _largest([t.scores[rows] / t.best for t in part_terms]),
+        "sentence_lexical_absolute": _largest([t.scores[rows] for t in part_terms]) / whole.best,
+        "sentence_strength": _largest([t.scores[rows] / t.weight for t in part_terms]),
+        "dense": own,
+        "dense_z": (own - dense.mean()) / (dense.std() + _TINY),
+        "dense_gap": own - dense.max(initial=-1.0),
+        "sentence_dense": theirs.max(axis=0),
+        "sentence_dense_z": _largest((theirs - part_dense.mean(axis=1, keepdims=True)) / deviation),
+        "sentence_dense_gap": _largest(theirs - part_dense.max(axis=1, keepdims=True)),
+        "words": np.full(len(rows), np.log1p(len(text.split()))),
+        "sentences": np.full(len(rows), np.log(len(part_terms))),
+    }
+    features = np.stack([columns[name] for name in FEATURES], axis=1).astype(np.float32)
+    return Candidates(rows, features, vector, dense, whole.scores)
+
+
+def _largest(values: Sequence[Float32] | Float32) -> Float32:
+    return np.asarray(np.max(np.asarray(values), axis=0), dtype=np.float32)
+
+
+def _union(
+    dense: Float32,
+    whole: _Terms,
+    part_dense: Float32,
+    part_terms: Sequence[_Terms],
+    *,
+    joined: bool,
+) -> NDArray[np.int64]:
+    found = [top_rows(dense, _CANDIDATES), whole.rows[:_CANDIDATES]]
+    if joined:
+        found += [top_rows(line, _SENTENCE_CANDIDATES) for line in part_dense]
+        found += [terms.rows[:_SENTENCE_CANDIDATES] for terms in part_terms]
+    return np.unique(np.concatenate(found))
+
+
+class _Terms:
+    """BM25 of one text: scores `(n,)` of the best skills, the largest one, the terms' weight."""
+
+    def __init__(
+        self,
+        lexical: LexicalIndex,
+        text: str,
+        n: int,
+        keys: NDArray[np.int64] | None,
+        depth: int,
+    ) -> None:
+        self._lexical, self._text, self._keys = lexical, text, keys
+        found, values = lexical.search(text, depth)
+        self.rows = self._row_numbers(found)
+        self.scores = np.zeros(n, dtype=np.float32)
+        self.scores[self.rows] = values
+        self.best = max(np.float32(self.scores.max(initial=0.0)), _TINY)
+        self.weight = max(np.float32(lexical.weight(text)), _TINY)
+
+    def coverage(self, rows: NDArray[np.int64]) -> Float32:
+        """Weight of the terms that skills hold as a share of all; 0 beyond the best 300."""
+        found, values = self._lexical.search_coverage(self._text, _DEPTH)
+        held = np.zeros(len(self.scores), dtype=np.float32)
+        held[self._row_numbers(found)] = values
+        return np.asarray(held[rows] / self.weight, dtype=np.float32)
+
+    def _row_numbers(self, found: NDArray[np.int64]) -> NDArray[np.int64]:
+        return found if self._keys is None else np.searchsorted(self._keys, found)

@@ -1,0 +1,130 @@
+"""The learned ranker: which candidates a request needs, and whether it needs any.
+
+One hidden layer over a dozen features orders the candidates; a logistic curve turns its output into
+the probability that a candidate is needed, given that the request needs a skill of the library at
+all. That is judged apart, from the request's own vector, which tells tasks from small talk, and
+from how well the best candidate fits. A few hundred numbers in the encoder's profile, fitted by
+`skillret calibrate` (`skillret.training.rank`), which describes how.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from skillret.encoders import Float32
+from skillret.errors import EncoderError
+from skillret.retrieval.features import FEATURES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Ranker"]
+
+Float64: TypeAlias = "NDArray[np.float64]"
+
+_ARRAYS = ("mean", "scale", "hidden", "hidden_bias", "output", "probe")
+_NUMBERS = ("slope", "intercept", "need_slope", "need_intercept", "include")
+
+
+@dataclass(frozen=True, slots=True)
+class Ranker:
+    """A fitted ranker.
+
+    Attributes:
+        mean: Of the features, `(f,)`.
+        scale: Their standard deviation, `(f,)`.
+        hidden: Weights `(h, f)` of the tanh layer.
+        hidden_bias: `(h,)`.
+        output: Weights `(h,)`.
+        slope: Turns an output into the log odds of being needed, with ...
+        intercept: ... this added.
+        probe: Weight of the request's vector in the log odds that a skill is needed, `(dim,)`.
+        need_slope: Weight of the best output there.
+        need_intercept: Added there.
+        include: Smallest probability of a skill in a selection, given that one is needed.
+    """
+
+    mean: Float32
+    scale: Float32
+    hidden: Float32
+    hidden_bias: Float32
+    output: Float32
+    slope: float
+    intercept: float
+    probe: Float32
+    need_slope: float
+    need_intercept: float
+    include: float
+
+    def probabilities(self, outputs: Float64) -> Float64:
+        """Probability that each candidate is needed if any is, `(m,)`, from their outputs."""
+        return _logistic(self.slope * outputs + self.intercept)
+
+    def need(self, outputs: Float64, vector: Float32) -> float:
+        """Probability that a request needs a skill, from all outputs and its vector `(dim,)`."""
+        return float(_logistic(np.asarray(self.need_odds(outputs, vector))))
+
+    def need_odds(self, outputs: Float64, vector: Float32) -> float:
+        """The same as log odds."""
+        best = float(outputs.max(initial=-1e3))
+        return float(vector @ self.probe) + self.need_slope * best + self.need_intercept
+
+    def outputs(self, features: Float32) -> Float64:
+        """What candidates are ordered by, `(m,)`."""
+        layer = np.tanh((features - self.mean) / self.scale @ self.hidden.T + self.hidden_bias)
+        return np.asarray(layer @ self.output, dtype=np.float64)
+
+    def to_json(self) -> dict[str, Any]:
+        """As stored in a profile."""
+        arrays = {name: _rounded(getattr(self, name)) for name in _ARRAYS}
+        numbers = {name: round(float(getattr(self, name)), 5) for name in _NUMBERS}
+        return {"features": list(FEATURES), **arrays, **numbers}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], where: str) -> Ranker | None:
+        """A stored ranker; None if it was fitted for other features than these.
+
+        Raises:
+            EncoderError: If it is malformed.
+        """
+        if data.get("features") != list(FEATURES):
+            return None
+        try:
+            f = len(FEATURES)
+            hidden = _array(data["hidden"], (-1, f))
+            h = len(hidden)
+            return cls(
+                mean=_array(data["mean"], (f,)),
+                scale=_array(data["scale"], (f,)),
+                hidden=hidden,
+                hidden_bias=_array(data["hidden_bias"], (h,)),
+                output=_array(data["output"], (h,)),
+                probe=_array(data["probe"], (-1,)),
+                **{name: float(data[name]) for name in _NUMBERS},
+            )
+        except (KeyError, TypeError, ValueError) as e:
+            raise EncoderError(f"the ranker in {where} is malformed: {e}") from None
+
+
+def _logistic(x: Float64) -> Float64:
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(x, -60, 60))), dtype=np.float64)
+
+
+def _rounded(values: Float32) -> Any:
+    # Five digits are enough, and float32 written as float64 would have seventeen.
+    return np.round(values.astype(np.float64), 5).tolist()
+
+
+def _array(values: Sequence[Any], shape: tuple[int, ...]) -> Float32:
+    array = np.asarray(values, dtype=np.float32)
+    if array.ndim != len(shape) or any(
+        a != b for a, b in zip(array.shape, shape, strict=True) if b >= 0
+    ):
+        raise ValueError(f"shape {array.shape}, expected {shape}")
+    if not np.isfinite(array).all():
+        raise ValueError("a number is not finite")
+    return array

@@ -1,0 +1,396 @@
+"""Calibration: probabilities and thresholds, and the ranker itself, from labelled requests.
+
+What is reported comes from requests that nothing was fitted on: outputs are out of fold, and the
+thresholds that judge a fold were chosen on the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from skillret.encoders import Encoder, Profile
+from skillret.errors import DatasetError, InputError
+from skillret.evaluation.abstention import TURNED_AWAY, auroc
+from skillret.evaluation.datasets import Dataset
+from skillret.evaluation.systems import encode_corpus
+from skillret.retrieval.ranker import Ranker
+from skillret.retrieval.selection import MAX_SELECTED, choose
+from skillret.training.rank import (
+    FOLDS,
+    Example,
+    Float64,
+    Pool,
+    cross_fit,
+    examples,
+    fit_logistic,
+    fit_ranker,
+    fold_numbers,
+    subpools,
+    weighted,
+)
+from skillret.types import Query
+
+__all__ = ["FIXED", "Calibration", "calibrate"]
+
+Progress = Callable[[int, int], None]
+
+FIXED = (1, 3, 5, 10)  # fixed numbers of hits that a selection is compared with
+_LEAST = 30  # labelled requests that thresholds can be fitted on
+_LEAST_RANKER = 500  # and a ranker
+_SEEDS = 3  # rankers that are averaged into one
+_SMALL = ((300, 1), (60, 2))  # size and seed of the smaller libraries a ranker is fitted on too
+_STRANGE = 100  # skills of a library where requests for absent skills are needless ones
+_RIDGE = 1.0  # of the probe, on unit vectors
+_SLIGHT = 1e-3  # keeps a curve finite where no request is in doubt
+_INCLUDE = np.linspace(0.02, 0.9, 89)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What was fitted, and how well it does on requests it was not fitted on.
+
+    Attributes:
+        profile: The encoder's profile with what was fitted.
+        n_queries: Requests that need a skill.
+        n_negatives: Requests that need none.
+        ndcg: NDCG@10 out of fold, over all and by kind.
+        auroc: Of the best hit's probability, for both sorts of requests; None without negatives.
+        turned_away: Share of the needless requests that got an empty selection.
+        kept: Share of the others that did not.
+        sets: Precision, recall, completeness and mean size of the selection (`selected`) and of
+            fixed numbers of hits (`k=3` ...), over requests that need a skill.
+        notes: What a reader should know.
+    """
+
+    profile: Profile
+    n_queries: int
+    n_negatives: int
+    ndcg: Mapping[str, float]
+    auroc: float | None
+    turned_away: float | None
+    kept: float | None
+    sets: Mapping[str, Mapping[str, float]]
+    notes: Sequence[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON types, without the profile."""
+        return {
+            "model": self.profile.name,
+            "threshold": self.profile.threshold,
+            "n_queries": self.n_queries,
+            "n_negatives": self.n_negatives,
+            "ndcg@10": dict(self.ndcg),
+            "auroc": self.auroc,
+            "turned_away": self.turned_away,
+            "kept": self.kept,
+            "sets": {name: dict(values) for name, values in self.sets.items()},
+        }
+
+
+def calibrate(
+    dataset: Dataset,
+    encoder: Encoder,
+    *,
+    refit_ranker: bool = False,
+    progress: Progress | None = None,
+    searched: Progress | None = None,
+) -> Calibration:
+    """Fit probabilities and thresholds on labelled requests, and the ranker if asked to.
+
+    Args:
+        dataset: Skills, requests and, for abstaining, requests that need no skill.
+        encoder: The encoder whose profile is completed.
+        refit_ranker: Fit a ranker of its own instead of keeping the profile's.
+        progress: Called with the documents encoded so far and in all.
+        searched: Called with the requests searched so far and in all.
+
+    Raises:
+        DatasetError: If there are too few labelled requests.
+        InputError: If the profile has no ranker and none is to be fitted.
+    """
+    stored = encoder.profile.ranker
+    ranker = Ranker.from_json(stored, encoder.profile.name) if stored else None
+    if ranker is None and not refit_ranker:
+        raise InputError(
+            f"{encoder.profile.name} has no ranker to calibrate; fit one with --fit-ranker"
+        )
+    least = _LEAST_RANKER if refit_ranker else _LEAST
+    if len(dataset.queries) < least:
+        raise DatasetError(
+            f"{dataset.name} has {len(dataset.queries)} labelled requests; at least {least} are"
+            " needed" + (" to fit a ranker, 30 without --fit-ranker" if refit_ranker else "")
+        )
+    notes: list[str] = []
+    pool = _pool(dataset, encoder, progress)
+    folds = fold_numbers(pool.queries, pool.gold)
+    found = weighted(list(examples(pool, encoder, folds, searched)))
+    extra: list[Example] = []
+    if refit_ranker:
+        for size, seed in _SMALL:
+            if len(pool.skills) >= 2 * size:
+                for part in subpools(pool, size, seed, absent=size <= _STRANGE):
+                    extra += examples(part, encoder, folds)
+        outputs = cross_fit(found, extra, _SEEDS)
+        ranker = _average([fit_ranker(weighted([*found, *extra]), s) for s in range(_SEEDS)])
+    assert ranker is not None
+    if not refit_ranker:
+        outputs = [ranker.outputs(e.features).astype(np.float64) for e in found]
+    needed = [bool(_gold(pool, e)) for e in found]
+    ranker = _fit_probability(ranker, found, outputs, needed)
+    likely = [ranker.probabilities(o) for o in outputs[: len(found)]]
+    if not dataset.negatives:
+        notes.append("no requests that need no skill: the judgement of need is kept as it is")
+        need = [ranker.need(o, e.vector) for o, e in zip(outputs, found, strict=False)]
+    elif refit_ranker:
+        ranker, need = _fit_need(ranker, found, weighted([*found, *extra]), outputs, pool)
+    else:
+        ranker, need = _rescale_need(ranker, found, outputs, needed)
+    judged = [_Judged(e, p, n) for e, p, n in zip(found, likely, need, strict=True)]
+    threshold, include = _thresholds(pool, judged, encoder.profile.threshold)
+    ranker = replace(ranker, include=include)
+    measured = _Measured(pool, judged, encoder.profile.threshold)
+    return Calibration(
+        profile=replace(encoder.profile, ranker=ranker.to_json(), threshold=threshold),
+        n_queries=len(dataset.queries),
+        n_negatives=len(dataset.negatives),
+        ndcg=measured.ndcg(),
+        auroc=measured.auroc(),
+        turned_away=measured.turned_away(),
+        kept=measured.kept(),
+        sets=measured.sets(),
+        notes=notes,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """An example with its candidates' probabilities `(m,)` and that of need, out of fold."""
+
+    example: Example
+    likely: Float64
+    need: float
+
+
+def _fit_probability(
+    ranker: Ranker, found: Sequence[Example], outputs: Sequence[Float64], needed: Sequence[bool]
+) -> Ranker:
+    """Slope and intercept, from requests that need a skill."""
+    kept = [(e, o) for e, o, y in zip(found, outputs, needed, strict=False) if y]
+    weights = np.concatenate([np.full(len(e.rows), e.weight) for e, _ in kept])
+    labels = np.concatenate([e.labels for e, _ in kept])
+    slope, intercept = fit_logistic(
+        np.concatenate([o for _, o in kept])[:, None], labels, weights, _SLIGHT
+    )
+    return replace(ranker, slope=float(slope[0]), intercept=intercept)
+
+
+def _fit_need(
+    ranker: Ranker,
+    found: Sequence[Example],
+    everything: Sequence[Example],
+    outputs: Sequence[Float64],
+    pool: Pool,
+) -> tuple[Ranker, list[float]]:
+    """Need from the request's vector (a probe) and its best output; and need out of fold.
+
+    Args:
+        ranker: Gets the weights.
+        found: Examples of the whole library.
+        everything: These and those of smaller libraries, where a needed skill may be absent.
+        outputs: Of `everything`, out of fold.
+        pool: Knows which requests need no skill.
+    """
+    x = np.stack([e.vector for e in found]).astype(np.float64)
+    y = np.array([bool(_gold(pool, e)) for e in found], dtype=np.float64)
+    w = np.array([e.weight for e in found])
+    probes: dict[str, float] = {}
+    for fold in range(FOLDS):
+        mine = np.array([e.fold == fold for e in found])
+        weight, bias = fit_logistic(x[~mine], y[~mine], w[~mine], _RIDGE)
+        values = x[mine] @ weight + bias
+        probes |= {e.query.id: v for e, v in zip(_of_fold(found, fold), values, strict=True)}
+    inputs = np.array(
+        [[probes[e.query.id], o.max()] for e, o in zip(everything, outputs, strict=True)]
+    )
+    labels = np.array([float(e.labels.any() or e.missed > 0) for e in everything])
+    weights = np.array([e.weight for e in everything])
+    (share, slope), intercept = fit_logistic(inputs, labels, weights, _SLIGHT)
+    need = _logistic(inputs[: len(found)] @ np.array([share, slope]) + intercept)
+    weight, bias = fit_logistic(x, y, w, _RIDGE)
+    ranker = replace(
+        ranker,
+        probe=(share * weight).astype(np.float32),
+        need_slope=float(slope),
+        need_intercept=float(intercept + share * bias),
+    )
+    return ranker, need.tolist()
+
+
+def _of_fold(found: Sequence[Example], fold: int) -> list[Example]:
+    return [e for e in found if e.fold == fold]
+
+
+def _rescale_need(
+    ranker: Ranker, found: Sequence[Example], outputs: Sequence[Float64], needed: Sequence[bool]
+) -> tuple[Ranker, list[float]]:
+    """The ranker's own judgement of need, its log odds stretched and shifted to fit."""
+    pairs = zip(outputs, found, strict=True)
+    odds = np.array([ranker.need_odds(o, e.vector) for o, e in pairs])
+    weights = np.array([e.weight for e in found])
+    labels = np.array(needed, dtype=np.float64)
+    (stretch,), shift = fit_logistic(odds[:, None], labels, weights, _SLIGHT)
+    ranker = replace(
+        ranker,
+        probe=(stretch * ranker.probe).astype(np.float32),
+        need_slope=float(stretch * ranker.need_slope),
+        need_intercept=float(stretch * ranker.need_intercept + shift),
+    )
+    return ranker, _logistic(stretch * odds + shift).tolist()
+
+
+def _pool(dataset: Dataset, encoder: Encoder, progress: Progress | None) -> Pool:
+    rows = {s.id: i for i, s in enumerate(dataset.skills)}
+    gold = {q: frozenset(rows[s] for s in found) for q, found in dataset.qrels.items()}
+    needless = [
+        Query(f"negative-{i}", q.text, {"kind": "negative"})
+        for i, q in enumerate(dataset.negatives)
+    ]
+    vectors = encode_corpus(dataset.skills, encoder, progress)
+    return Pool(dataset.skills, vectors, [*dataset.queries, *needless], gold)
+
+
+def _average(rankers: Sequence[Ranker]) -> Ranker:
+    """One ranker whose output is the mean of several of the same features."""
+    return replace(
+        rankers[0],
+        hidden=np.concatenate([r.hidden for r in rankers]),
+        hidden_bias=np.concatenate([r.hidden_bias for r in rankers]),
+        output=np.concatenate([r.output for r in rankers]) / np.float32(len(rankers)),
+    )
+
+
+def _logistic(x: Float64) -> Float64:
+    return np.asarray(1 / (1 + np.exp(-np.clip(x, -60, 60))), dtype=np.float64)
+
+
+def _select(pool: Pool, e: Example, likely: Float64, include: float) -> list[int]:
+    """Rows that would be selected for one request that needs a skill."""
+    order = np.argsort(-likely, kind="stable")[: 2 * MAX_SELECTED]
+    rows = e.rows[order]
+    positions = choose(likely[order].tolist(), pool.vectors[rows], include)
+    return [int(rows[p]) for p in positions]
+
+
+def _thresholds(
+    pool: Pool, judged: Sequence[_Judged], stored: float | None
+) -> tuple[float | None, float]:
+    """Threshold of need, and the probability from which a skill joins a selection.
+
+    The former turns away 95 % of the needless requests; the latter has the best mean F1 of the
+    selected sets over the others, weighted by kind.
+    """
+    needless = [j.need for j in judged if not _gold(pool, j.example)]
+    threshold = stored
+    if needless:
+        threshold = float(np.nextafter(np.quantile(needless, TURNED_AWAY, method="higher"), 1.0))
+    needed = [j for j in judged if _gold(pool, j.example)]
+    best = (-1.0, 0.5)
+    for include in _INCLUDE.tolist():
+        total = 0.0
+        for j in needed:
+            chosen = _select(pool, j.example, j.likely, include)
+            total += j.example.weight * _f1(chosen, _gold(pool, j.example))
+        best = max(best, (total, include))
+    return threshold, best[1]
+
+
+def _gold(pool: Pool, e: Example) -> frozenset[int]:
+    return pool.gold.get(e.query.id, frozenset())
+
+
+def _f1(chosen: Sequence[int], gold: frozenset[int]) -> float:
+    return 2 * len(gold.intersection(chosen)) / (len(chosen) + len(gold))
+
+
+class _Measured:
+    """Figures over requests that need a skill and those that need none, out of fold."""
+
+    def __init__(self, pool: Pool, judged: Sequence[_Judged], stored: float | None) -> None:
+        self._pool = pool
+        self._needed = [j for j in judged if _gold(pool, j.example)]
+        self._needless = [j for j in judged if not _gold(pool, j.example)]
+        self._chosen: dict[str, list[int]] = {}
+        self._included: dict[str, list[int]] = {}
+        for fold in range(FOLDS):
+            others = [j for j in judged if j.example.fold != fold]
+            threshold, include = _thresholds(pool, others, stored) if others else (stored, 0.5)
+            for j in judged:
+                if j.example.fold == fold:
+                    rows = _select(pool, j.example, j.likely, include)
+                    self._included[j.example.query.id] = rows
+                    self._chosen[j.example.query.id] = rows if j.need >= (threshold or 0) else []
+
+    def auroc(self) -> float | None:
+        if not self._needless:
+            return None
+        return auroc([j.need for j in self._needed], [j.need for j in self._needless])
+
+    def turned_away(self) -> float | None:
+        if not self._needless:
+            return None
+        return float(np.mean([not self._chosen[j.example.query.id] for j in self._needless]))
+
+    def kept(self) -> float | None:
+        if not self._needless:
+            return None
+        return float(np.mean([bool(self._chosen[j.example.query.id]) for j in self._needed]))
+
+    def ndcg(self) -> dict[str, float]:
+        discount = 1 / np.log2(np.arange(2, 12))
+        by_kind: dict[str, list[float]] = {"all": []}
+        for e, p in ((j.example, j.likely) for j in self._needed):
+            gains = e.labels[np.argsort(-p, kind="stable")[:10]]
+            ideal = discount[: min(10, len(_gold(self._pool, e)))].sum()
+            value = float((gains * discount[: len(gains)]).sum() / ideal)
+            by_kind["all"].append(value)
+            by_kind.setdefault(str(e.query.extra.get("kind") or "none"), []).append(value)
+        return {kind: float(np.mean(values)) for kind, values in by_kind.items()}
+
+    def sets(self) -> dict[str, dict[str, float]]:
+        sets = {
+            "selected": self._chosen,
+            "selected, never abstaining": self._included,
+            **{
+                f"k={k}": {
+                    j.example.query.id: j.example.rows[
+                        np.argsort(-j.likely, kind="stable")[:k]
+                    ].tolist()
+                    for j in self._needed
+                }
+                for k in FIXED
+            },
+        }
+        return {name: self._judge(chosen) for name, chosen in sets.items()}
+
+    def _judge(self, chosen: Mapping[str, Sequence[int]]) -> dict[str, float]:
+        rows = []
+        several = []
+        for e in (j.example for j in self._needed):
+            gold, mine = _gold(self._pool, e), chosen[e.query.id]
+            hit = len(gold.intersection(mine))
+            complete = float(hit == len(gold))
+            rows.append((hit / len(mine) if mine else 0.0, hit / len(gold), complete, len(mine)))
+            if len(gold) > 1:
+                several.append(complete)
+        precision, recall, complete, size = np.mean(rows, axis=0).tolist()
+        return {
+            "precision": precision,
+            "recall": recall,
+            "completeness": complete,
+            "completeness, k > 1": float(np.mean(several)) if several else float("nan"),
+            "size": size,
+        }

@@ -1,0 +1,321 @@
+"""Fitting the ranker on labelled requests: the last, small step after an encoder is trained.
+
+The loss is the sum of two. Listwise softmax cross-entropy (ListNet's top one, Cao et al. 2007)
+puts the gold skills of a request before its other candidates; binary cross-entropy over all
+candidates, with requests that need no skill among them, makes outputs comparable between requests,
+so that one logistic curve (Platt 1999) turns them into probabilities. Whether a request needs a
+skill at all is a logistic regression on its vector and its best output. Kinds of requests weigh by
+the square root of their number. Everything reported is out of fold: folds share no gold skill.
+NumPy alone: a few hundred weights need no torch, and `skillret calibrate` runs where
+`skillret search` does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skillret.encoders import Encoder, Float32
+from skillret.index.lexical import LexicalIndex, write_lexical
+from skillret.retrieval.features import FEATURES, find_candidates
+from skillret.retrieval.ranker import Ranker
+from skillret.retrieval.retriever import clean_query
+from skillret.types import Query, Skill
+
+__all__ = [
+    "FOLDS",
+    "Example",
+    "Pool",
+    "cross_fit",
+    "examples",
+    "fit_logistic",
+    "fit_ranker",
+    "fold_numbers",
+    "subpools",
+    "weighted",
+]
+
+Float64: TypeAlias = NDArray[np.float64]
+
+FOLDS = 5
+_HIDDEN = 16
+_EPOCHS = 14
+_BATCH = 64  # requests of one step
+_RATE = 1e-2
+_DECAY = 1e-2
+_POINTWISE = 0.5  # weight of the binary loss
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A library with requests whose gold skills are all in it.
+
+    Attributes:
+        skills: The library.
+        vectors: Of the skills, float32 `(n, dim)`.
+        queries: Requests; without gold skills where none is needed.
+        gold: Gold skills' rows by query id.
+    """
+
+    skills: Sequence[Skill]
+    vectors: Float32
+    queries: Sequence[Query]
+    gold: Mapping[str, frozenset[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One request with its candidates.
+
+    Attributes:
+        query: The request.
+        rows: Of the pool, int64 `(m,)`.
+        features: float32 `(m, f)`.
+        vector: Of the request, float32 `(dim,)`.
+        labels: 1 for gold skills, float64 `(m,)`.
+        missed: Gold skills that are no candidates.
+        fold: 0 to `FOLDS` - 1.
+        weight: In the loss.
+    """
+
+    query: Query
+    rows: NDArray[np.int64]
+    features: Float32
+    vector: Float32
+    labels: Float64
+    missed: int
+    fold: int
+    weight: float = 1.0
+
+
+def subpools(pool: Pool, size: int, seed: int, *, absent: bool = False) -> Iterator[Pool]:
+    """Random parts of a pool of about `size` skills, with the requests that they can answer.
+
+    A ranker fitted on a large library alone would take a small one for strange.
+
+    Args:
+        pool: The whole.
+        size: Skills of a part.
+        seed: Decides which skills and requests.
+        absent: Add as many requests whose skill is not in the part, as requests that need none of
+            it. In a large part some other skill would often do.
+    """
+    draw = np.random.default_rng(seed)
+    order = draw.permutation(len(pool.skills))
+    for rows in np.array_split(order, max(1, len(order) // size)):
+        place = {int(row): i for i, row in enumerate(rows)}
+        queries, others, gold = [], [], {}
+        for query in pool.queries:
+            wanted = pool.gold.get(query.id, frozenset())
+            if wanted and wanted <= place.keys():
+                queries.append(query)
+                gold[query.id] = frozenset(place[row] for row in wanted)
+            elif not wanted or not wanted & place.keys():
+                others.append(query)
+        # Requests that need no skill would be in every part: a fair share is enough.
+        needless = [q for q in others if not pool.gold.get(q.id)]
+        queries += [needless[i] for i in draw.permutation(len(needless))[: len(needless) // 8]]
+        if absent:
+            strange = [q for q in others if pool.gold.get(q.id)]
+            chosen = draw.permutation(len(strange))[: len(gold)]
+            queries += [replace(strange[i], extra={"kind": "absent"}) for i in chosen]
+        yield Pool([pool.skills[i] for i in rows], pool.vectors[rows], queries, gold)
+
+
+def examples(
+    pool: Pool,
+    encoder: Encoder,
+    folds: Mapping[str, int],
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[Example]:
+    """Candidates and labels of every request of a pool."""
+    lexical = LexicalIndex(write_lexical(None, enumerate(pool.skills)))
+    for number, query in enumerate(pool.queries, start=1):
+        found = find_candidates(clean_query(query.text), pool.vectors, lexical, None, encoder)
+        gold = pool.gold.get(query.id, frozenset())
+        labels = np.isin(found.rows, list(gold)).astype(np.float64)
+        missed = len(gold) - int(labels.sum())
+        yield Example(
+            query, found.rows, found.features, found.vector, labels, missed, folds[query.id]
+        )
+        if progress is not None:
+            progress(number, len(pool.queries))
+
+
+def fold_numbers(queries: Sequence[Query], gold: Mapping[str, frozenset[int]]) -> dict[str, int]:
+    """A fold for every request; requests that share a gold skill, also by way of others, share it.
+
+    Requests without gold skills are spread by their text.
+    """
+    parent: dict[int, int] = {}
+
+    def root(row: int) -> int:
+        while parent.setdefault(row, row) != row:
+            row = parent[row]
+        return row
+
+    for rows in gold.values():
+        first, *others = rows or (-1,)
+        for row in others:
+            parent[root(row)] = root(first)
+    out = {}
+    for query in queries:
+        wanted = gold.get(query.id)
+        key = str(root(min(wanted))) if wanted else query.text
+        out[query.id] = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") % FOLDS
+    return out
+
+
+def weighted(found: Sequence[Example]) -> list[Example]:
+    """The examples with weights by kind: the square root of the kind's number in all."""
+    counts = Counter(str(e.query.extra.get("kind")) for e in found)
+    raw = [1.0 / np.sqrt(counts[str(e.query.extra.get("kind"))]) for e in found]
+    mean = float(np.mean(raw))
+    return [replace(e, weight=w / mean) for e, w in zip(found, raw, strict=True)]
+
+
+def fit_ranker(found: Sequence[Example], seed: int = 0) -> Ranker:
+    """Fit the weights by AdamW; `slope` and `intercept` are those of the binary loss.
+
+    Args:
+        found: Training examples.
+        seed: Of initial weights and order.
+    """
+    values = np.concatenate([e.features for e in found])
+    mean, scale = values.mean(axis=0), values.std(axis=0) + 1e-6
+    x, y, mask = _padded(found, mean, scale)
+    w = np.array([e.weight for e in found], dtype=np.float32)
+    draw = np.random.default_rng(seed)
+    f = x.shape[2]
+    parameters: list[Float32] = [
+        draw.normal(0, f**-0.5, (_HIDDEN, f)).astype(np.float32),
+        np.zeros(_HIDDEN, dtype=np.float32),
+        draw.normal(0, _HIDDEN**-0.5, _HIDDEN).astype(np.float32),
+        np.array([-4.0], dtype=np.float32),
+    ]
+    moments = [(np.zeros_like(p), np.zeros_like(p)) for p in parameters]
+    steps = _EPOCHS * -(-len(found) // _BATCH)
+    step = 0
+    for _ in range(_EPOCHS):
+        order = draw.permutation(len(found))
+        for start in range(0, len(order), _BATCH):
+            rows = order[start : start + _BATCH]
+            gradients = _gradients(parameters, x[rows], y[rows], mask[rows], w[rows])
+            rate = _RATE * (1 - 0.95 * step / steps)
+            step += 1
+            for p, g, (m, v) in zip(parameters, gradients, moments, strict=True):
+                m += 0.1 * (g - m)
+                v += 0.001 * (g * g - v)
+                update = (m / (1 - 0.9**step)) / (np.sqrt(v / (1 - 0.999**step)) + 1e-8)
+                p -= rate * (update + _DECAY * p)
+    hidden, bias, output, intercept = parameters
+    return Ranker(
+        mean=mean.astype(np.float32),
+        scale=scale.astype(np.float32),
+        hidden=hidden.astype(np.float32),
+        hidden_bias=bias.astype(np.float32),
+        output=output.astype(np.float32),
+        slope=1.0,
+        intercept=float(intercept[0]),
+        probe=np.zeros_like(found[0].vector),
+        need_slope=1.0,
+        need_intercept=float(intercept[0]),
+        include=0.5,
+    )
+
+
+def _padded(
+    found: Sequence[Example], mean: Float32, scale: Float32
+) -> tuple[Float32, Float32, NDArray[np.bool_]]:
+    longest = max(len(e.rows) for e in found)
+    x = np.zeros((len(found), longest, len(FEATURES)), dtype=np.float32)
+    y = np.zeros((len(found), longest), dtype=np.float32)
+    mask = np.zeros((len(found), longest), dtype=bool)
+    for i, e in enumerate(found):
+        x[i, : len(e.rows)] = (e.features - mean) / scale
+        y[i, : len(e.rows)] = e.labels
+        mask[i, : len(e.rows)] = True
+    return x, y, mask
+
+
+def _gradients(
+    parameters: Sequence[Float32],
+    x: Float32,
+    y: Float32,
+    mask: NDArray[np.bool_],
+    w: Float32,
+) -> list[Float32]:
+    """Of the mean loss of a batch: features `(b, m, f)`, labels and mask `(b, m)`, weights."""
+    hidden, bias, output, intercept = parameters
+    flat = x.reshape(-1, x.shape[2])
+    layer = np.tanh(flat @ hidden.T + bias)
+    scores = np.where(mask, (layer @ output).reshape(mask.shape), np.float32(-1e9))
+    exp = np.exp(scores - scores.max(axis=1, keepdims=True))
+    softmax = exp / exp.sum(axis=1, keepdims=True)
+    count = y.sum(axis=1, keepdims=True)
+    listwise = np.where(count > 0, softmax - y / np.maximum(count, 1), np.float32(0))
+    likely = 1 / (1 + np.exp(-np.clip(scores + intercept, -60, 60)))
+    pointwise = np.where(mask, likely - y, np.float32(0)) * np.float32(_POINTWISE)
+    weight = w[:, None] / np.float32(len(x))
+    d = ((listwise + pointwise) * weight).reshape(-1)
+    d_layer = d[:, None] * output * (1 - layer * layer)
+    return [
+        d_layer.T @ flat,
+        d_layer.sum(axis=0),
+        layer.T @ d,
+        np.array([(pointwise * weight).sum()], dtype=np.float32),
+    ]
+
+
+def cross_fit(
+    found: Sequence[Example], extra: Sequence[Example] = (), seeds: int = 1
+) -> list[Float64]:
+    """Out-of-fold outputs of every example, `(m,)` each, first of `found`, then of `extra`.
+
+    Args:
+        found: Examples of the whole library.
+        extra: Further examples of the same folds.
+        seeds: Rankers fitted per fold, whose outputs are averaged.
+    """
+    both = [*found, *extra]
+    scores: list[Float64] = [np.zeros(len(e.rows)) for e in both]
+    for fold in range(FOLDS):
+        training = weighted([e for e in both if e.fold != fold])
+        for seed in range(seeds):
+            ranker = fit_ranker(training, seed)
+            for i, e in enumerate(both):
+                if e.fold == fold:
+                    scores[i] += ranker.outputs(e.features) / seeds
+    return scores
+
+
+def fit_logistic(
+    x: Float64, labels: Float64, weights: Float64, ridge: float = 0.0
+) -> tuple[Float64, float]:
+    """Logistic regression by Newton's method: weights `(d,)` and intercept.
+
+    Args:
+        x: Inputs `(n, d)`.
+        labels: 0 or 1 `(n,)`.
+        weights: Of the rows `(n,)`.
+        ridge: Penalty on the squared weights, not on the intercept.
+    """
+    inputs = np.concatenate([x, np.ones((len(x), 1))], axis=1)
+    penalty = np.diag([*[ridge] * x.shape[1], 0.0]) + 1e-9 * np.eye(inputs.shape[1])
+    theta = np.zeros(inputs.shape[1])
+    for _ in range(50):
+        p = 1 / (1 + np.exp(-np.clip(inputs @ theta, -30, 30)))
+        gradient = inputs.T @ (weights * (p - labels)) + penalty @ theta
+        curvature = (inputs * (weights * p * (1 - p) + 1e-12)[:, None]).T @ inputs + penalty
+        step = np.linalg.solve(curvature, gradient)
+        # A step too long for the curve's flat ends would never come back.
+        theta -= step * min(1.0, 5.0 / max(float(np.abs(step).max()), 1e-12))
+        if float(np.abs(step).max()) < 1e-7:
+            break
+    return theta[:-1], float(theta[-1])

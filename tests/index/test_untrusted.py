@@ -1,0 +1,139 @@
+"""An index file may come from anyone: whatever it holds, one clear error or a right answer."""
+
+import json
+import random
+import shutil
+import sqlite3
+
+import numpy as np
+import pytest
+from tests.cli.test_search import fails
+from tests.conftest import SKILLS, HashEncoder, fill, make_skill
+
+from skillret import Index, Retriever
+from skillret.errors import IndexCorruptError, SkillretError
+from skillret.index import Sources
+
+NAN = np.full(32, np.nan, dtype=np.float16).tobytes()
+ENDLESS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c)"
+
+
+def tampered(path, *statements):
+    fill(path).close()
+    with sqlite3.connect(path) as db:
+        for statement in statements:
+            db.execute(*statement) if isinstance(statement, tuple) else db.execute(statement)
+    db.close()
+    return path
+
+
+def use(path):
+    """Everything that reads an index."""
+    with Index.open(path) as index:
+        Sources.from_info(index.info())
+        with Retriever(index, HashEncoder()) as retriever:
+            retriever.search("pods", k=9, explain=True)
+            list(index.store.skills())
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["DROP TABLE meta"],
+        ["ALTER TABLE meta RENAME TO m", "CREATE VIEW meta AS SELECT * FROM m"],
+        [
+            "ALTER TABLE skills RENAME TO s",
+            f"CREATE VIEW skills AS {ENDLESS} SELECT x AS key, x AS id, x AS vector FROM c",
+        ],
+        ["CREATE TRIGGER t BEFORE DELETE ON pending BEGIN SELECT RAISE(ABORT, 'evil'); END"],
+        [
+            "CREATE TRIGGER t BEFORE UPDATE ON meta BEGIN"
+            f" INSERT INTO meta {ENDLESS} SELECT x, x FROM c; END"
+        ],
+        ["ALTER TABLE skills ADD COLUMN extra TEXT"],
+        ["DROP TABLE meta", "CREATE TABLE meta (key, value)"],
+        ["CREATE VIRTUAL TABLE f USING fts5(x)"],
+    ],
+)
+def test_tables_that_skillret_does_not_make_are_refused(tmp_path, statements):
+    path = tampered(tmp_path / "i.db", *statements)
+    with pytest.raises(IndexCorruptError, match=r"its tables are not those.*delete it"):
+        Index.open(path)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM meta WHERE key = 'generation'",
+        "DELETE FROM meta WHERE key = 'profile'",
+        "UPDATE meta SET value = 'x' WHERE key = 'generation'",
+        "UPDATE meta SET value = '{' WHERE key = 'profile'",
+        "UPDATE meta SET value = '[]' WHERE key = 'profile'",
+        """UPDATE meta SET value = '{"name": "x", "dim": "a"}' WHERE key = 'profile'""",
+        "UPDATE meta SET value = '../../elsewhere' WHERE key = 'cache'",
+        "UPDATE meta SET value = '[1]' WHERE key = 'sources'",
+        """UPDATE meta SET value = '{"roots": [1]}' WHERE key = 'sources'""",
+        """UPDATE meta SET value = '{"dataset": 5}' WHERE key = 'sources'""",
+        "UPDATE skills SET vector = x'0000' WHERE key = 2",
+        "UPDATE skills SET vector = x'000000'",
+        "UPDATE skills SET vector = x'0000'",
+        "UPDATE skills SET vector = x''",
+        ("UPDATE skills SET vector = ?", (NAN,)),
+        "UPDATE skills SET aliases = '{'",
+        "UPDATE skills SET aliases = '5'",
+        "UPDATE skills SET name = CAST(x'ff' AS TEXT)",
+        "UPDATE bodies SET body = CAST(x'ff' AS TEXT)",
+    ],
+)
+def test_values_that_skillret_never_writes_are_refused(tmp_path, statement):
+    with pytest.raises(IndexCorruptError, match="build"):
+        use(tampered(tmp_path / "i.db", statement))
+
+
+def test_a_tampered_index_is_one_line_for_the_user(tmp_path, capsys):
+    path = tampered(tmp_path / "i.db", "UPDATE skills SET aliases = '{'")
+    assert "delete it and build it again" in fails(capsys, "index", "list", "--index", str(path))
+
+
+def test_vectors_of_an_unfinished_build_are_taken_only_if_they_fit(tmp_path, encoder):
+    path = tmp_path / "i.db"
+    with fill(path, SKILLS[:1], encoder) as index:
+        index.store.add_pending(encoder.profile, {"0" * 64: b"\0\0", "1" * 64: b"\0" * 64})
+        known = index.store.known_vectors(encoder.profile, ["0" * 64, "1" * 64])
+        assert list(known) == ["1" * 64]
+
+
+@pytest.mark.parametrize("what", ["index", "vectors"])
+def test_damage_at_random_is_refused_or_harmless(tmp_path, monkeypatch, what):
+    monkeypatch.setattr("skillret.index.cache._MAP_FROM", 1)
+    encoder = HashEncoder()
+    skills = [make_skill(f"s{i}", body=f"pods {i} " * 20) for i in range(40)]
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    fill(whole / "i.db", skills, encoder).close()
+    with Index.open(whole / "i.db") as index:
+        index.snapshot()
+    rng = random.Random(5)
+    outcomes = {"refused": 0, "answered": 0}
+    for _ in range(60):
+        copy = tmp_path / "copy"
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(whole, copy)
+        files = [copy / "i.db"] if what == "index" else sorted(copy.rglob("*.npy"))
+        file = rng.choice(files)
+        data = bytearray(file.read_bytes())
+        start = rng.randrange(len(data)) if what == "index" else rng.randrange(140)
+        data[start : start + 200] = rng.randbytes(rng.choice([1, 200, 300]))
+        file.write_bytes(data)
+        try:
+            with (
+                Retriever(Index.open(copy / "i.db"), encoder) as retriever,
+                np.errstate(invalid="ignore"),
+            ):
+                assert retriever.search("pods", k=3, explain=True)
+            outcomes["answered"] += 1
+        except SkillretError as e:
+            assert json.dumps(str(e)).count("\\n") == 0
+            outcomes["refused"] += 1
+    assert outcomes["answered"]
+    assert outcomes["refused"] or what == "vectors"

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+from tests.conftest import SKILLS, HashEncoder
+
+from skillret.index.lexical import LexicalIndex, write_lexical
+from skillret.retrieval.features import FEATURES, find_candidates, segments
+from skillret.skills import document_text
+
+
+def find(text, skills=SKILLS, **options):
+    encoder = HashEncoder()
+    vectors = encoder.encode_documents([document_text(s, "{name} {description}") for s in skills])
+    lexical = LexicalIndex(write_lexical(None, enumerate(skills)))
+    return find_candidates(text, vectors, lexical, None, encoder, **options)
+
+
+def column(found, name):
+    return found.features[:, FEATURES.index(name)]
+
+
+def test_a_request_of_one_sentence_has_no_parts():
+    assert segments("why do my pods restart?") == []
+    assert segments("Thanks! Why do my pods restart?") == []
+
+
+def test_sentences_are_parts_and_many_are_joined_without_loss():
+    assert segments("Read the table. Then plan my meals.") == [
+        "Read the table.",
+        "Then plan my meals.",
+    ]
+    text = [f"This is sentence number {i}." for i in range(30)]
+    joined = segments(" ".join(text))
+    assert len(joined) == 8
+    assert " ".join(joined).split() == " ".join(text).split()
+
+
+def test_shares_and_gaps_are_best_at_the_best_skill():
+    found = find("tables from PDF files")
+    best = int(np.flatnonzero(found.rows == 0)[0])
+    for name in ("lexical", "sentence_lexical", "sentence_lexical_absolute"):
+        assert column(found, name)[best] == pytest.approx(1.0)
+        assert column(found, name).max() <= 1.0 + 1e-6
+    assert column(found, "dense_gap").max() == pytest.approx(0.0)
+    assert column(found, "lexical_coverage")[best] > 0.9
+    assert np.isfinite(found.features).all()
+    assert found.features.dtype == np.float32
+
+
+def test_each_need_is_best_in_its_own_sentence():
+    found = find("I want tables from PDF files. Then tell me why pods crash.")
+    for name in ("sentence_lexical", "sentence_dense_gap"):
+        best = column(found, name).max()
+        at = {int(r) for r in found.rows[np.isclose(column(found, name), best, atol=1e-5)]}
+        assert at == {0, 1}, name
+
+
+@pytest.mark.parametrize("text", ["zebra", "你好", "🎉", "a"])
+def test_without_a_known_word_everything_is_finite(text):
+    found = find(text)
+    assert np.isfinite(found.features).all()
+    assert not column(found, "lexical").any()
+    assert len(found.rows) == len(SKILLS)
+
+
+def test_keys_of_an_index_are_turned_into_rows():
+    encoder = HashEncoder()
+    vectors = encoder.encode_documents([s.description for s in SKILLS])
+    keys = np.array([5, 9, 12, 40], dtype=np.int64)
+    lexical = LexicalIndex(write_lexical(None, zip(keys.tolist(), SKILLS, strict=True)))
+    found = find_candidates("pods crash", vectors, lexical, keys, encoder)
+    assert int(found.lexical.argmax()) == 1

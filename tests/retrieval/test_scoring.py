@@ -1,0 +1,79 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.conftest import SKILLS, HashEncoder, fill, make_skill
+from tests.retrieval.test_ranker import make_ranker
+
+from skillret import Retriever
+from skillret.index.lexical import LexicalIndex, write_lexical
+from skillret.retrieval.features import FEATURES
+from skillret.retrieval.scoring import Scorer
+
+
+def ranked_encoder(**fields):
+    """An encoder whose ranker goes by the share of BM25 alone."""
+    hidden = np.zeros((1, len(FEATURES)), dtype=np.float32)
+    hidden[0, FEATURES.index("lexical")] = 1.0
+    ranker = make_ranker(
+        mean=np.zeros(len(FEATURES), dtype=np.float32),
+        scale=np.ones(len(FEATURES), dtype=np.float32),
+        hidden=hidden,
+        hidden_bias=np.zeros(1, dtype=np.float32),
+        output=np.ones(1, dtype=np.float32),
+        slope=10.0,
+        intercept=-4.0,
+        probe=np.zeros(32, dtype=np.float32),
+        need_slope=10.0,
+        need_intercept=-2.0,
+        include=0.5,
+    )
+    encoder = HashEncoder()
+    encoder.profile = replace(encoder.profile, ranker=ranker.to_json(), **fields)
+    return encoder
+
+
+def scores(encoder, text, skills=SKILLS, mode="hybrid"):
+    vectors = encoder.encode_documents([s.description for s in skills])
+    lexical = LexicalIndex(write_lexical(None, enumerate(skills)))
+    return Scorer(encoder).score(text, mode, vectors, lexical)
+
+
+def test_with_a_ranker_the_score_is_a_probability():
+    found = scores(ranked_encoder(), "why do pods crash")
+    assert int(found.total.argmax()) == 1
+    need = 1 / (1 + np.exp(-(10 * np.tanh(1) - 2)))
+    assert found.need == pytest.approx(need, abs=1e-3)
+    likely = 1 / (1 + np.exp(-(10 * np.tanh(1) - 4)))
+    assert found.total[1] == pytest.approx(need * likely, abs=1e-3)
+    assert found.total.min() >= 0
+
+
+def test_a_vector_that_is_known_is_not_made_again():
+    encoder = HashEncoder()
+    vectors = encoder.encode_documents([s.description for s in SKILLS])
+    found = Scorer(encoder).score("pods", "dense", vectors, None, vector=vectors[2])
+    assert int(found.total.argmax()) == 2
+
+
+def test_skills_beyond_the_candidates_stand_behind_them():
+    skills = [make_skill(f"s{i}", f"words {i} of skill", f"body{i}") for i in range(400)]
+    found = scores(ranked_encoder(), "body7", skills)
+    order = np.argsort(-found.total, kind="stable")
+    assert order[0] == 7
+    assert len(set(found.total[order[:50]])) > 1
+    assert (found.total > 0).sum() >= 399  # the worst of all may score 0
+
+
+def test_an_index_is_searched_and_selected_from_by_the_ranker(tmp_path):
+    encoder = ranked_encoder(threshold=0.5)
+    with Retriever(fill(tmp_path / "i.db", encoder=encoder), encoder) as retriever:
+        assert retriever.search("why do pods crash")[0].name == "kubernetes-debugging"
+        chosen = retriever.select("why do pods crash")
+        assert [h.name for h in chosen.hits] == ["kubernetes-debugging"]
+        nothing = retriever.select("good morning")
+        assert nothing.abstained
+        assert nothing.hits == ()
+        both = retriever.select("pods crash. plan meals.")
+        assert {h.name for h in both.hits} >= {"kubernetes-debugging"}
+        assert [h.rank for h in both.hits] == list(range(1, len(both.hits) + 1))

@@ -1,0 +1,36 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skillret.retrieval.selection import MAX_SELECTED, SAME, choose
+
+
+def unlike(count):
+    return np.eye(max(count, 1), dtype=np.float32)[:count]
+
+
+def test_the_best_is_joined_by_what_is_likely_enough():
+    likely = [0.9, 0.6, 0.2]
+    assert choose(likely, unlike(3), 0.5) == [0, 1]
+    assert choose(likely, unlike(3), 0.95) == [0]
+    assert choose([], unlike(0), 0.1) == []
+
+
+def test_a_near_duplicate_adds_nothing():
+    vectors = np.array([[1, 0], [1, 0], [0, 1]], dtype=np.float32)
+    assert choose([0.9, 0.8, 0.7], vectors, 0.1) == [0, 2]
+
+
+@given(st.lists(st.floats(0, 1), max_size=25), st.floats(0, 1), st.integers(1, MAX_SELECTED))
+def test_selections_are_ordered_limited_and_unlike(likely, include, limit):
+    likely = sorted(likely, reverse=True)
+    draw = np.random.default_rng(len(likely))
+    vectors = draw.normal(size=(len(likely), 4)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True) + 1e-9
+    chosen = choose(likely, vectors, include, limit)
+    assert chosen == sorted(set(chosen))
+    assert len(chosen) <= limit
+    assert bool(chosen) == bool(likely)
+    assert all(likely[i] >= include for i in chosen[1:])
+    similar = vectors[chosen] @ vectors[chosen].T
+    assert (similar[~np.eye(len(chosen), dtype=bool)] < SAME).all()

@@ -1,0 +1,43 @@
+"""Scripts in benchmarks/ whose figures stand in the documentation."""
+
+import importlib.util
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.evaluation.conftest import dataset
+
+__all__ = ["dataset"]
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_leaderboard_has_a_row_for_every_system(dataset, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["leaderboard.py", str(dataset), "--model", "default"])
+    load("leaderboard").main()
+    lines = capsys.readouterr().out.splitlines()
+    for name in ("lexical, bm25s", "lexical, ours", "dense, as packaged", "hybrid, default"):
+        assert sum(line.startswith(f"| {name} |") for line in lines) == 3, name
+    assert "| system | long (1) | short (2) |" in lines
+    # The same system under another name does not differ from itself.
+    (same,) = [line for line in lines if line.startswith("| hybrid, default | +0.0000")]
+    assert same.endswith("| 1.0000 | 0 | 0 | 3 |")
+
+
+def test_without_bm25s_its_row_is_left_out(dataset, capsys, monkeypatch):
+    leaderboard = load("leaderboard")
+    monkeypatch.setattr(leaderboard, "find_spec", lambda name: None)
+    assert "lexical, bm25s" not in leaderboard.systems([])
+    assert "left out" in capsys.readouterr().err
+
+
+def test_a_missing_data_set_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["leaderboard.py", str(tmp_path / "no")])
+    with pytest.raises(SystemExit, match="leaderboard: no such data set"):
+        load("leaderboard").main()

@@ -1,0 +1,73 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.conftest import HashEncoder, make_skill
+from tests.retrieval.test_scoring import ranked_encoder
+
+from skillret.errors import DatasetError, InputError
+from skillret.evaluation.datasets import Dataset
+from skillret.training import calibrate as module
+from skillret.training.calibrate import calibrate
+from skillret.types import Query
+
+TOPICS = [f"topic{i}" for i in range(60)]
+
+
+def labelled(count=120, negatives=30, seed=0):
+    """One skill a topic; requests name one topic or two; needless ones name none."""
+    draw = np.random.default_rng(seed)
+    skills = [make_skill(t, f"Do {t} things", f"{t} steps and common words") for t in TOPICS]
+    queries, qrels = [], {}
+    for i in range(count):
+        wanted = draw.choice(len(TOPICS), 2 if i % 4 == 0 else 1, replace=False)
+        text = " ".join(f"Please do {TOPICS[w]} now." for w in wanted)
+        queries.append(Query(f"q{i}", text, {"kind": "two" if i % 4 == 0 else "one"}))
+        qrels[f"q{i}"] = {TOPICS[w]: 1 for w in wanted}
+    chat = [Query(f"n{i}", f"good morning friend number{i}") for i in range(negatives)]
+    return Dataset("toy", "rev", "dev", skills, queries, qrels, chat)
+
+
+def test_thresholds_are_fitted_and_probabilities_mean_what_they_say():
+    encoder = ranked_encoder()
+    result = calibrate(labelled(), encoder)
+    assert result.n_queries == 120
+    assert result.n_negatives == 30
+    assert result.ndcg["all"] > 0.9
+    assert set(result.ndcg) == {"all", "one", "two"}
+    assert result.auroc is not None and result.auroc > 0.95
+    assert result.turned_away is not None and result.turned_away > 0.8
+    assert result.kept is not None and result.kept > 0.9
+    assert result.sets["selected"]["precision"] > result.sets["k=3"]["precision"]
+    assert result.sets["k=10"]["completeness"] >= result.sets["k=1"]["completeness"]
+    assert 0 < result.profile.threshold < 1
+    assert result.profile.identity == encoder.profile.identity  # an index stays valid
+    assert result.profile.ranker["hidden"] == encoder.profile.ranker["hidden"]
+
+
+def test_a_ranker_is_fitted_for_an_encoder_that_has_none(monkeypatch):
+    monkeypatch.setattr(module, "_LEAST_RANKER", 100)
+    encoder = HashEncoder()
+    result = calibrate(labelled(), encoder, refit_ranker=True)
+    assert result.ndcg["all"] > 0.85
+    assert result.auroc > 0.9
+    fitted = HashEncoder()
+    fitted.profile = replace(result.profile)
+    again = calibrate(labelled(seed=1), fitted)
+    assert again.ndcg["all"] > 0.85
+
+
+def test_without_needless_requests_the_threshold_is_kept():
+    result = calibrate(labelled(negatives=0), ranked_encoder(threshold=0.25))
+    assert result.profile.threshold == 0.25
+    assert result.auroc is result.turned_away is result.kept is None
+    assert "judgement of need is kept" in result.notes[0]
+
+
+def test_too_little_is_refused():
+    with pytest.raises(InputError, match="has no ranker to calibrate"):
+        calibrate(labelled(), HashEncoder())
+    with pytest.raises(DatasetError, match="at least 30 are needed"):
+        calibrate(labelled(count=12), ranked_encoder())
+    with pytest.raises(DatasetError, match="at least 500 are needed to fit a ranker"):
+        calibrate(labelled(), ranked_encoder(), refit_ranker=True)
