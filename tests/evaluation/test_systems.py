@@ -14,9 +14,9 @@ def test_blocks_of_any_size_give_the_same_run(dataset, encoder, monkeypatch, mod
     encode = encoder.encode_queries
     monkeypatch.setattr(encoder, "encode_queries", lambda t: sizes.append(len(t)) or encode(t))
     monkeypatch.setattr(systems, "_CHUNK", 3)
-    for scores, expected in ((1, [1, 1, 1]), (8, [2, 1])):
+    for size, expected in ((1, [1, 1, 1]), (2, [2, 1])):
         sizes.clear()
-        monkeypatch.setattr(systems, "_BLOCK_SCORES", scores)
+        monkeypatch.setattr(systems, "_BLOCK", size)
         found, largest = make_run(loaded, mode, encoder, cache=False)
         assert sizes == ([] if mode == "lexical" else expected)
         assert {q: [i for i, _ in h] for q, h in found.items()} == {

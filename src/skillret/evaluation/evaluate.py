@@ -143,6 +143,7 @@ def evaluate(
     run, best = search(texts=[*texts, *needless.items()], searched=searched)
     abstention = None
     if needless:
+        need = need or largest_similarity
         without = {id_: run.pop(id_) for id_ in needless}
         largest = {id_: best.pop(id_) for id_ in needless}
         need = need or largest_similarity

@@ -23,9 +23,7 @@ from skillret.types import Mode, Skill
 __all__ = ["DEPTH", "encode_corpus", "make_run", "score_requests"]
 
 DEPTH = 50  # skills kept of every query
-# Scores held at a time, 10 MB: so many queries that memory grows with neither them nor the corpus.
-_BLOCK_SCORES = 2_560_000
-_MAX_BLOCK = 256  # queries, so that their progress is seen
+_BLOCK = 256  # queries encoded at a time; their scores are held one query at a time
 _CHUNK = 4096  # documents whose texts are held at a time
 
 Progress = Callable[[int, int], None]
@@ -108,8 +106,7 @@ def score_requests(
     vectors = np.empty((len(skills), 0), dtype=np.float32) if corpus is None else corpus
     scorer = Scorer(encoder)
     pairs = iter(requests)
-    size = max(1, min(_MAX_BLOCK, _BLOCK_SCORES // max(1, len(skills))))
-    while part := list(islice(pairs, size)):
+    while part := list(islice(pairs, _BLOCK)):
         block = [(id_, clean_query(text)) for id_, text in part]
         queries = None
         if corpus is not None:
