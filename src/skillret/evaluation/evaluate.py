@@ -146,7 +146,6 @@ def evaluate(
         need = need or largest_similarity
         without = {id_: run.pop(id_) for id_ in needless}
         largest = {id_: best.pop(id_) for id_ in needless}
-        need = need or largest_similarity
         abstention = measure_abstention(need(mode, run, best), need(mode, without, largest))
     return score(dataset, run, mode, name, cuts, group_by, abstention)
 
