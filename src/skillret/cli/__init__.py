@@ -20,6 +20,7 @@ COMMANDS = {
     "evaluate": "measure retrieval on labelled requests",
     "train": "train a retriever by a recipe",
     "export": "export a trained model to ONNX",
+    "push": "put a trained model on the hub",
 }
 
 
