@@ -9,6 +9,7 @@ import pytest
 
 from skillret.cli import main
 from tests.conftest import ROOT
+from tests.training.conftest import make_bert
 
 _BLOCK = re.compile(
     r"(?P<skip><!-- no test[^\n]*-->\n)?```(?P<kind>\w+)\n(?P<code>.*?)```", re.DOTALL
@@ -33,8 +34,13 @@ def test_python_blocks_run(code):
 @pytest.mark.parametrize("code", blocks("sh"))
 def test_commands_run(code, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
-    for line in code.splitlines():
+    for name in ("examples", "recipes"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    if "skillret train" in code:
+        make_bert(tmp_path / "base", positions=512).rename(tmp_path / "all-MiniLM-L6-v2")
+        # What eight bits cost a tiny model with random weights says nothing.
+        monkeypatch.setattr("skillret.training.verify.refuse_loss", lambda agreement: None)
+    for line in code.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
         if words[:1] == ["skillret"]:
             assert main(words[1:]) == 0, line
@@ -66,6 +72,16 @@ def test_links_lead_somewhere():
         for target in re.findall(r"\]\(([^)#]+)\)", file.read_text(encoding="utf-8")):
             if "://" not in target:
                 assert (file.parent / target).exists(), f"{file.name}: {target}"
+
+
+def test_every_key_of_a_recipe_is_in_the_docs():
+    from skillret.training.recipe import Recipe
+
+    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    for section, keys in Recipe("x").to_json().items():
+        if section != "name":
+            (row,) = re.findall(rf"^\| `{section}` \|(.*)\|$", text, re.MULTILINE)
+            assert [k for k in keys if f"`{k}`" not in row] == [], section
 
 
 def test_every_example_skill_is_valid():

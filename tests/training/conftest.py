@@ -90,12 +90,17 @@ def _texts():
 @pytest.fixture(scope="session")
 def bert(tmp_path_factory):
     """A sentence-transformers folder: BERT with two layers, mean pooling."""
+    return make_bert(tmp_path_factory.mktemp("bert"), positions=64)
+
+
+def make_bert(folder, positions):
+    """A tiny BERT with random weights, as a sentence-transformers folder in `folder`."""
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
-    folder = tmp_path_factory.mktemp("bert")
+    folder.mkdir(exist_ok=True)
     letters = [chr(c) for c in range(97, 123)]
     known = sorted(
         {
@@ -115,7 +120,7 @@ def bert(tmp_path_factory):
         num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=64,
-        max_position_embeddings=64,
+        max_position_embeddings=positions,
     )
     BertModel(config).save_pretrained(folder / "base")
     transformer = Transformer(str(folder / "base"), max_seq_length=48)

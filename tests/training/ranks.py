@@ -108,8 +108,11 @@ def evaluate(rank, world, base, dev, out):
         torch.save((metrics, counts), out)
 
 
-def train(rank, world, recipe, output, dies_at):
-    """A whole run; rank 1 is killed at a step if `dies_at` is not 0."""
+def train(rank, world, recipe, output, dies_at, resume=False):
+    """A whole run; rank 1 is killed at a step if `dies_at` is not 0.
+
+    `output` is a folder, or one for each rank: nodes that share no file system.
+    """
     from skillret.errors import TrainingError
     from skillret.training.run import train as train_
     from skillret.training.trainer import RetrieverTrainer
@@ -123,10 +126,11 @@ def train(rank, world, recipe, output, dies_at):
             return honest(self, *args, **kwargs)
 
         RetrieverTrainer.compute_loss = compute_loss
+    output = Path(output) if isinstance(output, (str, Path)) else output[rank]
     try:
-        train_(recipe, Path(output))
+        train_(recipe, output, resume=resume)
     except TrainingError as e:
-        Path(output, f"error-{rank}.txt").write_text(str(e))
+        (output / f"error-{rank}.txt").write_text(str(e))
         os._exit(1)
 
 

@@ -1,6 +1,11 @@
 """Two gloo processes against one with twice the batch."""
 
 import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +14,7 @@ from tests.training import ranks
 from tests.training.conftest import recipe_table, toy
 
 from skillret.training.data import Dev
+from skillret.training.prepare import prepare
 from skillret.training.recipe import DistillSection, LossSection, parse_recipe
 
 NEGATIVES = ([4, 4, 0, 2, 1, 3],)
@@ -98,7 +104,9 @@ def test_evaluation_is_shared_and_equal(bert, tmp_path):
 
 def losses(output):
     with (output / "log.csv").open() as file:
-        return [(r["step"], float(r["loss"])) for r in csv.DictReader(file) if r["loss"]]
+        rows = list(csv.DictReader(file))
+    assert float(rows[0]["ndcg@10"]) > 0  # of the base model
+    return [(r["step"], float(r["loss"])) for r in rows if r["loss"]], rows[0]["ndcg@10"]
 
 
 def test_a_run_on_two_processes_is_the_run_on_one_with_twice_the_batch(qwen, dataset, tmp_path):
@@ -111,7 +119,8 @@ def test_a_run_on_two_processes_is_the_run_on_one_with_twice_the_batch(qwen, dat
             train(recipe, tmp_path / name)
         else:
             ranks.finish(ranks.train, recipe, tmp_path / name, 0)
-    one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
+    (one, before), (two, before_) = losses(tmp_path / "one"), losses(tmp_path / "two")
+    assert before == before_
     assert [s for s, _ in one] == [s for s, _ in two] == ["2", "4", "6"]
     np.testing.assert_allclose([v for _, v in two], [v for _, v in one], atol=1e-4)
 
@@ -119,9 +128,77 @@ def test_a_run_on_two_processes_is_the_run_on_one_with_twice_the_batch(qwen, dat
 def test_a_killed_rank_ends_the_run_with_a_clear_error(bert, dataset, tmp_path):
     table = recipe_table(bert, dataset, train={"batch_size": 4, "devices": 2})
     context = ranks.start(ranks.train, parse_recipe(table, "toy"), tmp_path / "out", 3)
-    for process in context.processes:
-        process.join(timeout=120)
+    survivor, killed = context.processes
+    killed.join()
+    survivor.join(timeout=120)  # far below the time that gloo would wait for a silent process
     assert [p.exitcode for p in context.processes] == [1, -9]
     message = (tmp_path / "out" / "error-0.txt").read_text()
     assert "another process of the run is gone" in message
     assert "--resume" in message
+
+
+@pytest.fixture
+def nodes(tmp_path):
+    """Run folders of two nodes that share no file system."""
+    return [tmp_path / "node-0", tmp_path / "node-1"]
+
+
+def on_nodes(recipe, nodes, resume=False):
+    """Run on both; the exit statuses and the errors."""
+    context = ranks.start(ranks.train, recipe, nodes, 0, resume)
+    for process in context.processes:
+        process.join()
+    files = [node / f"error-{rank}.txt" for rank, node in enumerate(nodes)]
+    errors = [f.read_text() for f in files if f.is_file()]
+    return [p.exitcode for p in context.processes], errors
+
+
+def test_nodes_need_no_shared_file_system_but_to_resume(bert, dataset, nodes):
+    table = recipe_table(bert, dataset, train={"batch_size": 4, "devices": 2, "max_steps": 2})
+    recipe = parse_recipe(table, "toy")
+    assert on_nodes(recipe, nodes) == ([0, 0], [])
+    assert (nodes[0] / "model" / "model.safetensors").is_file()
+    assert not (nodes[1] / "model").exists()
+    codes, errors = on_nodes(recipe, nodes, resume=True)
+    assert codes == [1, 1]
+    assert all("process 1 does not see" in e and "share the run folder" in e for e in errors)
+
+
+def test_nodes_must_have_the_same_data(bert, dataset, nodes):
+    table = recipe_table(bert, dataset, train={"batch_size": 4, "devices": 2, "max_steps": 2})
+    other = parse_recipe({**table, "data": {"source": str(dataset), "max_pairs": 20}}, "toy")
+    # What a run of another recipe has left on the second node.
+    prepare(other, nodes[1] / "data", None, (), "cpu", print)
+    codes, errors = on_nodes(parse_recipe(table, "toy"), nodes)
+    assert codes == [1, 1]
+    assert all("process 1 prepared other data than process 0; delete" in e for e in errors)
+
+
+def test_torchrun_starts_it(bert, dataset, tmp_path):
+    """The command of the recipes, as it stands there but for the number of processes."""
+    lines = ["[data]", f"source = {json.dumps(str(dataset))}", "[loss]", "[evaluate]"]
+    (tmp_path / "toy.toml").write_text("\n".join(lines))
+    sets = [
+        f"model.base={bert}",
+        "model.max_tokens=40",
+        "train.devices=2",
+        "train.batch_size=4",
+        "train.max_steps=2",
+        "train.precision=fp32",
+        "train.device=cpu",
+    ]
+    command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command += ["-m", "skillret", "train", str(tmp_path / "toy.toml"), "--output", "out"]
+    command += [word for s in sets for word in ("--set", s)]
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(Path("out") / "model")  # from one process
+    run = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert (run["status"], run["device"]["processes"]) == ("finished", 2)

@@ -236,11 +236,19 @@ def test_matryoshka_is_the_sum_over_cut_vectors(mini):
     model = Embedder()
     loss = build_loss(model, LossSection(mini_batch_size=mini, matryoshka=(2, 4)))
     columns = [{"input_values": vectors(s)} for s in range(2)]
-    value = loss(columns, labels("gold")).item()
-    with torch.no_grad():
-        embedded = [model(c)["sentence_embedding"] for c in columns]
-    expected = sum(
-        by_hand(embedded[0][:, :d].tolist(), embedded[1][:, :d].tolist(), MASKED["gold"])
-        for d in (2, 4, 8)
-    )
-    assert value == pytest.approx(expected, abs=1e-8)
+    value = loss(columns, labels("gold"))
+    value.backward()
+    gradient = model.layer.weight.grad
+
+    def by_hand_at(weight):
+        with torch.no_grad():
+            model.layer.weight.copy_(torch.tensor(weight, dtype=torch.float64))
+            embedded = [model(c)["sentence_embedding"] for c in columns]
+        return sum(
+            by_hand(embedded[0][:, :d].tolist(), embedded[1][:, :d].tolist(), MASKED["gold"])
+            for d in (2, 4, 8)
+        )
+
+    weight = model.layer.weight.detach().clone()
+    assert value.item() == pytest.approx(by_hand_at(weight.tolist()), abs=1e-8)
+    torch.testing.assert_close(gradient, numeric_gradient(by_hand_at, weight), atol=1e-6, rtol=1e-5)

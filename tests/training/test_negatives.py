@@ -8,6 +8,7 @@ from tests.training.test_data import DEV, Listed, listed
 from skillret.training.data import open_tables, write_tables
 from skillret.training.negatives import mine, pick
 from skillret.training.recipe import NegativesSection
+from skillret.training.teacher import write_teacher
 from skillret.types import Skill
 
 TAIL = " " + " ".join(f"step{i}" for i in range(10))
@@ -83,6 +84,24 @@ def test_dev_skills_are_never_negatives(recipe, tmp_path):
     held = tables.held_out
     assert len(held) >= 10
     assert not held & set(found.ravel().tolist())
+
+
+def test_only_texts_that_are_trained_on_are_encoded(recipe, tmp_path):
+    source = listed([["s0"], ["s1"], ["s2"], ["s0"]])
+    write_tables(source, DEV, recipe(data={"max_pairs": 2}), tmp_path / "t")
+    tables = open_tables(tmp_path / "t")
+    encoder = HashEncoder()
+    files = tmp_path / "q.npy", tmp_path / "d.npy"
+    skills = tables.pairs[:, 1]
+    write_teacher(encoder, tables, files, 0, skills)
+    for file, rows, table, column in (
+        (files[0], tables.pairs[:, 0], tables.queries, "text"),
+        (files[1], skills, tables.skills, "document"),
+    ):
+        used = sorted(set(rows.tolist()))
+        vectors = np.load(file)
+        assert np.flatnonzero(np.abs(vectors).sum(axis=1)).tolist() == used
+        np.testing.assert_array_equal(vectors[used], encoder.encode_queries(table[used][column]))
 
 
 def test_sources_take_turns():

@@ -1,6 +1,7 @@
 """`--resume` after `kill -9`: the curve goes on as if nothing had happened."""
 
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -50,6 +51,13 @@ def test_a_killed_run_goes_on_where_it_was(make, whole, tmp_path, where, step, l
 
     told = []
     model = train(make(), output, resume=True, say=told.append)
+    total = json.loads((output / "run.json").read_text())["result"]["seconds"]
+    state = json.loads(
+        (newest_checkpoint(output / "checkpoints") / "trainer_state.json").read_text()
+    )
+    kept = [e["seconds"] for e in state["log_history"]]
+    assert kept == sorted(kept)  # goes on with the time of the part before
+    assert total >= kept[-1]
     assert any(("resuming from" if left else "starting from step 0") in line for line in told)
     expected, found = rows(whole[0]), rows(output)
     assert [r["step"] for r in found] == [r["step"] for r in expected]

@@ -1,7 +1,9 @@
 import csv
+import hashlib
 import json
 import re
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -51,7 +53,7 @@ def test_log_and_curve_are_written(finished):
     assert (output / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_run_json_holds_what_is_needed_to_repeat_the_run(finished):
+def test_run_json_holds_what_is_needed_to_repeat_the_run(finished, bert):
     output, _, _ = finished
     run = json.loads((output / "run.json").read_text())
     assert run["status"] == "finished"
@@ -59,9 +61,13 @@ def test_run_json_holds_what_is_needed_to_repeat_the_run(finished):
     assert run["recipe"]["loss"]["mask"] == "duplicates"
     assert run["versions"]["torch"]
     assert run["data"]["revision"] == "local"
-    assert re.fullmatch(r"[0-9a-f]{64}", run["data"]["skills_sha256"])
     assert run["device"]["kind"] == "cpu"
     assert run["result"]["best_step"] in (2, 4, 6)
+    for digest in ("skills_sha256", "queries_sha256", "pairs_sha256"):
+        assert re.fullmatch(r"[0-9a-f]{64}", run["data"][digest])
+    weights = (bert / "model.safetensors").read_bytes()
+    assert run["base"]["weights_sha256"] == hashlib.sha256(weights).hexdigest()
+    assert run["base"]["dimension"] == 32
 
 
 def test_the_best_checkpoint_by_dev_is_kept(finished):
@@ -157,6 +163,42 @@ def test_every_option_trains_and_is_on_the_card(recipe, tmp_path, sections, part
     assert all(np.isfinite(float(r["loss"])) for r in read_log(tmp_path / "out")[1:])
 
 
+def test_a_terminal_shows_a_bar_with_an_estimate(recipe, tmp_path, monkeypatch, capsys):
+    import sys
+
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    train(recipe(train={"max_steps": 2}), tmp_path / "out")
+    shown = capsys.readouterr().err
+    assert re.search(r"training: +50%\|.*\| 1/2 \[\d\d:\d\d<\d\d:\d\d,", shown)
+    assert "2/2" in shown
+
+
+def test_old_checkpoints_are_deleted_but_for_the_best(recipe, tmp_path):
+    sections = {"evaluate": {"every_steps": 1}, "output": {"keep_checkpoints": 2}}
+    train(recipe(**sections), tmp_path / "out")
+    best = json.loads((tmp_path / "out" / "run.json").read_text())["result"]["best_step"]
+    kept = {int(p.name[11:]) for p in (tmp_path / "out" / "checkpoints").glob("checkpoint-*")}
+    assert kept == ({5, 6} if best in (5, 6) else {best, 6})
+
+
+def test_tensorboard_is_told_when_asked(recipe, tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    train(recipe(output={"report_to": ["tensorboard"]}), tmp_path / "out")
+    (file,) = (tmp_path / "out").rglob("events.out.tfevents.*")
+    events = EventAccumulator(str(file)).Reload()
+    assert [e.step for e in events.Scalars("train/loss")] == [2, 4, 6]
+    assert [e.step for e in events.Scalars("eval/ndcg@10")] == [0, 2, 4, 6]
+
+
+def test_a_tracker_that_is_not_installed_is_refused_at_once(recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr("skillret.training.run.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"asks for trackio, .* pip install trackio"):
+        train(recipe(output={"report_to": ["trackio"]}), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("target", ["scores", "margins", "embeddings"])
 def test_a_teacher_can_be_learned_from(recipe, bert, tmp_path, target):
     sections = {"distill": {"teacher": str(bert), "target": target}}
@@ -192,19 +234,26 @@ def test_a_loss_that_is_no_number_stops_with_step_and_batch(recipe, tmp_path, mo
         train(recipe(), tmp_path / "out")
     (file,) = (tmp_path / "out" / "checkpoints").glob("nonfinite-*.json")
     assert len(json.loads(file.read_text())["batch"]) == 8
+    run = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert run["status"] == "stopped"
+    assert "the loss is nan at step 3" in run["reason"]
 
 
-def test_a_full_disk_at_a_checkpoint_is_one_clear_error(recipe, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), RuntimeError("unexpected pos 704 vs 592")]
+)
+def test_a_full_disk_at_a_checkpoint_is_one_clear_error(recipe, tmp_path, monkeypatch, error):
     import torch
 
     honest = torch.save
 
     def full(value, file, *args, **kwargs):
         if "checkpoint-4" in str(file):
-            raise OSError(28, "No space left on device")
+            raise error
         return honest(value, file, *args, **kwargs)
 
     monkeypatch.setattr(torch, "save", full)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=0))
     with pytest.raises(TrainingError, match=r"checkpoint of step 4 .*the disk is full.*--resume"):
         train(recipe(), tmp_path / "out")
     kept = {p.name for p in (tmp_path / "out" / "checkpoints").glob("checkpoint-*")}
@@ -231,11 +280,17 @@ def test_a_hub_model_that_is_not_there_offline_is_one_line(recipe, tmp_path, mon
     assert "\n" not in str(e.value)
 
 
-def test_remote_code_is_refused_without_permission(recipe, bert, tmp_path):
+@pytest.mark.parametrize("where", ["config.json", "modules.json"])
+def test_remote_code_is_refused_without_permission(recipe, bert, tmp_path, where):
     shutil.copytree(bert, tmp_path / "remote")
-    config = json.loads((tmp_path / "remote" / "config.json").read_text())
-    config["auto_map"] = {"AutoModel": "evil.Model"}
-    (tmp_path / "remote" / "config.json").write_text(json.dumps(config))
+    file = tmp_path / "remote" / where
+    config = json.loads(file.read_text())
+    if where == "config.json":
+        config["auto_map"] = {"AutoModel": "evil.Model"}
+    else:
+        config[0]["type"] = "evil.Transformer"
+    file.write_text(json.dumps(config))
+    (tmp_path / "remote" / "evil.py").write_text("raise SystemExit('this code was run')")
     with pytest.raises(EncoderError, match=r"--set model\.trust_remote_code=true"):
         train(recipe(base=tmp_path / "remote"), tmp_path / "out")
 

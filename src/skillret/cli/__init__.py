@@ -25,6 +25,7 @@ COMMANDS = {
     "train": "train a retriever by a recipe",
     "calibrate": "fit probabilities and thresholds on labelled requests",
     "export": "export a trained model to ONNX",
+    "push": "put a trained model on the hub",
 }
 
 

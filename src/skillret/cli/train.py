@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from skillret.cli.common import note, printable
@@ -68,5 +69,6 @@ def run(args: argparse.Namespace) -> int:
         resume=args.resume,
         say=note,
     )
-    print(printable(str(model)))
+    if os.environ.get("RANK", "0") == "0":
+        print(printable(str(model)))
     return 0

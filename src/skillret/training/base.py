@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from skillret.errors import EncoderError, InputError
 from skillret.training.recipe import ModelSection
 
-__all__ = ["length_facts", "load_base", "needs_remote_code"]
+__all__ = ["base_facts", "length_facts", "load_base", "needs_remote_code"]
 
 
 def needs_remote_code(folder: Path) -> bool:
@@ -87,6 +88,25 @@ def load_base(section: ModelSection, device: str | None = None) -> Any:
     # A default prompt would come on top of one that a caller puts before the text.
     model.default_prompt_name = None
     return model
+
+
+def base_facts(model: Any, section: ModelSection) -> dict[str, Any]:
+    """What the base model is: its name, commit or hash, and size."""
+    folder = Path(section.base).expanduser()
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*.safetensors")) if folder.is_dir() else ():
+        with file.open("rb") as opened:
+            while block := opened.read(1 << 24):
+                digest.update(block)
+    config = getattr(getattr(model[0], "model", None), "config", None)
+    return {
+        "name": section.base,
+        # An id without a revision is whatever was newest that day: the commit says what that was.
+        "revision": getattr(config, "_commit_hash", None) or section.revision,
+        "weights_sha256": digest.hexdigest() if folder.is_dir() else "",
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "dimension": int(model.get_embedding_dimension()),
+    }
 
 
 def length_facts(model: Any, texts: Sequence[str], prompt: str, limit: int) -> dict[str, Any]:

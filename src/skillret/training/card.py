@@ -9,7 +9,7 @@ from typing import Any
 
 from skillret.training.recipe import Recipe
 
-__all__ = ["write_card"]
+__all__ = ["addressed", "write_card"]
 
 _FRONT = """\
 ---
@@ -71,6 +71,17 @@ def write_card(
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
+def addressed(card: str, name: str, address: str) -> str:
+    """The card with `address` in its usage code, where it was written with the model's name."""
+    for before, after in (('SentenceTransformer("', '")'), ("--model ", "\n")):
+        card = card.replace(f"{before}{name}{after}", f"{before}{address}{after}")
+    return card.replace(_advice(name), "")
+
+
+def _advice(name: str) -> str:
+    return f"Put this folder's path, or its id on a hub, in place of `{name}`. "
+
+
 def base_name(recipe: Recipe) -> str:
     """What the base model is called: its hub id, or its folder's own name."""
     if recipe.model.base_name:
@@ -113,8 +124,7 @@ similarities = q_emb @ s_emb.T
 print(similarities)
 ```
 
-Put this folder's path, or its id on a hub, in place of `{recipe.name}`. A document is
-`{recipe.model.template}`{_document_prompt(recipe)}.
+{_advice(recipe.name)}A document is `{recipe.model.template}`{_document_prompt(recipe)}.
 
 ### skillret
 

@@ -25,6 +25,7 @@ from skillret.training.recipe import Recipe
 from skillret.training.sources import Source
 
 __all__ = [
+    "PAIRS",
     "Dev",
     "PairTexts",
     "Tables",

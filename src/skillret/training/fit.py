@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from skillret.training.log import log_rows
 from skillret.training.loss import Labels, Teacher, build_loss
 from skillret.training.prepare import Prepared
 from skillret.training.recipe import Recipe
-from skillret.training.trainer import RetrieverTrainer, Watch, newest_checkpoint
+from skillret.training.trainer import RetrieverTrainer, Watch, common_checkpoint
 
 __all__ = ["fit"]
 
@@ -43,7 +42,7 @@ def fit(
         TrainingError: If the run cannot go on.
     """
     checkpoints = output / "checkpoints"
-    checkpoint = newest_checkpoint(checkpoints) if resume else None
+    checkpoint = common_checkpoint(checkpoints) if resume else None
     if resume and checkpoint is None:
         say("no checkpoint was complete: starting from step 0 again")
     with _quiet():
@@ -52,7 +51,6 @@ def fit(
         if recipe.train.activation_checkpointing:
             _checkpoint_activations(prepared.model)
         trainer = _trainer(recipe, prepared, arguments, output, say)
-        start = time.monotonic()
         if checkpoint is not None:
             say(f"resuming from {checkpoint.name}")
         try:
@@ -60,7 +58,8 @@ def fit(
         except RuntimeError as e:
             raise _lost(e) from e
         state = trainer.state
-        if state.best_model_checkpoint is None and state.best_global_step:
+        lost = state.best_model_checkpoint is None and bool(state.best_global_step)
+        if lost and state.is_world_process_zero:
             raise TrainingError(f"the best checkpoint, step {state.best_global_step}, is gone")
     rows = log_rows(state.log_history)
     best = state.best_global_step
@@ -68,7 +67,7 @@ def fit(
     result = {
         "steps": state.global_step,
         "epochs": round(float(state.epoch or 0.0), 4),
-        "seconds": round(time.monotonic() - start, 1),
+        "seconds": round(trainer.seconds, 1),
         "best_step": best,
         "dev": {k: v for k, v in chosen.items() if "@" in k},
     }

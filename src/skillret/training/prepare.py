@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +15,9 @@ from skillret.encoders import load_encoder
 from skillret.errors import DatasetError, InputError
 from skillret.evaluation.tables import find_table, read_rows
 from skillret.training.augment import augment
-from skillret.training.base import length_facts, load_base
+from skillret.training.base import base_facts, length_facts, load_base
 from skillret.training.data import (
+    PAIRS,
     Dev,
     Tables,
     open_pairs,
@@ -94,15 +96,12 @@ def prepare(
             "lengths": _lengths(model, recipe, tables),
             "hard_negatives": 0 if negatives is None else int(negatives.shape[1]),
             "teacher": bool(teacher),
+            "pairs_sha256": hashlib.sha256((folder / PAIRS).read_bytes()).hexdigest(),
+            "base": base_facts(model, recipe.model),
         }
         ready.write_text(json.dumps(facts) + "\n", encoding="utf-8")
     facts = json.loads(ready.read_text(encoding="utf-8"))
-    base = {
-        "name": recipe.model.base,
-        "revision": recipe.model.revision,
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "dimension": dim,
-    }
+    base = facts.pop("base")
     teacher_files = _teacher_files(folder) if facts["teacher"] else None
     pairs = open_pairs(tables)
     return Prepared(model, tables, pairs, teacher_files, facts, base, _report(facts))

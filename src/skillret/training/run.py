@@ -8,7 +8,9 @@ import platform
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,7 @@ def train(
         EncoderError: If the base model cannot be loaded.
         TrainingError: If the run cannot go on.
     """
+    _check_trackers(recipe.output.report_to)
     first = os.environ.get("RANK", "0") == "0"
     tell = say if first else _silent
     problem = stored = None
@@ -83,6 +86,7 @@ def train(
     # serves nodes with and without a shared file system.
     with FileLock(output / "prepare.lock"):
         prepared = prepare(recipe, output / "data", data, libraries, device, tell)
+    _check_agreement(prepared.facts, output)
     run: dict[str, Any] = {
         "name": recipe.name,
         "status": "running",
@@ -108,7 +112,14 @@ def train(
 
     from skillret.training.fit import fit
 
-    result, rows, trainer = fit(recipe, prepared, output, device, resume, tell)
+    try:
+        result, rows, trainer = fit(recipe, prepared, output, device, resume, tell)
+    except BaseException as e:
+        if first:
+            with suppress(OSError):  # such as a full disk, which ended the run
+                reason = str(e) or type(e).__name__
+                _write_run(output, run | {"status": "stopped", "reason": reason})
+        raise
     run |= {"status": "finished", "result": result}
     if first:
         _write_model(recipe, run, rows, trainer, output / "model")
@@ -149,6 +160,32 @@ def check_devices(recipe: Recipe) -> str:
     if kind == "cuda" and recipe.train.precision == "bf16" and not torch.cuda.is_bf16_supported():
         raise TrainingError("this GPU has no bfloat16; set train.precision=fp16 or fp32")
     return kind
+
+
+def _check_trackers(names: Sequence[str]) -> None:
+    for name in names:
+        if find_spec(name) is None:
+            raise InputError(
+                f"output.report_to asks for {name}, which is not installed: pip install {name}"
+            )
+
+
+def _check_agreement(facts: Mapping[str, Any], output: Path) -> None:
+    """All processes train on the same data.
+
+    Nodes without a shared file system prepare it each for themselves, and one of them may hold
+    what an earlier run of another recipe has left.
+    """
+    from accelerate.utils import gather_object
+
+    mine = tuple(facts[k] for k in ("skills_sha256", "queries_sha256", "pairs_sha256"))
+    found = gather_object([mine])
+    strangers = [rank for rank, theirs in enumerate(found) if theirs != found[0]]
+    if strangers:
+        raise TrainingError(
+            f"process {strangers[0]} prepared other data than process 0; delete {output} on its"
+            " node, or give every node the same data"
+        )
 
 
 def _silent(line: str) -> None:

@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,11 @@ from skillret.errors import TrainingError
 from skillret.training.log import log_rows, plot_curve, write_log
 from skillret.training.sampler import LengthGroupedBatchSampler
 
-__all__ = ["RetrieverTrainer", "Watch", "newest_checkpoint"]
+__all__ = ["RetrieverTrainer", "Watch", "common_checkpoint", "newest_checkpoint"]
 
 COMPLETE = "complete"  # written into a checkpoint after everything else
 _SHOWN_IDS = 5
+_FULL = 1 << 24  # bytes left on a disk that counts as full
 
 
 def newest_checkpoint(folder: Path) -> Path | None:
@@ -43,6 +45,26 @@ def newest_checkpoint(folder: Path) -> Path | None:
         else:
             shutil.rmtree(path, ignore_errors=True)
     return max(found)[1] if found else None
+
+
+def common_checkpoint(folder: Path) -> Path | None:
+    """The newest complete checkpoint of the first process.
+
+    Raises:
+        TrainingError: If another process does not see it: all must go on from one step.
+    """
+    from accelerate import PartialState
+    from accelerate.utils import broadcast_object_list, gather_object
+
+    newest = newest_checkpoint(folder) if PartialState().is_main_process else None
+    (name,) = broadcast_object_list([newest and newest.name])
+    seen = gather_object([name is None or (folder / name / COMPLETE).is_file()])
+    if not all(seen):
+        raise TrainingError(
+            f"process {seen.index(False)} does not see {folder / name}; share the run folder among"
+            " the nodes, or copy it to each of them"
+        )
+    return None if name is None else folder / name
 
 
 class RetrieverTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
@@ -66,6 +88,8 @@ class RetrieverTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
     ) -> None:
         self._name_batch = name_batch
         self._lengths = lengths
+        self._start = time.monotonic()
+        self._before: float | None = None  # seconds of the parts before this one
         super().__init__(**arguments)
 
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
@@ -76,6 +100,18 @@ class RetrieverTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
         if self._lengths is None or len(dataset) != len(self._lengths):
             return super().get_batch_sampler(dataset, *args, **kwargs)
         return LengthGroupedBatchSampler(dataset, *args, lengths=self._lengths, **kwargs)
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has taken, its parts before a resumption included."""
+        return (self._before or 0.0) + time.monotonic() - self._start
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """The parent's, with `seconds`: a checkpoint keeps the log, and so the time so far."""
+        if self._before is None:
+            kept = [e["seconds"] for e in self.state.log_history if "seconds" in e]
+            self._before = kept[-1] if kept else 0.0
+        super().log({**logs, "seconds": round(self.seconds, 1)}, start_time)
 
     def compute_loss(
         self,
@@ -121,9 +157,9 @@ class RetrieverTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
                 with (folder / COMPLETE).open("w") as marker:
                     os.fsync(marker.fileno())
         except Exception as e:  # torch and safetensors raise their own classes for a full disk
+            full = _is_full(e, folder.parent)
             if self.args.should_save:
                 shutil.rmtree(folder, ignore_errors=True)
-            full = getattr(e, "errno", None) == errno.ENOSPC or "No space left" in str(e)
             reason = "the disk is full" if full else next(iter(str(e).splitlines()), repr(e))
             raise TrainingError(
                 f"cannot write the checkpoint of step {self.state.global_step} to {folder}:"
@@ -131,12 +167,22 @@ class RetrieverTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
             ) from e
 
     def _load_best_model(self) -> None:
+        # Only the first process writes the model, and another node may not hold the checkpoint.
+        if not self.is_world_process_zero():
+            return
         # The parent logs a failure and keeps the last weights, which are not the best ones.
         checkpoint = self.state.best_model_checkpoint
         try:
             self._load_from_checkpoint(checkpoint)
         except Exception as e:
             raise TrainingError(f"cannot load the best checkpoint {checkpoint}: {e}") from e
+
+
+def _is_full(error: Exception, folder: Path) -> bool:
+    """Whether an error is that of a full disk; torch only says that a position is unexpected."""
+    if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error):
+        return True
+    return shutil.disk_usage(folder).free < _FULL
 
 
 def _sync_tree(folder: Path) -> None:
