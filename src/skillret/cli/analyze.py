@@ -36,6 +36,7 @@ important sentence, and with nothing but the most important one.
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Fill in the command's arguments."""
+    parser.epilog = _EXAMPLES
     actions = parser.add_subparsers(dest="action", metavar="ANALYSIS", required=True)
     sub = actions.add_parser(
         "erasure",

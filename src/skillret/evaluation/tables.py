@@ -237,7 +237,7 @@ def _read_json_lines(file: Path) -> Iterator[Row]:
     except json.JSONDecodeError as e:
         raise DatasetError(f"{file}, line {number}: not JSON ({e.msg})") from None
     except RecursionError:
-        raise DatasetError(f"{file}, line {number + 1}: nested too deeply") from None
+        raise DatasetError(f"{file}, line {number}: not JSON (nested too deeply)") from None
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as e:
         raise DatasetError(
             f"{file} cannot be read after line {number}: {e}; is it complete?"

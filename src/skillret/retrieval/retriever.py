@@ -95,7 +95,13 @@ class Retriever:
         tell = on_update or (lambda _: None)
         encoder = load_encoder(model, trust_remote_code=trust_remote_code)
         if index is not None and not library:
-            return cls(Index.open(index), encoder, mode=mode)
+            opened = Index.open(index)
+            try:
+                opened.check_built()
+                return cls(opened, encoder, mode=mode)
+            except BaseException:
+                opened.close()
+                raise
         found = Library.open(*(library or ()))
         if not found.roots:
             raise InputError(NO_USUAL_PLACES)

@@ -10,7 +10,7 @@ __all__ = ["MAX_SELECTED", "SAME", "choose"]
 
 MAX_SELECTED = 10
 # Cosine from which a skill does what a selected one already does.
-SAME = 0.93
+SAME = 0.9
 
 
 def choose(

@@ -44,7 +44,7 @@ _LEAST_RANKER = 500  # and a ranker
 _SEEDS = 3  # rankers that are averaged into one
 _SMALL = ((300, 1), (60, 2))  # size and seed of the smaller libraries a ranker is fitted on too
 _STRANGE = 100  # skills of a library where requests for absent skills are needless ones
-_SMALL_WEIGHT = 0.25  # of their requests when need is judged
+_SMALL_WEIGHT = 0.05  # of their requests when need is judged
 _RIDGE = 1.0  # of the probe, on unit vectors
 _SLIGHT = 1e-3  # keeps a curve finite where no request is in doubt
 _SHARES = np.linspace(0.05, 0.95, 37)
@@ -317,7 +317,8 @@ def _gold(pool: Pool, e: Example) -> frozenset[int]:
 
 
 def _f2(chosen: Sequence[int], gold: frozenset[int]) -> float:
-    return 2 * len(gold.intersection(chosen)) / (len(chosen) + len(gold))
+    """F-measure that counts recall twice: a skill too many costs an agent less than one missing."""
+    return 5 * len(gold.intersection(chosen)) / (len(chosen) + 4 * len(gold))
 
 
 class _Measured:
