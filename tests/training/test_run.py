@@ -7,19 +7,17 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from tests.training.conftest import recipe_table
 
 from skillret import load_encoder
 from skillret.errors import EncoderError, InputError, TrainingError
+from skillret.training.recipe import parse_recipe
 from skillret.training.run import train
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, bert, dataset):
     """A run of six steps, as the command does it."""
-    from tests.training.conftest import recipe_table
-
-    from skillret.training.recipe import parse_recipe
-
     output = tmp_path_factory.mktemp("run") / "toy"
     told = []
     recipe = parse_recipe(recipe_table(bert, dataset), "toy")
@@ -319,3 +317,14 @@ def test_a_recipe_for_more_gpus_than_there_are_is_refused(recipe, tmp_path, monk
 def test_a_dimension_beyond_the_model_s_is_refused(recipe, tmp_path):
     with pytest.raises(InputError, match="matryoshka holds 64; allowed: at most 32"):
         train(recipe(loss={"matryoshka": [64]}), tmp_path / "out")
+
+
+def test_the_last_checkpoint_can_be_kept(bert, dataset, tmp_path):
+    table = recipe_table(bert, dataset)
+    table["evaluate"] = {**table["evaluate"], "keep": "last"}
+    model = train(parse_recipe(table, "toy"), tmp_path / "out")
+    run = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert run["result"]["best_step"] == run["result"]["steps"] == 6
+    assert "Last checkpoint, kept at step 6" in (model / "README.md").read_text()
+    kept = tmp_path / "out" / "checkpoints" / "checkpoint-6" / "model.safetensors"
+    assert (model / "model.safetensors").read_bytes() == kept.read_bytes()

@@ -190,7 +190,9 @@ def _logs(recipe: Recipe, rows: Sequence[Mapping[str, Any]], best: int | None) -
         if row["step"] == best:
             cells = [f"**{c}**" for c in cells]
         lines.append(f"| {' | '.join(cells)} |")
-    note = f"\n\nBest checkpoint at step {best} (bold row), chosen on dev." if best else ""
+    which = "Best checkpoint" if recipe.evaluate.keep == "best" else "Last checkpoint, kept"
+    chosen = ", chosen on dev" if recipe.evaluate.keep == "best" else ""
+    note = f"\n\n{which} at step {best} (bold row){chosen}." if best else ""
     return "## Training Logs\n\n" + "\n".join(lines) + note
 
 

@@ -59,24 +59,26 @@ def fit(
             raise _lost(e) from e
         state = trainer.state
         lost = state.best_model_checkpoint is None and bool(state.best_global_step)
+        lost = lost and recipe.evaluate.keep == "best"
         if lost and state.is_world_process_zero:
             raise TrainingError(f"the best checkpoint, step {state.best_global_step}, is gone")
     rows = log_rows(state.log_history)
-    best = state.best_global_step
-    chosen = next((r for r in rows if r["step"] == best), rows[-1])
+    best_kept = recipe.evaluate.keep == "best" and state.best_model_checkpoint is not None
+    kept = state.best_global_step if best_kept else state.global_step
+    chosen = next((r for r in rows if r["step"] == kept), rows[-1])
     result = {
         "steps": state.global_step,
         "epochs": round(float(state.epoch or 0.0), 4),
         "seconds": round(trainer.seconds, 1),
-        "best_step": best,
+        "best_step": kept,
         "dev": {k: v for k, v in chosen.items() if "@" in k},
     }
     before = next((r for r in rows if r["step"] == 0), None)
     metric = recipe.evaluate.metric
     if before is not None and before.get(metric, 0.0) >= chosen[metric]:
         say(
-            f"warning: no checkpoint beats the base model on dev ({metric} {before[metric]:.4f}"
-            f" before, {chosen[metric]:.4f} at best)"
+            f"warning: the model does not beat its base on dev ({metric} {before[metric]:.4f}"
+            f" before, {chosen[metric]:.4f} after)"
         )
     return result, rows, trainer
 
@@ -114,7 +116,7 @@ def _arguments(recipe: Recipe, folder: Path, device: str, *, resumed: bool) -> A
         eval_on_start=not resumed,
         metric_for_best_model=evaluate.metric,
         greater_is_better=True,
-        load_best_model_at_end=True,
+        load_best_model_at_end=evaluate.keep == "best",
         save_total_limit=recipe.output.keep_checkpoints,
         report_to=list(recipe.output.report_to) or "none",
         run_name=recipe.name,

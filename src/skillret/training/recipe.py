@@ -269,12 +269,14 @@ class EvaluateSection:
     Attributes:
         every_steps: Evaluation, log row and checkpoint every so many steps.
         metric: Chooses the best checkpoint.
+        keep: `best` makes a model of the best checkpoint, `last` of the last one.
         batch_size: Texts of one forward pass.
         max_queries: Evaluate on this many queries of dev, drawn at random; 0 for all.
     """
 
     every_steps: int = _whole(50, 1)
     metric: str = _key("ndcg@15", lambda v: METRIC.fullmatch(v) is not None, "such as ndcg@10")
+    keep: str = _choice("best", "best", "last")
     batch_size: int = _whole(32, 1)
     max_queries: int = _whole(0)
 
