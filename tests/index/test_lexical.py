@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from tests.conftest import SKILLS, make_skill
 
+from skillret.errors import StoreError
 from skillret.index import lexical as module
 from skillret.index.lexical import LexicalIndex, write_lexical
 
@@ -61,3 +62,34 @@ def test_terms_explain_a_score():
     assert sum(s for _, s in terms[2]) == pytest.approx(float(scores[0]), rel=1e-5)
     assert keys.tolist() == [2]
     assert terms[0] == []
+
+
+def test_a_panic_of_the_library_is_an_error(monkeypatch):
+    class PanicException(BaseException):  # as pyo3 calls it
+        pass
+
+    class Searcher:
+        num_docs = 1
+
+        def search(self, *_, **__):
+            raise PanicException("index out of bounds")
+
+    index = LexicalIndex(write_lexical(None, enumerate(SKILLS)))
+    monkeypatch.setattr(index, "_searcher", Searcher())
+    with pytest.raises(StoreError, match="damaged; delete the folder"):
+        index.search("pods", 3)
+
+
+def test_coverage_counts_terms_by_their_weight_and_not_their_number():
+    skills = [
+        make_skill("a", "pods", "pods " * 50),
+        make_skill("b", "pods crash", "x"),
+        make_skill("c", "meals", "y"),
+    ]
+    index = LexicalIndex(write_lexical(None, enumerate(skills)))
+    keys, held = index.search_coverage("why do pods crash", 5)
+    assert keys.tolist() == [1, 0]
+    assert held[0] == pytest.approx(index.weight("pods crash"), rel=1e-5)
+    assert held[1] == pytest.approx(index.weight("pods"), rel=1e-5)
+    assert index.weight("zebra") == 0
+    assert index.search_coverage("zebra", 5)[0].tolist() == []

@@ -14,7 +14,8 @@ import math
 import os
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -145,6 +146,19 @@ def _link_files(source: Path, target: Path) -> None:
             shutil.copyfile(file, copy)
 
 
+@contextmanager
+def _panics_are_errors() -> Iterator[None]:
+    """Turn a panic of tantivy, which damaged files cause and no `except Exception` stops."""
+    try:
+        yield
+    except BaseException as e:
+        if type(e).__name__ != "PanicException":
+            raise
+        raise StoreError(
+            "the BM25 index is damaged; delete the folder that ends in .cache beside the index file"
+        ) from None
+
+
 class LexicalIndex:
     """BM25 search over one generation of an index.
 
@@ -157,9 +171,10 @@ class LexicalIndex:
 
     def __init__(self, index: Path | tantivy.Index) -> None:
         try:
-            opened = _open(index) if isinstance(index, Path) else index
-            self._searcher = opened.searcher()
-            self._schema = opened.schema
+            with _panics_are_errors():
+                opened = _open(index) if isinstance(index, Path) else index
+                self._searcher = opened.searcher()
+                self._schema = opened.schema
         except (OSError, ValueError) as e:
             raise StoreError(f"cannot open the BM25 index {index}: {e}") from None
         self._analyzer = _analyzer()
@@ -174,8 +189,9 @@ class LexicalIndex:
     def _best(self, query: tantivy.Query | None, k: int) -> tuple[NDArray[np.int64], Float32]:
         if query is None or k < 1 or not len(self):
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
-        hits = self._searcher.search(query, limit=min(k, len(self)), count=False).hits
-        keys = self._searcher.fast_field_values("key", [address for _, address in hits])
+        with _panics_are_errors():
+            hits = self._searcher.search(query, limit=min(k, len(self)), count=False).hits
+            keys = self._searcher.fast_field_values("key", [address for _, address in hits])
         return (
             np.asarray(keys, dtype=np.int64),
             np.asarray([score for score, _ in hits], dtype=np.float32),
