@@ -99,7 +99,9 @@ def rankers(table: Table, data: Dataset, name: str, encoder: Encoder) -> None:
         for part in subpools(pool, size, seed, absent=size < 100)
         for e in examples(part, encoder, folds)
     ]
-    table.run(f"{name}, ranker, small libraries too", ranked(pool, found, extra), whole)
+    final = ranked(pool, found, extra)
+    table.run(f"{name}, ranker, small libraries too", final, whole)
+    table.run("the same", final, "BM25")
 
 
 def _blank(features: np.ndarray, columns: Sequence[int]) -> np.ndarray:

@@ -2,9 +2,9 @@
 
     python benchmarks/fusion.py --dataset ../shared/data/openskillret --split dev
 
-The row that the package uses is marked; its settings are LEXICAL constants of
-skillret.index.lexical, `dense_weight` of the default profile and the form in
-skillret.retrieval.fusion. Never run this on a split that is reported as a test.
+The rows that the package uses are marked: lexical search as it is, and the weighted sum of
+skillret.retrieval.fusion, which an encoder without a ranker of its own gets. What the ranker adds
+is in benchmarks/ablation.py. Never run this on a split that is reported as a test.
 """
 
 from __future__ import annotations

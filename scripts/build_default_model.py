@@ -86,8 +86,10 @@ def main() -> None:
             *("calibrate", args.data, "--split", "dev", "--model", exported),
             *("--fit-ranker", "--output", fitted),
         )
-    for file in ("model.onnx", "model.onnx.data", "tokenizer.json", "profile.json"):
+    for file in ("model.onnx", "model.onnx.data", "profile.json"):
         shutil.copyfile(fitted / file, TARGET / file)
+    # The base's own: training saves the same one again, in other words.
+    shutil.copyfile(base / "tokenizer.json", TARGET / "tokenizer.json")
     for stage, run in ((1, first), (2, second)):
         record = json.loads((run / "run.json").read_text(encoding="utf-8"))
         text = json.dumps(record, indent=1)

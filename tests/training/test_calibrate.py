@@ -60,7 +60,7 @@ def test_a_ranker_is_fitted_for_an_encoder_that_has_none(monkeypatch):
 def test_without_needless_requests_the_threshold_is_kept():
     result = calibrate(labelled(negatives=0), ranked_encoder(threshold=0.25))
     assert result.profile.threshold == 0.25
-    assert result.auroc is result.turned_away is result.kept is None
+    assert result.auroc is result.turned_away is result.kept is result.kept_at_95 is None
     assert "judgement of need is kept" in result.notes[0]
 
 

@@ -89,7 +89,8 @@ def _print(result: dict[str, object]) -> None:
         print(
             f"abstaining: AUROC {result['auroc']:.3f}; {result['turned_away']:.1%} of"
             f" {result['n_negatives']} needless requests turned away, {result['kept']:.1%} of"
-            f" {result['n_queries']} others kept (threshold {result['threshold']:.3f})"
+            f" {result['n_queries']} others kept (threshold {result['threshold']:.3f});"
+            f" {result['kept_at_95']:.1%} kept with 95 % turned away"
         )
     columns = list(next(iter(sets.values())))
     print(f"\n{'':<28}" + "".join(f"{c:>21}" for c in columns))

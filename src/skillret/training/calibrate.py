@@ -62,6 +62,7 @@ class Calibration:
         auroc: Of the best hit's probability, for both sorts of requests; None without negatives.
         turned_away: Share of the needless requests that got an empty selection.
         kept: Share of the others that did not.
+        kept_at_95: Share of the others that is kept where 95 % of the needless are turned away.
         sets: Precision, recall, completeness and mean size of the selection (`selected`) and of
             fixed numbers of hits (`k=3` ...), over requests that need a skill.
         notes: What a reader should know.
@@ -74,6 +75,7 @@ class Calibration:
     auroc: float | None
     turned_away: float | None
     kept: float | None
+    kept_at_95: float | None
     sets: Mapping[str, Mapping[str, float]]
     notes: Sequence[str]
 
@@ -88,6 +90,7 @@ class Calibration:
             "auroc": self.auroc,
             "turned_away": self.turned_away,
             "kept": self.kept,
+            "kept_at_95": self.kept_at_95,
             "sets": {name: dict(values) for name, values in self.sets.items()},
         }
 
@@ -162,6 +165,7 @@ def calibrate(
         auroc=measured.auroc(),
         turned_away=measured.turned_away(),
         kept=measured.kept(),
+        kept_at_95=measured.kept_at_95(),
         sets=measured.sets(),
         notes=notes,
     )
@@ -294,13 +298,13 @@ def _thresholds(
 ) -> tuple[float | None, float]:
     """Threshold of need, and the share of the best probability from which a skill is selected too.
 
-    The former turns away 95 % of the needless requests; the latter has the best mean F2 of the
-    selected sets over the others, weighted by kind.
+    The former has the best balanced accuracy: as many as possible of the needless requests turned
+    away and of the others kept, both counting the same. The latter has the best mean F2 of the
+    selected sets. Kinds of requests are weighted.
     """
-    needless = [j.need for j in judged if not _gold(pool, j.example)]
     threshold = stored
-    if needless:
-        threshold = float(np.nextafter(np.quantile(needless, TURNED_AWAY, method="higher"), 1.0))
+    if any(not _gold(pool, j.example) for j in judged):
+        threshold = _balanced(pool, judged)
     needed = [j for j in judged if _gold(pool, j.example)]
     best = (-1.0, 0.5)
     for share in _SHARES.tolist():
@@ -310,6 +314,17 @@ def _thresholds(
             total += j.example.weight * _f2(chosen, _gold(pool, j.example))
         best = max(best, (total, share))
     return threshold, best[1]
+
+
+def _balanced(pool: Pool, judged: Sequence[_Judged]) -> float:
+    ordered = sorted(judged, key=lambda j: j.need)
+    needed = np.array([bool(_gold(pool, j.example)) for j in ordered])
+    weights = np.array([j.example.weight for j in ordered])
+    kept = 1 - np.cumsum(weights * needed) / (weights * needed).sum()
+    away = np.cumsum(~needed) / (~needed).sum()
+    cut = int(np.argmax(kept + away))
+    # Halfway to the next request, which is kept.
+    return float(np.mean([j.need for j in ordered[cut : cut + 2]]))
 
 
 def _gold(pool: Pool, e: Example) -> frozenset[int]:
@@ -353,6 +368,12 @@ class _Measured:
         if not self._needless:
             return None
         return float(np.mean([bool(self._chosen[j.example.query.id]) for j in self._needed]))
+
+    def kept_at_95(self) -> float | None:
+        if not self._needless:
+            return None
+        cut = np.quantile([j.need for j in self._needless], TURNED_AWAY, method="higher")
+        return float(np.mean([j.need > cut for j in self._needed]))
 
     def ndcg(self) -> dict[str, float]:
         discount = 1 / np.log2(np.arange(2, 12))
