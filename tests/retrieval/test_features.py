@@ -30,7 +30,7 @@ def test_sentences_are_parts_and_many_are_joined_without_loss():
     ]
     text = [f"This is sentence number {i}." for i in range(30)]
     joined = segments(" ".join(text))
-    assert len(joined) == 8
+    assert len(joined) == 16
     assert " ".join(joined).split() == " ".join(text).split()
 
 

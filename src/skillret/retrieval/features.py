@@ -44,7 +44,7 @@ _DEPTH = 300  # skills that a search for terms returns
 _SENTENCE_DEPTH = 100
 _CANDIDATES = 100  # of the whole request, by cosine and by BM25 each
 _SENTENCE_CANDIDATES = 20  # of one sentence, by cosine and by BM25 each
-_MAX_SEGMENTS = 8  # more sentences than this are joined: each costs a pass of the encoder
+_MAX_SEGMENTS = 16  # more sentences than this are joined: each costs a pass of the encoder
 _MIN_WORDS = 3  # a shorter sentence ("Thanks!") says nothing
 _SAMPLE = 2000  # skills whose cosines tell mean and deviation
 _TINY = np.float32(1e-6)
@@ -70,7 +70,7 @@ class Candidates:
 
 
 def segments(text: str) -> list[str]:
-    """The sentences of a request, at most 8: of a longer request neighbours are joined.
+    """The sentences of a request, at most 16: of a longer request neighbours are joined.
 
     A request of one sentence has none besides itself.
     """
