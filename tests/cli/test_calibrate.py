@@ -1,6 +1,7 @@
 import json
 
-import pytest
+from tests.conftest import ROOT
+from tests.training.conftest import write_split
 
 from skillret.cli import main
 
@@ -20,15 +21,36 @@ def test_bad_input_is_one_line(tmp_path, capsys, library):
     assert "not empty" in lines[2]
 
 
-@pytest.mark.data
-def test_a_calibrated_copy_works_as_a_model(tmp_path, capsys, openskillret, library):
+def requests_for(skills):
+    """Two requests a skill, and small talk."""
+    queries = [
+        {"id": f"{s['id']}-{i}", "query": text.format(s["description"].rstrip(".").lower())}
+        for s in skills
+        for i, text in enumerate(("Please {} for me.", "I have to {} by tomorrow, can you help?"))
+    ]
+    return {
+        "skills": skills,
+        "queries": queries,
+        "qrels": [
+            {"query_id": q["id"], "skill_id": q["id"].rsplit("-", 1)[0], "relevance": 1}
+            for q in queries
+        ],
+        "negatives": [{"id": f"n{i}", "query": f"good morning, it is day {i}"} for i in range(12)],
+    }
+
+
+def test_a_calibrated_copy_works_as_a_model(tmp_path, capsys, library):
+    skills = [
+        {"id": f.name, "name": f.name, "description": f.name.replace("-", " "), "skill_md": "Do."}
+        for f in sorted((ROOT / "examples" / "skills").iterdir())
+    ]
+    data = write_split(tmp_path / "set", "dev", requests_for(skills))
     target = tmp_path / "model"
-    # The examples' own eval queries are too few; a slice of dev is enough to see it work.
-    status = main(["calibrate", str(openskillret), "--output", str(target), "--json"])
-    assert status == 0
+    assert main(["calibrate", str(data), "--output", str(target), "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
+    assert result["ndcg@10"]["all"] > 0.9
     assert result["auroc"] > 0.9
-    arguments = ["search", "why do my pods restart", "--library", str(library)]
+    arguments = ["search", "find out why my pods crash", "--library", str(library)]
     assert main([*arguments, "--model", str(target), "--select", "--json"]) == 0
     hits = json.loads(capsys.readouterr().out)["hits"]
     assert hits[0]["name"] == "kubernetes-debugging"

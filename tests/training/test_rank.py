@@ -11,6 +11,7 @@ from skillret.training.rank import (
     fit_logistic,
     fit_ranker,
     fold_numbers,
+    padded,
     subpools,
     weighted,
 )
@@ -66,6 +67,19 @@ def test_parts_of_a_library_hold_the_skills_their_requests_need():
             if query.extra["kind"] == "absent":
                 assert here.isdisjoint(f"s{i}" for i in gold[query.id])
     assert all(q.extra["kind"] != "absent" for p in subpools(whole, 10, 0) for q in p.queries)
+
+
+def test_padded_requests_keep_their_words_and_their_gold():
+    queries = [Query(f"q{i}", f"need number {i}") for i in range(40)]
+    gold = {f"q{i}": frozenset({0}) for i in range(40)}
+    pool = Pool([make_skill("s")], np.ones((1, 2), dtype=np.float32), queries, gold)
+    found = padded(pool, 0.5, 0)
+    assert 10 < len(found.queries) < 30
+    for query in found.queries:
+        assert f"need number {query.id[1:]}" in query.text
+        assert len(query.text.split()) > 60
+        assert query.extra == {"kind": "padded"}
+    assert padded(pool, 0.5, 0) == found
 
 
 def test_fitting_is_repeatable():

@@ -19,7 +19,7 @@ from skillret.training.recipe import DataSection
 from skillret.training.sources import Request, Source
 from skillret.types import Skill
 
-__all__ = ["SECTION", "AugmentedSource", "augment", "compose", "sections"]
+__all__ = ["SECTION", "AugmentedSource", "augment", "compose", "pad", "sections"]
 
 SECTION = "#section"  # ends the id of a part of a skill, which is never a negative
 
@@ -147,6 +147,13 @@ def compose(singles: Sequence[Request], count: int, draw: random.Random) -> Iter
         gold = tuple(g for (g,) in parts)
         where = "composed of " + ", ".join(r.id for r in parts.values())
         yield Request(f"composed-{number}", _join(list(parts.values()), draw), gold, where)
+
+
+def pad(text: str, draw: random.Random) -> str:
+    """A request amid 8 to 24 sentences that need no skill."""
+    sentences = draw.sample(_BACKGROUND, draw.randint(8, 24))
+    sentences.insert(draw.randrange(len(sentences) + 1), text)
+    return " ".join(sentences)
 
 
 def _join(parts: Sequence[Request], draw: random.Random) -> str:

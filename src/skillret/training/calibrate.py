@@ -29,6 +29,7 @@ from skillret.training.rank import (
     fit_logistic,
     fit_ranker,
     fold_numbers,
+    padded,
     subpools,
     weighted,
 )
@@ -43,6 +44,7 @@ _LEAST = 30  # labelled requests that thresholds can be fitted on
 _LEAST_RANKER = 500  # and a ranker
 _SEEDS = 3  # rankers that are averaged into one
 _SMALL = ((300, 1), (60, 2))  # size and seed of the smaller libraries a ranker is fitted on too
+_PADDED = 0.2  # of the requests, which the ranker also sees amid small talk
 _STRANGE = 100  # skills of a library where requests for absent skills are needless ones
 _SMALL_WEIGHT = 0.05  # of their requests when need is judged
 _RIDGE = 1.0  # of the probe, on unit vectors
@@ -138,6 +140,7 @@ def calibrate(
             if len(pool.skills) >= 2 * size:
                 for part in subpools(pool, size, seed, absent=size <= _STRANGE):
                     extra += examples(part, encoder, folds)
+        extra += examples(padded(pool, _PADDED, 3), encoder, folds)
         outputs = cross_fit(found, extra, _SEEDS)
         ranker = _average([fit_ranker(weighted([*found, *extra]), s) for s in range(_SEEDS)])
     assert ranker is not None

@@ -13,6 +13,7 @@ NumPy alone: a few hundred weights need no torch, and `skillret calibrate` runs 
 from __future__ import annotations
 
 import hashlib
+import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from skillret.index.lexical import LexicalIndex, write_lexical
 from skillret.retrieval.features import FEATURES, find_candidates
 from skillret.retrieval.ranker import Ranker
 from skillret.retrieval.retriever import clean_query
+from skillret.training.augment import pad
 from skillret.types import Query, Skill
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "fit_logistic",
     "fit_ranker",
     "fold_numbers",
+    "padded",
     "subpools",
     "weighted",
 ]
@@ -126,6 +129,14 @@ def subpools(pool: Pool, size: int, seed: int, *, absent: bool = False) -> Itera
             chosen = draw.permutation(len(strange))[: len(gold)]
             queries += [replace(strange[i], extra={"kind": "absent"}) for i in chosen]
         yield Pool([pool.skills[i] for i in rows], pool.vectors[rows], queries, gold)
+
+
+def padded(pool: Pool, share: float, seed: int) -> Pool:
+    """A share of a pool's requests, each amid many sentences that need no skill."""
+    draw = random.Random(seed)  # noqa: S311 (not for secrets)
+    chosen = [q for q in pool.queries if draw.random() < share]
+    queries = [replace(q, text=pad(q.text, draw), extra={"kind": "padded"}) for q in chosen]
+    return Pool(pool.skills, pool.vectors, queries, pool.gold)
 
 
 def examples(
