@@ -119,12 +119,19 @@ def main() -> None:
     parser.add_argument("--dataset", default="../shared/data/openskillret")
     parser.add_argument("--split", default="dev")
     parser.add_argument("--model", default="default")
+    parser.add_argument("--sample", type=int, default=0, help="so many requests at random")
     parser.add_argument("--stuffed", type=int, default=40, help="skills to stuff")
     args = parser.parse_args()
     data = load_dataset(args.dataset, args.split)
+    if args.sample:
+        queries = random.Random(0).sample(list(data.queries), args.sample)
+        data = replace(data, queries=queries, qrels={q.id: data.qrels[q.id] for q in queries})
     encoder = load_encoder(args.model)
     plain = ndcg(data, encoder)
-    print(f"{args.dataset}, {args.split}, revision {data.revision}; {encoder.profile.name}\n")
+    print(
+        f"{args.dataset}, {args.split}, revision {data.revision}; {len(data.queries)} requests;"
+        f" {encoder.profile.name}\n"
+    )
     print("| requests | NDCG@10 | difference | 95 % interval |\n|---|---:|---:|---:|")
     show("as they are", plain, plain)
     draw = random.Random(0)
