@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from tests.training import ranks
 
 from skillret.training.run import train
@@ -21,6 +22,17 @@ def make(bert, dataset):
 
     table = recipe_table(bert, dataset, train={"max_steps": STEPS})
     return lambda: parse_recipe(table, "toy")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Sums in one order everywhere: a run and its resumption are compared to the byte."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")  # of the processes that are killed
+        yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
