@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -39,7 +39,6 @@ __all__ = [
 ]
 
 Int64: TypeAlias = NDArray[np.int64]
-Say: TypeAlias = Callable[[str], None]
 
 PAIRS = "pairs.arrow"
 FACTS = "facts.json"  # written last: tables without it are incomplete
