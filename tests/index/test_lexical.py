@@ -89,7 +89,38 @@ def test_coverage_counts_terms_by_their_weight_and_not_their_number():
     index = LexicalIndex(write_lexical(None, enumerate(skills)))
     keys, held = index.search_coverage("why do pods crash", 5)
     assert keys.tolist() == [1, 0]
-    assert held[0] == pytest.approx(index.weight("pods crash"), rel=1e-5)
-    assert held[1] == pytest.approx(index.weight("pods"), rel=1e-5)
-    assert index.weight("zebra") == 0
+    assert held[0] == pytest.approx(index.terms("pods crash").weight, rel=1e-5)
+    assert held[1] == pytest.approx(index.terms("pods").weight, rel=1e-5)
+    assert index.terms("zebra").weight == 0
     assert index.search_coverage("zebra", 5)[0].tolist() == []
+
+
+def test_terms_read_once_are_searched_for_like_their_text():
+    index = LexicalIndex(write_lexical(None, enumerate(SKILLS)))
+    text = "why do pods crash, and who writes the release notes?"
+    terms = index.terms(text)
+    for search in (index.search, index.search_coverage):
+        for found, expected in zip(search(terms, 3), search(text, 3), strict=True):
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_what_is_known_of_a_term_ends_with_its_generation(tmp_path):
+    skills = [make_skill(f"s{n}", "pods", "crash") for n in range(5)]
+    write_lexical(tmp_path / "a", enumerate(skills))
+    before = LexicalIndex(tmp_path / "a")
+    weight = before.terms("pods").weight
+    more = ((n, make_skill(f"s{n}", "meals")) for n in range(5, 9))
+    write_lexical(tmp_path / "b", more, base=tmp_path / "a")
+    after = LexicalIndex(tmp_path / "b")
+    assert after.terms("pods").weight > weight == before.terms("pods").weight
+    assert before.terms("meals").weight == 0 < after.terms("meals").weight
+
+
+def test_a_term_of_removed_skills_never_weighs_less_than_nothing(tmp_path):
+    skills = [make_skill(f"s{n}", "pods", "crash") for n in range(5)]
+    write_lexical(tmp_path / "a", enumerate(skills))
+    write_lexical(tmp_path / "b", [], removed=range(4), base=tmp_path / "a")
+    index = LexicalIndex(tmp_path / "b")
+    assert len(index) == 1
+    assert index.terms("pods").weight > 0
+    assert index.search_coverage("pods", 5)[0].tolist() == [4]

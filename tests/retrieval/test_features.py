@@ -3,35 +3,21 @@ import pytest
 from tests.conftest import SKILLS, HashEncoder
 
 from skillret.index.lexical import LexicalIndex, write_lexical
-from skillret.retrieval.features import FEATURES, find_candidates, segments
+from skillret.retrieval.features import FEATURES, find_candidates
+from skillret.retrieval.request import read_requests
 from skillret.skills import document_text
 
 
-def find(text, skills=SKILLS, **options):
+def find(text, skills=SKILLS):
     encoder = HashEncoder()
     vectors = encoder.encode_documents([document_text(s, "{name} {description}") for s in skills])
     lexical = LexicalIndex(write_lexical(None, enumerate(skills)))
-    return find_candidates(text, vectors, lexical, None, encoder, **options)
+    (request,) = read_requests([text], encoder, vectors)
+    return find_candidates(request, lexical)
 
 
 def column(found, name):
     return found.features[:, FEATURES.index(name)]
-
-
-def test_a_request_of_one_sentence_has_no_parts():
-    assert segments("why do my pods restart?") == []
-    assert segments("Thanks! Why do my pods restart?") == []
-
-
-def test_sentences_are_parts_and_many_are_joined_without_loss():
-    assert segments("Read the table. Then plan my meals.") == [
-        "Read the table.",
-        "Then plan my meals.",
-    ]
-    text = [f"This is sentence number {i}." for i in range(30)]
-    joined = segments(" ".join(text))
-    assert len(joined) == 16
-    assert " ".join(joined).split() == " ".join(text).split()
 
 
 def test_shares_and_gaps_are_best_at_the_best_skill():
@@ -67,5 +53,6 @@ def test_keys_of_an_index_are_turned_into_rows():
     vectors = encoder.encode_documents([s.description for s in SKILLS])
     keys = np.array([5, 9, 12, 40], dtype=np.int64)
     lexical = LexicalIndex(write_lexical(None, zip(keys.tolist(), SKILLS, strict=True)))
-    found = find_candidates("pods crash", vectors, lexical, keys, encoder)
+    (request,) = read_requests(["pods crash"], encoder, vectors)
+    found = find_candidates(request, lexical, keys)
     assert int(found.lexical.argmax()) == 1

@@ -49,11 +49,28 @@ def test_with_a_ranker_the_score_is_a_probability():
     assert found.total.min() >= 0
 
 
-def test_a_vector_that_is_known_is_not_made_again():
-    encoder = HashEncoder()
+@pytest.mark.parametrize("mode", ["hybrid", "dense", "lexical"])
+@pytest.mark.parametrize("ranked", [True, False])
+def test_many_requests_are_scored_as_each_alone(mode, ranked):
+    encoder = ranked_encoder() if ranked else HashEncoder()
     vectors = encoder.encode_documents([s.description for s in SKILLS])
-    found = Scorer(encoder).score("pods", "dense", vectors, None, vector=vectors[2])
-    assert int(found.total.argmax()) == 2
+    lexical = LexicalIndex(write_lexical(None, enumerate(SKILLS)))
+    texts = ["pods crash", "Read all the tables. Then plan my meals. Thanks!", "zebra", "meals"]
+    scorer = Scorer(encoder)
+    together = list(scorer.score_all(texts, mode, vectors, lexical))
+    assert len(together) == len(texts)
+    for text, found in zip(texts, together, strict=True):
+        alone = scorer.score(text, mode, vectors, lexical)
+        np.testing.assert_allclose(found.total, alone.total, atol=1e-5)
+        assert (found.need is None) == (alone.need is None) == (mode != "hybrid" or not ranked)
+        assert found.need == pytest.approx(alone.need, abs=1e-5)
+
+
+def test_an_empty_library_has_no_scores():
+    encoder = ranked_encoder()
+    empty = np.empty((0, 32), dtype=np.float32)
+    found = list(Scorer(encoder).score_all(["pods", "meals"], "hybrid", empty, None))
+    assert [len(f.total) for f in found] == [0, 0]
 
 
 def test_skills_beyond_the_candidates_stand_behind_them():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import tee
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,6 @@ from skillret.types import Mode, Skill
 __all__ = ["DEPTH", "encode_corpus", "make_run", "score_requests"]
 
 DEPTH = 50  # skills kept of every query
-_BLOCK = 256  # queries encoded at a time; their scores are held one query at a time
 _CHUNK = 4096  # documents whose texts are held at a time
 
 Progress = Callable[[int, int], None]
@@ -66,7 +65,9 @@ def make_run(
         rows = top_rows(scores, depth)
         if mode == "lexical":
             rows = rows[scores[rows] > 0]
-        run[query_id] = [(ids[i], float(scores[i])) for i in rows]
+        run[query_id] = [
+            (ids[i], s) for i, s in zip(rows.tolist(), scores[rows].tolist(), strict=True)
+        ]
         best[query_id] = largest
         if searched is not None:
             searched(len(run), len(pairs))
@@ -104,23 +105,16 @@ def score_requests(
     if mode != "dense":
         lexical = LexicalIndex(write_lexical(None, enumerate(skills)))
     vectors = np.empty((len(skills), 0), dtype=np.float32) if corpus is None else corpus
-    scorer = Scorer(encoder)
-    pairs = iter(requests)
-    while part := list(islice(pairs, _BLOCK)):
-        block = [(id_, clean_query(text)) for id_, text in part]
-        queries = None
-        if corpus is not None:
-            queries = check_vectors(
-                encoder.encode_queries([text for _, text in block]), encoder.profile.name
-            )
-        for row, (query_id, text) in enumerate(block):
-            vector = None if queries is None else queries[row]
-            scores = scorer.score(text, mode, vectors, lexical, depth=depth, vector=vector)
-            # Scores fused without a ranker are scaled by request and say nothing of need.
-            judged = scores.dense if mode == "hybrid" else scores.total
-            assert judged is not None
-            sure = float(judged.max(initial=0.0)) if scores.need is None else scores.need
-            yield query_id, scores.total, sure
+    ids, texts = tee(requests)
+    found = Scorer(encoder).score_all(
+        (clean_query(text) for _, text in texts), mode, vectors, lexical, depth=depth
+    )
+    for (query_id, _), scores in zip(ids, found, strict=True):
+        # Scores fused without a ranker are scaled by request and say nothing of need.
+        judged = scores.dense if mode == "hybrid" else scores.total
+        assert judged is not None
+        sure = float(judged.max(initial=0.0)) if scores.need is None else scores.need
+        yield query_id, scores.total, sure
 
 
 def encode_corpus(

@@ -16,8 +16,10 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import tantivy
@@ -29,10 +31,19 @@ from skillret.types import Skill
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["FIELD_WEIGHTS", "LEXICAL_VERSION", "STOP_WORDS", "LexicalIndex", "write_lexical"]
+    _Clause: TypeAlias = tuple[tantivy.Occur, tantivy.Query]
+
+__all__ = [
+    "FIELD_WEIGHTS",
+    "LEXICAL_VERSION",
+    "STOP_WORDS",
+    "LexicalIndex",
+    "Terms",
+    "write_lexical",
+]
 
 # Raised when the analyzer or the fields change: caches of another version are made anew.
-LEXICAL_VERSION = 1
+LEXICAL_VERSION = 2
 FIELD_WEIGHTS = {"text": 1.0, "name": 0.1, "description": 0.4}
 STOP_WORDS = frozenset(
     """
@@ -50,8 +61,10 @@ STOP_WORDS = frozenset(
 )
 MAX_TERMS = 2000  # of one request; more come from pasted files
 
+_KNOWN_TERMS = 8192  # whose queries are kept (4 MB): most words of requests come back
 _WRITER_BYTES = 64 * 1024 * 1024
 _ANALYZER = "english"
+_FREQUENCIES = "freq"
 _WORD = re.compile(r"\w+")
 
 
@@ -71,7 +84,10 @@ def _schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
     builder.add_integer_field("key", indexed=True, fast=True)
     for field in FIELD_WEIGHTS:
-        builder.add_text_field(field, tokenizer_name=_ANALYZER, stored=False)
+        # Frequencies without positions: nobody searches for phrases.
+        builder.add_text_field(
+            field, tokenizer_name=_ANALYZER, stored=False, index_option=_FREQUENCIES
+        )
     return builder.build()
 
 
@@ -159,6 +175,28 @@ def _panics_are_errors() -> Iterator[None]:
         ) from None
 
 
+@dataclass(frozen=True, slots=True)
+class _Term:
+    """A term as it is searched for: its weight, and the clauses that score it."""
+
+    weight: float  # inverse document frequency; 0 for a term of no skill
+    bm25: tuple[_Clause, ...]  # one per field
+    held: _Clause  # the weight for each skill that holds it
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The terms of one text, ready to be searched for in the index that read them.
+
+    Attributes:
+        known: Those that some skill holds.
+        weight: Sum of their inverse document frequencies, as BM25 weighs them.
+    """
+
+    known: tuple[_Term, ...]
+    weight: float
+
+
 class LexicalIndex:
     """BM25 search over one generation of an index.
 
@@ -178,50 +216,45 @@ class LexicalIndex:
         except (OSError, ValueError) as e:
             raise StoreError(f"cannot open the BM25 index {index}: {e}") from None
         self._analyzer = _analyzer()
+        # Bound to no method: in a cycle of references files would stay open until it is found.
+        self._term = lru_cache(_KNOWN_TERMS)(partial(_make_term, self._searcher, self._schema))
 
     def __len__(self) -> int:
         return int(self._searcher.num_docs)
 
-    def search(self, text: str, k: int) -> tuple[NDArray[np.int64], Float32]:
+    def terms(self, text: str) -> Terms:
+        """The terms of a text; whoever searches for it more than once reads it once."""
+        # A term said twice counts once: in a long request repetition is style, not weight.
+        distinct = list(dict.fromkeys(self._analyzer.analyze(text)))[:MAX_TERMS]
+        known = tuple([t for t in map(self._term, distinct) if t.weight])
+        return Terms(known, sum([t.weight for t in known]))
+
+    def search(self, text: str | Terms, k: int) -> tuple[NDArray[np.int64], Float32]:
         """Keys and BM25 scores, both `(m,)`, of the `k` best skills that share a term."""
-        return self._best(self._query(self._terms(text)), k)
+        terms = self.terms(text) if isinstance(text, str) else text
+        # Field by field, the order in which the scores are summed.
+        columns = zip(*(t.bm25 for t in terms.known), strict=True)
+        return self._best([clause for column in columns for clause in column], k)
 
-    def _best(self, query: tantivy.Query | None, k: int) -> tuple[NDArray[np.int64], Float32]:
-        if query is None or k < 1 or not len(self):
-            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
-        with _panics_are_errors():
-            hits = self._searcher.search(query, limit=min(k, len(self)), count=False).hits
-            keys = self._searcher.fast_field_values("key", [address for _, address in hits])
-        return (
-            np.asarray(keys, dtype=np.int64),
-            np.asarray([score for score, _ in hits], dtype=np.float32),
-        )
-
-    def search_coverage(self, text: str, k: int) -> tuple[NDArray[np.int64], Float32]:
+    def search_coverage(self, text: str | Terms, k: int) -> tuple[NDArray[np.int64], Float32]:
         """Keys of the `k` skills that hold most of the terms of `text`, and the terms' weight.
 
         Unlike BM25 it does not matter how often or in how long a text a term occurs.
         """
-        clauses = [
-            (
-                tantivy.Occur.Should,
-                tantivy.Query.const_score_query(
-                    tantivy.Query.term_query(self._schema, "text", term), weight
-                ),
-            )
-            for term in self._terms(text)
-            if (weight := self._weight(term)) > 0
-        ]
-        return self._best(tantivy.Query.boolean_query(clauses) if clauses else None, k)
+        terms = self.terms(text) if isinstance(text, str) else text
+        return self._best([t.held for t in terms.known], k)
 
-    def weight(self, text: str) -> float:
-        """Sum of the terms' inverse document frequencies, as BM25 weighs them."""
-        return sum(self._weight(term) for term in self._terms(text))
-
-    def _weight(self, term: str) -> float:
-        """Inverse document frequency; 0 for a term of no skill."""
-        found = self._searcher.doc_freq("text", term)
-        return math.log1p((len(self) - found + 0.5) / (found + 0.5)) if found else 0.0
+    def _best(self, clauses: list[_Clause], k: int) -> tuple[NDArray[np.int64], Float32]:
+        keys: list[int] = []
+        scores: tuple[float, ...] = ()
+        if clauses and k > 0:
+            query, limit = tantivy.Query.boolean_query(clauses), min(k, len(self))
+            with _panics_are_errors():
+                hits = self._searcher.search(query, limit=limit, count=False).hits
+                if hits:
+                    scores, addresses = zip(*hits, strict=True)
+                    keys = self._searcher.fast_field_values("key", list(addresses))
+        return np.array(keys, dtype=np.int64), np.array(scores, dtype=np.float32)
 
     def term_scores(self, text: str, keys: Sequence[int]) -> dict[int, list[tuple[str, float]]]:
         """For each key, the words of `text` in its skill with their BM25 score, largest first."""
@@ -236,32 +269,33 @@ class LexicalIndex:
             if not hits:
                 continue
             for term, word in list(words.items())[:MAX_TERMS]:
-                score = self._explain(term, hits[0][1])
+                score = self._explain(self._term(term), hits[0][1])
                 if score > 0:
                     scores[key].append((word, score))
             scores[key].sort(key=lambda pair: -pair[1])
         return scores
 
-    def _explain(self, term: str, address: tantivy.DocAddress) -> float:
-        query = self._query([term])
-        if query is None:
-            return 0.0
+    def _explain(self, term: _Term, address: tantivy.DocAddress) -> float:
+        query = tantivy.Query.boolean_query(list(term.bm25))
         try:
             explanation = json.loads(query.explain(self._searcher, address).to_json())
         except ValueError:  # tantivy's answer for a document that does not match
             return 0.0
         return float(explanation["value"])
 
-    def _terms(self, text: str) -> list[str]:
-        # A term said twice counts once: in a long request repetition is style, not weight.
-        return list(dict.fromkeys(self._analyzer.analyze(text)))[:MAX_TERMS]
 
-    def _query(self, terms: Sequence[str]) -> tantivy.Query | None:
-        clauses = []
-        for field, weight in FIELD_WEIGHTS.items():
-            for term in terms:
-                query = tantivy.Query.term_query(self._schema, field, term)
-                if weight != 1.0:
-                    query = tantivy.Query.boost_query(query, weight)
-                clauses.append((tantivy.Occur.Should, query))
-        return tantivy.Query.boolean_query(clauses) if clauses else None
+def _make_term(searcher: tantivy.Searcher, schema: tantivy.Schema, term: str) -> _Term:
+    with _panics_are_errors():
+        found = searcher.doc_freq("text", term)
+    # Skills that were removed are counted in `found` until tantivy merges their segment.
+    rest = max(searcher.num_docs - found, 0)
+    weight = math.log1p((rest + 0.5) / (found + 0.5)) if found else 0.0
+    bm25 = []
+    for field, boost in FIELD_WEIGHTS.items():
+        query = tantivy.Query.term_query(schema, field, term, index_option=_FREQUENCIES)
+        if boost != 1.0:
+            query = tantivy.Query.boost_query(query, boost)
+        bm25.append((tantivy.Occur.Should, query))
+    holds = tantivy.Query.term_query(schema, "text", term, index_option=_FREQUENCIES)
+    held = tantivy.Query.const_score_query(holds, weight)
+    return _Term(weight, tuple(bm25), (tantivy.Occur.Should, held))

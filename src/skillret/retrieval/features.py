@@ -9,20 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skillret.encoders import Encoder, Float32
+from skillret.encoders import Float32
 from skillret.index.dense import top_rows
 from skillret.index.lexical import LexicalIndex
-from skillret.retrieval.sentences import split_sentences
+from skillret.retrieval.request import Request
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["FEATURES", "Candidates", "find_candidates", "segments"]
+__all__ = ["FEATURES", "Candidates", "find_candidates"]
 
 FEATURES = (
     "lexical",  # BM25, as a share of the best skill's
@@ -44,8 +43,6 @@ _DEPTH = 300  # skills that a search for terms returns
 _SENTENCE_DEPTH = 100
 _CANDIDATES = 100  # of the whole request, by cosine and by BM25 each
 _SENTENCE_CANDIDATES = 20  # of one sentence, by cosine and by BM25 each
-_MAX_SEGMENTS = 16  # more sentences than this are joined: each costs a pass of the encoder
-_MIN_WORDS = 3  # a shorter sentence ("Thanks!") says nothing
 _SAMPLE = 2000  # skills whose cosines tell mean and deviation
 _TINY = np.float32(1e-6)
 
@@ -69,57 +66,35 @@ class Candidates:
     lexical: Float32
 
 
-def segments(text: str) -> list[str]:
-    """The sentences of a request, at most 16: of a longer request neighbours are joined.
-
-    A request of one sentence has none besides itself.
-    """
-    sentences = [s for s in split_sentences(text) if len(s.split()) >= _MIN_WORDS]
-    if len(sentences) > _MAX_SEGMENTS:
-        bounds = np.linspace(0, len(sentences), _MAX_SEGMENTS + 1).astype(int).tolist()
-        sentences = [" ".join(sentences[start:end]) for start, end in pairwise(bounds)]
-    return sentences if len(sentences) > 1 else []
-
-
 def find_candidates(
-    text: str,
-    vectors: Float32,
-    lexical: LexicalIndex,
-    keys: NDArray[np.int64] | None,
-    encoder: Encoder,
-    vector: Float32 | None = None,
+    request: Request, lexical: LexicalIndex, keys: NDArray[np.int64] | None = None
 ) -> Candidates:
     """The candidates of one request among `n` skills, with their features.
 
     Args:
-        text: The request.
-        vectors: Of all skills, float32 `(n, dim)`.
+        request: As `read_requests` read it, with its parts.
         lexical: BM25 index of the same skills.
         keys: Key of each row in the BM25 index, ascending; None where keys are row numbers.
-        encoder: Made `vectors`.
-        vector: The request's own vector `(dim,)`, if it is known already.
     """
-    n = len(vectors)
-    parts = segments(text)
-    if vector is None:
-        vector = encoder.encode_queries([text])[0]
-    asked = np.concatenate([vector[None], encoder.encode_queries(parts)]) if parts else vector[None]
-    # This order of factors keeps each request's cosines together in memory, and is faster.
-    lines = np.asarray(asked @ vectors.T, dtype=np.float32)
+    text, parts, lines = request.text, request.parts, request.cosines
+    n = lines.shape[1]
     dense, part_dense = lines[0], lines[1:] if parts else lines
     whole = _Terms(lexical, text, n, keys, _DEPTH)
     part_terms = [_Terms(lexical, part, n, keys, _SENTENCE_DEPTH) for part in parts] or [whole]
     rows = _union(dense, whole, part_dense, part_terms, joined=bool(parts))
     own, theirs = dense[rows], part_dense[:, rows]
+    sentences = np.stack([t.scores[rows] for t in part_terms])
+    sentence_bests = np.array([[t.best] for t in part_terms])
+    sentence_weights = np.array([[t.weight] for t in part_terms])
     means, deviations = _moments(lines)
     part_means, part_deviations = (m[1:] if parts else m for m in (means, deviations))
     columns = {
         "lexical": whole.scores[rows] / whole.best,
         "lexical_strength": whole.scores[rows] / whole.weight,
         "lexical_coverage": whole.coverage(rows),
-        "sentence_lexical": _largest([t.scores[rows] / t.best for t in part_terms]),
-        "sentence_lexical_absolute": _largest([t.scores[rows] for t in part_terms]) / whole.best,
-        "sentence_strength": _largest([t.scores[rows] / t.weight for t in part_terms]),
+        "sentence_lexical": _largest(sentences / sentence_bests),
+        "sentence_lexical_absolute": _largest(sentences) / whole.best,
+        "sentence_strength": _largest(sentences / sentence_weights),
         "dense": own,
         "dense_z": (own - means[0]) / deviations[0],
         "dense_gap": own - dense.max(initial=-1.0),
@@ -130,7 +105,7 @@ def find_candidates(
         "sentences": np.full(len(rows), np.log(len(part_terms))),
     }
     features = np.stack([columns[name] for name in FEATURES], axis=1).astype(np.float32)
-    return Candidates(rows, features, vector, dense, whole.scores)
+    return Candidates(rows, features, request.vectors[0], dense, whole.scores)
 
 
 def _moments(lines: Float32) -> tuple[Float32, Float32]:
@@ -139,8 +114,8 @@ def _moments(lines: Float32) -> tuple[Float32, Float32]:
     return sample.mean(axis=1), sample.std(axis=1) + _TINY
 
 
-def _largest(values: Sequence[Float32] | Float32) -> Float32:
-    return np.asarray(np.max(np.asarray(values), axis=0), dtype=np.float32)
+def _largest(values: Float32) -> Float32:
+    return np.asarray(values.max(axis=0), dtype=np.float32)
 
 
 def _union(
@@ -155,7 +130,9 @@ def _union(
     if joined:
         found += [top_rows(line, _SENTENCE_CANDIDATES) for line in part_dense]
         found += [terms.rows[:_SENTENCE_CANDIDATES] for terms in part_terms]
-    return np.unique(np.concatenate(found))
+    chosen = np.zeros(len(dense), dtype=np.bool_)
+    chosen[np.concatenate(found)] = True
+    return np.flatnonzero(chosen)
 
 
 class _Terms:
@@ -169,17 +146,18 @@ class _Terms:
         keys: NDArray[np.int64] | None,
         depth: int,
     ) -> None:
-        self._lexical, self._text, self._keys = lexical, text, keys
-        found, values = lexical.search(text, depth)
+        self._lexical, self._keys = lexical, keys
+        self._terms = lexical.terms(text)
+        found, values = lexical.search(self._terms, depth)
         self.rows = self._row_numbers(found)
         self.scores = np.zeros(n, dtype=np.float32)
         self.scores[self.rows] = values
-        self.best = max(np.float32(self.scores.max(initial=0.0)), _TINY)
-        self.weight = max(np.float32(lexical.weight(text)), _TINY)
+        self.best = max(values.max(initial=np.float32(0.0)), _TINY)
+        self.weight = max(np.float32(self._terms.weight), _TINY)
 
     def coverage(self, rows: NDArray[np.int64]) -> Float32:
         """Weight of the terms that skills hold as a share of all; 0 beyond the best 300."""
-        found, values = self._lexical.search_coverage(self._text, _DEPTH)
+        found, values = self._lexical.search_coverage(self._terms, _DEPTH)
         held = np.zeros(len(self.scores), dtype=np.float32)
         held[self._row_numbers(found)] = values
         return np.asarray(held[rows] / self.weight, dtype=np.float32)

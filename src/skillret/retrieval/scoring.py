@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from skillret.index.lexical import LexicalIndex
 from skillret.retrieval.features import find_candidates
 from skillret.retrieval.fusion import LEXICAL_CANDIDATES, fuse
 from skillret.retrieval.ranker import Ranker
+from skillret.retrieval.request import Request, read_requests
 from skillret.types import Mode
 
 if TYPE_CHECKING:
@@ -59,51 +61,64 @@ class Scorer:
         keys: NDArray[np.int64] | None = None,
         *,
         depth: int = 0,
-        vector: Float32 | None = None,
     ) -> Scores:
-        """Score all skills.
+        """Score all skills for one request; see `score_all`."""
+        (scores,) = self.score_all([text], mode, vectors, lexical, keys, depth=depth)
+        return scores
+
+    def score_all(
+        self,
+        texts: Iterable[str],
+        mode: Mode,
+        vectors: Float32,
+        lexical: LexicalIndex | None,
+        keys: NDArray[np.int64] | None = None,
+        *,
+        depth: int = 0,
+    ) -> Iterator[Scores]:
+        """Score all skills for each of many requests, in order.
+
+        Encoding them together changes no score by more than the rounding of a matrix product.
 
         Args:
-            text: The request.
+            texts: The requests.
             mode: `hybrid`, `dense` or `lexical`.
             vectors: Of all skills, float32 `(n, dim)`; only their number counts in lexical mode.
             lexical: BM25 index of the same skills; not used in dense mode.
             keys: Key of each row in the BM25 index, ascending; None where keys are row numbers.
             depth: Skills that get a lexical score at least.
-            vector: The request's vector `(dim,)`, if it is known already.
         """
         n = len(vectors)
         if not n:
             none = np.empty(0, dtype=np.float32)
-            return Scores(none, none if mode != "lexical" else None, none)
-        if mode == "hybrid" and self.ranker is not None and lexical is not None:
-            return self._rank(self.ranker, text, vectors, lexical, keys, vector)
-        dense = bm25 = None
-        if mode != "lexical":
-            if vector is None:
-                vector = self.encoder.encode_queries([text])[0]
-            dense = np.asarray(vectors @ vector, dtype=np.float32)
-        if mode != "dense":
-            assert lexical is not None
-            found, values = lexical.search(text, max(LEXICAL_CANDIDATES, depth))
-            bm25 = np.zeros(n, dtype=np.float32)
-            bm25[found if keys is None else np.searchsorted(keys, found)] = values
-        if dense is None or bm25 is None:
-            only = bm25 if dense is None else dense
-            assert only is not None
-            return Scores(only, dense, bm25)
-        return Scores(fuse(dense, bm25, self.encoder.profile.dense_weight), dense, bm25)
+            for _ in texts:
+                yield Scores(none, none if mode != "lexical" else None, none)
+        elif mode == "lexical":
+            for text in texts:
+                bm25 = _bm25(text, n, lexical, keys, depth)
+                yield Scores(bm25, None, bm25)
+        else:
+            ranker = self.ranker if mode == "hybrid" else None
+            split = ranker is not None
+            for request in read_requests(texts, self.encoder, vectors, split=split):
+                dense = request.cosines[0]
+                if mode == "dense":
+                    yield Scores(dense, dense, None)
+                elif ranker is None:
+                    bm25 = _bm25(request.text, n, lexical, keys, depth)
+                    yield Scores(fuse(dense, bm25, self.encoder.profile.dense_weight), dense, bm25)
+                else:
+                    yield self._rank(ranker, request, lexical, keys)
 
     def _rank(
         self,
         ranker: Ranker,
-        text: str,
-        vectors: Float32,
-        lexical: LexicalIndex,
+        request: Request,
+        lexical: LexicalIndex | None,
         keys: NDArray[np.int64] | None,
-        vector: Float32 | None,
     ) -> Scores:
-        found = find_candidates(text, vectors, lexical, keys, self.encoder, vector)
+        assert lexical is not None
+        found = find_candidates(request, lexical, keys)
         outputs = ranker.outputs(found.features)
         need = ranker.need(outputs, found.vector)
         likely = need * ranker.probabilities(outputs)
@@ -112,3 +127,18 @@ class Scorer:
         total = rest * np.float32(0.99 * likely.min(initial=1.0))
         total[found.rows] = likely
         return Scores(total, found.dense, found.lexical, need)
+
+
+def _bm25(
+    text: str,
+    n: int,
+    lexical: LexicalIndex | None,
+    keys: NDArray[np.int64] | None,
+    depth: int,
+) -> Float32:
+    """BM25 scores `(n,)`; 0 beyond the best ones."""
+    assert lexical is not None
+    found, values = lexical.search(text, max(LEXICAL_CANDIDATES, depth))
+    scores = np.zeros(n, dtype=np.float32)
+    scores[found if keys is None else np.searchsorted(keys, found)] = values
+    return scores

@@ -26,6 +26,7 @@ from skillret.encoders import Encoder, Float32
 from skillret.index.lexical import LexicalIndex, write_lexical
 from skillret.retrieval.features import FEATURES, find_candidates
 from skillret.retrieval.ranker import Ranker
+from skillret.retrieval.request import read_requests
 from skillret.retrieval.retriever import clean_query
 from skillret.training.augment import pad
 from skillret.types import Query, Skill
@@ -147,8 +148,9 @@ def examples(
 ) -> Iterator[Example]:
     """Candidates and labels of every request of a pool."""
     lexical = LexicalIndex(write_lexical(None, enumerate(pool.skills)))
-    for number, query in enumerate(pool.queries, start=1):
-        found = find_candidates(clean_query(query.text), pool.vectors, lexical, None, encoder)
+    requests = read_requests((clean_query(q.text) for q in pool.queries), encoder, pool.vectors)
+    for number, (query, request) in enumerate(zip(pool.queries, requests, strict=True), start=1):
+        found = find_candidates(request, lexical)
         gold = pool.gold.get(query.id, frozenset())
         labels = np.isin(found.rows, list(gold)).astype(np.float64)
         missed = len(gold) - int(labels.sum())

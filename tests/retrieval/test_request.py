@@ -1,0 +1,66 @@
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.conftest import SKILLS, HashEncoder
+
+from skillret.errors import EncoderError
+from skillret.retrieval import request as module
+from skillret.retrieval.request import read_requests
+from skillret.retrieval.sentences import segments
+
+SENTENCES = ["Why do my pods crash?", "Plan all my meals.", "Write the release notes.", "Thanks!"]
+TEXTS = st.lists(st.lists(st.sampled_from(SENTENCES), min_size=1).map(" ".join), max_size=12)
+
+
+def vectors(encoder):
+    return encoder.encode_documents([s.description for s in SKILLS])
+
+
+@given(texts=TEXTS, block=st.integers(1, 5), cosines=st.integers(1, 60))
+def test_requests_read_together_are_those_read_alone(texts, block, cosines):
+    encoder = HashEncoder()
+    with patch.multiple(module, _BLOCK=block, _COSINES=cosines):
+        together = list(read_requests(texts, encoder, vectors(encoder)))
+    assert [r.text for r in together] == texts
+    for request in together:
+        (alone,) = read_requests([request.text], encoder, vectors(encoder))
+        assert list(request.parts) == list(alone.parts) == segments(request.text)
+        np.testing.assert_array_equal(request.vectors, alone.vectors)
+        np.testing.assert_allclose(request.cosines, alone.cosines, atol=1e-6)
+        expected = encoder.encode_queries([request.text, *request.parts])
+        np.testing.assert_array_equal(request.vectors, expected)
+        np.testing.assert_allclose(request.cosines, expected @ vectors(encoder).T, atol=1e-6)
+
+
+def test_a_block_s_texts_are_encoded_at_once_and_each_once(monkeypatch):
+    encoder, calls = HashEncoder(), []
+    encode = encoder.encode_queries
+    monkeypatch.setattr(encoder, "encode_queries", lambda t: calls.append(list(t)) or encode(t))
+    pods, meals, notes, _ = SENTENCES
+    texts = [f"{pods} {meals}", pods, f"{meals} {notes}"]
+    list(read_requests(texts, encoder, vectors(encoder)))
+    assert calls == [[texts[0], pods, meals, texts[2], notes]]
+    calls.clear()
+    found = list(read_requests(texts, encoder, vectors(encoder), split=False))
+    assert calls == [texts]
+    assert not any(r.parts for r in found)
+
+
+def test_no_more_cosines_are_held_than_allowed(monkeypatch):
+    encoder = HashEncoder()
+    monkeypatch.setattr(module, "_COSINES", 12 * len(SKILLS))
+    held = {
+        r.cosines.base.shape[0]
+        for r in read_requests([" ".join(SENTENCES)] * 20, encoder, vectors(encoder))
+    }
+    assert max(held) == 12
+
+
+def test_damaged_vectors_are_refused(monkeypatch):
+    encoder, library = HashEncoder(), vectors(HashEncoder())
+    monkeypatch.setattr(encoder, "encode_queries", lambda t: np.full((len(t), 32), np.nan))
+    with pytest.raises(EncoderError, match="NaN"):
+        list(read_requests(["pods"], encoder, library))
