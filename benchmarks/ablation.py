@@ -24,11 +24,23 @@ from skillret.evaluation.runs import order
 from skillret.evaluation.significance import bootstrap_mean
 from skillret.evaluation.systems import encode_corpus, make_run
 from skillret.retrieval.features import FEATURES
-from skillret.training.rank import Example, Pool, cross_fit, examples, fold_numbers, subpools
+from skillret.training.need import commands, fit_probes
+from skillret.training.rank import (
+    Example,
+    Pool,
+    cross_fit,
+    examples,
+    fold_numbers,
+    padded,
+    subpools,
+    weighted,
+)
 from skillret.types import Mode
 
 Scores = dict[str, dict[str, float]]  # metric by query
-SENTENCES = tuple(i for i, name in enumerate(FEATURES) if name.startswith("sentence"))
+SEEDS = 3
+ASKING = tuple(i for i, name in enumerate(FEATURES) if name.startswith("asking"))
+SENTENCES = tuple(i for i, name in enumerate(FEATURES) if name.startswith(("sentence", "asking")))
 
 
 class Table:
@@ -72,7 +84,7 @@ def without_ranker(encoder: Encoder, weight: float) -> Encoder:
 
 
 def ranked(pool: Pool, found: Sequence[Example], extra: Sequence[Example]) -> dict[str, list[str]]:
-    outputs = cross_fit(found, extra)
+    outputs = cross_fit(weighted([*found, *extra]), (), SEEDS)
     run = {}
     for e, scores in zip(found, outputs, strict=False):
         rows = e.rows[np.argsort(-scores, kind="stable")[:20]]
@@ -87,20 +99,30 @@ def rankers(table: Table, data: Dataset, name: str, encoder: Encoder) -> None:
     negatives = [replace(q, id=f"negative-{q.id}", extra={"kind": "-"}) for q in data.negatives]
     queries = [*data.queries, *negatives]
     pool = Pool(data.skills, encode_corpus(data.skills, encoder), queries, gold)
-    folds = fold_numbers(queries, gold)
-    found = list(examples(pool, encoder, folds))
-    plain = [replace(e, features=_blank(e.features, SENTENCES)) for e in found]
-    table.run(f"{name}, ranker on the whole request", ranked(pool, plain, ()), f"{name}, fused")
-    whole = f"{name}, ranker, sentences too"
-    table.run(whole, ranked(pool, found, ()), f"{name}, ranker on the whole request")
-    extra = [
+    short = commands(pool, 4)
+    folds = fold_numbers([*queries, *short.queries], {**gold, **short.gold})
+    probes = fit_probes(pool, short, folds, encoder)
+    found = list(examples(pool, encoder, folds, probes))
+    before = f"{name}, fused"
+    for row, columns in (
+        (f"{name}, ranker on the whole request", SENTENCES),
+        (f"{name}, ranker, sentences too", ASKING),
+        (f"{name}, ranker, sentences weighted too", ()),
+    ):
+        seen = [replace(e, features=_blank(e.features, columns)) for e in found]
+        table.run(row, ranked(pool, seen, ()), before)
+        before = row
+    small = [
         e
         for size, seed in ((300, 1), (60, 2))
         for part in subpools(pool, size, seed, absent=size < 100)
-        for e in examples(part, encoder, folds)
+        for e in examples(part, encoder, folds, probes)
     ]
-    final = ranked(pool, found, extra)
-    table.run(f"{name}, ranker, small libraries too", final, whole)
+    row = f"{name}, ranker, small libraries too"
+    table.run(row, ranked(pool, found, small), before)
+    talk = list(examples(padded(pool, 0.06, 3), encoder, folds, probes))
+    final = ranked(pool, found, [*small, *talk])
+    table.run(f"{name}, ranker, 6 % amid small talk too", final, row)
     table.run("the same", final, "BM25")
 
 

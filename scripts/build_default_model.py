@@ -69,16 +69,21 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="data set in SkillRet layout")
     parser.add_argument("--base", type=Path, help="folder with the base weights")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        help="for both recipes, e.g. train.max_steps=2",
+    )
     args = parser.parse_args()
     base = args.base or packaged_base()
     found = hashlib.sha256((base / "model.safetensors").read_bytes()).hexdigest()
     if found != BASE_SHA256:
         raise SystemExit(f"unexpected base weights in {base}: sha256 {found}")
-    first = train(1, args.runs, args.data, f"model.base={base}")
+    first = train(1, args.runs, args.data, f"model.base={base}", *args.set)
     miner = export(first, "miner", replace(PROFILE, max_query_tokens=128, max_document_tokens=128))
-    second = train(
-        2, args.runs, args.data, f"model.base={first / 'model'}", f"negatives.encoder={miner}"
-    )
+    given = (f"model.base={first / 'model'}", f"negatives.encoder={miner}", *args.set)
+    second = train(2, args.runs, args.data, *given)
     exported = export(second, "onnx", PROFILE)
     fitted = second / "calibrated"
     if not (fitted / "profile.json").is_file():

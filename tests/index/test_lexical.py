@@ -22,6 +22,48 @@ def test_words_without_meaning_and_other_scripts_find_nothing():
         assert search(SKILLS, text)[0] in ([], [3]), text  # "help" is no stop word
 
 
+def test_a_word_that_no_skill_holds_stands_for_those_one_letter_away():
+    skills = [make_skill("a", "review the pull request"), make_skill("b", "bake the bread")]
+    for wrong in ("reveiw", "rveiew", "reviw", "revieww", "rewiew"):
+        assert search(skills, wrong)[0] == [0], wrong
+    assert search(skills, "breda and reveiw, bread and review")[0] in ([0, 1], [1, 0])
+    for unknown in ("rveeiw", "rev", "pull1", "zebra", "a" * 30):
+        assert search(skills, unknown)[0] == [], unknown
+    index = LexicalIndex(write_lexical(None, enumerate(skills)))
+    assert index.terms("reveiw").weight == pytest.approx(index.terms("review").weight)
+    assert index.search_coverage("reveiw", 5)[0].tolist() == [0]
+    assert index.term_scores("reveiw", [0])[0][0][0] == "reveiw"
+
+
+def test_many_unknown_words_are_another_language():
+    skills = [make_skill("a", "review the pull request"), make_skill("b", "bake the bread")]
+    assert search(skills, "breda baek")[0] == []
+    assert search(skills, "bake breda")[0] == [1]
+    index = LexicalIndex(write_lexical(None, enumerate(skills)))
+    exact = index.terms("review pull").weight
+    foreign = index.terms("Review pull, bitte reveiw kuchen für breda.").weight
+    assert foreign == pytest.approx(exact)
+    apart = index.terms("Bitte kuchen für breda. Then reveiw the pull request").weight
+    assert apart == pytest.approx(index.terms("review pull request").weight)
+
+
+def test_no_text_makes_a_search_long(monkeypatch):
+    made = []
+    make = module._make_misspelt
+    monkeypatch.setattr(module, "_make_misspelt", lambda *a: made.append(a[2]) or make(*a))
+    index = LexicalIndex(write_lexical(None, enumerate(SKILLS)))
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    words = [f"qx{a}{b}{c}" for a in letters for b in letters for c in letters[:8]]
+    for text in (" ".join(words), ". ".join(f"pods {w}" for w in words), ". ".join(words)):
+        index.search(text, 5)
+    assert len(made) <= 2 * module._GUESSES
+
+
+def test_a_word_that_a_skill_holds_is_no_typing_error():
+    skills = [make_skill("a", "form a team"), make_skill("b", "use steam and teams")]
+    assert search(skills, "steam")[0] == [1]
+
+
 def test_a_word_said_twice_counts_once():
     once, twice = (search(SKILLS, t)[1] for t in ("commits", "commits commits commits"))
     np.testing.assert_array_equal(once, twice)

@@ -8,12 +8,14 @@ from skillret.retrieval.request import read_requests
 from skillret.skills import document_text
 
 
-def find(text, skills=SKILLS):
+def find(text, skills=SKILLS, asking=None):
     encoder = HashEncoder()
     vectors = encoder.encode_documents([document_text(s, "{name} {description}") for s in skills])
     lexical = LexicalIndex(write_lexical(None, enumerate(skills)))
     (request,) = read_requests([text], encoder, vectors)
-    return find_candidates(request, lexical)
+    if asking is None:
+        asking = np.ones(len(request.vectors))
+    return find_candidates(request, lexical, None, np.asarray(asking, dtype=np.float32))
 
 
 def column(found, name):
@@ -40,6 +42,28 @@ def test_each_need_is_best_in_its_own_sentence():
         assert at == {0, 1}, name
 
 
+def test_a_sentence_that_asks_for_nothing_says_little():
+    text = "I want tables from PDF files. Then tell me why pods crash."
+    plain, weighted = find(text), find(text, asking=[0.9, 1.0, 0.1])
+    np.testing.assert_array_equal(column(plain, "lexical"), column(weighted, "lexical"))
+    for name in ("asking_lexical", "asking_lexical_absolute"):
+        assert column(weighted, name)[1] == pytest.approx(0.1 * column(plain, name)[1]), name
+        assert column(weighted, name)[0] == pytest.approx(column(plain, name)[0]), name
+    assert (column(weighted, "asking_dense") <= np.abs(column(plain, "sentence_dense"))).all()
+    gaps = [column(f, "asking_dense_gap")[1] for f in (plain, weighted)]
+    assert gaps[0] == pytest.approx(0.0, abs=1e-6)
+    assert -0.3 < gaps[1] < -0.1
+
+
+def test_every_candidate_knows_the_part_it_fits_if_that_asks_for_something():
+    text = "I want tables from PDF files. Tell me why pods crash."
+    found = find(text, asking=[1, 1, 0.4])
+    place = np.searchsorted(found.rows, [0, 1])
+    assert find(text).parts[place].tolist() == [0, 1]
+    assert found.parts[place].tolist() == [0, -1]
+    assert set(find("pods crash").parts.tolist()) == {0}
+
+
 @pytest.mark.parametrize("text", ["zebra", "你好", "🎉", "a"])
 def test_without_a_known_word_everything_is_finite(text):
     found = find(text)
@@ -54,5 +78,5 @@ def test_keys_of_an_index_are_turned_into_rows():
     keys = np.array([5, 9, 12, 40], dtype=np.int64)
     lexical = LexicalIndex(write_lexical(None, zip(keys.tolist(), SKILLS, strict=True)))
     (request,) = read_requests(["pods crash"], encoder, vectors)
-    found = find_candidates(request, lexical, keys)
+    found = find_candidates(request, lexical, keys, np.ones(1, dtype=np.float32))
     assert int(found.lexical.argmax()) == 1

@@ -5,7 +5,7 @@ import pytest
 
 from skillret.errors import EncoderError
 from skillret.retrieval.features import FEATURES
-from skillret.retrieval.ranker import Ranker
+from skillret.retrieval.ranker import Probe, Ranker
 
 F = len(FEATURES)
 
@@ -18,11 +18,12 @@ def make_ranker(seed=0, **fields):
         "hidden": draw.normal(size=(3, F)),
         "hidden_bias": draw.normal(size=3),
         "output": draw.normal(size=3),
-        "probe": draw.normal(size=32),
     }
     arrays = {name: np.asarray(v, dtype=np.float32) for name, v in values.items()}
-    numbers = {"slope": 1.5, "intercept": -2.0, "need_slope": 0.8, "need_intercept": 0.5}
-    return Ranker(**{**arrays, **numbers, "share": 0.3, **fields})
+    probe = Probe(draw.normal(size=32).astype(np.float32), 0.25)
+    numbers = {"slope": 1.5, "intercept": -2.0, "share": 0.3}
+    need = {"probe": probe, "need_weight": 0.7, "need_slope": 0.8, "need_intercept": 0.5}
+    return Ranker(**{**arrays, **numbers, **need, **fields})
 
 
 def test_it_computes_one_hidden_layer():
@@ -42,26 +43,36 @@ def test_it_computes_one_hidden_layer():
 def test_it_survives_json():
     ranker = make_ranker()
     stored = json.loads(json.dumps(ranker.to_json()))
-    again = Ranker.from_json(stored, "here")
+    again = Ranker.from_json(stored, "here", 32)
     x = np.random.default_rng(2).normal(size=(4, F)).astype(np.float32)
     np.testing.assert_allclose(again.outputs(x), ranker.outputs(x), atol=1e-3)
-    vector = np.random.default_rng(3).normal(size=32).astype(np.float32)
     outputs = ranker.outputs(x)
-    assert again.need(outputs, vector) == pytest.approx(ranker.need(outputs, vector), abs=1e-3)
+    assert again.need(outputs, 0.5) == pytest.approx(ranker.need(outputs, 0.5), abs=1e-3)
+    vectors = np.random.default_rng(3).normal(size=(2, 32)).astype(np.float32)
+    np.testing.assert_allclose(again.probe.asking(vectors), ranker.probe.asking(vectors), atol=1e-3)
 
 
-def test_need_grows_with_the_best_output_and_along_the_probe():
+def test_need_grows_with_the_best_output_and_with_the_evidence():
     ranker = make_ranker()
     outputs = np.array([-1.0, 0.5])
-    vector = np.zeros(32, dtype=np.float32)
-    odds = 0.8 * 0.5 + 0.5
-    assert ranker.need(outputs, vector) == pytest.approx(1 / (1 + np.exp(-odds)))
-    assert ranker.need(outputs + 1, vector) > ranker.need(outputs, vector)
-    assert ranker.need(outputs, ranker.probe) > ranker.need(outputs, vector)
+    odds = 0.7 * 2.0 + 0.8 * 0.5 + 0.5
+    assert ranker.need(outputs, 2.0) == pytest.approx(1 / (1 + np.exp(-odds)))
+    assert ranker.need(outputs + 1, 2.0) > ranker.need(outputs, 2.0)
+    assert ranker.need(outputs, 3.0) > ranker.need(outputs, 2.0)
+
+
+def test_evidence_is_that_of_the_request_and_of_its_best_sentence():
+    probe = Probe(np.array([1.0, 0.0], dtype=np.float32), 0.5)
+    vectors = np.array([[1, 0], [-1, 0], [3, 0], [0, 1]], dtype=np.float32)
+    assert probe.evidence(vectors[:1]) == pytest.approx(1.5)
+    assert probe.evidence(vectors) == pytest.approx(0.25 * 1.5 + 0.75 * 3.5)
+    odds = np.array([1.5, -0.5, 3.5, 0.5])
+    np.testing.assert_allclose(probe.asking(vectors), 1 / (1 + np.exp(-odds)), rtol=1e-5)
+    assert probe.asking(vectors).dtype == np.float32
 
 
 def test_a_ranker_of_other_features_is_left_aside():
-    assert Ranker.from_json({**make_ranker().to_json(), "features": ["dense"]}, "here") is None
+    assert Ranker.from_json({**make_ranker().to_json(), "features": ["dense"]}, "here", 32) is None
 
 
 @pytest.mark.parametrize(
@@ -72,8 +83,9 @@ def test_a_ranker_of_other_features_is_left_aside():
         {"hidden": "x"},
         {"slope": None},
         {"hidden": [[1.0] * F]},
+        {"probe": [1.0] * 31},
     ],
 )
 def test_a_malformed_ranker_is_an_error(damage):
     with pytest.raises(EncoderError, match="the ranker in here is malformed"):
-        Ranker.from_json({**make_ranker().to_json(), **damage}, "here")
+        Ranker.from_json({**make_ranker().to_json(), **damage}, "here", 32)

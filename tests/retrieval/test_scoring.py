@@ -8,6 +8,7 @@ from tests.retrieval.test_ranker import make_ranker
 from skillret import Retriever
 from skillret.index.lexical import LexicalIndex, write_lexical
 from skillret.retrieval.features import FEATURES
+from skillret.retrieval.ranker import Probe
 from skillret.retrieval.scoring import Scorer
 
 
@@ -23,7 +24,7 @@ def ranked_encoder(**fields):
         output=np.ones(1, dtype=np.float32),
         slope=10.0,
         intercept=-4.0,
-        probe=np.zeros(32, dtype=np.float32),
+        probe=Probe(np.zeros(32, dtype=np.float32), 0.0),
         need_slope=10.0,
         need_intercept=-2.0,
         share=0.5,

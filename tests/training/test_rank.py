@@ -3,6 +3,7 @@ import pytest
 from tests.conftest import make_skill
 
 from skillret.retrieval.features import FEATURES
+from skillret.retrieval.ranker import Probe
 from skillret.training import rank
 from skillret.training.rank import (
     Example,
@@ -18,6 +19,7 @@ from skillret.training.rank import (
 from skillret.types import Query
 
 F = len(FEATURES)
+PROBE = Probe(np.zeros(4, dtype=np.float32), 0.0)
 
 
 def toy(count=120, seed=0):
@@ -29,8 +31,8 @@ def toy(count=120, seed=0):
         labels = np.zeros(20)
         labels[int((x[:, 0] + 0.7 * x[:, 6]).argmax())] = 1.0
         query = Query(f"q{i}", "text", {"kind": "even" if i % 4 else "odd"})
-        vector = np.zeros(4, dtype=np.float32)
-        found.append(Example(query, np.arange(20), x, vector, labels, 0, i % rank.FOLDS))
+        parts = np.zeros(20, dtype=np.int64)
+        found.append(Example(query, np.arange(20), x, parts, 0.0, labels, 0, i % rank.FOLDS))
     return found
 
 
@@ -45,6 +47,15 @@ def test_it_learns_what_the_labels_follow_and_does_so_out_of_fold():
     for e in shuffled:
         np.random.default_rng(1).shuffle(e.labels)
     assert hit_rate(shuffled, cross_fit(shuffled)) < 0.3
+
+
+def test_others_are_judged_and_never_learnt_from():
+    found, others = toy(200), toy(50, seed=9)
+    alone, both = cross_fit(found), cross_fit(found, others)
+    assert len(both) == 250
+    for a, b in zip(alone, both, strict=False):
+        np.testing.assert_array_equal(a, b)
+    assert hit_rate(others, both[200:]) > 0.5
 
 
 def test_parts_of_a_library_hold_the_skills_their_requests_need():
@@ -84,9 +95,10 @@ def test_padded_requests_keep_their_words_and_their_gold():
 
 def test_fitting_is_repeatable():
     found = weighted(toy(30))
-    a, b = fit_ranker(found, 3), fit_ranker(found, 3)
+    a, b, c = (fit_ranker(found, PROBE, seed) for seed in (3, 3, 4))
     np.testing.assert_array_equal(a.hidden, b.hidden)
-    assert not np.array_equal(a.hidden, fit_ranker(found, 4).hidden)
+    assert not np.array_equal(a.hidden, c.hidden)
+    assert a.probe is PROBE
 
 
 def test_gradients_are_those_of_the_loss():

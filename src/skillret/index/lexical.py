@@ -5,6 +5,9 @@ in its body, hence the two extra fields. Requests are full of words that say not
 skill they need ("I", "want", "could you", "please"); the usual stop list of 33 words leaves them
 in, and on dev they cost more than anything else tried. Field weights and stop words come from
 the dev split of OpenSkillRet (benchmarks/fusion.py).
+
+A word of a request that no skill holds is taken for a typing error: it stands for the words one
+letter away.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -66,6 +70,9 @@ _WRITER_BYTES = 64 * 1024 * 1024
 _ANALYZER = "english"
 _FREQUENCIES = "freq"
 _WORD = re.compile(r"\w+")
+_SENTENCE = re.compile(r"[.!?\n]+(?:\s|$)")
+_GUESSES = 32  # typing errors looked up for one text: each is a search of its own
+_MISSPELT = re.compile(r"[a-z]{4,20}")  # shorter ones are one letter from anything
 
 
 def _analyzer() -> tantivy.TextAnalyzer:
@@ -218,16 +225,34 @@ class LexicalIndex:
         self._analyzer = _analyzer()
         # Bound to no method: in a cycle of references files would stay open until it is found.
         self._term = lru_cache(_KNOWN_TERMS)(partial(_make_term, self._searcher, self._schema))
+        self._guess = lru_cache(_KNOWN_TERMS)(partial(_make_misspelt, self._searcher, self._schema))
 
     def __len__(self) -> int:
         return int(self._searcher.num_docs)
 
     def terms(self, text: str) -> Terms:
         """The terms of a text; whoever searches for it more than once reads it once."""
-        # A term said twice counts once: in a long request repetition is style, not weight.
-        distinct = list(dict.fromkeys(self._analyzer.analyze(text)))[:MAX_TERMS]
-        known = tuple([t for t in map(self._term, distinct) if t.weight])
+        known = tuple(self._read(text).values())
         return Terms(known, sum([t.weight for t in known]))
+
+    def _read(self, text: str) -> dict[str, _Term]:
+        """The distinct terms that some skill holds, or a word one letter away from them."""
+        # A term said twice counts once: in a long request repetition is style, not weight.
+        found: dict[str, _Term] = {}
+        guesses = _GUESSES
+        for sentence in _SENTENCE.split(text):
+            words = list(dict.fromkeys(self._analyzer.analyze(sentence)))[:MAX_TERMS]
+            terms = {word: self._term(word) for word in words}
+            unknown = [word for word, term in terms.items() if not term.weight]
+            # More unknown words than that are another language, not typing errors.
+            if len(unknown) <= max(1, len(words) / 2):
+                wrong = [word for word in unknown if _MISSPELT.fullmatch(word)][:guesses]
+                guesses -= len(wrong)
+                terms |= {word: self._guess(word) for word in wrong}
+            found |= {word: term for word, term in terms.items() if term.weight}
+            if len(found) >= MAX_TERMS:
+                break
+        return dict(islice(found.items(), MAX_TERMS))
 
     def search(self, text: str | Terms, k: int) -> tuple[NDArray[np.int64], Float32]:
         """Keys and BM25 scores, both `(m,)`, of the `k` best skills that share a term."""
@@ -258,6 +283,7 @@ class LexicalIndex:
 
     def term_scores(self, text: str, keys: Sequence[int]) -> dict[int, list[tuple[str, float]]]:
         """For each key, the words of `text` in its skill with their BM25 score, largest first."""
+        known = self._read(text)
         words: dict[str, str] = {}
         for word in _WORD.findall(text):
             for term in self._analyzer.analyze(word):
@@ -268,10 +294,10 @@ class LexicalIndex:
             hits = self._searcher.search(wanted, limit=1, count=False).hits
             if not hits:
                 continue
-            for term, word in list(words.items())[:MAX_TERMS]:
-                score = self._explain(self._term(term), hits[0][1])
+            for name, term in known.items():
+                score = self._explain(term, hits[0][1])
                 if score > 0:
-                    scores[key].append((word, score))
+                    scores[key].append((words.get(name, name), score))
             scores[key].sort(key=lambda pair: -pair[1])
         return scores
 
@@ -287,9 +313,7 @@ class LexicalIndex:
 def _make_term(searcher: tantivy.Searcher, schema: tantivy.Schema, term: str) -> _Term:
     with _panics_are_errors():
         found = searcher.doc_freq("text", term)
-    # Skills that were removed are counted in `found` until tantivy merges their segment.
-    rest = max(searcher.num_docs - found, 0)
-    weight = math.log1p((rest + 0.5) / (found + 0.5)) if found else 0.0
+    weight = _weight(searcher, found)
     bm25 = []
     for field, boost in FIELD_WEIGHTS.items():
         query = tantivy.Query.term_query(schema, field, term, index_option=_FREQUENCIES)
@@ -299,3 +323,21 @@ def _make_term(searcher: tantivy.Searcher, schema: tantivy.Schema, term: str) ->
     holds = tantivy.Query.term_query(schema, "text", term, index_option=_FREQUENCIES)
     held = tantivy.Query.const_score_query(holds, weight)
     return _Term(weight, tuple(bm25), (tantivy.Occur.Should, held))
+
+
+def _make_misspelt(searcher: tantivy.Searcher, schema: tantivy.Schema, term: str) -> _Term:
+    """A term of no skill stands for the terms one letter away; weight 0 if there is none."""
+    query = tantivy.Query.fuzzy_term_query(schema, "text", term, distance=1)
+    with _panics_are_errors():
+        found = searcher.search(query, limit=1, count=True).count or 0
+    weight = _weight(searcher, found)
+    # A search by edit distance knows no frequencies: the weight is all there is to score.
+    held = (tantivy.Occur.Should, tantivy.Query.const_score_query(query, weight))
+    nothing = (tantivy.Occur.Should, tantivy.Query.empty_query())
+    return _Term(weight, (held, *[nothing] * (len(FIELD_WEIGHTS) - 1)), held)
+
+
+def _weight(searcher: tantivy.Searcher, found: int) -> float:
+    # Skills that were removed are counted in `found` until tantivy merges their segment.
+    rest = max(searcher.num_docs - found, 0)
+    return math.log1p((rest + 0.5) / (found + 0.5)) if found else 0.0

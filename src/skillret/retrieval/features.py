@@ -2,7 +2,9 @@
 
 In a long request only a few sentences say which skill is needed (SkillRet, arXiv:2605.05726,
 section 5.3), and a request for several skills names each in a sentence of its own. So every
-similarity is taken twice: of the whole request, and of the sentence that fits the skill best.
+similarity is taken twice: of the whole request, and of the sentence that fits the skill best. Small
+talk fits some skill too; so the latter is taken once more with the sentences weighted by how likely
+each asks for something.
 """
 
 from __future__ import annotations
@@ -36,6 +38,10 @@ FEATURES = (
     "sentence_dense",
     "sentence_dense_z",
     "sentence_dense_gap",
+    "asking_lexical",  # as the four without "asking", the sentences weighted
+    "asking_lexical_absolute",
+    "asking_dense",
+    "asking_dense_gap",
     "words",  # of the request, logarithm
     "sentences",  # of the request, logarithm
 )
@@ -44,6 +50,9 @@ _SENTENCE_DEPTH = 100
 _CANDIDATES = 100  # of the whole request, by cosine and by BM25 each
 _SENTENCE_CANDIDATES = 20  # of one sentence, by cosine and by BM25 each
 _SAMPLE = 2000  # skills whose cosines tell mean and deviation
+_GAP = np.float32(0.3)  # cosine that a sentence which asks for nothing stays behind its best skill
+_SHARE = np.float32(0.15)  # cosine that the whole share of BM25 is worth, to tell which part fits
+_ASKING = 0.5  # probability from which a part is a need of its own
 _TINY = np.float32(1e-6)
 
 
@@ -54,20 +63,23 @@ class Candidates:
     Attributes:
         rows: int64 `(m,)`, ascending rows of the library.
         features: float32 `(m, len(FEATURES))`.
-        vector: Of the request, float32 `(dim,)`.
+        parts: int64 `(m,)`, the part of the request that each fits best; -1 if it asks for nothing.
         dense: Cosine of every skill with the request, float32 `(n,)`.
         lexical: BM25 of every skill, float32 `(n,)`; 0 beyond the best 300.
     """
 
     rows: NDArray[np.int64]
     features: Float32
-    vector: Float32
+    parts: NDArray[np.int64]
     dense: Float32
     lexical: Float32
 
 
 def find_candidates(
-    request: Request, lexical: LexicalIndex, keys: NDArray[np.int64] | None = None
+    request: Request,
+    lexical: LexicalIndex,
+    keys: NDArray[np.int64] | None,
+    asking: Float32,
 ) -> Candidates:
     """The candidates of one request among `n` skills, with their features.
 
@@ -75,6 +87,8 @@ def find_candidates(
         request: As `read_requests` read it, with its parts.
         lexical: BM25 index of the same skills.
         keys: Key of each row in the BM25 index, ascending; None where keys are row numbers.
+        asking: Probability that the text, and each part, asks for something, float32
+            `(1 + len(request.parts),)`.
     """
     text, parts, lines = request.text, request.parts, request.cosines
     n = lines.shape[1]
@@ -88,11 +102,15 @@ def find_candidates(
     sentence_weights = np.array([[t.weight] for t in part_terms])
     means, deviations = _moments(lines)
     part_means, part_deviations = (m[1:] if parts else m for m in (means, deviations))
+    weights = (asking[1:] if parts else asking)[:, None]
+    shares = sentences / sentence_bests
+    gaps = theirs - part_dense.max(axis=1, keepdims=True)
+    asking_gaps = gaps - _GAP * (1 - weights)
     columns = {
         "lexical": whole.scores[rows] / whole.best,
         "lexical_strength": whole.scores[rows] / whole.weight,
         "lexical_coverage": whole.coverage(rows),
-        "sentence_lexical": _largest(sentences / sentence_bests),
+        "sentence_lexical": _largest(shares),
         "sentence_lexical_absolute": _largest(sentences) / whole.best,
         "sentence_strength": _largest(sentences / sentence_weights),
         "dense": own,
@@ -100,12 +118,19 @@ def find_candidates(
         "dense_gap": own - dense.max(initial=-1.0),
         "sentence_dense": theirs.max(axis=0),
         "sentence_dense_z": _largest((theirs - part_means[:, None]) / part_deviations[:, None]),
-        "sentence_dense_gap": _largest(theirs - part_dense.max(axis=1, keepdims=True)),
+        "sentence_dense_gap": _largest(gaps),
+        "asking_lexical": _largest(weights * shares),
+        "asking_lexical_absolute": _largest(weights * sentences)
+        / max((weights * sentence_bests).max(), _TINY),
+        "asking_dense": _largest(weights * theirs),
+        "asking_dense_gap": _largest(asking_gaps),
         "words": np.full(len(rows), np.log1p(len(text.split()))),
         "sentences": np.full(len(rows), np.log(len(part_terms))),
     }
     features = np.stack([columns[name] for name in FEATURES], axis=1).astype(np.float32)
-    return Candidates(rows, features, request.vectors[0], dense, whole.scores)
+    fitting = np.argmax(asking_gaps + _SHARE * weights * shares, axis=0)
+    fitting = np.where(weights[fitting, 0] >= _ASKING, fitting, -1)
+    return Candidates(rows, features, fitting, dense, whole.scores)
 
 
 def _moments(lines: Float32) -> tuple[Float32, Float32]:

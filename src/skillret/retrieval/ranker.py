@@ -2,9 +2,9 @@
 
 One hidden layer over a dozen features orders the candidates; a logistic curve turns its output into
 the probability that a candidate is needed, given that the request needs a skill of the library at
-all. That is judged apart, from the request's own vector, which tells tasks from small talk, and
-from how well the best candidate fits. A few hundred numbers in the encoder's profile, fitted by
-`skillret calibrate` (`skillret.training.rank`), which describes how.
+all. That is judged apart, from the vectors of the request and its sentences, which tell tasks from
+small talk, and from how well the best candidate fits. A few hundred numbers in the encoder's
+profile, fitted by `skillret calibrate`; `skillret.training.rank` and `.need` describe how.
 """
 
 from __future__ import annotations
@@ -22,12 +22,41 @@ from skillret.retrieval.features import FEATURES
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Ranker"]
+__all__ = ["Probe", "Ranker"]
 
 Float64: TypeAlias = "NDArray[np.float64]"
 
-_ARRAYS = ("mean", "scale", "hidden", "hidden_bias", "output", "probe")
-_NUMBERS = ("slope", "intercept", "need_slope", "need_intercept", "share")
+_ARRAYS = ("mean", "scale", "hidden", "hidden_bias", "output")
+_NUMBERS = ("slope", "intercept", "need_weight", "need_slope", "need_intercept", "share")
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Tells texts that ask for something from small talk, by a logistic curve of their vectors.
+
+    Attributes:
+        weights: `(dim,)`.
+        bias: Added.
+    """
+
+    weights: Float32
+    bias: float
+
+    def asking(self, vectors: Float32) -> Float32:
+        """Probability that each text asks for something, float32 `(m,)`, of vectors `(m, dim)`."""
+        return _logistic(self._odds(vectors)).astype(np.float32)
+
+    def evidence(self, vectors: Float32) -> float:
+        """Log odds that a request asks for something, for the most part those of its best sentence.
+
+        Args:
+            vectors: Of the request and then of its sentences, if it has several, `(1 + p, dim)`.
+        """
+        odds = self._odds(vectors)
+        return float(odds[0] if len(odds) == 1 else 0.25 * odds[0] + 0.75 * odds[1:].max())
+
+    def _odds(self, vectors: Float32) -> Float64:
+        return np.asarray(vectors @ self.weights + self.bias, dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +71,8 @@ class Ranker:
         output: Weights `(h,)`.
         slope: Turns an output into the log odds of being needed, with ...
         intercept: ... this added.
-        probe: Weight of the request's vector in the log odds that a skill is needed, `(dim,)`.
+        probe: Says what asks for something.
+        need_weight: Weight of its evidence in the log odds that a skill is needed.
         need_slope: Weight of the best output there.
         need_intercept: Added there.
         share: Of the best skill's probability that another one in a selection has at least.
@@ -55,7 +85,8 @@ class Ranker:
     output: Float32
     slope: float
     intercept: float
-    probe: Float32
+    probe: Probe
+    need_weight: float
     need_slope: float
     need_intercept: float
     share: float
@@ -64,14 +95,14 @@ class Ranker:
         """Probability that each candidate is needed if any is, `(m,)`, from their outputs."""
         return _logistic(self.slope * outputs + self.intercept)
 
-    def need(self, outputs: Float64, vector: Float32) -> float:
-        """Probability that a request needs a skill, from all outputs and its vector `(dim,)`."""
-        return float(_logistic(np.asarray(self.need_odds(outputs, vector))))
+    def need(self, outputs: Float64, evidence: float) -> float:
+        """Probability that a request needs a skill, from all outputs and the probe's evidence."""
+        return float(_logistic(np.asarray(self.need_odds(outputs, evidence))))
 
-    def need_odds(self, outputs: Float64, vector: Float32) -> float:
+    def need_odds(self, outputs: Float64, evidence: float) -> float:
         """The same as log odds."""
         best = float(outputs.max(initial=-1e3))
-        return float(vector @ self.probe) + self.need_slope * best + self.need_intercept
+        return self.need_weight * evidence + self.need_slope * best + self.need_intercept
 
     def outputs(self, features: Float32) -> Float64:
         """What candidates are ordered by, `(m,)`."""
@@ -82,11 +113,17 @@ class Ranker:
         """As stored in a profile."""
         arrays = {name: _rounded(getattr(self, name)) for name in _ARRAYS}
         numbers = {name: round(float(getattr(self, name)), 5) for name in _NUMBERS}
-        return {"features": list(FEATURES), **arrays, **numbers}
+        probe = {"probe": _rounded(self.probe.weights), "probe_bias": round(self.probe.bias, 5)}
+        return {"features": list(FEATURES), **arrays, **probe, **numbers}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any], where: str) -> Ranker | None:
+    def from_json(cls, data: Mapping[str, Any], where: str, dim: int) -> Ranker | None:
         """A stored ranker; None if it was fitted for other features than these.
+
+        Args:
+            data: From a profile.
+            where: Named in errors.
+            dim: Of the encoder's vectors.
 
         Raises:
             EncoderError: If it is malformed.
@@ -103,7 +140,7 @@ class Ranker:
                 hidden=hidden,
                 hidden_bias=_array(data["hidden_bias"], (h,)),
                 output=_array(data["output"], (h,)),
-                probe=_array(data["probe"], (-1,)),
+                probe=Probe(_array(data["probe"], (dim,)), float(data["probe_bias"])),
                 **{name: float(data[name]) for name in _NUMBERS},
             )
         except (KeyError, TypeError, ValueError) as e:

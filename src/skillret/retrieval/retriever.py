@@ -163,21 +163,20 @@ class Retriever:
         if limit < 1:
             raise InputError(f"limit must be at least 1, got {limit}")
         with self._lock:
-            hits, vectors, need = self._find(query, 2 * limit, "hybrid", explain)
-        chosen = self._choose(hits, vectors, need, limit)
+            found = self._find(query, 2 * limit, "hybrid", explain)
+        hits, chosen = found.hits, self._choose(found, limit)
         picked = (replace(hits[i], rank=rank) for rank, i in enumerate(chosen, start=1))
         return Selection(query, tuple(picked))
 
-    def _choose(
-        self, hits: Sequence[Hit], vectors: Float32, need: float | None, limit: int
-    ) -> list[int]:
+    def _choose(self, found: _Found, limit: int) -> list[int]:
+        hits, need = found.hits, found.need
         threshold, ranker = self.encoder.profile.threshold or 0.0, self._scorer.ranker
         if need is None:
             need = max((h.dense or 0.0 for h in hits), default=0.0)
         if need < threshold:
             return []
         share = _SHARE if ranker is None else ranker.share
-        return choose([h.score for h in hits], vectors, share, limit)
+        return choose([h.score for h in hits], found.vectors, found.parts, share, limit)
 
     def _find(self, query: str, k: int, mode: Mode, explain: bool) -> _Found:
         text = clean_query(query)
@@ -194,7 +193,7 @@ class Retriever:
         rows, hits = self._hits(snapshot, rows, scores)
         if explain and hits:
             hits = self._explain(snapshot, text, mode, rows, hits)
-        return _Found(hits, table.vectors[rows], scores.need)
+        return _Found(hits, table.vectors[rows], scores.parts(rows), scores.need)
 
     def _hits(
         self,
@@ -254,10 +253,14 @@ class Retriever:
 
 
 class _Found(NamedTuple):
-    """Hits, their vectors, float32 `(len(hits), dim)`, and the probability that one is needed."""
+    """Hits, their vectors, float32 `(len(hits), dim)`, and the probability that one is needed.
+
+    `parts` holds the part of the request that each hit fits best.
+    """
 
     hits: list[Hit]
     vectors: Float32
+    parts: list[int]
     need: float | None
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from skillret.encoders import Encoder, Float32
 from skillret.index.lexical import LexicalIndex
-from skillret.retrieval.features import find_candidates
+from skillret.retrieval.features import Candidates, find_candidates
 from skillret.retrieval.fusion import LEXICAL_CANDIDATES, fuse
 from skillret.retrieval.ranker import Ranker
 from skillret.retrieval.request import Request, read_requests
@@ -32,12 +32,23 @@ class Scores:
         dense: Cosines `(n,)`, where a dense search ran.
         lexical: BM25 scores `(n,)`, where a lexical search ran.
         need: Probability that any skill is needed, where a ranker is at work.
+        candidates: That it ranked.
     """
 
     total: Float32
     dense: Float32 | None
     lexical: Float32 | None
     need: float | None = None
+    candidates: Candidates | None = None
+
+    def parts(self, rows: NDArray[np.int64]) -> list[int]:
+        """The part of the request that each skill fits best; -1 where none is known."""
+        if self.candidates is None:
+            return [-1] * len(rows)
+        known = dict(
+            zip(self.candidates.rows.tolist(), self.candidates.parts.tolist(), strict=True)
+        )
+        return [known.get(row, -1) for row in rows.tolist()]
 
 
 class Scorer:
@@ -50,7 +61,9 @@ class Scorer:
     def __init__(self, encoder: Encoder) -> None:
         self.encoder = encoder
         stored = encoder.profile.ranker
-        self.ranker = Ranker.from_json(stored, encoder.profile.name) if stored else None
+        self.ranker: Ranker | None = None
+        if stored:
+            self.ranker = Ranker.from_json(stored, encoder.profile.name, encoder.profile.dim)
 
     def score(
         self,
@@ -118,15 +131,16 @@ class Scorer:
         keys: NDArray[np.int64] | None,
     ) -> Scores:
         assert lexical is not None
-        found = find_candidates(request, lexical, keys)
+        asking = ranker.probe.asking(request.vectors)
+        found = find_candidates(request, lexical, keys, asking)
         outputs = ranker.outputs(found.features)
-        need = ranker.need(outputs, found.vector)
+        need = ranker.need(outputs, ranker.probe.evidence(request.vectors))
         likely = need * ranker.probabilities(outputs)
         # Whoever asks for more than the candidates gets the rest behind them, in simpler order.
         rest = fuse(found.dense, found.lexical, self.encoder.profile.dense_weight)
         total = rest * np.float32(0.99 * likely.min(initial=1.0))
         total[found.rows] = likely
-        return Scores(total, found.dense, found.lexical, need)
+        return Scores(total, found.dense, found.lexical, need, found)
 
 
 def _bm25(

@@ -19,13 +19,22 @@ from skillret.training.recipe import DataSection
 from skillret.training.sources import Request, Source
 from skillret.types import Skill
 
-__all__ = ["SECTION", "AugmentedSource", "augment", "compose", "pad", "sections"]
+__all__ = [
+    "BACKGROUND",
+    "SECTION",
+    "AugmentedSource",
+    "augment",
+    "compose",
+    "join",
+    "pad",
+    "sections",
+]
 
 SECTION = "#section"  # ends the id of a part of a skill, which is never a negative
 
 # Sentences that need no skill: who asks, why, how soon. Without one of them composed requests
 # would differ from real ones in the easiest way to learn.
-_BACKGROUND = (
+BACKGROUND = (
     "We are a team of four and nobody has done this before.",
     "I have about two hours before the next meeting.",
     "My manager wants to see something by Friday.",
@@ -151,18 +160,23 @@ def compose(singles: Sequence[Request], count: int, draw: random.Random) -> Iter
 
 def pad(text: str, draw: random.Random) -> str:
     """A request amid 8 to 24 sentences that need no skill."""
-    sentences = draw.sample(_BACKGROUND, draw.randint(8, 24))
+    sentences = draw.sample(BACKGROUND, draw.randint(8, 24))
     sentences.insert(draw.randrange(len(sentences) + 1), text)
     return " ".join(sentences)
+
+
+def join(text: str, draw: random.Random) -> str:
+    """A request as the second one of several is said: "After that, ..."."""
+    words = draw.choice(_JOINS)
+    return f"{words}{text[0].lower() + text[1:] if words.endswith(', ') else text}"
 
 
 def _join(parts: Sequence[Request], draw: random.Random) -> str:
     lines = []
     for number, request in enumerate(parts):
         text = _LABEL.sub("", request.text.strip())
-        join = draw.choice(_JOINS) if number else ""
-        lines.append(f"{join}{text[0].lower() + text[1:] if join.endswith(', ') else text}")
-    for sentence in draw.sample(_BACKGROUND, draw.randrange(4)):
+        lines.append(join(text, draw) if number else text)
+    for sentence in draw.sample(BACKGROUND, draw.randrange(4)):
         lines.insert(draw.randrange(len(lines) + 1), sentence)
     return draw.choice((" ", " ", "\n")).join(lines)
 

@@ -19,6 +19,7 @@ from skillret.evaluation.datasets import Dataset
 from skillret.evaluation.systems import encode_corpus
 from skillret.retrieval.ranker import Ranker
 from skillret.retrieval.selection import MAX_SELECTED, choose
+from skillret.training.need import commands, fit_need, fit_probes, rescale_need
 from skillret.training.rank import (
     FOLDS,
     Example,
@@ -46,8 +47,6 @@ _SEEDS = 3  # rankers that are averaged into one
 _SMALL = ((300, 1), (60, 2))  # size and seed of the smaller libraries a ranker is fitted on too
 _PADDED = 0.06  # of the requests, which the ranker also sees amid small talk
 _STRANGE = 100  # skills of a library where requests for absent skills are needless ones
-_SMALL_WEIGHT = 0.05  # of their requests when need is judged
-_RIDGE = 1.0  # of the probe, on unit vectors
 _SLIGHT = 1e-3  # keeps a curve finite where no request is in doubt
 _SHARES = np.linspace(0.05, 0.95, 37)
 
@@ -119,7 +118,9 @@ def calibrate(
         InputError: If the profile has no ranker and none is to be fitted.
     """
     stored = encoder.profile.ranker
-    ranker = Ranker.from_json(stored, encoder.profile.name) if stored else None
+    ranker = None
+    if stored:
+        ranker = Ranker.from_json(stored, encoder.profile.name, encoder.profile.dim)
     if ranker is None and not refit_ranker:
         raise InputError(
             f"{encoder.profile.name} has no ranker to calibrate; fit one with --fit-ranker"
@@ -132,17 +133,26 @@ def calibrate(
         )
     notes: list[str] = []
     pool = _pool(dataset, encoder, progress)
-    folds = fold_numbers(pool.queries, pool.gold)
-    found = weighted(list(examples(pool, encoder, folds, searched)))
+    short = commands(pool, 4)
+    folds = fold_numbers([*pool.queries, *short.queries], {**pool.gold, **short.gold})
+    if refit_ranker:
+        probes = fit_probes(pool, short, folds, encoder)
+    else:
+        assert ranker is not None
+        probes = [ranker.probe] * FOLDS
+    found = weighted(list(examples(pool, encoder, folds, probes, searched)))
     extra: list[Example] = []
+    typed: list[Example] = []
     if refit_ranker:
         for size, seed in _SMALL:
             if len(pool.skills) >= 2 * size:
                 for part in subpools(pool, size, seed, absent=size <= _STRANGE):
-                    extra += examples(part, encoder, folds)
-        extra += examples(padded(pool, _PADDED, 3), encoder, folds)
-        outputs = cross_fit(found, extra, _SEEDS)
-        ranker = _average([fit_ranker(weighted([*found, *extra]), s) for s in range(_SEEDS)])
+                    extra += examples(part, encoder, folds, probes)
+        extra += examples(padded(pool, _PADDED, 3), encoder, folds, probes)
+        typed = list(examples(short, encoder, folds, probes))
+        fitted = weighted([*found, *extra])
+        outputs = cross_fit(fitted, typed, _SEEDS)
+        ranker = _average([fit_ranker(fitted, probes[-1], s) for s in range(_SEEDS)])
     assert ranker is not None
     if not refit_ranker:
         outputs = [ranker.outputs(e.features).astype(np.float64) for e in found]
@@ -151,11 +161,12 @@ def calibrate(
     likely = [ranker.probabilities(o) for o in outputs[: len(found)]]
     if not dataset.negatives:
         notes.append("no requests that need no skill: the judgement of need is kept as it is")
-        need = [ranker.need(o, e.vector) for o, e in zip(outputs, found, strict=False)]
+        need = [ranker.need(o, e.evidence) for o, e in zip(outputs, found, strict=False)]
     elif refit_ranker:
-        ranker, need = _fit_need(ranker, found, weighted([*found, *extra]), outputs, pool)
+        everything = [*fitted, *typed]
+        ranker, need = fit_need(ranker, everything, outputs, whole=len(found), short=len(typed))
     else:
-        ranker, need = _rescale_need(ranker, found, outputs, needed)
+        ranker, need = rescale_need(ranker, found, outputs, needed)
     judged = [_Judged(e, p, n) for e, p, n in zip(found, likely, need, strict=True)]
     threshold, share = _thresholds(pool, judged, encoder.profile.threshold)
     ranker = replace(ranker, share=share)
@@ -196,73 +207,6 @@ def _fit_probability(
     return replace(ranker, slope=float(slope[0]), intercept=intercept)
 
 
-def _fit_need(
-    ranker: Ranker,
-    found: Sequence[Example],
-    everything: Sequence[Example],
-    outputs: Sequence[Float64],
-    pool: Pool,
-) -> tuple[Ranker, list[float]]:
-    """Need from the request's vector (a probe) and its best output; and need out of fold.
-
-    Args:
-        ranker: Gets the weights.
-        found: Examples of the whole library.
-        everything: These and those of smaller libraries, where a needed skill may be absent.
-        outputs: Of `everything`, out of fold.
-        pool: Knows which requests need no skill.
-    """
-    x = np.stack([e.vector for e in found]).astype(np.float64)
-    y = np.array([bool(_gold(pool, e)) for e in found], dtype=np.float64)
-    w = np.array([e.weight for e in found])
-    probes: dict[str, float] = {}
-    for fold in range(FOLDS):
-        mine = np.array([e.fold == fold for e in found])
-        weight, bias = fit_logistic(x[~mine], y[~mine], w[~mine], _RIDGE)
-        values = x[mine] @ weight + bias
-        probes |= {e.query.id: v for e, v in zip(_of_fold(found, fold), values, strict=True)}
-    inputs = np.array(
-        [[probes[e.query.id], o.max()] for e, o in zip(everything, outputs, strict=True)]
-    )
-    labels = np.array([float(e.labels.any() or e.missed > 0) for e in everything])
-    # Requests of smaller libraries sharpen the judgement of what is absent; those of the whole
-    # library are what is asked, and count four times.
-    weights = np.array([e.weight for e in everything])
-    weights[len(found) :] *= _SMALL_WEIGHT
-    (scale, slope), intercept = fit_logistic(inputs, labels, weights, _SLIGHT)
-    need = _logistic(inputs[: len(found)] @ np.array([scale, slope]) + intercept)
-    weight, bias = fit_logistic(x, y, w, _RIDGE)
-    ranker = replace(
-        ranker,
-        probe=(scale * weight).astype(np.float32),
-        need_slope=float(slope),
-        need_intercept=float(intercept + scale * bias),
-    )
-    return ranker, need.tolist()
-
-
-def _of_fold(found: Sequence[Example], fold: int) -> list[Example]:
-    return [e for e in found if e.fold == fold]
-
-
-def _rescale_need(
-    ranker: Ranker, found: Sequence[Example], outputs: Sequence[Float64], needed: Sequence[bool]
-) -> tuple[Ranker, list[float]]:
-    """The ranker's own judgement of need, its log odds stretched and shifted to fit."""
-    pairs = zip(outputs, found, strict=True)
-    odds = np.array([ranker.need_odds(o, e.vector) for o, e in pairs])
-    weights = np.array([e.weight for e in found])
-    labels = np.array(needed, dtype=np.float64)
-    (stretch,), shift = fit_logistic(odds[:, None], labels, weights, _SLIGHT)
-    ranker = replace(
-        ranker,
-        probe=(stretch * ranker.probe).astype(np.float32),
-        need_slope=float(stretch * ranker.need_slope),
-        need_intercept=float(stretch * ranker.need_intercept + shift),
-    )
-    return ranker, _logistic(stretch * odds + shift).tolist()
-
-
 def _pool(dataset: Dataset, encoder: Encoder, progress: Progress | None) -> Pool:
     rows = {s.id: i for i, s in enumerate(dataset.skills)}
     gold = {q: frozenset(rows[s] for s in found) for q, found in dataset.qrels.items()}
@@ -284,15 +228,12 @@ def _average(rankers: Sequence[Ranker]) -> Ranker:
     )
 
 
-def _logistic(x: Float64) -> Float64:
-    return np.asarray(1 / (1 + np.exp(-np.clip(x, -60, 60))), dtype=np.float64)
-
-
 def _select(pool: Pool, e: Example, likely: Float64, share: float) -> list[int]:
     """Rows that would be selected for one request that needs a skill."""
     order = np.argsort(-likely, kind="stable")[: 2 * MAX_SELECTED]
     rows = e.rows[order]
-    positions = choose(likely[order].tolist(), pool.vectors[rows], share)
+    parts = e.parts[order].tolist()
+    positions = choose(likely[order].tolist(), pool.vectors[rows], parts, share)
     return [int(rows[p]) for p in positions]
 
 

@@ -3,8 +3,7 @@
 The loss is the sum of two. Listwise softmax cross-entropy (ListNet's top one, Cao et al. 2007)
 puts the gold skills of a request before its other candidates; binary cross-entropy over all
 candidates, with requests that need no skill among them, makes outputs comparable between requests,
-so that one logistic curve (Platt 1999) turns them into probabilities. Whether a request needs a
-skill at all is a logistic regression on its vector and its best output. Kinds of requests weigh by
+so that one logistic curve (Platt 1999) turns them into probabilities. Kinds of requests weigh by
 the square root of their number. Everything reported is out of fold: folds share no gold skill.
 NumPy alone: a few hundred weights need no torch, and `skillret calibrate` runs where
 `skillret search` does.
@@ -25,7 +24,7 @@ from numpy.typing import NDArray
 from skillret.encoders import Encoder, Float32
 from skillret.index.lexical import LexicalIndex, write_lexical
 from skillret.retrieval.features import FEATURES, find_candidates
-from skillret.retrieval.ranker import Ranker
+from skillret.retrieval.ranker import Probe, Ranker
 from skillret.retrieval.request import read_requests
 from skillret.retrieval.retriever import clean_query
 from skillret.training.augment import pad
@@ -40,6 +39,8 @@ __all__ = [
     "fit_logistic",
     "fit_ranker",
     "fold_numbers",
+    "kind_weights",
+    "logistic",
     "padded",
     "subpools",
     "weighted",
@@ -81,7 +82,8 @@ class Example:
         query: The request.
         rows: Of the pool, int64 `(m,)`.
         features: float32 `(m, f)`.
-        vector: Of the request, float32 `(dim,)`.
+        parts: Part of the request that each fits best, int64 `(m,)`.
+        evidence: Log odds that it asks for something, by a probe that never saw its fold.
         labels: 1 for gold skills, float64 `(m,)`.
         missed: Gold skills that are no candidates.
         fold: 0 to `FOLDS` - 1.
@@ -91,7 +93,8 @@ class Example:
     query: Query
     rows: NDArray[np.int64]
     features: Float32
-    vector: Float32
+    parts: NDArray[np.int64]
+    evidence: float
     labels: Float64
     missed: int
     fold: int
@@ -144,18 +147,22 @@ def examples(
     pool: Pool,
     encoder: Encoder,
     folds: Mapping[str, int],
+    probes: Sequence[Probe],
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Example]:
-    """Candidates and labels of every request of a pool."""
+    """Candidates and labels of every request of a pool, by the probe of its fold."""
     lexical = LexicalIndex(write_lexical(None, enumerate(pool.skills)))
     requests = read_requests((clean_query(q.text) for q in pool.queries), encoder, pool.vectors)
     for number, (query, request) in enumerate(zip(pool.queries, requests, strict=True), start=1):
-        found = find_candidates(request, lexical)
+        fold, vectors = folds[query.id], request.vectors
+        probe = probes[fold]
+        found = find_candidates(request, lexical, None, probe.asking(vectors))
         gold = pool.gold.get(query.id, frozenset())
         labels = np.isin(found.rows, list(gold)).astype(np.float64)
         missed = len(gold) - int(labels.sum())
+        evidence = probe.evidence(vectors)
         yield Example(
-            query, found.rows, found.features, found.vector, labels, missed, folds[query.id]
+            query, found.rows, found.features, found.parts, evidence, labels, missed, fold
         )
         if progress is not None:
             progress(number, len(pool.queries))
@@ -187,17 +194,24 @@ def fold_numbers(queries: Sequence[Query], gold: Mapping[str, frozenset[int]]) -
 
 def weighted(found: Sequence[Example]) -> list[Example]:
     """The examples with weights by kind: the square root of the kind's number in all."""
-    counts = Counter(str(e.query.extra.get("kind")) for e in found)
-    raw = [1.0 / np.sqrt(counts[str(e.query.extra.get("kind"))]) for e in found]
-    mean = float(np.mean(raw))
-    return [replace(e, weight=w / mean) for e, w in zip(found, raw, strict=True)]
+    weights = kind_weights([e.query for e in found]).tolist()
+    return [replace(e, weight=w) for e, w in zip(found, weights, strict=True)]
 
 
-def fit_ranker(found: Sequence[Example], seed: int = 0) -> Ranker:
+def kind_weights(queries: Sequence[Query]) -> Float64:
+    """Weights of requests, float64 `(n,)`, 1 on average."""
+    kinds = [str(q.extra.get("kind")) for q in queries]
+    counts = Counter(kinds)
+    raw = np.array([counts[kind] ** -0.5 for kind in kinds])
+    return np.asarray(raw / raw.mean(), dtype=np.float64)
+
+
+def fit_ranker(found: Sequence[Example], probe: Probe, seed: int = 0) -> Ranker:
     """Fit the weights by AdamW; `slope` and `intercept` are those of the binary loss.
 
     Args:
         found: Training examples.
+        probe: Becomes the ranker's.
         seed: Of initial weights and order.
     """
     values = np.concatenate([e.features for e in found])
@@ -236,7 +250,8 @@ def fit_ranker(found: Sequence[Example], seed: int = 0) -> Ranker:
         output=output.astype(np.float32),
         slope=1.0,
         intercept=float(intercept[0]),
-        probe=np.zeros_like(found[0].vector),
+        probe=probe,
+        need_weight=0.0,
         need_slope=1.0,
         need_intercept=float(intercept[0]),
         share=0.5,
@@ -287,21 +302,21 @@ def _gradients(
 
 
 def cross_fit(
-    found: Sequence[Example], extra: Sequence[Example] = (), seeds: int = 1
+    found: Sequence[Example], others: Sequence[Example] = (), seeds: int = 1
 ) -> list[Float64]:
-    """Out-of-fold outputs of every example, `(m,)` each, first of `found`, then of `extra`.
+    """Out-of-fold outputs of every example, `(m,)` each, first of `found`, then of `others`.
 
     Args:
-        found: Examples of the whole library.
-        extra: Further examples of the same folds.
+        found: Examples to fit rankers on.
+        others: Further examples of the same folds, which no ranker is fitted on.
         seeds: Rankers fitted per fold, whose outputs are averaged.
     """
-    both = [*found, *extra]
+    both, probe = [*found, *others], Probe(np.empty(0, dtype=np.float32), 0.0)
     scores: list[Float64] = [np.zeros(len(e.rows)) for e in both]
     for fold in range(FOLDS):
-        training = weighted([e for e in both if e.fold != fold])
+        training = weighted([e for e in found if e.fold != fold])
         for seed in range(seeds):
-            ranker = fit_ranker(training, seed)
+            ranker = fit_ranker(training, probe, seed)
             for i, e in enumerate(both):
                 if e.fold == fold:
                     scores[i] += ranker.outputs(e.features) / seeds
@@ -332,3 +347,8 @@ def fit_logistic(
         if float(np.abs(step).max()) < 1e-7:
             break
     return theta[:-1], float(theta[-1])
+
+
+def logistic(x: Float64) -> Float64:
+    """The logistic curve."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(x, -60, 60))), dtype=np.float64)

@@ -1,0 +1,152 @@
+"""Fitting the judgement whether a request needs any skill at all.
+
+A probe, logistic regression on the vectors of requests, tells what asks for something from small
+talk; need is a second one on the probe's evidence and the best candidate's output. Requests of
+data sets are whole sentences for the most part. People type commands ("resize images") as well,
+and would be turned away; so the names of skills and the first words of their descriptions stand in
+for commands, half of them as one says a second request ("After that, ..."). Sentences of mere
+background are added to the requests that need no skill.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from skillret.encoders import Encoder
+from skillret.retrieval.ranker import Probe, Ranker
+from skillret.retrieval.retriever import clean_query
+from skillret.training.augment import BACKGROUND, join
+from skillret.training.rank import (
+    FOLDS,
+    Example,
+    Float64,
+    Pool,
+    fit_logistic,
+    fold_numbers,
+    kind_weights,
+    logistic,
+)
+from skillret.types import Query, Skill
+
+__all__ = ["commands", "fit_need", "fit_probes", "rescale_need"]
+
+_COMMANDS = 700  # skills that commands are made of
+_COMMAND_WEIGHT = 0.6
+_SMALL_WEIGHT = 0.01  # of the requests of smaller libraries
+_RIDGE = 0.3  # of the probe, on unit vectors
+_SLIGHT = 1e-3  # keeps a curve finite where no request is in doubt
+_WORDS = (2, 8)  # of a command
+_CLAUSE = re.compile(r"[.,;:(]| [-\u2013\u2014] | (?:when|using|with|for) ")
+
+
+def commands(pool: Pool, seed: int) -> Pool:
+    """The same library with short commands as its requests, made of its skills."""
+    draw = random.Random(seed)  # noqa: S311 (not for secrets)
+    rows = draw.sample(range(len(pool.skills)), min(_COMMANDS, len(pool.skills)))
+    queries: list[Query] = []
+    gold: dict[str, frozenset[int]] = {}
+    for row in rows:
+        for command in _texts(pool.skills[row]):
+            text = join(command, draw) if draw.random() < 0.5 else command
+            query = Query(f"command-{len(queries)}", text, {"kind": "command"})
+            queries.append(query)
+            gold[query.id] = frozenset({row})
+    return Pool(pool.skills, pool.vectors, queries, gold)
+
+
+def _texts(skill: Skill) -> Iterator[str]:
+    for text in (re.sub(r"[-_]+", " ", skill.name), _CLAUSE.split(skill.description)[0]):
+        words = text.split()
+        if _WORDS[0] <= len(words) <= _WORDS[1]:
+            yield " ".join(words)
+
+
+def fit_probes(pool: Pool, short: Pool, folds: Mapping[str, int], encoder: Encoder) -> list[Probe]:
+    """A probe for every fold, fitted without it, and behind them one fitted on all.
+
+    Args:
+        pool: Requests, those without gold skills needing none.
+        short: Commands.
+        folds: Of both.
+        encoder: Made the pool's vectors.
+    """
+    queries = [*pool.queries, *short.queries]
+    idle = [Query(f"idle-{i}", t, {"kind": "idle"}) for i, t in enumerate(BACKGROUND)]
+    idle_folds = fold_numbers(idle, {})
+    texts = [clean_query(q.text) for q in [*queries, *idle]]
+    x = encoder.encode_queries(texts).astype(np.float64)
+    asks = [bool(pool.gold.get(q.id)) for q in pool.queries] + [True] * len(short.queries)
+    y = np.array([*asks, *[False] * len(idle)], dtype=np.float64)
+    w = np.concatenate(
+        [
+            kind_weights(pool.queries),
+            np.full(len(short.queries), _COMMAND_WEIGHT),
+            np.ones(len(idle)),
+        ]
+    )
+    fold = np.array([folds[q.id] for q in queries] + [idle_folds[q.id] for q in idle])
+    probes = []
+    for left_out in range(FOLDS + 1):
+        kept = fold != left_out
+        weights, bias = fit_logistic(x[kept], y[kept], w[kept], _RIDGE)
+        probes.append(Probe(weights.astype(np.float32), bias))
+    return probes
+
+
+def fit_need(
+    ranker: Ranker,
+    examples: Sequence[Example],
+    outputs: Sequence[Float64],
+    *,
+    whole: int,
+    short: int,
+) -> tuple[Ranker, list[float]]:
+    """The judgement of need, and the need of every request of the whole library.
+
+    Args:
+        ranker: Gets the weights; it has its probe already.
+        examples: First those of the whole library, last commands, between them those of smaller
+            libraries, where a needed skill may be absent.
+        outputs: Of all examples, out of fold.
+        whole: Number of the first.
+        short: Number of the last.
+    """
+    x = np.array([[e.evidence, o.max()] for e, o in zip(examples, outputs, strict=True)])
+    y = np.array([float(e.labels.any() or e.missed > 0) for e in examples])
+    # Requests of smaller libraries sharpen the judgement of what is absent; those of the whole
+    # library are what is asked.
+    w = np.array([e.weight for e in examples])
+    w[whole:] *= _SMALL_WEIGHT
+    w[len(w) - short :] = _COMMAND_WEIGHT
+    (weight, slope), intercept = fit_logistic(x, y, w, _SLIGHT)
+    ranker = replace(
+        ranker,
+        need_weight=float(weight),
+        need_slope=float(slope),
+        need_intercept=float(intercept),
+    )
+    need = logistic(x[:whole] @ np.array([weight, slope]) + intercept)
+    return ranker, need.tolist()
+
+
+def rescale_need(
+    ranker: Ranker, found: Sequence[Example], outputs: Sequence[Float64], needed: Sequence[bool]
+) -> tuple[Ranker, list[float]]:
+    """The ranker's own judgement of need, its log odds stretched and shifted to fit."""
+    pairs = zip(outputs, found, strict=True)
+    odds = np.array([ranker.need_odds(o, e.evidence) for o, e in pairs])
+    weights = np.array([e.weight for e in found])
+    labels = np.array(needed, dtype=np.float64)
+    (stretch,), shift = fit_logistic(odds[:, None], labels, weights, _SLIGHT)
+    ranker = replace(
+        ranker,
+        need_weight=float(stretch * ranker.need_weight),
+        need_slope=float(stretch * ranker.need_slope),
+        need_intercept=float(stretch * ranker.need_intercept + shift),
+    )
+    return ranker, logistic(stretch * odds + shift).tolist()
