@@ -96,41 +96,63 @@ def find_candidates(
     whole = _Terms(lexical, text, n, keys, _DEPTH)
     part_terms = [_Terms(lexical, part, n, keys, _SENTENCE_DEPTH) for part in parts] or [whole]
     rows = _union(dense, whole, part_dense, part_terms, joined=bool(parts))
-    own, theirs = dense[rows], part_dense[:, rows]
-    sentences = np.stack([t.scores[rows] for t in part_terms])
-    sentence_bests = np.array([[t.best] for t in part_terms])
-    sentence_weights = np.array([[t.weight] for t in part_terms])
-    means, deviations = _moments(lines)
-    part_means, part_deviations = (m[1:] if parts else m for m in (means, deviations))
+    own = dense[rows]
+    means, deviations = _moments(lines[:1])
     weights = (asking[1:] if parts else asking)[:, None]
-    shares = sentences / sentence_bests
-    gaps = theirs - part_dense.max(axis=1, keepdims=True)
-    asking_gaps = gaps - _GAP * (1 - weights)
+    part_columns, fitting = _sentences(part_dense, part_terms, rows, whole.best, weights)
     columns = {
         "lexical": whole.scores[rows] / whole.best,
         "lexical_strength": whole.scores[rows] / whole.weight,
         "lexical_coverage": whole.coverage(rows),
-        "sentence_lexical": _largest(shares),
-        "sentence_lexical_absolute": _largest(sentences) / whole.best,
-        "sentence_strength": _largest(sentences / sentence_weights),
         "dense": own,
         "dense_z": (own - means[0]) / deviations[0],
         "dense_gap": own - dense.max(initial=-1.0),
-        "sentence_dense": theirs.max(axis=0),
-        "sentence_dense_z": _largest((theirs - part_means[:, None]) / part_deviations[:, None]),
-        "sentence_dense_gap": _largest(gaps),
-        "asking_lexical": _largest(weights * shares),
-        "asking_lexical_absolute": _largest(weights * sentences)
-        / max((weights * sentence_bests).max(), _TINY),
-        "asking_dense": _largest(weights * theirs),
-        "asking_dense_gap": _largest(asking_gaps),
         "words": np.full(len(rows), np.log1p(len(text.split()))),
         "sentences": np.full(len(rows), np.log(len(part_terms))),
+        **part_columns,
     }
     features = np.stack([columns[name] for name in FEATURES], axis=1).astype(np.float32)
-    fitting = np.argmax(asking_gaps + _SHARE * weights * shares, axis=0)
-    fitting = np.where(weights[fitting, 0] >= _ASKING, fitting, -1)
     return Candidates(rows, features, fitting, dense, whole.scores)
+
+
+def _sentences(
+    dense: Float32,
+    terms: Sequence[_Terms],
+    rows: NDArray[np.int64],
+    best: np.float32,
+    weights: Float32,
+) -> tuple[dict[str, Float32], NDArray[np.int64]]:
+    """Features by the best part of a request for each candidate, and which part that is.
+
+    Args:
+        dense: Cosines of all skills with each part `(p, n)`.
+        terms: Of each part.
+        rows: The candidates.
+        best: Largest BM25 of the whole request.
+        weights: Probability that each part asks for something `(p, 1)`.
+    """
+    cosines = dense[:, rows]
+    lexical = np.stack([t.scores[rows] for t in terms])
+    bests = np.array([[t.best] for t in terms])
+    means, deviations = _moments(dense)
+    shares = lexical / bests
+    gaps = cosines - dense.max(axis=1, keepdims=True)
+    asking_gaps = gaps - _GAP * (1 - weights)
+    columns = {
+        "sentence_lexical": _largest(shares),
+        "sentence_lexical_absolute": _largest(lexical) / best,
+        "sentence_strength": _largest(lexical / np.array([[t.weight] for t in terms])),
+        "sentence_dense": _largest(cosines),
+        "sentence_dense_z": _largest((cosines - means[:, None]) / deviations[:, None]),
+        "sentence_dense_gap": _largest(gaps),
+        "asking_lexical": _largest(weights * shares),
+        "asking_lexical_absolute": _largest(weights * lexical)
+        / max((weights * bests).max(), _TINY),
+        "asking_dense": _largest(weights * cosines),
+        "asking_dense_gap": _largest(asking_gaps),
+    }
+    fitting = np.argmax(asking_gaps + _SHARE * weights * shares, axis=0)
+    return columns, np.where(weights[fitting, 0] >= _ASKING, fitting, -1)
 
 
 def _moments(lines: Float32) -> tuple[Float32, Float32]:
