@@ -104,10 +104,18 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The set of skills to hand to an agent; empty when no skill fits (abstention)."""
+    """The set of skills to hand to an agent; empty when no skill fits (abstention).
+
+    Attributes:
+        query: The request.
+        hits: The skills, best first.
+        need: Probability that the request needs a skill, by which an empty set is decided; for an
+            encoder without a ranker the largest cosine.
+    """
 
     query: str
     hits: tuple[Hit, ...]
+    need: float | None = None
 
     @property
     def abstained(self) -> bool:

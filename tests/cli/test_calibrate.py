@@ -6,6 +6,13 @@ from tests.training.conftest import write_split
 from skillret.cli import main
 
 
+def test_a_folder_of_skills_is_calibrated_by_its_own_tests(capsys):
+    assert main(["calibrate", str(ROOT / "examples" / "skills"), "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["n_negatives"] == 0
+    assert "near misses" in err
+
+
 def test_bad_input_is_one_line(tmp_path, capsys, library):
     assert main(["calibrate", str(tmp_path / "none"), "--split", "dev"]) == 1
     assert main(["calibrate", str(library), "--split", "test"]) == 1

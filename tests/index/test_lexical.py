@@ -27,10 +27,10 @@ def test_a_word_that_no_skill_holds_stands_for_those_one_letter_away():
     for wrong in ("reveiw", "rveiew", "reviw", "revieww", "rewiew"):
         assert search(skills, wrong)[0] == [0], wrong
     assert search(skills, "breda and reveiw, bread and review")[0] in ([0, 1], [1, 0])
-    for unknown in ("rveeiw", "rev", "pull1", "zebra", "a" * 30):
+    for unknown in ("rveeiw", "rev", "bred", "pull1", "zebra", "a" * 30):
         assert search(skills, unknown)[0] == [], unknown
     index = LexicalIndex(write_lexical(None, enumerate(skills)))
-    assert index.terms("reveiw").weight == pytest.approx(index.terms("review").weight)
+    assert index.terms("reveiw").weight == pytest.approx(0.7 * index.terms("review").weight)
     assert index.search_coverage("reveiw", 5)[0].tolist() == [0]
     assert index.term_scores("reveiw", [0])[0][0][0] == "reveiw"
 
@@ -43,8 +43,8 @@ def test_many_unknown_words_are_another_language():
     exact = index.terms("review pull").weight
     foreign = index.terms("Review pull, bitte reveiw kuchen für breda.").weight
     assert foreign == pytest.approx(exact)
-    apart = index.terms("Bitte kuchen für breda. Then reveiw the pull request").weight
-    assert apart == pytest.approx(index.terms("review pull request").weight)
+    apart = index.search("Bitte kuchen für breda. Then reveiw the pull request", 5)
+    assert apart[0].tolist() == [0]
 
 
 def test_no_text_makes_a_search_long(monkeypatch):

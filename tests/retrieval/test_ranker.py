@@ -84,8 +84,18 @@ def test_a_ranker_of_other_features_is_left_aside():
         {"slope": None},
         {"hidden": [[1.0] * F]},
         {"probe": [1.0] * 31},
+        {"slope": float("nan")},
+        {"need_slope": float("inf")},
+        {"slope": 10**400},
+        {"scale": [0.0] * F},
     ],
 )
 def test_a_malformed_ranker_is_an_error(damage):
     with pytest.raises(EncoderError, match="the ranker in here is malformed"):
         Ranker.from_json({**make_ranker().to_json(), **damage}, "here", 32)
+
+
+@pytest.mark.parametrize("data", ["abc", [1], 5])
+def test_a_ranker_that_is_no_object_is_an_error(data):
+    with pytest.raises(EncoderError, match="the ranker in here is malformed"):
+        Ranker.from_json(data, "here", 32)

@@ -95,3 +95,26 @@ def test_an_index_is_searched_and_selected_from_by_the_ranker(tmp_path):
         both = retriever.select("pods crash. plan meals.")
         assert {h.name for h in both.hits} >= {"kubernetes-debugging"}
         assert [h.rank for h in both.hits] == list(range(1, len(both.hits) + 1))
+
+
+def test_a_ranker_of_another_version_is_left_aside_with_its_threshold(tmp_path, monkeypatch):
+    encoder = ranked_encoder(threshold=0.9)
+    encoder.profile.ranker["features"] = ["dense"]
+    index = tmp_path / "i.db"
+    fill(index, encoder=encoder).close()
+    monkeypatch.setattr("skillret.retrieval.retriever.load_encoder", lambda *a, **k: encoder)
+    told = []
+    with Retriever.open(index=index, on_update=told.append) as retriever:
+        assert retriever.threshold == 0.0
+        chosen = retriever.select("why do pods crash")
+    assert chosen.hits[0].name == "kubernetes-debugging"
+    assert "of another version" in told[0]
+    assert "calibrate" in told[0]
+
+
+def test_a_selection_says_how_sure_it_is(tmp_path):
+    encoder = ranked_encoder(threshold=0.5)
+    with Retriever(fill(tmp_path / "i.db", encoder=encoder), encoder) as retriever:
+        assert retriever.threshold == 0.5
+        sure, unsure = (retriever.select(t).need for t in ("why do pods crash", "good morning"))
+        assert unsure < 0.5 < sure

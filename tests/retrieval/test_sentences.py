@@ -33,3 +33,8 @@ def test_sentences_are_parts_and_many_are_joined_without_loss():
     joined = segments(" ".join(text))
     assert len(joined) == 16
     assert " ".join(joined).split() == " ".join(text).split()
+
+
+def test_splitting_is_linear_in_the_text():
+    long = "a" + " " * 99_000 + "b" + "." * 99_000 + "c"
+    assert split_sentences(long) == [long]

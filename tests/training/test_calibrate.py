@@ -71,3 +71,41 @@ def test_too_little_is_refused():
         calibrate(labelled(count=12), ranked_encoder())
     with pytest.raises(DatasetError, match="at least 500 are needed to fit a ranker"):
         calibrate(labelled(), ranked_encoder(), refit_ranker=True)
+
+
+def test_without_needless_requests_a_new_ranker_turns_nothing_away(monkeypatch):
+    monkeypatch.setattr(module, "_LEAST_RANKER", 100)
+    encoder = HashEncoder()
+    encoder.profile = replace(encoder.profile, threshold=0.9)
+    result = calibrate(labelled(negatives=0), encoder, refit_ranker=True)
+    assert result.profile.threshold is None
+    assert "nothing is turned away" in result.notes[0]
+
+
+def test_ids_of_requests_are_their_own(monkeypatch):
+    plain, strange = labelled(), labelled()
+    names = {q.id: f"negative-{q.id[1:]}" for q in strange.queries}
+    strange = replace(
+        strange,
+        queries=[replace(q, id=names[q.id]) for q in strange.queries],
+        qrels={names[q]: gold for q, gold in strange.qrels.items()},
+    )
+    first, second = calibrate(plain, ranked_encoder()), calibrate(strange, ranked_encoder())
+    assert second.ndcg == first.ndcg
+    assert second.auroc == first.auroc
+
+
+def test_requests_of_one_skill_fit_no_ranker(monkeypatch):
+    monkeypatch.setattr(module, "_LEAST_RANKER", 100)
+    data = labelled()
+    data = replace(data, qrels={q.id: {TOPICS[0]: 1} for q in data.queries})
+    with pytest.raises(DatasetError, match="fewer than 5 groups"):
+        calibrate(data, HashEncoder(), refit_ranker=True)
+    assert calibrate(data, ranked_encoder()).kept is not None
+
+
+def test_a_ranker_of_another_version_is_named():
+    encoder = ranked_encoder()
+    encoder.profile.ranker["features"] = ["dense"]
+    with pytest.raises(InputError, match="has a ranker of another version"):
+        calibrate(labelled(), encoder)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from skillret.cli.common import add_model_arguments, note, print_json, progress_bar
 from skillret.encoders import load_encoder
 from skillret.encoders.onnx import OnnxEncoder
 from skillret.errors import InputError, SkillretError
-from skillret.evaluation.datasets import load_dataset
+from skillret.evaluation.datasets import load_dataset, open_rows
+from skillret.evaluation.library_tests import LIBRARY_SPLIT
 
 __all__ = ["configure", "run"]
 
@@ -31,7 +33,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="DATASET",
         help="labelled requests: a data set, or a folder of skills with their eval_queries.json",
     )
-    parser.add_argument("--split", default="dev", help="never a test split (default: dev)")
+    parser.add_argument(
+        "--split", help="never a test split (default: dev; of a folder of skills their own tests)"
+    )
     parser.add_argument(
         "--output", metavar="DIR", help="write a copy of the model with what was fitted"
     )
@@ -46,7 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    if args.split.startswith("test"):
+    if (args.split or "").startswith("test"):
         raise InputError("nothing is fitted on a test split; name another one with --split")
     encoder = load_encoder(args.model, trust_remote_code=args.trust_remote_code)
     output = Path(args.output).expanduser() if args.output else None
@@ -59,9 +63,13 @@ def run(args: argparse.Namespace) -> int:
             raise InputError(f"the folder {output} is not empty; name another one")
     from skillret.training.calibrate import calibrate
 
-    dataset = load_dataset(args.dataset, args.split)
+    library = not args.split and open_rows(args.dataset)[0].splits() == [LIBRARY_SPLIT]
+    dataset = load_dataset(args.dataset, LIBRARY_SPLIT if library else args.split or "dev")
     for line in dataset.notes:
         note(line)
+    if library and dataset.negatives:
+        note("near misses of one skill often need another one: they do not tell what needs none")
+        dataset = replace(dataset, negatives=[])
     with progress_bar("encoding") as encoded, progress_bar("searching") as searched:
         result = calibrate(
             dataset, encoder, refit_ranker=args.fit_ranker, progress=encoded, searched=searched

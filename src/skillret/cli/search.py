@@ -83,10 +83,12 @@ def run(args: argparse.Namespace) -> int:
             progress=progress,
         )
     with retriever:
+        need: float | None = None
         start = time.perf_counter()
         if args.select:
             limit = args.k or MAX_SELECTED
-            hits = list(retriever.select(request, limit=limit, explain=args.explain).hits)
+            selection = retriever.select(request, limit=limit, explain=args.explain)
+            hits, need = list(selection.hits), selection.need
         else:
             hits = retriever.search(request, k=args.k or 5, explain=args.explain)
         took = (time.perf_counter() - start) * 1000
@@ -107,7 +109,10 @@ def run(args: argparse.Namespace) -> int:
     elif empty:
         note("this index holds no skills")
     elif args.select:
-        note("no skill is needed for this request, as far as can be told")
+        note(
+            f"no skill is needed for this request, as far as can be told ({need or 0:.2f} is below"
+            f" {retriever.threshold:.2f}); without --select the nearest are shown"
+        )
     else:
         note("no skill shares a word with the request; try --mode hybrid")
     return 0

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 from skillret.cli.common import note, printable
+from skillret.errors import SkillretError
 from skillret.training.recipe import load_recipe
 
 __all__ = ["configure", "run"]
@@ -58,6 +60,9 @@ def run(args: argparse.Namespace) -> int:
     """Run the command."""
     # The whole recipe is checked before torch is imported.
     recipe = load_recipe(Path(args.recipe), args.overrides)
+    for needed in ("torch", "sentence_transformers", "datasets"):
+        if find_spec(needed) is None:
+            raise SkillretError(f"training needs {needed}: pip install 'skillret[train]'")
     from skillret.training.run import train
 
     output = Path(args.output) if args.output else Path("runs") / recipe.name

@@ -50,8 +50,9 @@ class SentenceTransformerEncoder:
             from sentence_transformers import SentenceTransformer
         except ImportError:
             raise EncoderError(
-                f"the model {model!r} needs sentence-transformers:"
-                " pip install 'skillret[train]' (or leave out --model for the default one)"
+                f"{model!r} is no folder with model.onnx; other models, of a folder or of the hub,"
+                " need sentence-transformers: pip install 'skillret[train]'"
+                " (or leave out --model for the default one)"
             ) from None
         name, _, revision = model.partition("@")
         try:

@@ -70,9 +70,10 @@ _WRITER_BYTES = 64 * 1024 * 1024
 _ANALYZER = "english"
 _FREQUENCIES = "freq"
 _WORD = re.compile(r"\w+")
-_SENTENCE = re.compile(r"[.!?\n]+(?:\s|$)")
+_SENTENCE = re.compile(r"[.!?](?=\s|$)|\n")
 _GUESSES = 32  # typing errors looked up for one text: each is a search of its own
-_MISSPELT = re.compile(r"[a-z]{4,20}")  # shorter ones are one letter from anything
+_MISSPELT = re.compile(r"[a-z]{5,20}")  # shorter ones are one letter from anything
+_DOUBT = 0.7  # of the weight of a word that is only guessed
 
 
 def _analyzer() -> tantivy.TextAnalyzer:
@@ -330,7 +331,7 @@ def _make_misspelt(searcher: tantivy.Searcher, schema: tantivy.Schema, term: str
     query = tantivy.Query.fuzzy_term_query(schema, "text", term, distance=1)
     with _panics_are_errors():
         found = searcher.search(query, limit=1, count=True).count or 0
-    weight = _weight(searcher, found)
+    weight = _DOUBT * _weight(searcher, found)
     # A search by edit distance knows no frequencies: the weight is all there is to score.
     held = (tantivy.Occur.Should, tantivy.Query.const_score_query(query, weight))
     nothing = (tantivy.Occur.Should, tantivy.Query.empty_query())

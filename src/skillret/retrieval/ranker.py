@@ -128,13 +128,15 @@ class Ranker:
         Raises:
             EncoderError: If it is malformed.
         """
+        if not isinstance(data, Mapping):
+            raise EncoderError(f"the ranker in {where} is malformed: no JSON object")
         if data.get("features") != list(FEATURES):
             return None
         try:
             f = len(FEATURES)
             hidden = _array(data["hidden"], (-1, f))
             h = len(hidden)
-            return cls(
+            ranker = cls(
                 mean=_array(data["mean"], (f,)),
                 scale=_array(data["scale"], (f,)),
                 hidden=hidden,
@@ -143,8 +145,14 @@ class Ranker:
                 probe=Probe(_array(data["probe"], (dim,)), float(data["probe_bias"])),
                 **{name: float(data[name]) for name in _NUMBERS},
             )
-        except (KeyError, TypeError, ValueError) as e:
+        except (KeyError, TypeError, ValueError, OverflowError) as e:
             raise EncoderError(f"the ranker in {where} is malformed: {e}") from None
+        numbers = [ranker.probe.bias, *(getattr(ranker, name) for name in _NUMBERS)]
+        if not (np.isfinite(numbers).all() and (ranker.scale > 0).all()):
+            raise EncoderError(
+                f"the ranker in {where} is malformed: a number is not finite or a scale is 0"
+            )
+        return ranker
 
 
 def _logistic(x: Float64) -> Float64:

@@ -98,7 +98,7 @@ class Retriever:
             opened = Index.open(index)
             try:
                 opened.check_built()
-                return cls(opened, encoder, mode=mode)
+                return cls(opened, encoder, mode=mode)._told(tell)
             except BaseException:
                 opened.close()
                 raise
@@ -110,10 +110,18 @@ class Retriever:
         try:
             # An index that nobody named is ours to re-encode, after an upgrade for example.
             refresh(opened, found, encoder, tell, progress, replace_encoder=index is None)
-            return cls(opened, encoder, mode=mode)
+            return cls(opened, encoder, mode=mode)._told(tell)
         except BaseException:
             opened.close()
             raise
+
+    @property
+    def threshold(self) -> float:
+        """Probability of need, or else largest cosine, below which nothing is selected."""
+        profile = self.encoder.profile
+        if profile.ranker and self._scorer.ranker is None:
+            return 0.0  # it belongs to a ranker of another version
+        return profile.threshold or 0.0
 
     def close(self) -> None:
         """Close the index."""
@@ -164,16 +172,25 @@ class Retriever:
             raise InputError(f"limit must be at least 1, got {limit}")
         with self._lock:
             found = self._find(query, 2 * limit, "hybrid", explain)
+        if found.need is None:
+            best = max((h.dense or 0.0 for h in found.hits), default=0.0)
+            found = found._replace(need=best)
         hits, chosen = found.hits, self._choose(found, limit)
         picked = (replace(hits[i], rank=rank) for rank, i in enumerate(chosen, start=1))
-        return Selection(query, tuple(picked))
+        return Selection(query, tuple(picked), found.need)
+
+    def _told(self, tell: Callable[[str], None]) -> Retriever:
+        profile = self.encoder.profile
+        if profile.ranker and self._scorer.ranker is None:
+            tell(
+                f"the ranker of {profile.name} is of another version of skillret and left aside;"
+                " fit one anew: skillret calibrate DATASET --fit-ranker"
+            )
+        return self
 
     def _choose(self, found: _Found, limit: int) -> list[int]:
-        hits, need = found.hits, found.need
-        threshold, ranker = self.encoder.profile.threshold or 0.0, self._scorer.ranker
-        if need is None:
-            need = max((h.dense or 0.0 for h in hits), default=0.0)
-        if need < threshold:
+        hits, need, ranker = found.hits, found.need, self._scorer.ranker
+        if need is not None and need < self.threshold:
             return []
         share = _SHARE if ranker is None else ranker.share
         return choose([h.score for h in hits], found.vectors, found.parts, share, limit)

@@ -60,6 +60,7 @@ class Scorer:
 
     def __init__(self, encoder: Encoder) -> None:
         self.encoder = encoder
+        # One of another version of this package knows other features, and is left aside.
         stored = encoder.profile.ranker
         self.ranker: Ranker | None = None
         if stored:

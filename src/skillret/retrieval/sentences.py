@@ -13,7 +13,7 @@ _MAX_SEGMENTS = 16  # more sentences than this are joined: each costs a pass of 
 _MIN_WORDS = 3  # a shorter sentence ("Thanks!") says nothing
 # After a full stop, question or exclamation mark and white space, or at a line break; also
 # after their full-width forms, which no white space follows.
-_BOUNDARY = re.compile(r"(?<=[.!?])\s+|\s*\n\s*|(?<=[。！？])")
+_BOUNDARY = re.compile(r"(?<=[.!?])\s|\n|(?<=[。！？])")
 
 
 def split_sentences(text: str) -> list[str]:

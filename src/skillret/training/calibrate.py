@@ -48,6 +48,7 @@ _SMALL = ((300, 1), (60, 2))  # size and seed of the smaller libraries a ranker 
 _PADDED = 0.06  # of the requests, which the ranker also sees amid small talk
 _STRANGE = 100  # skills of a library where requests for absent skills are needless ones
 _SLIGHT = 1e-3  # keeps a curve finite where no request is in doubt
+_KEPT = 2.0  # a skill withheld costs twice what one that nobody needs costs
 _SHARES = np.linspace(0.05, 0.95, 37)
 
 
@@ -122,9 +123,8 @@ def calibrate(
     if stored:
         ranker = Ranker.from_json(stored, encoder.profile.name, encoder.profile.dim)
     if ranker is None and not refit_ranker:
-        raise InputError(
-            f"{encoder.profile.name} has no ranker to calibrate; fit one with --fit-ranker"
-        )
+        what = "a ranker of another version" if stored else "no ranker to calibrate"
+        raise InputError(f"{encoder.profile.name} has {what}; fit one with --fit-ranker")
     least = _LEAST_RANKER if refit_ranker else _LEAST
     if len(dataset.queries) < least:
         raise DatasetError(
@@ -135,6 +135,11 @@ def calibrate(
     pool = _pool(dataset, encoder, progress)
     short = commands(pool, 4)
     folds = fold_numbers([*pool.queries, *short.queries], {**pool.gold, **short.gold})
+    if refit_ranker and len({folds[query_id] for query_id in pool.gold}) < FOLDS:
+        raise DatasetError(
+            f"{dataset.name}: requests that share skills, also by way of others, are kept together,"
+            f" and these are fewer than {FOLDS} groups; a ranker needs requests for more skills"
+        )
     if refit_ranker:
         probes = fit_probes(pool, short, folds, encoder)
     else:
@@ -159,7 +164,12 @@ def calibrate(
     needed = [bool(_gold(pool, e)) for e in found]
     ranker = _fit_probability(ranker, found, outputs, needed)
     likely = [ranker.probabilities(o) for o in outputs[: len(found)]]
-    if not dataset.negatives:
+    stored_threshold = encoder.profile.threshold
+    if not dataset.negatives and refit_ranker:
+        notes.append("no requests that need no skill: need is not judged, nothing is turned away")
+        stored_threshold = None
+        need = [1.0] * len(found)
+    elif not dataset.negatives:
         notes.append("no requests that need no skill: the judgement of need is kept as it is")
         need = [ranker.need(o, e.evidence) for o, e in zip(outputs, found, strict=False)]
     elif refit_ranker:
@@ -168,9 +178,9 @@ def calibrate(
     else:
         ranker, need = rescale_need(ranker, found, outputs, needed)
     judged = [_Judged(e, p, n) for e, p, n in zip(found, likely, need, strict=True)]
-    threshold, share = _thresholds(pool, judged, encoder.profile.threshold)
+    threshold, share = _thresholds(pool, judged, stored_threshold)
     ranker = replace(ranker, share=share)
-    measured = _Measured(pool, judged, encoder.profile.threshold)
+    measured = _Measured(pool, judged, stored_threshold)
     return Calibration(
         profile=replace(encoder.profile, ranker=ranker.to_json(), threshold=threshold),
         n_queries=len(dataset.queries),
@@ -211,7 +221,7 @@ def _pool(dataset: Dataset, encoder: Encoder, progress: Progress | None) -> Pool
     rows = {s.id: i for i, s in enumerate(dataset.skills)}
     gold = {q: frozenset(rows[s] for s in found) for q, found in dataset.qrels.items()}
     needless = [
-        Query(f"negative-{i}", q.text, {"kind": "negative"})
+        Query(f"\0negative-{i}", q.text, {"kind": "negative"})
         for i, q in enumerate(dataset.negatives)
     ]
     vectors = encode_corpus(dataset.skills, encoder, progress)
@@ -242,8 +252,8 @@ def _thresholds(
 ) -> tuple[float | None, float]:
     """Threshold of need, and the share of the best probability from which a skill is selected too.
 
-    The former has the best balanced accuracy: as many as possible of the needless requests turned
-    away and of the others kept, both counting the same. The latter has the best mean F2 of the
+    By the former as many as possible of the needless requests are turned away and of the others
+    kept, the latter counting twice. The latter has the best mean F2 of the
     selected sets. Kinds of requests are weighted.
     """
     threshold = stored
@@ -266,7 +276,7 @@ def _balanced(pool: Pool, judged: Sequence[_Judged]) -> float:
     weights = np.array([j.example.weight for j in ordered])
     kept = 1 - np.cumsum(weights * needed) / (weights * needed).sum()
     away = np.cumsum(~needed) / (~needed).sum()
-    cut = int(np.argmax(kept + away))
+    cut = int(np.argmax(_KEPT * kept + away))
     # Halfway to the next request, which is kept.
     return float(np.mean([j.need for j in ordered[cut : cut + 2]]))
 
@@ -291,7 +301,9 @@ class _Measured:
         self._included: dict[str, list[int]] = {}
         for fold in range(FOLDS):
             others = [j for j in judged if j.example.fold != fold]
-            threshold, share = _thresholds(pool, others, stored) if others else (stored, 0.5)
+            if not any(_gold(pool, j.example) for j in others):
+                others = list(judged)
+            threshold, share = _thresholds(pool, others, stored)
             for j in judged:
                 if j.example.fold == fold:
                     rows = _select(pool, j.example, j.likely, share)

@@ -37,7 +37,7 @@ __all__ = ["commands", "fit_need", "fit_probes", "rescale_need"]
 
 _COMMANDS = 700  # skills that commands are made of
 _COMMAND_WEIGHT = 0.6
-_SMALL_WEIGHT = 0.01  # of the requests of smaller libraries
+_SMALL_WEIGHT = 0.003  # of the requests of smaller libraries
 _RIDGE = 0.3  # of the probe, on unit vectors
 _SLIGHT = 1e-3  # keeps a curve finite where no request is in doubt
 _WORDS = (2, 8)  # of a command
@@ -53,7 +53,7 @@ def commands(pool: Pool, seed: int) -> Pool:
     for row in rows:
         for command in _texts(pool.skills[row]):
             text = join(command, draw) if draw.random() < 0.5 else command
-            query = Query(f"command-{len(queries)}", text, {"kind": "command"})
+            query = Query(f"\0command-{len(queries)}", text, {"kind": "command"})
             queries.append(query)
             gold[query.id] = frozenset({row})
     return Pool(pool.skills, pool.vectors, queries, gold)
@@ -76,7 +76,7 @@ def fit_probes(pool: Pool, short: Pool, folds: Mapping[str, int], encoder: Encod
         encoder: Made the pool's vectors.
     """
     queries = [*pool.queries, *short.queries]
-    idle = [Query(f"idle-{i}", t, {"kind": "idle"}) for i, t in enumerate(BACKGROUND)]
+    idle = [Query(f"\0idle-{i}", t, {"kind": "idle"}) for i, t in enumerate(BACKGROUND)]
     idle_folds = fold_numbers(idle, {})
     texts = [clean_query(q.text) for q in [*queries, *idle]]
     x = encoder.encode_queries(texts).astype(np.float64)
