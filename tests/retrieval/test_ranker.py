@@ -22,8 +22,9 @@ def make_ranker(seed=0, **fields):
     arrays = {name: np.asarray(v, dtype=np.float32) for name, v in values.items()}
     probe = Probe(draw.normal(size=32).astype(np.float32), 0.25)
     numbers = {"slope": 1.5, "intercept": -2.0, "share": 0.3}
-    need = {"probe": probe, "need_weight": 0.7, "need_slope": 0.8, "need_intercept": 0.5}
-    return Ranker(**{**arrays, **numbers, **need, **fields})
+    need = {"need_weight": 0.7, "need_slope": 0.8, "need_intercept": 0.5}
+    size = {"need_size": 0.2, "need_skills": 100.0}
+    return Ranker(**{**arrays, **numbers, "probe": probe, **need, **size, **fields})
 
 
 def test_it_computes_one_hidden_layer():
@@ -47,7 +48,7 @@ def test_it_survives_json():
     x = np.random.default_rng(2).normal(size=(4, F)).astype(np.float32)
     np.testing.assert_allclose(again.outputs(x), ranker.outputs(x), atol=1e-3)
     outputs = ranker.outputs(x)
-    assert again.need(outputs, 0.5) == pytest.approx(ranker.need(outputs, 0.5), abs=1e-3)
+    assert again.need(outputs, 0.5, 9) == pytest.approx(ranker.need(outputs, 0.5, 9), abs=1e-3)
     vectors = np.random.default_rng(3).normal(size=(2, 32)).astype(np.float32)
     np.testing.assert_allclose(again.probe.asking(vectors), ranker.probe.asking(vectors), atol=1e-3)
 
@@ -56,9 +57,16 @@ def test_need_grows_with_the_best_output_and_with_the_evidence():
     ranker = make_ranker()
     outputs = np.array([-1.0, 0.5])
     odds = 0.7 * 2.0 + 0.8 * 0.5 + 0.5
-    assert ranker.need(outputs, 2.0) == pytest.approx(1 / (1 + np.exp(-odds)))
-    assert ranker.need(outputs + 1, 2.0) > ranker.need(outputs, 2.0)
-    assert ranker.need(outputs, 3.0) > ranker.need(outputs, 2.0)
+    assert ranker.need(outputs, 2.0, 100) == pytest.approx(1 / (1 + np.exp(-odds)))
+    assert ranker.need(outputs + 1, 2.0, 100) > ranker.need(outputs, 2.0, 100)
+    assert ranker.need(outputs, 3.0, 100) > ranker.need(outputs, 2.0, 100)
+
+
+def test_in_a_small_library_less_fits_by_chance():
+    ranker, outputs = make_ranker(), np.array([0.5])
+    odds = [ranker.need_odds(outputs, 1.0, n) for n in (0, 1, 10, 100, 10_000)]
+    assert odds[2] - odds[3] == pytest.approx(0.2 * np.log(10))
+    assert odds[0] == odds[1] > odds[2] > odds[3] == odds[4]
 
 
 def test_evidence_is_that_of_the_request_and_of_its_best_sentence():
@@ -72,7 +80,10 @@ def test_evidence_is_that_of_the_request_and_of_its_best_sentence():
 
 
 def test_a_ranker_of_other_features_is_left_aside():
-    assert Ranker.from_json({**make_ranker().to_json(), "features": ["dense"]}, "here", 32) is None
+    stored = make_ranker().to_json()
+    assert Ranker.from_json({**stored, "features": ["dense"]}, "here", 32) is None
+    del stored["probe_bias"]
+    assert Ranker.from_json(stored, "here", 32) is None
 
 
 @pytest.mark.parametrize(
@@ -88,6 +99,7 @@ def test_a_ranker_of_other_features_is_left_aside():
         {"need_slope": float("inf")},
         {"slope": 10**400},
         {"scale": [0.0] * F},
+        {"need_skills": 0},
     ],
 )
 def test_a_malformed_ranker_is_an_error(damage):

@@ -27,6 +27,7 @@ def ranked_encoder(**fields):
         probe=Probe(np.zeros(32, dtype=np.float32), 0.0),
         need_slope=10.0,
         need_intercept=-2.0,
+        need_size=0.0,
         share=0.5,
     )
     encoder = HashEncoder()

@@ -57,7 +57,7 @@ def test_a_probe_tells_what_asks_and_knows_nothing_of_its_fold():
     assert probes[fold].asking(vectors)[0] < asked
 
 
-def judged(count, *, asks, kind="k", seed=0, evidence=None):
+def judged(count, *, asks, kind="k", seed=0, evidence=None, skills=1000, noise=0.0):
     draw = np.random.default_rng(seed)
     found, outputs = [], []
     for i in range(count):
@@ -65,8 +65,8 @@ def judged(count, *, asks, kind="k", seed=0, evidence=None):
         e = draw.normal(2.0 if asks else -2.0) if evidence is None else evidence
         query = Query(f"{kind}{asks}{i}", "text", {"kind": kind})
         x, rows = np.zeros((2, len(FEATURES)), dtype=np.float32), np.arange(2)
-        found.append(Example(query, rows, x, np.zeros(2, dtype=np.int64), e, labels, 0, 0))
-        outputs.append(draw.normal(1.5 if asks else -1.5, 1.0, 2))
+        found.append(Example(query, rows, x, np.zeros(2, dtype=np.int64), e, labels, 0, 0, skills))
+        outputs.append(draw.normal(1.5 if asks else -1.5, 1.0, 2) + noise)
     return found, outputs
 
 
@@ -79,7 +79,7 @@ def test_need_is_fitted_to_evidence_and_output():
     assert auroc(likely[:200], likely[200:]) > 0.95
     assert ranker.need_weight > 0
     assert ranker.need_slope > 0
-    assert ranker.need(outputs[0], found[0].evidence) == pytest.approx(likely[0])
+    assert ranker.need(outputs[0], found[0].evidence, 1000) == pytest.approx(likely[0])
 
 
 def test_commands_with_little_evidence_lift_the_need_of_all(monkeypatch):
@@ -94,9 +94,29 @@ def test_commands_with_little_evidence_lift_the_need_of_all(monkeypatch):
     def of_command(weight):
         monkeypatch.setattr(need, "_COMMAND_WEIGHT", weight)
         ranker, _ = fit_need(make_ranker(), found, outputs, whole=300, short=60)
-        return ranker.need(np.array([1.5]), -2.0)
+        return ranker.need(np.array([1.5]), -2.0, 1000)
 
     assert of_command(1.0) > of_command(0.01)
+
+
+def test_as_many_needless_requests_are_turned_away_in_a_small_library():
+    parts = [
+        judged(200, asks=True),
+        judged(200, asks=False, kind="negative"),
+        judged(200, asks=True, skills=50, seed=1),
+        judged(200, asks=False, kind="negative", skills=50, seed=2, noise=-1.0),
+    ]
+    found = [e for p in parts for e in p[0]]
+    outputs = [o for p in parts for o in p[1]]
+    ranker, _ = fit_need(make_ranker(), found, outputs, whole=400, short=0)
+    assert ranker.need_size > 0
+    assert ranker.need_skills == 1000
+    high = []
+    for start, skills in ((200, 1000), (600, 50)):
+        pairs = zip(found[start : start + 200], outputs[start : start + 200], strict=True)
+        odds = [ranker.need_odds(o, e.evidence, skills) for e, o in pairs]
+        high.append(np.quantile(odds, 0.9))
+    assert high[0] == pytest.approx(high[1], abs=0.05)
 
 
 def test_rescaling_keeps_the_order_and_fits_the_level():
@@ -105,7 +125,7 @@ def test_rescaling_keeps_the_order_and_fits_the_level():
     outputs = [o for p in parts for o in p[1]]
     before = make_ranker(need_intercept=-9.0)
     ranker, likely = rescale_need(before, found, outputs, [True] * 50 + [False] * 50)
-    odds = [before.need_odds(o, e.evidence) for o, e in zip(outputs, found, strict=True)]
+    odds = [before.need_odds(o, e.evidence, e.skills) for o, e in zip(outputs, found, strict=True)]
     assert (np.diff(np.array(likely)[np.argsort(odds)]) >= 0).all()
     assert np.mean(likely) == pytest.approx(0.5, abs=0.02)
-    assert ranker.need(outputs[3], found[3].evidence) == pytest.approx(likely[3])
+    assert ranker.need(outputs[3], found[3].evidence, 1000) == pytest.approx(likely[3])

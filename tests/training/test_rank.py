@@ -32,7 +32,7 @@ def toy(count=120, seed=0):
         labels[int((x[:, 0] + 0.7 * x[:, 6]).argmax())] = 1.0
         query = Query(f"q{i}", "text", {"kind": "even" if i % 4 else "odd"})
         parts = np.zeros(20, dtype=np.int64)
-        found.append(Example(query, np.arange(20), x, parts, 0.0, labels, 0, i % rank.FOLDS))
+        found.append(Example(query, np.arange(20), x, parts, 0.0, labels, 0, i % rank.FOLDS, 50))
     return found
 
 

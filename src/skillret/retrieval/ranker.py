@@ -9,6 +9,7 @@ profile, fitted by `skillret calibrate`; `skillret.training.rank` and `.need` de
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -27,7 +28,10 @@ __all__ = ["Probe", "Ranker"]
 Float64: TypeAlias = "NDArray[np.float64]"
 
 _ARRAYS = ("mean", "scale", "hidden", "hidden_bias", "output")
-_NUMBERS = ("slope", "intercept", "need_weight", "need_slope", "need_intercept", "share")
+_NUMBERS = (
+    *("slope", "intercept", "share"),
+    *("need_weight", "need_slope", "need_intercept", "need_size", "need_skills"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,8 @@ class Ranker:
         need_weight: Weight of its evidence in the log odds that a skill is needed.
         need_slope: Weight of the best output there.
         need_intercept: Added there.
+        need_size: Added there for each unit of the logarithm by which a library is smaller than ...
+        need_skills: ... so many skills: among few skills little fits by chance.
         share: Of the best skill's probability that another one in a selection has at least.
     """
 
@@ -89,20 +95,30 @@ class Ranker:
     need_weight: float
     need_slope: float
     need_intercept: float
+    need_size: float
+    need_skills: float
     share: float
 
     def probabilities(self, outputs: Float64) -> Float64:
         """Probability that each candidate is needed if any is, `(m,)`, from their outputs."""
         return _logistic(self.slope * outputs + self.intercept)
 
-    def need(self, outputs: Float64, evidence: float) -> float:
-        """Probability that a request needs a skill, from all outputs and the probe's evidence."""
-        return float(_logistic(np.asarray(self.need_odds(outputs, evidence))))
+    def need(self, outputs: Float64, evidence: float, skills: int) -> float:
+        """Probability that a request needs a skill.
 
-    def need_odds(self, outputs: Float64, evidence: float) -> float:
+        Args:
+            outputs: Of all candidates.
+            evidence: Of the probe.
+            skills: Number of skills in the library.
+        """
+        return float(_logistic(np.asarray(self.need_odds(outputs, evidence, skills))))
+
+    def need_odds(self, outputs: Float64, evidence: float, skills: int) -> float:
         """The same as log odds."""
         best = float(outputs.max(initial=-1e3))
-        return self.need_weight * evidence + self.need_slope * best + self.need_intercept
+        smaller = max(0.0, math.log(self.need_skills / max(skills, 1)))
+        odds = self.need_weight * evidence + self.need_slope * best + self.need_intercept
+        return odds + self.need_size * smaller
 
     def outputs(self, features: Float32) -> Float64:
         """What candidates are ordered by, `(m,)`."""
@@ -118,7 +134,7 @@ class Ranker:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], where: str, dim: int) -> Ranker | None:
-        """A stored ranker; None if it was fitted for other features than these.
+        """A stored ranker; None if it is of another version: other features, or a part missing.
 
         Args:
             data: From a profile.
@@ -130,7 +146,8 @@ class Ranker:
         """
         if not isinstance(data, Mapping):
             raise EncoderError(f"the ranker in {where} is malformed: no JSON object")
-        if data.get("features") != list(FEATURES):
+        known = {*_ARRAYS, *_NUMBERS, "probe", "probe_bias"}
+        if data.get("features") != list(FEATURES) or not known <= data.keys():
             return None
         try:
             f = len(FEATURES)
@@ -145,10 +162,11 @@ class Ranker:
                 probe=Probe(_array(data["probe"], (dim,)), float(data["probe_bias"])),
                 **{name: float(data[name]) for name in _NUMBERS},
             )
-        except (KeyError, TypeError, ValueError, OverflowError) as e:
+        except (TypeError, ValueError, OverflowError) as e:
             raise EncoderError(f"the ranker in {where} is malformed: {e}") from None
         numbers = [ranker.probe.bias, *(getattr(ranker, name) for name in _NUMBERS)]
-        if not (np.isfinite(numbers).all() and (ranker.scale > 0).all()):
+        positive = (ranker.scale > 0).all() and ranker.need_skills >= 1
+        if not (np.isfinite(numbers).all() and positive):
             raise EncoderError(
                 f"the ranker in {where} is malformed: a number is not finite or a scale is 0"
             )

@@ -135,7 +135,8 @@ class Scorer:
         asking = ranker.probe.asking(request.vectors)
         found = find_candidates(request, lexical, keys, asking)
         outputs = ranker.outputs(found.features)
-        need = ranker.need(outputs, ranker.probe.evidence(request.vectors))
+        evidence = ranker.probe.evidence(request.vectors)
+        need = ranker.need(outputs, evidence, request.cosines.shape[1])
         likely = need * ranker.probabilities(outputs)
         # Whoever asks for more than the candidates gets the rest behind them, in simpler order.
         rest = fuse(found.dense, found.lexical, self.encoder.profile.dense_weight)

@@ -48,7 +48,7 @@ _SMALL = ((300, 1), (60, 2))  # size and seed of the smaller libraries a ranker 
 _PADDED = 0.06  # of the requests, which the ranker also sees amid small talk
 _STRANGE = 100  # skills of a library where requests for absent skills are needless ones
 _SLIGHT = 1e-3  # keeps a curve finite where no request is in doubt
-_KEPT = 2.0  # a skill withheld costs twice what one that nobody needs costs
+_KEPT = 3.0  # a skill withheld costs as much as three that nobody needs
 _SHARES = np.linspace(0.05, 0.95, 37)
 
 
@@ -171,7 +171,7 @@ def calibrate(
         need = [1.0] * len(found)
     elif not dataset.negatives:
         notes.append("no requests that need no skill: the judgement of need is kept as it is")
-        need = [ranker.need(o, e.evidence) for o, e in zip(outputs, found, strict=False)]
+        need = [ranker.need(o, e.evidence, e.skills) for o, e in zip(outputs, found, strict=False)]
     elif refit_ranker:
         everything = [*fitted, *typed]
         ranker, need = fit_need(ranker, everything, outputs, whole=len(found), short=len(typed))
@@ -253,12 +253,12 @@ def _thresholds(
     """Threshold of need, and the share of the best probability from which a skill is selected too.
 
     By the former as many as possible of the needless requests are turned away and of the others
-    kept, the latter counting twice. The latter has the best mean F2 of the
+    kept, the latter counting three times. The latter has the best mean F2 of the
     selected sets. Kinds of requests are weighted.
     """
     threshold = stored
     if any(not _gold(pool, j.example) for j in judged):
-        threshold = _balanced(pool, judged)
+        threshold = _need_threshold(pool, judged)
     needed = [j for j in judged if _gold(pool, j.example)]
     best = (-1.0, 0.5)
     for share in _SHARES.tolist():
@@ -270,7 +270,7 @@ def _thresholds(
     return threshold, best[1]
 
 
-def _balanced(pool: Pool, judged: Sequence[_Judged]) -> float:
+def _need_threshold(pool: Pool, judged: Sequence[_Judged]) -> float:
     ordered = sorted(judged, key=lambda j: j.need)
     needed = np.array([bool(_gold(pool, j.example)) for j in ordered])
     weights = np.array([j.example.weight for j in ordered])

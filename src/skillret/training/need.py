@@ -40,6 +40,7 @@ _COMMAND_WEIGHT = 0.6
 _SMALL_WEIGHT = 0.003  # of the requests of smaller libraries
 _RIDGE = 0.3  # of the probe, on unit vectors
 _SLIGHT = 1e-3  # keeps a curve finite where no request is in doubt
+_HIGH = 0.9  # quantile of needless requests that libraries of two sizes are compared at
 _WORDS = (2, 8)  # of a command
 _CLAUSE = re.compile(r"[.,;:(]| [-\u2013\u2014] | (?:when|using|with|for) ")
 
@@ -124,14 +125,33 @@ def fit_need(
     w[whole:] *= _SMALL_WEIGHT
     w[len(w) - short :] = _COMMAND_WEIGHT
     (weight, slope), intercept = fit_logistic(x, y, w, _SLIGHT)
+    odds = x @ np.array([weight, slope]) + intercept
     ranker = replace(
         ranker,
         need_weight=float(weight),
         need_slope=float(slope),
         need_intercept=float(intercept),
+        need_size=_size(examples, odds),
+        need_skills=float(examples[0].skills),
     )
     need = logistic(x[:whole] @ np.array([weight, slope]) + intercept)
     return ranker, need.tolist()
+
+
+def _size(examples: Sequence[Example], odds: Float64) -> float:
+    """How much less needless requests look like others in the smallest library, per logarithm.
+
+    The best of many chance fits is better than the best of few. What is added makes as many
+    needless requests stay below a threshold there as in the whole library.
+    """
+    skills = np.array([e.skills for e in examples])
+    needless = np.array([e.query.extra.get("kind") == "negative" for e in examples])
+    least, most = skills.min(), skills.max()
+    few, many = (odds[needless & (skills <= 1.5 * least)], odds[needless & (skills == most)])
+    if most < 2 * least or not len(few):
+        return 0.0
+    gain = np.quantile(many, _HIGH) - np.quantile(few, _HIGH)
+    return max(0.0, float(gain / np.log(most / least)))
 
 
 def rescale_need(
@@ -139,7 +159,7 @@ def rescale_need(
 ) -> tuple[Ranker, list[float]]:
     """The ranker's own judgement of need, its log odds stretched and shifted to fit."""
     pairs = zip(outputs, found, strict=True)
-    odds = np.array([ranker.need_odds(o, e.evidence) for o, e in pairs])
+    odds = np.array([ranker.need_odds(o, e.evidence, e.skills) for o, e in pairs])
     weights = np.array([e.weight for e in found])
     labels = np.array(needed, dtype=np.float64)
     (stretch,), shift = fit_logistic(odds[:, None], labels, weights, _SLIGHT)
@@ -148,5 +168,6 @@ def rescale_need(
         need_weight=float(stretch * ranker.need_weight),
         need_slope=float(stretch * ranker.need_slope),
         need_intercept=float(stretch * ranker.need_intercept + shift),
+        need_size=float(stretch * ranker.need_size),
     )
     return ranker, logistic(stretch * odds + shift).tolist()

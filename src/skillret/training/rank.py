@@ -87,6 +87,7 @@ class Example:
         labels: 1 for gold skills, float64 `(m,)`.
         missed: Gold skills that are no candidates.
         fold: 0 to `FOLDS` - 1.
+        skills: Of the library.
         weight: In the loss.
     """
 
@@ -98,6 +99,7 @@ class Example:
     labels: Float64
     missed: int
     fold: int
+    skills: int
     weight: float = 1.0
 
 
@@ -160,9 +162,16 @@ def examples(
         gold = pool.gold.get(query.id, frozenset())
         labels = np.isin(found.rows, list(gold)).astype(np.float64)
         missed = len(gold) - int(labels.sum())
-        evidence = probe.evidence(vectors)
         yield Example(
-            query, found.rows, found.features, found.parts, evidence, labels, missed, fold
+            query=query,
+            rows=found.rows,
+            features=found.features,
+            parts=found.parts,
+            evidence=probe.evidence(vectors),
+            labels=labels,
+            missed=missed,
+            fold=fold,
+            skills=len(pool.skills),
         )
         if progress is not None:
             progress(number, len(pool.queries))
@@ -254,6 +263,8 @@ def fit_ranker(found: Sequence[Example], probe: Probe, seed: int = 0) -> Ranker:
         need_weight=0.0,
         need_slope=1.0,
         need_intercept=float(intercept[0]),
+        need_size=0.0,
+        need_skills=1.0,
         share=0.5,
     )
 
