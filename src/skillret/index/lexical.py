@@ -21,7 +21,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -239,21 +238,25 @@ class LexicalIndex:
     def _read(self, text: str) -> dict[str, _Term]:
         """The distinct terms that some skill holds, or a word one letter away from them."""
         # A term said twice counts once: in a long request repetition is style, not weight.
-        found: dict[str, _Term] = {}
-        guesses = _GUESSES
+        words = list(dict.fromkeys(self._analyzer.analyze(text)))[:MAX_TERMS]
+        terms = {word: self._term(word) for word in words}
+        unknown = {word for word, term in terms.items() if not term.weight}
+        if unknown:
+            terms |= {word: self._guess(word) for word in self._misspelt(text, unknown)}
+        return {word: term for word, term in terms.items() if term.weight}
+
+    def _misspelt(self, text: str, unknown: set[str]) -> list[str]:
+        """The unknown words that may be typing errors, at most 32."""
+        found: dict[str, None] = {}
         for sentence in _SENTENCE.split(text):
-            words = list(dict.fromkeys(self._analyzer.analyze(sentence)))[:MAX_TERMS]
-            terms = {word: self._term(word) for word in words}
-            unknown = [word for word, term in terms.items() if not term.weight]
+            words = dict.fromkeys(self._analyzer.analyze(sentence))
+            strange = [word for word in words if word in unknown]
             # More unknown words than that are another language, not typing errors.
-            if len(unknown) <= max(1, len(words) / 2):
-                wrong = [word for word in unknown if _MISSPELT.fullmatch(word)][:guesses]
-                guesses -= len(wrong)
-                terms |= {word: self._guess(word) for word in wrong}
-            found |= {word: term for word, term in terms.items() if term.weight}
-            if len(found) >= MAX_TERMS:
+            if len(strange) <= max(1, len(words) / 2):
+                found |= dict.fromkeys(word for word in strange if _MISSPELT.fullmatch(word))
+            if len(found) >= _GUESSES:
                 break
-        return dict(islice(found.items(), MAX_TERMS))
+        return list(found)[:_GUESSES]
 
     def search(self, text: str | Terms, k: int) -> tuple[NDArray[np.int64], Float32]:
         """Keys and BM25 scores, both `(m,)`, of the `k` best skills that share a term."""

@@ -97,9 +97,10 @@ def find_candidates(
     part_terms = [_Terms(lexical, part, n, keys, _SENTENCE_DEPTH) for part in parts] or [whole]
     rows = _union(dense, whole, part_dense, part_terms, joined=bool(parts))
     own = dense[rows]
-    means, deviations = _moments(lines[:1])
+    means, deviations = _moments(lines)
     weights = (asking[1:] if parts else asking)[:, None]
-    part_columns, fitting = _sentences(part_dense, part_terms, rows, whole.best, weights)
+    moments = (means[1:], deviations[1:]) if parts else (means, deviations)
+    part_columns, fitting = _sentences(part_dense, part_terms, rows, whole.best, weights, moments)
     columns = {
         "lexical": whole.scores[rows] / whole.best,
         "lexical_strength": whole.scores[rows] / whole.weight,
@@ -107,11 +108,13 @@ def find_candidates(
         "dense": own,
         "dense_z": (own - means[0]) / deviations[0],
         "dense_gap": own - dense.max(initial=-1.0),
-        "words": np.full(len(rows), np.log1p(len(text.split()))),
-        "sentences": np.full(len(rows), np.log(len(part_terms))),
+        "words": np.log1p(np.float32(len(text.split()))),
+        "sentences": np.log(np.float32(len(part_terms))),
         **part_columns,
     }
-    features = np.stack([columns[name] for name in FEATURES], axis=1).astype(np.float32)
+    features = np.empty((len(rows), len(FEATURES)), dtype=np.float32)
+    for column, name in enumerate(FEATURES):
+        features[:, column] = columns[name]
     return Candidates(rows, features, fitting, dense, whole.scores)
 
 
@@ -121,6 +124,7 @@ def _sentences(
     rows: NDArray[np.int64],
     best: np.float32,
     weights: Float32,
+    moments: tuple[Float32, Float32],
 ) -> tuple[dict[str, Float32], NDArray[np.int64]]:
     """Features by the best part of a request for each candidate, and which part that is.
 
@@ -130,11 +134,12 @@ def _sentences(
         rows: The candidates.
         best: Largest BM25 of the whole request.
         weights: Probability that each part asks for something `(p, 1)`.
+        moments: Mean and standard deviation of each part's cosines, both `(p,)`.
     """
     cosines = dense[:, rows]
     lexical = np.stack([t.scores[rows] for t in terms])
     bests = np.array([[t.best] for t in terms])
-    means, deviations = _moments(dense)
+    means, deviations = moments
     shares = lexical / bests
     gaps = cosines - dense.max(axis=1, keepdims=True)
     asking_gaps = gaps - _GAP * (1 - weights)
@@ -162,7 +167,8 @@ def _moments(lines: Float32) -> tuple[Float32, Float32]:
 
 
 def _largest(values: Float32) -> Float32:
-    return np.asarray(values.max(axis=0), dtype=np.float32)
+    # Most requests have one part, and a maximum of one row is no news.
+    return np.asarray(values[0] if len(values) == 1 else values.max(axis=0), dtype=np.float32)
 
 
 def _union(
