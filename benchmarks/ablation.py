@@ -33,7 +33,6 @@ from skillret.training.rank import (
     fold_numbers,
     padded,
     subpools,
-    weighted,
 )
 from skillret.types import Mode
 
@@ -84,7 +83,7 @@ def without_ranker(encoder: Encoder, weight: float) -> Encoder:
 
 
 def ranked(pool: Pool, found: Sequence[Example], extra: Sequence[Example]) -> dict[str, list[str]]:
-    outputs = cross_fit(weighted([*found, *extra]), (), SEEDS)
+    outputs = cross_fit([*found, *extra], (), SEEDS)
     run = {}
     for e, scores in zip(found, outputs, strict=False):
         rows = e.rows[np.argsort(-scores, kind="stable")[:20]]

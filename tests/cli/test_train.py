@@ -1,6 +1,7 @@
 import csv
 import json
 import re
+from pathlib import Path
 
 import pytest
 from tests.conftest import write_skill
@@ -113,3 +114,12 @@ def test_help_has_an_example(command, capsys):
         main([command, "--help"])
     assert e.value.code == 0
     assert f"examples:\n  skillret {command} " in capsys.readouterr().out
+
+
+def test_without_torch_it_says_what_to_install(monkeypatch, capsys):
+    recipe = Path(__file__).parents[2] / "recipes" / "minilm-cpu.toml"
+    monkeypatch.setattr("skillret.cli.train.find_spec", lambda name: None)
+    assert main(["train", str(recipe), "--data", "somewhere"]) == 1
+    assert capsys.readouterr().err == (
+        "skillret: training needs torch: pip install 'skillret[train]'\n"
+    )
