@@ -1,10 +1,9 @@
 import csv
 import json
 import re
-from pathlib import Path
 
 import pytest
-from tests.conftest import write_skill
+from tests.conftest import ROOT, write_skill
 from tests.training.conftest import bert, dataset, recipe_table, words  # noqa: F401
 
 from skillret.cli import main
@@ -117,7 +116,7 @@ def test_help_has_an_example(command, capsys):
 
 
 def test_without_torch_it_says_what_to_install(monkeypatch, capsys):
-    recipe = Path(__file__).parents[2] / "recipes" / "minilm-cpu.toml"
+    recipe = ROOT / "recipes" / "minilm-cpu.toml"
     monkeypatch.setattr("skillret.cli.train.find_spec", lambda name: None)
     assert main(["train", str(recipe), "--data", "somewhere"]) == 1
     assert capsys.readouterr().err == (
