@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 from skillret import Index, Profile, Skill
+from skillret.encoders import Tokens
 from skillret.index import Sources
 
 ROOT = Path(__file__).parents[1]
@@ -50,6 +52,20 @@ class HashEncoder:
         if progress is not None:
             progress(len(texts))
         return self._encode(texts)
+
+
+class TokenHashEncoder(HashEncoder):
+    """The same, and it shows its words as tokens."""
+
+    def encode_tokens(self, texts):
+        return [self._tokens(text) for text in texts]
+
+    def _tokens(self, text):
+        words = [(m.group().lower(), *m.span()) for m in re.finditer(r"\S+", text)]
+        words = [("constant", 0, 0), *words]
+        vectors = [_word_vector(self.profile.name + w, self.profile.dim) for w, _, _ in words]
+        spans = np.array([(start, end) for _, start, end in words], dtype=np.int64)
+        return Tokens(self.encode_queries([text])[0], np.stack(vectors), spans)
 
 
 def make_skill(name: str, description: str = "", body: str = "", **fields) -> Skill:

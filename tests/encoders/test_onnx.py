@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 import skillret.encoders
 from skillret import load_encoder
-from skillret.encoders import Profile, check_vectors
+from skillret.encoders import Profile, TokenEncoder, check_vectors
 from skillret.encoders.base import Encoder
 from skillret.errors import EncoderError
 
@@ -53,6 +54,34 @@ def test_it_is_what_onnxruntime_says(default):
     }
     (expected,) = session.run(["embedding"], inputs)
     assert float((default.encode_queries([TEXTS[0]]) @ expected.T)[0, 0]) > 0.999
+
+
+def test_tokens_are_those_behind_a_request_s_vector(default):
+    assert isinstance(default, TokenEncoder)
+    for text, found in zip(TEXTS, default.encode_tokens(TEXTS), strict=True):
+        np.testing.assert_array_equal(found.pooled, default.encode_queries([text])[0])
+        mean = found.vectors.mean(axis=0)
+        np.testing.assert_allclose(found.pooled, mean / np.linalg.norm(mean), atol=1e-5)
+        assert found.spans.shape == (len(found.vectors), 2)
+        assert found.spans[0].tolist() == found.spans[-1].tolist() == [0, 0]
+    spans = default.encode_tokens([TEXTS[1]])[0].spans
+    assert [TEXTS[1][start:end] for start, end in spans.tolist()] == ["", "pods", "restart", ""]
+
+
+def test_spans_do_not_count_the_prompt(default, monkeypatch):
+    monkeypatch.setattr(default, "profile", replace(default.profile, query_prompt="query: "))
+    spans = default.encode_tokens(["pods"])[0].spans.tolist()
+    assert spans == [[0, 0], [0, 0], [0, 0], [0, 4], [0, 0]]
+
+
+def test_a_model_without_tokens_says_what_to_do(default, monkeypatch):
+    class Older:
+        def get_outputs(self):
+            return []
+
+    monkeypatch.setitem(default.__dict__, "_query_session", Older())
+    with pytest.raises(EncoderError, match="skillret export"):
+        default.encode_tokens(["pods"])
 
 
 def test_texts_are_cut_at_the_profile_s_limits(default):

@@ -5,6 +5,7 @@ from tests.conftest import SKILLS, make_skill
 
 from skillret.errors import StoreError
 from skillret.index import lexical as module
+from skillret.index.grams import GRAMS
 from skillret.index.lexical import LexicalIndex, write_lexical
 
 
@@ -93,6 +94,73 @@ def test_scores_are_those_of_bm25s(monkeypatch):
         # Lucene's variant leaves out the constant factor k1 + 1.
         np.testing.assert_allclose(scores / 2.2, expected[keys], rtol=1e-4)
         assert len(keys) == (expected > 0).sum()
+
+
+def test_factors_multiply_the_scores_of_their_terms():
+    index = LexicalIndex(write_lexical(None, enumerate(SKILLS)))
+    text = "commits or pods"
+    plain = dict(zip(*index.search(text, 4), strict=True))
+    weighted = dict(zip(*index.search(index.terms(text, {"commit": 0.5}), 4), strict=True))
+    assert weighted[2] == pytest.approx(0.5 * plain[2])
+    assert weighted[1] == pytest.approx(plain[1])
+    commits, pods = (index.terms(t).weight for t in ("commits", "pods"))
+    assert index.terms(text, {"commit": 0.5}).weight == pytest.approx(0.5 * commits + pods)
+    held = dict(zip(*index.search_coverage(index.terms(text, {"commit": 0.5}), 4), strict=True))
+    assert held == pytest.approx({2: 0.5 * commits, 1: pods})
+
+
+def test_words_know_their_place_and_terms():
+    index = LexicalIndex(write_lexical(None, enumerate(SKILLS)))
+    text = "Do the release_notes, pods!"
+    words = index.words(text)
+    assert [text[w.start : w.end] for w in words] == ["Do", "the", "release_notes", "pods"]
+    assert [list(w.terms) for w in words] == [[], [], ["releas", "note"], ["pod"]]
+    single = index.search(index.term("pod"), 4)
+    np.testing.assert_array_equal(single[1], index.search("pods", 4)[1])
+    assert index.search(index.term("zebra"), 4)[0].tolist() == []
+
+
+def test_grams_are_found_and_weighed_by_how_rare_they_are():
+    skills = [
+        make_skill("a", "x", "review the pull request"),
+        make_skill("b", "x", "pull the rope and request a review"),
+        make_skill("c", "x", "pulls of the requests"),
+        make_skill("d", "x", "request, then pull"),
+    ]
+    index = LexicalIndex(write_lexical(None, enumerate(skills)))
+    grams = index.grams("Pull request, zebra")
+    found = {
+        kind: index.search_grams(kind, dict.fromkeys(getattr(grams, kind), 1.0), 9)
+        for kind in GRAMS
+    }
+    keys = {kind: sorted(f[0].tolist()) for kind, f in found.items()}
+    assert keys == {"words": [0, 1, 3], "pairs": [0], "term_pairs": [0, 2]}
+    one, two, three = (np.log1p((4 - m + 0.5) / (m + 0.5)) for m in (1, 2, 3))
+    values = dict(zip(found["words"][0].tolist(), found["words"][1].tolist(), strict=True))
+    assert values == pytest.approx(dict.fromkeys([0, 1, 3], 2 * three), rel=1e-5)
+    assert found["words"][2] == pytest.approx(2 * three)  # of "zebra" nothing is known
+    assert found["pairs"][1].tolist() == pytest.approx([one], rel=1e-5)
+    assert found["term_pairs"][2] == pytest.approx(two)
+    half = index.search_grams("pairs", {grams.pairs[0]: 0.5, grams.pairs[1]: 0.0}, 9)
+    assert half[1].tolist() in ([], pytest.approx([0.5 * one], rel=1e-5))
+
+
+def test_lengths_are_those_of_the_keys():
+    skills = [make_skill("a", "b", "word " * n) for n in (5, 1, 3)]
+    index = LexicalIndex(write_lexical(None, zip([7, 9, 2], skills, strict=True)))
+    keys, lengths = index.lengths
+    assert keys.tolist() == [2, 7, 9]
+    assert lengths.tolist() == [5, 7, 3]
+
+
+def test_a_name_is_found_by_its_share_that_is_said():
+    skills = [make_skill("pod-logs"), make_skill("pod-logs-to-pdf-files"), make_skill("tables")]
+    index = LexicalIndex(write_lexical(None, enumerate(skills)))
+    found = dict(zip(*index.search_names("show me the logs of a pod", 5), strict=True))
+    weights = {t: index.terms(t).weight for t in ("pod", "logs")}
+    assert found[0] == pytest.approx(sum(weights.values()) / 2)
+    assert found[1] == pytest.approx(sum(weights.values()) / 4)
+    assert 2 not in found
 
 
 def test_terms_explain_a_score():

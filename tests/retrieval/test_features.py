@@ -8,14 +8,14 @@ from skillret.retrieval.request import read_requests
 from skillret.skills import document_text
 
 
-def find(text, skills=SKILLS, asking=None):
+def find(text, skills=SKILLS, asking=None, factors=None):
     encoder = HashEncoder()
     vectors = encoder.encode_documents([document_text(s, "{name} {description}") for s in skills])
     lexical = LexicalIndex(write_lexical(None, enumerate(skills)))
     (request,) = read_requests([text], encoder, vectors)
     if asking is None:
         asking = np.ones(len(request.vectors))
-    return find_candidates(request, lexical, None, np.asarray(asking, dtype=np.float32))
+    return find_candidates(request, lexical, None, np.asarray(asking, dtype=np.float32), factors)
 
 
 def column(found, name):
@@ -53,6 +53,27 @@ def test_a_sentence_that_asks_for_nothing_says_little():
     gaps = [column(f, "asking_dense_gap")[1] for f in (plain, weighted)]
     assert gaps[0] == pytest.approx(0.0, abs=1e-6)
     assert -0.3 < gaps[1] < -0.1
+
+
+def test_neighbours_count_by_how_likely_their_sentence_asks():
+    text = "I want tables from PDF files. Then find out why pods crash."
+    plain, weighted = find(text), find(text, asking=[0.9, 0.5, 1.0])
+    place = np.searchsorted(plain.rows, [0, 1])
+    for kind in ("pairs", "term_pairs"):
+        a, b = column(plain, kind)[place]
+        assert a > 0
+        assert b > 0
+        np.testing.assert_allclose(column(weighted, kind)[place], [0.5 * a, b], rtol=1e-5)
+        shares = column(weighted, f"{kind}_coverage")[place]
+        np.testing.assert_allclose(shares, [0.5 * a / (0.5 * a + b), b / (0.5 * a + b)], rtol=1e-5)
+
+
+def test_factors_of_terms_are_in_every_share():
+    text = "tables of crash events"
+    plain, weighted = find(text), find(text, factors={"crash": 0.1, "event": 0.1})
+    pods = int(np.flatnonzero(plain.rows == 1)[0])
+    for name in ("lexical", "lexical_coverage", "sentence_lexical", "asking_lexical"):
+        assert column(weighted, name)[pods] < 0.6 * column(plain, name)[pods], name
 
 
 def test_every_candidate_knows_the_part_it_fits_if_that_asks_for_something():

@@ -6,6 +6,7 @@ import pytest
 from skillret.errors import EncoderError
 from skillret.retrieval.features import FEATURES
 from skillret.retrieval.ranker import Probe, Ranker
+from skillret.retrieval.terms import TermHead
 
 F = len(FEATURES)
 
@@ -24,7 +25,8 @@ def make_ranker(seed=0, **fields):
     numbers = {"slope": 1.5, "intercept": -2.0, "share": 0.3}
     need = {"need_weight": 0.7, "need_slope": 0.8, "need_intercept": 0.5}
     size = {"need_size": 0.2, "need_skills": 100.0}
-    return Ranker(**{**arrays, **numbers, "probe": probe, **need, **size, **fields})
+    terms = {"terms": TermHead(draw.normal(size=32).astype(np.float32), 0.5)}
+    return Ranker(**{**arrays, **numbers, "probe": probe, **terms, **need, **size, **fields})
 
 
 def test_it_computes_one_hidden_layer():
@@ -51,6 +53,10 @@ def test_it_survives_json():
     assert again.need(outputs, 0.5, 9) == pytest.approx(ranker.need(outputs, 0.5, 9), abs=1e-3)
     vectors = np.random.default_rng(3).normal(size=(2, 32)).astype(np.float32)
     np.testing.assert_allclose(again.probe.asking(vectors), ranker.probe.asking(vectors), atol=1e-3)
+    np.testing.assert_allclose(again.terms.weights, ranker.terms.weights, atol=1e-5)
+    assert again.terms.bias == 0.5
+    without = make_ranker(terms=None)
+    assert Ranker.from_json(json.loads(json.dumps(without.to_json())), "here", 32).terms is None
 
 
 def test_need_grows_with_the_best_output_and_with_the_evidence():

@@ -1,10 +1,11 @@
+from dataclasses import replace
 from unittest.mock import patch
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.conftest import SKILLS, HashEncoder
+from tests.conftest import SKILLS, HashEncoder, TokenHashEncoder
 
 from skillret.errors import EncoderError
 from skillret.retrieval import request as module
@@ -27,7 +28,8 @@ def test_requests_read_together_are_those_read_alone(texts, block, cosines):
     assert [r.text for r in together] == texts
     for request in together:
         (alone,) = read_requests([request.text], encoder, vectors(encoder))
-        assert list(request.parts) == list(alone.parts) == segments(request.text)
+        parts = [request.text[start:end] for start, end in segments(request.text)]
+        assert list(request.parts) == list(alone.parts) == parts
         np.testing.assert_array_equal(request.vectors, alone.vectors)
         np.testing.assert_allclose(request.cosines, alone.cosines, atol=1e-6)
         expected = encoder.encode_queries([request.text, *request.parts])
@@ -47,6 +49,40 @@ def test_a_block_s_texts_are_encoded_at_once_and_each_once(monkeypatch):
     found = list(read_requests(texts, encoder, vectors(encoder), split=False))
     assert calls == [texts]
     assert not any(r.parts for r in found)
+
+
+def test_a_part_is_the_mean_of_its_tokens():
+    encoder, text = TokenHashEncoder(), " ".join(SENTENCES[:2])
+    (request,) = read_requests([text], encoder, vectors(encoder), tokens=True)
+    assert list(request.parts) == SENTENCES[:2]
+    np.testing.assert_array_equal(request.vectors[0], encoder.encode_queries([text])[0])
+    assert request.tokens is not None
+    mean = request.tokens.vectors[1:6].mean(axis=0)  # the first is the encoder's own
+    np.testing.assert_allclose(request.vectors[1], mean / np.linalg.norm(mean), rtol=1e-5)
+    np.testing.assert_allclose(request.cosines, request.vectors @ vectors(encoder).T, atol=1e-6)
+
+
+def test_a_part_that_the_encoder_did_not_read_to_its_end_is_read_alone(monkeypatch):
+    encoder, text = TokenHashEncoder(), " ".join(SENTENCES[:3])
+    (whole,) = encoder.encode_tokens([text])
+    cut = replace(whole, vectors=whole.vectors[:8], spans=whole.spans[:8])
+    monkeypatch.setattr(encoder, "encode_tokens", lambda texts: [cut] * len(texts))
+    (request,) = read_requests([text], encoder, vectors(encoder), tokens=True)
+    alone = encoder.encode_queries(SENTENCES[:3])
+    np.testing.assert_array_equal(request.vectors[2:], alone[1:])
+    assert not np.allclose(request.vectors[1], alone[0])
+
+
+def test_other_poolings_read_every_part_alone():
+    encoder, text = TokenHashEncoder(), " ".join(SENTENCES[:2])
+    encoder.profile = replace(encoder.profile, pooling="lasttoken")
+    (request,) = read_requests([text], encoder, vectors(encoder), tokens=True)
+    np.testing.assert_array_equal(request.vectors[1:], encoder.encode_queries(SENTENCES[:2]))
+
+
+def test_tokens_need_an_encoder_that_shows_them():
+    with pytest.raises(EncoderError, match="does not show"):
+        list(read_requests(["pods"], HashEncoder(), vectors(HashEncoder()), tokens=True))
 
 
 def test_no_more_cosines_are_held_than_allowed(monkeypatch):

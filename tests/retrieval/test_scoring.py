@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.conftest import SKILLS, HashEncoder, fill, make_skill
+from tests.conftest import SKILLS, HashEncoder, TokenHashEncoder, fill, make_skill
 from tests.retrieval.test_ranker import make_ranker
 
 from skillret import Retriever
@@ -10,6 +10,7 @@ from skillret.index.lexical import LexicalIndex, write_lexical
 from skillret.retrieval.features import FEATURES
 from skillret.retrieval.ranker import Probe
 from skillret.retrieval.scoring import Scorer
+from skillret.retrieval.terms import TermHead
 
 
 def ranked_encoder(**fields):
@@ -25,12 +26,13 @@ def ranked_encoder(**fields):
         slope=10.0,
         intercept=-4.0,
         probe=Probe(np.zeros(32, dtype=np.float32), 0.0),
+        terms=TermHead(np.zeros(32, dtype=np.float32), 0.0),
         need_slope=10.0,
         need_intercept=-2.0,
         need_size=0.0,
         share=0.5,
     )
-    encoder = HashEncoder()
+    encoder = TokenHashEncoder()
     encoder.profile = replace(encoder.profile, ranker=ranker.to_json(), **fields)
     return encoder
 

@@ -19,18 +19,22 @@ def test_sentences(text, sentences):
     assert split_sentences(text) == sentences
 
 
+def parts(text):
+    return [text[start:end] for start, end in segments(text)]
+
+
 def test_a_request_of_one_sentence_has_no_parts():
     assert segments("why do my pods restart?") == []
     assert segments("Thanks! Why do my pods restart?") == []
 
 
 def test_sentences_are_parts_and_many_are_joined_without_loss():
-    assert segments("Read the table. Then plan my meals.") == [
+    assert parts("Read the table. Then plan my meals. Read the table.") == [
         "Read the table.",
         "Then plan my meals.",
     ]
     text = [f"This is sentence number {i}." for i in range(30)]
-    joined = segments(" ".join(text))
+    joined = parts(" ".join(text))
     assert len(joined) == 16
     assert " ".join(joined).split() == " ".join(text).split()
 

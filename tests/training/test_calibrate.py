@@ -2,11 +2,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.conftest import HashEncoder, make_skill
+from tests.conftest import HashEncoder, TokenHashEncoder, make_skill
 from tests.retrieval.test_scoring import ranked_encoder
 
 from skillret.errors import DatasetError, InputError
 from skillret.evaluation.datasets import Dataset
+from skillret.retrieval.terms import TermHead
 from skillret.training import calibrate as module
 from skillret.training.calibrate import calibrate
 from skillret.types import Query
@@ -55,6 +56,18 @@ def test_a_ranker_is_fitted_for_an_encoder_that_has_none(monkeypatch):
     fitted.profile = replace(result.profile)
     again = calibrate(labelled(seed=1), fitted)
     assert again.ndcg["all"] > 0.85
+
+
+def test_a_head_for_terms_is_kept_beside_the_ranker(monkeypatch):
+    monkeypatch.setattr(module, "_LEAST_RANKER", 100)
+    encoder, head = TokenHashEncoder(), TermHead(np.full(32, 0.01, dtype=np.float32), 0.5)
+    fitted = calibrate(labelled(), encoder, refit_ranker=True, head=head).profile
+    assert fitted.ranker["terms_bias"] == 0.5
+    encoder.profile = fitted
+    for refit in (False, True):
+        again = calibrate(labelled(seed=1), encoder, refit_ranker=refit)
+        assert again.profile.ranker["terms"] == fitted.ranker["terms"]
+        assert again.ndcg["all"] > 0.85
 
 
 def test_without_needless_requests_the_threshold_is_kept():

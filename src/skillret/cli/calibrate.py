@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from skillret.cli.common import add_model_arguments, note, print_json, progress_bar
-from skillret.encoders import load_encoder
+from skillret.encoders import TokenEncoder, load_encoder
 from skillret.encoders.onnx import OnnxEncoder
 from skillret.errors import InputError, SkillretError
 from skillret.evaluation.datasets import load_dataset, open_rows
@@ -44,14 +44,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="fit a ranker too, for an encoder that has none or on 500 requests and more",
     )
+    parser.add_argument(
+        "--fit-terms",
+        metavar="SPLIT",
+        help="learn from another split which words of a request count, before --fit-ranker",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     add_model_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    if (args.split or "").startswith("test"):
+    if any((split or "").startswith("test") for split in (args.split, args.fit_terms)):
         raise InputError("nothing is fitted on a test split; name another one with --split")
+    if args.fit_terms and not args.fit_ranker:
+        raise InputError("--fit-terms changes what a ranker sees: add --fit-ranker")
     encoder = load_encoder(args.model, trust_remote_code=args.trust_remote_code)
     output = Path(args.output).expanduser() if args.output else None
     if output is not None:
@@ -70,9 +77,22 @@ def run(args: argparse.Namespace) -> int:
     if library and dataset.negatives:
         note("near misses of one skill often need another one: they do not tell what needs none")
         dataset = replace(dataset, negatives=[])
+    head = None
+    if args.fit_terms:
+        if not isinstance(encoder, TokenEncoder):
+            raise InputError(f"{args.model} shows no tokens; export it: skillret export")
+        from skillret.training.terms import fit_terms
+
+        with progress_bar("weighing terms") as read:
+            head = fit_terms(load_dataset(args.dataset, args.fit_terms), encoder, progress=read)
     with progress_bar("encoding") as encoded, progress_bar("searching") as searched:
         result = calibrate(
-            dataset, encoder, refit_ranker=args.fit_ranker, progress=encoded, searched=searched
+            dataset,
+            encoder,
+            refit_ranker=args.fit_ranker,
+            head=head,
+            progress=encoded,
+            searched=searched,
         )
     for line in result.notes:
         note(line)

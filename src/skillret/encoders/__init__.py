@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from skillret.encoders.base import DOCUMENT_TEMPLATE, Encoder, Float32, Profile, check_vectors
+from skillret.encoders.base import (
+    DOCUMENT_TEMPLATE,
+    Encoder,
+    Float32,
+    Profile,
+    TokenEncoder,
+    Tokens,
+    check_vectors,
+)
 from skillret.errors import EncoderError
 
 __all__ = [
@@ -13,6 +21,8 @@ __all__ = [
     "Encoder",
     "Float32",
     "Profile",
+    "TokenEncoder",
+    "Tokens",
     "check_vectors",
     "load_encoder",
 ]

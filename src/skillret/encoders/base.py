@@ -13,7 +13,15 @@ import numpy as np
 
 from skillret.errors import EncoderError
 
-__all__ = ["DOCUMENT_TEMPLATE", "Encoder", "Float32", "Profile", "check_vectors"]
+__all__ = [
+    "DOCUMENT_TEMPLATE",
+    "Encoder",
+    "Float32",
+    "Profile",
+    "TokenEncoder",
+    "Tokens",
+    "check_vectors",
+]
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray  # 5 ms of every start, and only names at run time
@@ -152,6 +160,35 @@ class Encoder(Protocol):
 
         Returns:
             float32 of shape `(len(texts), dim)`, rows of unit length, in the order of `texts`.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """A text as an encoder's last layer sees it.
+
+    Attributes:
+        pooled: The text's vector, float32 `(dim,)`, of unit length.
+        vectors: Of its `t` tokens in their context, float32 `(t, dim)`, of any length.
+        spans: Characters `start:end` of the text that each stands for, int64 `(t, 2)`; both 0 for
+            special tokens and the prompt's.
+    """
+
+    pooled: Float32
+    vectors: Float32
+    spans: NDArray[np.int64]
+
+
+@runtime_checkable
+class TokenEncoder(Encoder, Protocol):
+    """An encoder that shows the tokens behind a request's vector."""
+
+    def encode_tokens(self, texts: Sequence[str]) -> list[Tokens]:
+        """Read requests as `encode_queries` does.
+
+        Raises:
+            EncoderError: If the model shows no tokens.
         """
         ...
 

@@ -1,8 +1,9 @@
 """Encoders stored as ONNX, run by onnxruntime and tokenizers: the default, and exported ones.
 
 A model folder holds `model.onnx` (inputs `input_ids` and `attention_mask`, int64 `(n, length)`;
-output `embedding`, float32 `(n, dim)`, pooled and of unit length) with its weights in
-`model.onnx.data`, `tokenizer.json` and `profile.json`.
+output `embedding`, float32 `(n, dim)`, pooled and of unit length, and `tokens`, float32
+`(n, length, dim)`, the last layer) with its weights in `model.onnx.data`, `tokenizer.json` and
+`profile.json`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skillret.encoders.base import Float32, Profile, check_vectors
+from skillret.encoders.base import Float32, Profile, Tokens, check_vectors
 from skillret.errors import EncoderError
 
 if TYPE_CHECKING:
@@ -100,6 +101,24 @@ class OnnxEncoder:
         # not depend on what else is asked. Short texts gain nothing from a batch anyway.
         return self._encode(self._query_session, tokens, None, batch_size=1)
 
+    def encode_tokens(self, texts: Sequence[str]) -> list[Tokens]:
+        """Read requests with their tokens; see `TokenEncoder.encode_tokens`."""
+        p, session = self.profile, self._query_session
+        if "tokens" not in {output.name for output in session.get_outputs()}:
+            raise EncoderError(
+                f"the model in {self.folder} shows no tokens: an earlier version exported it;"
+                " export it anew with skillret export"
+            )
+        self._limit(p.max_query_tokens)
+        found = []
+        for text in self._clean(texts, p.query_prompt, p.max_query_tokens):
+            encoding = self._tokenizer.encode(text)
+            pooled, vectors = forward(session, [encoding.ids], ("embedding", "tokens"))
+            spans = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
+            spans = np.maximum(spans - len(p.query_prompt), 0)
+            found.append(Tokens(check_vectors(pooled, p.name)[0], vectors[0], spans))
+        return found
+
     def encode_documents(
         self, texts: Sequence[str], progress: Callable[[int], None] | None = None
     ) -> Float32:
@@ -110,15 +129,21 @@ class OnnxEncoder:
 
     def tokenize(self, texts: Sequence[str], prompt: str, max_tokens: int) -> list[list[int]]:
         """Token ids of each text with its prompt, cut to `max_tokens`, special tokens included."""
-        if max_tokens != self._max_tokens:
-            self._tokenizer.enable_truncation(max_tokens)
-            self._max_tokens = max_tokens
-        limit = max_tokens * _CHARACTERS_PER_TOKEN
-        # A lone surrogate (from a terminal or a file name) is no Unicode text.
-        clean = [prompt + t[:limit].encode("utf-8", "replace").decode("utf-8") for t in texts]
+        self._limit(max_tokens)
+        clean = self._clean(texts, prompt, max_tokens)
         if len(clean) == 1:
             return [self._tokenizer.encode(clean[0]).ids]
         return [e.ids for e in self._tokenizer.encode_batch_fast(clean)]
+
+    def _limit(self, max_tokens: int) -> None:
+        if max_tokens != self._max_tokens:
+            self._tokenizer.enable_truncation(max_tokens)
+            self._max_tokens = max_tokens
+
+    def _clean(self, texts: Sequence[str], prompt: str, max_tokens: int) -> list[str]:
+        limit = max_tokens * _CHARACTERS_PER_TOKEN
+        # A lone surrogate (from a terminal or a file name) is no Unicode text.
+        return [prompt + t[:limit].encode("utf-8", "replace").decode("utf-8") for t in texts]
 
     def _encode(
         self,
@@ -132,13 +157,17 @@ class OnnxEncoder:
         order = sorted(range(len(tokens)), key=lambda i: -len(tokens[i]))
         for start in range(0, len(order), batch_size):
             rows = order[start : start + batch_size]
-            out[rows] = forward(session, [tokens[i] for i in rows])
+            (out[rows],) = forward(session, [tokens[i] for i in rows])
             if progress is not None:
                 progress(len(rows))
         return check_vectors(out, self.profile.name)
 
 
-def forward(session: ort.InferenceSession, batch: Sequence[Sequence[int]]) -> Float32:
+def forward(
+    session: ort.InferenceSession,
+    batch: Sequence[Sequence[int]],
+    outputs: Sequence[str] = ("embedding",),
+) -> list[Float32]:
     """One pass over token ids of similar lengths, padded to the longest of them."""
     longest = max(len(ids) for ids in batch)
     input_ids = np.zeros((len(batch), longest), dtype=np.int64)
@@ -146,5 +175,5 @@ def forward(session: ort.InferenceSession, batch: Sequence[Sequence[int]]) -> Fl
     for row, ids in enumerate(batch):
         input_ids[row, : len(ids)] = ids
         mask[row, : len(ids)] = 1
-    (out,) = session.run(["embedding"], {"input_ids": input_ids, "attention_mask": mask})
-    return np.asarray(out, dtype=np.float32)
+    found = session.run(list(outputs), {"input_ids": input_ids, "attention_mask": mask})
+    return [np.asarray(array, dtype=np.float32) for array in found]

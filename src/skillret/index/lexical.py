@@ -8,6 +8,10 @@ the dev split of OpenSkillRet (benchmarks/fusion.py).
 
 A word of a request that no skill holds is taken for a typing error: it stands for the words one
 letter away.
+
+Beside BM25 there are simpler questions, which a ranker learns from: which skills hold the words and
+the neighbouring words of a request, as `skillret.index.grams` reads them, and how much of a skill's
+name the request says.
 """
 
 from __future__ import annotations
@@ -17,18 +21,19 @@ import math
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 import tantivy
 
 from skillret.encoders import Float32
 from skillret.errors import StoreError
+from skillret.index.grams import GRAMS, MAX_WORDS, GramReader, Grams
 from skillret.types import Skill
 
 if TYPE_CHECKING:
@@ -42,11 +47,12 @@ __all__ = [
     "STOP_WORDS",
     "LexicalIndex",
     "Terms",
+    "Word",
     "write_lexical",
 ]
 
 # Raised when the analyzer or the fields change: caches of another version are made anew.
-LEXICAL_VERSION = 2
+LEXICAL_VERSION = 3
 FIELD_WEIGHTS = {"text": 1.0, "name": 0.1, "description": 0.4}
 STOP_WORDS = frozenset(
     """
@@ -65,9 +71,12 @@ STOP_WORDS = frozenset(
 MAX_TERMS = 2000  # of one request; more come from pasted files
 
 _KNOWN_TERMS = 8192  # whose queries are kept (4 MB): most words of requests come back
+_KNOWN_GRAMS = 16384
 _WRITER_BYTES = 64 * 1024 * 1024
 _ANALYZER = "english"
-_FREQUENCIES = "freq"
+_FREQUENCIES = "freq"  # without positions: nobody searches for phrases
+_BASIC = "basic"  # that a skill holds it, not how often
+_NUMBERS = "whitespace"
 _WORD = re.compile(r"\w+")
 _SENTENCE = re.compile(r"[.!?](?=\s|$)|\n")
 _GUESSES = 32  # typing errors looked up for one text: each is a search of its own
@@ -90,11 +99,12 @@ def _analyzer() -> tantivy.TextAnalyzer:
 def _schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
     builder.add_integer_field("key", indexed=True, fast=True)
-    for field in FIELD_WEIGHTS:
-        # Frequencies without positions: nobody searches for phrases.
-        builder.add_text_field(
-            field, tokenizer_name=_ANALYZER, stored=False, index_option=_FREQUENCIES
-        )
+    builder.add_integer_field("name_terms", fast=True)
+    builder.add_integer_field("length", fast=True)
+    for field in ("text", "name", "description"):
+        builder.add_text_field(field, tokenizer_name=_ANALYZER, index_option=_FREQUENCIES)
+    for field in GRAMS:
+        builder.add_text_field(field, tokenizer_name=_NUMBERS, index_option=_BASIC)
     return builder.build()
 
 
@@ -126,7 +136,8 @@ def write_lexical(
             folder.mkdir(parents=True)
             if base is not None:
                 _link_files(base, folder)
-        index = _open(folder)
+        index, analyzer = _open(folder), _analyzer()
+        reader = GramReader(analyzer.analyze)
         writer = index.writer(heap_size=_WRITER_BYTES, num_threads=1)
         changed = 0
         for key in removed:
@@ -135,11 +146,16 @@ def write_lexical(
         for key, skill in upserts:
             if base is not None:
                 writer.delete_documents_by_term("key", key)
+            text = f"{skill.name} {skill.description} {skill.body}"
+            grams = reader.read(text)
             document = tantivy.Document(
                 key=key,
-                text=f"{skill.name} {skill.description} {skill.body}",
+                length=grams.length,
+                text=text,
                 name=skill.name,
                 description=skill.description,
+                name_terms=len(set(analyzer.analyze(skill.name))),
+                **{kind: " ".join(getattr(grams, kind)) for kind in GRAMS},
             )
             writer.add_document(document)
             changed += 1
@@ -184,11 +200,12 @@ def _panics_are_errors() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class _Term:
-    """A term as it is searched for: its weight, and the clauses that score it."""
+    """A term as it is searched for: its weight, and the queries that score it."""
 
     weight: float  # inverse document frequency; 0 for a term of no skill
-    bm25: tuple[_Clause, ...]  # one per field
-    held: _Clause  # the weight for each skill that holds it
+    bm25: tuple[tantivy.Query, ...]  # one per field
+    held: tantivy.Query  # the weight for each skill that holds it
+    named: tantivy.Query  # the weight for each skill whose name holds it
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,11 +214,31 @@ class Terms:
 
     Attributes:
         known: Those that some skill holds.
-        weight: Sum of their inverse document frequencies, as BM25 weighs them.
+        factors: What the scores of each are multiplied by.
+        weight: Sum of their inverse document frequencies, as BM25 weighs them, times their factors.
     """
 
     known: tuple[_Term, ...]
+    factors: tuple[float, ...]
     weight: float
+
+    def clauses(self, queries: Callable[[_Term], tantivy.Query]) -> list[_Clause]:
+        """One of its queries for every term, multiplied by the term's factor."""
+        return [
+            (
+                tantivy.Occur.Should,
+                query if factor == 1 else tantivy.Query.boost_query(query, factor),
+            )
+            for query, factor in zip(map(queries, self.known), self.factors, strict=True)
+        ]
+
+
+class Word(NamedTuple):
+    """A word of a text: the characters `start:end`, and its terms; none if it is a stop word."""
+
+    start: int
+    end: int
+    terms: Sequence[str]
 
 
 class LexicalIndex:
@@ -223,17 +260,37 @@ class LexicalIndex:
         except (OSError, ValueError) as e:
             raise StoreError(f"cannot open the BM25 index {index}: {e}") from None
         self._analyzer = _analyzer()
+        self._analyzed = lru_cache(_KNOWN_TERMS)(self._analyzer.analyze)
         # Bound to no method: in a cycle of references files would stay open until it is found.
         self._term = lru_cache(_KNOWN_TERMS)(partial(_make_term, self._searcher, self._schema))
         self._guess = lru_cache(_KNOWN_TERMS)(partial(_make_misspelt, self._searcher, self._schema))
+        self._gram = lru_cache(_KNOWN_GRAMS)(partial(_make_gram, self._searcher, self._schema))
+        self._reader = GramReader(self._analyzer.analyze)
 
     def __len__(self) -> int:
         return int(self._searcher.num_docs)
 
-    def terms(self, text: str) -> Terms:
-        """The terms of a text; whoever searches for it more than once reads it once."""
-        known = tuple(self._read(text).values())
-        return Terms(known, sum([t.weight for t in known]))
+    def terms(self, text: str, factors: Mapping[str, float] | None = None) -> Terms:
+        """The terms of a text; whoever searches for it more than once reads it once.
+
+        Args:
+            text: The text.
+            factors: What the scores of terms are multiplied by, 1 where nothing is said.
+        """
+        read, given = self._read(text), factors or {}
+        own = tuple([given.get(name, 1.0) for name in read])
+        known = tuple(read.values())
+        weight = sum([t.weight * f for t, f in zip(known, own, strict=True)])
+        return Terms(known, own, weight)
+
+    def term(self, name: str) -> Terms:
+        """A single term, as `words` and `Terms` name it."""
+        term = self._term(name)
+        return Terms((term,), (1.0,), term.weight) if term.weight else Terms((), (), 0.0)
+
+    def words(self, text: str) -> list[Word]:
+        """The words of a text in order, with their terms."""
+        return [Word(*m.span(), self._analyzed(m.group())) for m in _WORD.finditer(text)]
 
     def _read(self, text: str) -> dict[str, _Term]:
         """The distinct terms that some skill holds, or a word one letter away from them."""
@@ -262,8 +319,8 @@ class LexicalIndex:
         """Keys and BM25 scores, both `(m,)`, of the `k` best skills that share a term."""
         terms = self.terms(text) if isinstance(text, str) else text
         # Field by field, the order in which the scores are summed.
-        columns = zip(*(t.bm25 for t in terms.known), strict=True)
-        return self._best([clause for column in columns for clause in column], k)
+        fields = [partial(_field, i) for i in range(len(FIELD_WEIGHTS))]
+        return self._best([clause for field in fields for clause in terms.clauses(field)], k)
 
     def search_coverage(self, text: str | Terms, k: int) -> tuple[NDArray[np.int64], Float32]:
         """Keys of the `k` skills that hold most of the terms of `text`, and the terms' weight.
@@ -271,19 +328,69 @@ class LexicalIndex:
         Unlike BM25 it does not matter how often or in how long a text a term occurs.
         """
         terms = self.terms(text) if isinstance(text, str) else text
-        return self._best([t.held for t in terms.known], k)
+        return self._best(terms.clauses(lambda t: t.held), k)
+
+    def search_names(self, text: str | Terms, k: int) -> tuple[NDArray[np.int64], Float32]:
+        """Keys of the `k` skills whose names hold most of `text`, and the weight per term of each.
+
+        A name that `text` says in full has the mean inverse document frequency of its terms.
+        """
+        terms = self.terms(text) if isinstance(text, str) else text
+        addresses, values = self._hits(terms.clauses(lambda t: t.named), k)
+        counts = self._values("name_terms", addresses)
+        return self._values("key", addresses), np.asarray(
+            values / np.maximum(counts, 1), dtype=np.float32
+        )
+
+    def grams(self, text: str) -> Grams:
+        """The grams of a request."""
+        return self._reader.read(text, MAX_WORDS)
+
+    def search_grams(
+        self, kind: str, factors: Mapping[str, float], k: int
+    ) -> tuple[NDArray[np.int64], Float32, float]:
+        """Keys of the `k` skills that hold most of some grams, their weight, and that of all.
+
+        Args:
+            kind: One of `GRAMS`.
+            factors: Grams with what their inverse document frequency is multiplied by.
+            k: How many at most.
+        """
+        read = [(*self._gram(kind, gram), factor) for gram, factor in factors.items()]
+        clauses = [
+            (tantivy.Occur.Should, tantivy.Query.boost_query(query, factor))
+            for query, weight, factor in read
+            if weight and factor > 0
+        ]
+        keys, values = self._best(clauses, k)
+        return keys, values, sum(weight * factor for _, weight, factor in read)
+
+    @cached_property
+    def lengths(self) -> tuple[NDArray[np.int64], Float32]:
+        """Keys of all skills, ascending, and the number of words of each."""
+        everything = (tantivy.Occur.Should, tantivy.Query.all_query())
+        addresses, _ = self._hits([everything], len(self))
+        keys = self._values("key", addresses)
+        order = np.argsort(keys)
+        lengths = self._values("length", addresses)
+        return keys[order], lengths[order].astype(np.float32)
 
     def _best(self, clauses: list[_Clause], k: int) -> tuple[NDArray[np.int64], Float32]:
-        keys: list[int] = []
-        scores: tuple[float, ...] = ()
+        addresses, scores = self._hits(clauses, k)
+        return self._values("key", addresses), scores
+
+    def _hits(self, clauses: list[_Clause], k: int) -> tuple[list[tantivy.DocAddress], Float32]:
         if clauses and k > 0:
             query, limit = tantivy.Query.boolean_query(clauses), min(k, len(self))
             with _panics_are_errors():
                 hits = self._searcher.search(query, limit=limit, count=False).hits
-                if hits:
-                    scores, addresses = zip(*hits, strict=True)
-                    keys = self._searcher.fast_field_values("key", list(addresses))
-        return np.array(keys, dtype=np.int64), np.array(scores, dtype=np.float32)
+            if hits:
+                scores, addresses = zip(*hits, strict=True)
+                return list(addresses), np.array(scores, dtype=np.float32)
+        return [], np.empty(0, dtype=np.float32)
+
+    def _values(self, field: str, addresses: list[tantivy.DocAddress]) -> NDArray[np.int64]:
+        return _field_values(self._searcher, field, addresses)
 
     def term_scores(self, text: str, keys: Sequence[int]) -> dict[int, list[tuple[str, float]]]:
         """For each key, the words of `text` in its skill with their BM25 score, largest first."""
@@ -306,12 +413,16 @@ class LexicalIndex:
         return scores
 
     def _explain(self, term: _Term, address: tantivy.DocAddress) -> float:
-        query = tantivy.Query.boolean_query(list(term.bm25))
+        query = tantivy.Query.boolean_query([(tantivy.Occur.Should, q) for q in term.bm25])
         try:
             explanation = json.loads(query.explain(self._searcher, address).to_json())
         except ValueError:  # tantivy's answer for a document that does not match
             return 0.0
         return float(explanation["value"])
+
+
+def _field(number: int, term: _Term) -> tantivy.Query:
+    return term.bm25[number]
 
 
 def _make_term(searcher: tantivy.Searcher, schema: tantivy.Schema, term: str) -> _Term:
@@ -323,10 +434,14 @@ def _make_term(searcher: tantivy.Searcher, schema: tantivy.Schema, term: str) ->
         query = tantivy.Query.term_query(schema, field, term, index_option=_FREQUENCIES)
         if boost != 1.0:
             query = tantivy.Query.boost_query(query, boost)
-        bm25.append((tantivy.Occur.Should, query))
-    holds = tantivy.Query.term_query(schema, "text", term, index_option=_FREQUENCIES)
-    held = tantivy.Query.const_score_query(holds, weight)
-    return _Term(weight, tuple(bm25), (tantivy.Occur.Should, held))
+        bm25.append(query)
+    held, named = (
+        tantivy.Query.const_score_query(
+            tantivy.Query.term_query(schema, field, term, index_option=_BASIC), weight
+        )
+        for field in ("text", "name")
+    )
+    return _Term(weight, tuple(bm25), held, named)
 
 
 def _make_misspelt(searcher: tantivy.Searcher, schema: tantivy.Schema, term: str) -> _Term:
@@ -336,9 +451,26 @@ def _make_misspelt(searcher: tantivy.Searcher, schema: tantivy.Schema, term: str
         found = searcher.search(query, limit=1, count=True).count or 0
     weight = _DOUBT * _weight(searcher, found)
     # A search by edit distance knows no frequencies: the weight is all there is to score.
-    held = (tantivy.Occur.Should, tantivy.Query.const_score_query(query, weight))
-    nothing = (tantivy.Occur.Should, tantivy.Query.empty_query())
-    return _Term(weight, (held, *[nothing] * (len(FIELD_WEIGHTS) - 1)), held)
+    held, nothing = tantivy.Query.const_score_query(query, weight), tantivy.Query.empty_query()
+    return _Term(weight, (held, *[nothing] * (len(FIELD_WEIGHTS) - 1)), held, nothing)
+
+
+def _make_gram(
+    searcher: tantivy.Searcher, schema: tantivy.Schema, kind: str, gram: str
+) -> tuple[tantivy.Query, float]:
+    with _panics_are_errors():
+        weight = _weight(searcher, searcher.doc_freq(kind, gram))
+    held = tantivy.Query.term_query(schema, kind, gram, index_option=_BASIC)
+    return tantivy.Query.const_score_query(held, weight), weight
+
+
+def _field_values(
+    searcher: tantivy.Searcher, field: str, addresses: list[tantivy.DocAddress]
+) -> NDArray[np.int64]:
+    if not addresses:
+        return np.empty(0, dtype=np.int64)
+    with _panics_are_errors():
+        return np.array(searcher.fast_field_values(field, addresses), dtype=np.int64)
 
 
 def _weight(searcher: tantivy.Searcher, found: int) -> float:

@@ -9,14 +9,16 @@ each asks for something.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from skillret.encoders import Float32
 from skillret.index.dense import top_rows
+from skillret.index.grams import GRAMS
 from skillret.index.lexical import LexicalIndex
 from skillret.retrieval.request import Request
 
@@ -42,8 +44,16 @@ FEATURES = (
     "asking_lexical_absolute",
     "asking_dense",
     "asking_dense_gap",
-    "words",  # of the request, logarithm
-    "sentences",  # of the request, logarithm
+    "words",  # weight of the request's words, as they are written, that the skill holds
+    "words_coverage",  # the same, as a share of all
+    "pairs",  # as these two, neighbouring words
+    "pairs_coverage",
+    "term_pairs",  # neighbouring terms
+    "term_pairs_coverage",
+    "name",  # weight of the name's terms that the request says, per term of the name
+    "skill_words",  # logarithm of their number
+    "request_words",
+    "sentences",
 )
 _DEPTH = 300  # skills that a search for terms returns
 _SENTENCE_DEPTH = 100
@@ -80,6 +90,7 @@ def find_candidates(
     lexical: LexicalIndex,
     keys: NDArray[np.int64] | None,
     asking: Float32,
+    factors: Mapping[str, float] | None = None,
 ) -> Candidates:
     """The candidates of one request among `n` skills, with their features.
 
@@ -89,12 +100,14 @@ def find_candidates(
         keys: Key of each row in the BM25 index, ascending; None where keys are row numbers.
         asking: Probability that the text, and each part, asks for something, float32
             `(1 + len(request.parts),)`.
+        factors: How much terms of the request count, 1 where nothing is said.
     """
     text, parts, lines = request.text, request.parts, request.cosines
     n = lines.shape[1]
     dense, part_dense = lines[0], lines[1:] if parts else lines
-    whole = _Terms(lexical, text, n, keys, _DEPTH)
-    part_terms = [_Terms(lexical, part, n, keys, _SENTENCE_DEPTH) for part in parts] or [whole]
+    search = partial(_Terms, lexical=lexical, factors=factors or {}, n=n, keys=keys)
+    whole = search(text, depth=_DEPTH)
+    part_terms = [search(part, depth=_SENTENCE_DEPTH) for part in parts] or [whole]
     rows = _union(dense, whole, part_dense, part_terms, joined=bool(parts))
     own = dense[rows]
     means, deviations = _moments(lines)
@@ -108,7 +121,10 @@ def find_candidates(
         "dense": own,
         "dense_z": (own - means[0]) / deviations[0],
         "dense_gap": own - dense.max(initial=-1.0),
-        "words": np.log1p(np.float32(len(text.split()))),
+        **_grams(lexical, parts or [text], asking[1:] if parts else asking, rows, n, keys),
+        "name": whole.names(rows),
+        "skill_words": np.log1p(_lengths(lexical, rows, keys)),
+        "request_words": np.log1p(np.float32(len(text.split()))),
         "sentences": np.log(np.float32(len(part_terms))),
         **part_columns,
     }
@@ -160,6 +176,42 @@ def _sentences(
     return columns, np.where(weights[fitting, 0] >= _ASKING, fitting, -1)
 
 
+def _grams(
+    lexical: LexicalIndex,
+    parts: Sequence[str],
+    asking: Float32,
+    rows: NDArray[np.int64],
+    n: int,
+    keys: NDArray[np.int64] | None,
+) -> dict[str, Float32]:
+    """Features by words and neighbours, those of each part weighted by how likely it asks."""
+    read = [lexical.grams(part) for part in parts]
+    columns = {}
+    for kind in GRAMS:
+        factors: dict[str, float] = {}
+        for grams, likely in zip(read, asking.tolist(), strict=True):
+            for gram in getattr(grams, kind):
+                factors[gram] = max(factors.get(gram, 0.0), likely)
+        found, values, total = lexical.search_grams(kind, factors, _DEPTH)
+        held = np.zeros(n, dtype=np.float32)
+        held[_row_numbers(found, keys)] = values
+        columns[kind] = held[rows]
+        columns[f"{kind}_coverage"] = held[rows] / np.float32(max(total, _TINY))
+    return columns
+
+
+def _lengths(
+    lexical: LexicalIndex, rows: NDArray[np.int64], keys: NDArray[np.int64] | None
+) -> Float32:
+    known, lengths = lexical.lengths
+    place = np.searchsorted(known, rows if keys is None else keys[rows])
+    return lengths[np.minimum(place, len(lengths) - 1)]
+
+
+def _row_numbers(found: NDArray[np.int64], keys: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    return found if keys is None else np.searchsorted(keys, found)
+
+
 def _moments(lines: Float32) -> tuple[Float32, Float32]:
     """Mean and standard deviation of each row, from some 2,000 evenly spread columns."""
     sample = lines[:, :: max(1, lines.shape[1] // _SAMPLE)]
@@ -193,27 +245,31 @@ class _Terms:
 
     def __init__(
         self,
-        lexical: LexicalIndex,
         text: str,
+        lexical: LexicalIndex,
+        factors: Mapping[str, float],
         n: int,
         keys: NDArray[np.int64] | None,
         depth: int,
     ) -> None:
-        self._lexical, self._keys = lexical, keys
-        self._terms = lexical.terms(text)
+        self._lexical, self._keys, self._n = lexical, keys, n
+        self._terms = lexical.terms(text, factors)
         found, values = lexical.search(self._terms, depth)
-        self.rows = self._row_numbers(found)
-        self.scores = np.zeros(n, dtype=np.float32)
-        self.scores[self.rows] = values
+        self.rows = _row_numbers(found, keys)
+        self.scores = self._spread(found, values)
         self.best = max(values.max(initial=np.float32(0.0)), _TINY)
         self.weight = max(np.float32(self._terms.weight), _TINY)
 
     def coverage(self, rows: NDArray[np.int64]) -> Float32:
         """Weight of the terms that skills hold as a share of all; 0 beyond the best 300."""
-        found, values = self._lexical.search_coverage(self._terms, _DEPTH)
-        held = np.zeros(len(self.scores), dtype=np.float32)
-        held[self._row_numbers(found)] = values
+        held = self._spread(*self._lexical.search_coverage(self._terms, _DEPTH))
         return np.asarray(held[rows] / self.weight, dtype=np.float32)
 
-    def _row_numbers(self, found: NDArray[np.int64]) -> NDArray[np.int64]:
-        return found if self._keys is None else np.searchsorted(self._keys, found)
+    def names(self, rows: NDArray[np.int64]) -> Float32:
+        """Weight of the terms of skills' names that the text says, per term of the name."""
+        return self._spread(*self._lexical.search_names(self._terms, _DEPTH))[rows]
+
+    def _spread(self, found: NDArray[np.int64], values: Float32) -> Float32:
+        scores = np.zeros(self._n, dtype=np.float32)
+        scores[_row_numbers(found, self._keys)] = values
+        return scores

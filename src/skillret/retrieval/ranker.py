@@ -19,6 +19,7 @@ import numpy as np
 from skillret.encoders import Float32
 from skillret.errors import EncoderError
 from skillret.retrieval.features import FEATURES
+from skillret.retrieval.terms import TermHead
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -76,6 +77,7 @@ class Ranker:
         slope: Turns an output into the log odds of being needed, with ...
         intercept: ... this added.
         probe: Says what asks for something.
+        terms: Says how much each term counts; None where all count alike.
         need_weight: Weight of its evidence in the log odds that a skill is needed.
         need_slope: Weight of the best output there.
         need_intercept: Added there.
@@ -92,6 +94,7 @@ class Ranker:
     slope: float
     intercept: float
     probe: Probe
+    terms: TermHead | None
     need_weight: float
     need_slope: float
     need_intercept: float
@@ -130,7 +133,12 @@ class Ranker:
         arrays = {name: _rounded(getattr(self, name)) for name in _ARRAYS}
         numbers = {name: round(float(getattr(self, name)), 5) for name in _NUMBERS}
         probe = {"probe": _rounded(self.probe.weights), "probe_bias": round(self.probe.bias, 5)}
-        return {"features": list(FEATURES), **arrays, **probe, **numbers}
+        head = self.terms
+        terms = {
+            "terms": head and _rounded(head.weights),
+            "terms_bias": head and round(head.bias, 5),
+        }
+        return {"features": list(FEATURES), **arrays, **probe, **terms, **numbers}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], where: str, dim: int) -> Ranker | None:
@@ -146,7 +154,7 @@ class Ranker:
         """
         if not isinstance(data, Mapping):
             raise EncoderError(f"the ranker in {where} is malformed: no JSON object")
-        known = {*_ARRAYS, *_NUMBERS, "probe", "probe_bias"}
+        known = {*_ARRAYS, *_NUMBERS, "probe", "probe_bias", "terms", "terms_bias"}
         if data.get("features") != list(FEATURES) or not known <= data.keys():
             return None
         try:
@@ -160,11 +168,19 @@ class Ranker:
                 hidden_bias=_array(data["hidden_bias"], (h,)),
                 output=_array(data["output"], (h,)),
                 probe=Probe(_array(data["probe"], (dim,)), float(data["probe_bias"])),
+                terms=None
+                if data["terms"] is None
+                else TermHead(_array(data["terms"], (dim,)), float(data["terms_bias"])),
                 **{name: float(data[name]) for name in _NUMBERS},
             )
         except (TypeError, ValueError, OverflowError) as e:
             raise EncoderError(f"the ranker in {where} is malformed: {e}") from None
-        numbers = [ranker.probe.bias, *(getattr(ranker, name) for name in _NUMBERS)]
+        head = ranker.terms
+        numbers = [
+            ranker.probe.bias,
+            head.bias if head else 0.0,
+            *(getattr(ranker, name) for name in _NUMBERS),
+        ]
         positive = (ranker.scale > 0).all() and ranker.need_skills >= 1
         if not (np.isfinite(numbers).all() and positive):
             raise EncoderError(

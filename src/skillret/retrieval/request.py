@@ -12,7 +12,8 @@ from itertools import islice
 
 import numpy as np
 
-from skillret.encoders import Encoder, Float32, check_vectors
+from skillret.encoders import Encoder, Float32, TokenEncoder, Tokens, check_vectors
+from skillret.errors import EncoderError
 from skillret.retrieval.sentences import segments
 
 __all__ = ["Request", "read_requests"]
@@ -30,16 +31,23 @@ class Request:
         parts: Its sentences, unless it is but one, or nobody asked for them.
         vectors: Of the text and its parts, float32 `(1 + len(parts), dim)`.
         cosines: Of the text and its parts with every skill, float32 `(1 + len(parts), n)`.
+        tokens: Of the text, if they were asked for.
     """
 
     text: str
     parts: Sequence[str]
     vectors: Float32
     cosines: Float32
+    tokens: Tokens | None = None
 
 
 def read_requests(
-    texts: Iterable[str], encoder: Encoder, vectors: Float32, *, split: bool = True
+    texts: Iterable[str],
+    encoder: Encoder,
+    vectors: Float32,
+    *,
+    split: bool = True,
+    tokens: bool = False,
 ) -> Iterator[Request]:
     """Read requests in order, a block at a time.
 
@@ -48,33 +56,88 @@ def read_requests(
         encoder: Made `vectors`. It is given every text of a block once.
         vectors: Of all skills, float32 `(n, dim)`.
         split: Read the sentences of each request as well.
+        tokens: Read the tokens and sentences of each request as well; needs a `TokenEncoder`.
 
     Raises:
-        EncoderError: If the encoder returns NaN.
+        EncoderError: If the encoder returns NaN, or shows no tokens where they are asked for.
     """
     source = iter(texts)
+    size = max(1, _COSINES // max(1, len(vectors)))
     while block := list(islice(source, _BLOCK)):
-        asked = [(text, *(segments(text) if split else ())) for text in block]
-        place = {text: row for row, text in enumerate(dict.fromkeys(t for a in asked for t in a))}
-        encoded = check_vectors(encoder.encode_queries(list(place)), encoder.profile.name)
-        for group in _groups(asked, max(1, _COSINES // max(1, len(vectors)))):
-            own = encoded[[place[text] for texts in group for text in texts]]
-            cosines, start = _cosines(own, vectors), 0
-            for text, *parts in group:
-                rows = slice(start, start := start + 1 + len(parts))
-                yield Request(text, parts, own[rows], cosines[rows])
+        encoded = _encode_tokens(block, encoder) if tokens else _encode(block, encoder, split=split)
+        for group in _groups(encoded, size):
+            cosines, start = _cosines(np.concatenate([e.vectors for e in group]), vectors), 0
+            for e in group:
+                own = cosines[start : start + len(e.vectors)]
+                start += len(e.vectors)
+                yield Request(e.text, e.parts, e.vectors, own, e.tokens)
 
 
-def _groups(asked: Sequence[Sequence[str]], size: int) -> Iterator[Sequence[Sequence[str]]]:
-    """Neighbours together as long as they hold at most `size` texts in all."""
-    group: list[Sequence[str]] = []
+@dataclass(frozen=True, slots=True)
+class _Encoded:
+    """A request before it meets a library; see `Request`."""
+
+    text: str
+    parts: Sequence[str]
+    vectors: Float32
+    tokens: Tokens | None = None
+
+
+def _encode(block: Sequence[str], encoder: Encoder, *, split: bool) -> list[_Encoded]:
+    """Requests and their parts, each text encoded by itself."""
+    asked = [(text, *(_parts(text, segments(text)) if split else ())) for text in block]
+    place = {text: row for row, text in enumerate(dict.fromkeys(t for a in asked for t in a))}
+    encoded = check_vectors(encoder.encode_queries(list(place)), encoder.profile.name)
+    return [_Encoded(a[0], a[1:], encoded[[place[text] for text in a]]) for a in asked]
+
+
+def _encode_tokens(block: Sequence[str], encoder: Encoder) -> list[_Encoded]:
+    """Requests with their tokens; a part is the mean of its tokens, as far as they were read.
+
+    One pass over a request instead of two ("late chunking", arXiv:2409.04701).
+    """
+    if not isinstance(encoder, TokenEncoder):
+        raise EncoderError(
+            f"the ranker of {encoder.profile.name} weighs terms by their tokens, which this encoder"
+            " does not show"
+        )
+    found = []
+    for text, tokens in zip(block, encoder.encode_tokens(block), strict=True):
+        spans = segments(text)
+        parts = _parts(text, spans)
+        vectors = np.empty((1 + len(parts), len(tokens.pooled)), dtype=np.float32)
+        vectors[0] = tokens.pooled
+        read = int(tokens.spans[:, 1].max(initial=0)) if encoder.profile.pooling == "mean" else 0
+        unread = [row for row, (_, end) in enumerate(spans, start=1) if end > read]
+        for row, span in enumerate(spans, start=1):
+            if row not in unread:
+                vectors[row] = _mean(tokens, *span)
+        if unread:
+            vectors[unread] = encoder.encode_queries([parts[row - 1] for row in unread])
+        found.append(_Encoded(text, parts, check_vectors(vectors, encoder.profile.name), tokens))
+    return found
+
+
+def _parts(text: str, spans: Sequence[tuple[int, int]]) -> list[str]:
+    return [text[start:end] for start, end in spans]
+
+
+def _mean(tokens: Tokens, start: int, end: int) -> Float32:
+    inside = (tokens.spans[:, 0] < end) & (tokens.spans[:, 1] > start)
+    mean = tokens.vectors[inside].mean(axis=0)
+    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), dtype=np.float32)
+
+
+def _groups(encoded: Sequence[_Encoded], size: int) -> Iterator[Sequence[_Encoded]]:
+    """Neighbours together as long as they hold at most `size` vectors in all."""
+    group: list[_Encoded] = []
     held = 0
-    for texts in asked:
-        if group and held + len(texts) > size:
+    for e in encoded:
+        if group and held + len(e.vectors) > size:
             yield group
             group, held = [], 0
-        group.append(texts)
-        held += len(texts)
+        group.append(e)
+        held += len(e.vectors)
     yield group
 
 

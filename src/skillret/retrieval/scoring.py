@@ -14,6 +14,7 @@ from skillret.retrieval.features import Candidates, find_candidates
 from skillret.retrieval.fusion import LEXICAL_CANDIDATES, fuse
 from skillret.retrieval.ranker import Ranker
 from skillret.retrieval.request import Request, read_requests
+from skillret.retrieval.terms import term_factors
 from skillret.types import Mode
 
 if TYPE_CHECKING:
@@ -114,7 +115,8 @@ class Scorer:
         else:
             ranker = self.ranker if mode == "hybrid" else None
             split = ranker is not None
-            for request in read_requests(texts, self.encoder, vectors, split=split):
+            tokens = ranker is not None and ranker.terms is not None
+            for request in read_requests(texts, self.encoder, vectors, split=split, tokens=tokens):
                 dense = request.cosines[0]
                 if mode == "dense":
                     yield Scores(dense, dense, None)
@@ -133,7 +135,8 @@ class Scorer:
     ) -> Scores:
         assert lexical is not None
         asking = ranker.probe.asking(request.vectors)
-        found = find_candidates(request, lexical, keys, asking)
+        factors = term_factors(ranker.terms, request, lexical)
+        found = find_candidates(request, lexical, keys, asking, factors)
         outputs = ranker.outputs(found.features)
         evidence = ranker.probe.evidence(request.vectors)
         need = ranker.need(outputs, evidence, request.cosines.shape[1])

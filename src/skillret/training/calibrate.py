@@ -19,6 +19,7 @@ from skillret.evaluation.datasets import Dataset
 from skillret.evaluation.systems import encode_corpus
 from skillret.retrieval.ranker import Ranker
 from skillret.retrieval.selection import MAX_SELECTED, choose
+from skillret.retrieval.terms import TermHead
 from skillret.training.need import commands, fit_need, fit_probes, rescale_need
 from skillret.training.rank import (
     FOLDS,
@@ -102,6 +103,7 @@ def calibrate(
     encoder: Encoder,
     *,
     refit_ranker: bool = False,
+    head: TermHead | None = None,
     progress: Progress | None = None,
     searched: Progress | None = None,
 ) -> Calibration:
@@ -111,6 +113,7 @@ def calibrate(
         dataset: Skills, requests and, for abstaining, requests that need no skill.
         encoder: The encoder whose profile is completed.
         refit_ranker: Fit a ranker of its own instead of keeping the profile's.
+        head: Says how much terms count, for a ranker that is fitted; the profile's own if None.
         progress: Called with the documents encoded so far and in all.
         searched: Called with the requests searched so far and in all.
 
@@ -132,6 +135,8 @@ def calibrate(
             " needed" + (" to fit a ranker, 30 without --fit-ranker" if refit_ranker else "")
         )
     notes: list[str] = []
+    if ranker is not None and head is None:
+        head = ranker.terms
     pool = _pool(dataset, encoder, progress)
     short = commands(pool, 4)
     folds = fold_numbers([*pool.queries, *short.queries], {**pool.gold, **short.gold})
@@ -145,19 +150,20 @@ def calibrate(
     else:
         assert ranker is not None
         probes = [ranker.probe] * FOLDS
-    found = weighted(list(examples(pool, encoder, folds, probes, searched)))
+    found = weighted(list(examples(pool, encoder, folds, probes, head, searched)))
     extra: list[Example] = []
     typed: list[Example] = []
     if refit_ranker:
         for size, seed in _SMALL:
             if len(pool.skills) >= 2 * size:
                 for part in subpools(pool, size, seed, absent=size <= _STRANGE):
-                    extra += examples(part, encoder, folds, probes)
-        extra += examples(padded(pool, _PADDED, 3), encoder, folds, probes)
+                    extra += examples(part, encoder, folds, probes, head)
+        extra += examples(padded(pool, _PADDED, 3), encoder, folds, probes, head)
         typed = list(examples(short, encoder, folds, probes))
         fitted = weighted([*found, *extra])
         outputs = cross_fit(fitted, typed, _SEEDS)
         ranker = _average([fit_ranker(fitted, probes[-1], s) for s in range(_SEEDS)])
+        ranker = replace(ranker, terms=head)
     assert ranker is not None
     if not refit_ranker:
         outputs = [ranker.outputs(e.features).astype(np.float64) for e in found]

@@ -171,7 +171,9 @@ def _trace(model_dir: Path, graph: Path) -> tuple[int, str]:
             super().__init__()
             self.encoder = encoder
 
-        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        def forward(
+            self, input_ids: torch.Tensor, attention_mask: torch.Tensor
+        ) -> tuple[torch.Tensor, torch.Tensor]:
             more = {"use_cache": False} if causal else {}
             hidden = self.encoder(
                 input_ids=input_ids, attention_mask=attention_mask, **more
@@ -187,7 +189,7 @@ def _trace(model_dir: Path, graph: Path) -> tuple[int, str]:
                 last = (attention_mask.sum(1) - 1).clamp(min=0)
                 index = last.view(-1, 1, 1).expand(-1, 1, hidden.size(-1))
                 pooled = hidden.gather(1, index).squeeze(1)
-            return torch.nn.functional.normalize(pooled, dim=-1)
+            return torch.nn.functional.normalize(pooled, dim=-1), hidden
 
     # Not all ones: the tracer would take a mask without padding for a constant.
     ids = torch.ones(2, 16, dtype=torch.long)
@@ -201,11 +203,12 @@ def _trace(model_dir: Path, graph: Path) -> tuple[int, str]:
             (ids, mask),
             str(graph),
             input_names=["input_ids", "attention_mask"],
-            output_names=["embedding"],
+            output_names=["embedding", "tokens"],
             dynamic_axes={
                 "input_ids": {0: "batch", 1: "length"},
                 "attention_mask": {0: "batch", 1: "length"},
                 "embedding": {0: "batch"},
+                "tokens": {0: "batch", 1: "length"},
             },
             opset_version=_OPSET,
             dynamo=False,

@@ -27,6 +27,8 @@ from skillret.retrieval.features import FEATURES, find_candidates
 from skillret.retrieval.ranker import Probe, Ranker
 from skillret.retrieval.request import read_requests
 from skillret.retrieval.retriever import clean_query
+from skillret.retrieval.terms import TermHead, term_factors
+from skillret.training.adamw import AdamW
 from skillret.training.augment import pad
 from skillret.types import Query, Skill
 
@@ -150,15 +152,18 @@ def examples(
     encoder: Encoder,
     folds: Mapping[str, int],
     probes: Sequence[Probe],
+    head: TermHead | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Example]:
     """Candidates and labels of every request of a pool, by the probe of its fold."""
     lexical = LexicalIndex(write_lexical(None, enumerate(pool.skills)))
-    requests = read_requests((clean_query(q.text) for q in pool.queries), encoder, pool.vectors)
+    texts = (clean_query(q.text) for q in pool.queries)
+    requests = read_requests(texts, encoder, pool.vectors, tokens=head is not None)
     for number, (query, request) in enumerate(zip(pool.queries, requests, strict=True), start=1):
         fold, vectors = folds[query.id], request.vectors
         probe = probes[fold]
-        found = find_candidates(request, lexical, None, probe.asking(vectors))
+        factors = term_factors(head, request, lexical)
+        found = find_candidates(request, lexical, None, probe.asking(vectors), factors)
         gold = pool.gold.get(query.id, frozenset())
         labels = np.isin(found.rows, list(gold)).astype(np.float64)
         missed = len(gold) - int(labels.sum())
@@ -224,7 +229,7 @@ def fit_ranker(found: Sequence[Example], probe: Probe, seed: int = 0) -> Ranker:
         seed: Of initial weights and order.
     """
     values = np.concatenate([e.features for e in found])
-    mean, scale = values.mean(axis=0), values.std(axis=0) + 1e-6
+    mean, scale = values.mean(axis=0), np.maximum(values.std(axis=0), 1e-3)
     x, y, mask = _padded(found, mean, scale)
     w = np.array([e.weight for e in found], dtype=np.float32)
     draw = np.random.default_rng(seed)
@@ -235,21 +240,12 @@ def fit_ranker(found: Sequence[Example], probe: Probe, seed: int = 0) -> Ranker:
         draw.normal(0, _HIDDEN**-0.5, _HIDDEN).astype(np.float32),
         np.array([-4.0], dtype=np.float32),
     ]
-    moments = [(np.zeros_like(p), np.zeros_like(p)) for p in parameters]
-    steps = _EPOCHS * -(-len(found) // _BATCH)
-    step = 0
+    optimizer = AdamW(parameters, _RATE, _DECAY, _EPOCHS * -(-len(found) // _BATCH))
     for _ in range(_EPOCHS):
         order = draw.permutation(len(found))
         for start in range(0, len(order), _BATCH):
             rows = order[start : start + _BATCH]
-            gradients = _gradients(parameters, x[rows], y[rows], mask[rows], w[rows])
-            rate = _RATE * (1 - 0.95 * step / steps)
-            step += 1
-            for p, g, (m, v) in zip(parameters, gradients, moments, strict=True):
-                m += 0.1 * (g - m)
-                v += 0.001 * (g * g - v)
-                update = (m / (1 - 0.9**step)) / (np.sqrt(v / (1 - 0.999**step)) + 1e-8)
-                p -= rate * (update + _DECAY * p)
+            optimizer.step(_gradients(parameters, x[rows], y[rows], mask[rows], w[rows]))
     hidden, bias, output, intercept = parameters
     return Ranker(
         mean=mean.astype(np.float32),
@@ -260,6 +256,7 @@ def fit_ranker(found: Sequence[Example], probe: Probe, seed: int = 0) -> Ranker:
         slope=1.0,
         intercept=float(intercept[0]),
         probe=probe,
+        terms=None,
         need_weight=0.0,
         need_slope=1.0,
         need_intercept=float(intercept[0]),
