@@ -24,6 +24,7 @@ from skillret.evaluation.runs import order
 from skillret.evaluation.significance import bootstrap_mean
 from skillret.evaluation.systems import encode_corpus, make_run
 from skillret.retrieval.features import FEATURES
+from skillret.retrieval.ranker import Ranker
 from skillret.training.need import commands, fit_probes
 from skillret.training.rank import (
     Example,
@@ -38,8 +39,7 @@ from skillret.types import Mode
 
 Scores = dict[str, dict[str, float]]  # metric by query
 SEEDS = 3
-ASKING = tuple(i for i, name in enumerate(FEATURES) if name.startswith("asking"))
-SENTENCES = tuple(i for i, name in enumerate(FEATURES) if name.startswith(("sentence", "asking")))
+GRAMS = ("words", "pairs", "term_pairs", "name", "skill_words")  # how names of features begin
 
 
 class Table:
@@ -101,33 +101,40 @@ def rankers(table: Table, data: Dataset, name: str, encoder: Encoder) -> None:
     short = commands(pool, 4)
     folds = fold_numbers([*queries, *short.queries], {**gold, **short.gold})
     probes = fit_probes(pool, short, folds, encoder)
-    found = list(examples(pool, encoder, folds, probes))
+    stored = Ranker.from_json(encoder.profile.ranker or {}, name, encoder.profile.dim)
+    head = stored and stored.terms
+    plain = list(examples(pool, encoder, folds, probes))
+    found = list(examples(pool, encoder, folds, probes, head))
     before = f"{name}, fused"
-    for row, columns in (
-        (f"{name}, ranker on the whole request", SENTENCES),
-        (f"{name}, ranker, sentences too", ASKING),
-        (f"{name}, ranker, sentences weighted too", ()),
+    for row, seen, without in (
+        (f"{name}, ranker on the whole request", plain, ("sentence", "asking", *GRAMS)),
+        (f"{name}, ranker, words and neighbours too", plain, ("sentence", "asking")),
+        (f"{name}, ranker, terms weighed", found, ("sentence", "asking")),
+        (f"{name}, ranker, best sentences too", found, ("asking",)),
+        (f"{name}, ranker, sentences weighed too", found, ()),
     ):
-        seen = [replace(e, features=_blank(e.features, columns)) for e in found]
-        table.run(row, ranked(pool, seen, ()), before)
+        cut = [replace(e, features=_blank(e.features, without)) for e in seen]
+        table.run(row, ranked(pool, cut, ()), before)
         before = row
     small = [
         e
         for size, seed in ((300, 1), (60, 2))
         for part in subpools(pool, size, seed, absent=size < 100)
-        for e in examples(part, encoder, folds, probes)
+        for e in examples(part, encoder, folds, probes, head)
     ]
     row = f"{name}, ranker, small libraries too"
     table.run(row, ranked(pool, found, small), before)
-    talk = list(examples(padded(pool, 0.06, 3), encoder, folds, probes))
+    talk = list(examples(padded(pool, 0.06, 3), encoder, folds, probes, head))
     final = ranked(pool, found, [*small, *talk])
     table.run(f"{name}, ranker, 6 % amid small talk too", final, row)
     table.run("the same", final, "BM25")
 
 
-def _blank(features: np.ndarray, columns: Sequence[int]) -> np.ndarray:
+def _blank(features: np.ndarray, without: Sequence[str]) -> np.ndarray:
     out = features.copy()
-    out[:, list(columns)] = 0.0
+    out[
+        :, [i for i, name in enumerate(FEATURES) if without and name.startswith(tuple(without))]
+    ] = 0
     return out
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 import yaml
 
 from skillret import Index, Retriever, load_encoder
-from skillret.encoders.onnx import BATCH_SIZE, OnnxEncoder, forward
+from skillret.encoders.onnx import OnnxEncoder, forward
 from skillret.evaluation.tables import find_table, read_rows, read_skills
 from skillret.index import Sources
 from skillret.skills import document_text
@@ -96,7 +96,7 @@ def warm_query(index: Path, queries: Sequence[str]) -> None:
                 bare = seconds(
                     lambda q=query: forward(
                         encoder._query_session,
-                        encoder.tokenize([q], profile.query_prompt, profile.max_query_tokens),
+                        encoder.tokenize([q], profile.query_prompt, profile.max_query_tokens)[0],
                     )
                 )
                 pairs.append((seconds(lambda q=query, m=mode: retriever.search(q, mode=m)), bare))
@@ -116,8 +116,7 @@ def indexing(skills: Sequence[Skill], folder: Path) -> None:
     assert isinstance(encoder, OnnxEncoder)
     profile = encoder.profile
     documents = [document_text(s, profile.template) for s in skills]
-    tokens = sorted(encoder.tokenize(documents, "", profile.max_document_tokens), key=len)
-    batches = [tokens[i : i + BATCH_SIZE] for i in range(0, len(tokens), BATCH_SIZE)]
+    tokens = encoder.tokenize(documents, "", profile.max_document_tokens)
     number = iter(range(1000))
 
     def build() -> None:
@@ -125,7 +124,7 @@ def indexing(skills: Sequence[Skill], folder: Path) -> None:
             index.update(skills, encoder, sources=Sources(dataset="benchmark"))
 
     ours, base = interleaved(
-        build, lambda: [forward(encoder._document_session, b) for b in batches], 3
+        build, lambda: [forward(encoder._document_session, ids) for ids in tokens], 3
     )
     n = len(skills)
     row(

@@ -32,7 +32,6 @@ def test_a_word_that_no_skill_holds_stands_for_those_one_letter_away():
         assert search(skills, unknown)[0] == [], unknown
     index = LexicalIndex(write_lexical(None, enumerate(skills)))
     assert index.terms("reveiw").weight == pytest.approx(0.7 * index.terms("review").weight)
-    assert index.search_coverage("reveiw", 5)[0].tolist() == [0]
     assert index.term_scores("reveiw", [0])[0][0][0] == "reveiw"
 
 
@@ -105,8 +104,6 @@ def test_factors_multiply_the_scores_of_their_terms():
     assert weighted[1] == pytest.approx(plain[1])
     commits, pods = (index.terms(t).weight for t in ("commits", "pods"))
     assert index.terms(text, {"commit": 0.5}).weight == pytest.approx(0.5 * commits + pods)
-    held = dict(zip(*index.search_coverage(index.terms(text, {"commit": 0.5}), 4), strict=True))
-    assert held == pytest.approx({2: 0.5 * commits, 1: pods})
 
 
 def test_words_know_their_place_and_terms():
@@ -190,26 +187,11 @@ def test_a_panic_of_the_library_is_an_error(monkeypatch):
         index.search("pods", 3)
 
 
-def test_coverage_counts_terms_by_their_weight_and_not_their_number():
-    skills = [
-        make_skill("a", "pods", "pods " * 50),
-        make_skill("b", "pods crash", "x"),
-        make_skill("c", "meals", "y"),
-    ]
-    index = LexicalIndex(write_lexical(None, enumerate(skills)))
-    keys, held = index.search_coverage("why do pods crash", 5)
-    assert keys.tolist() == [1, 0]
-    assert held[0] == pytest.approx(index.terms("pods crash").weight, rel=1e-5)
-    assert held[1] == pytest.approx(index.terms("pods").weight, rel=1e-5)
-    assert index.terms("zebra").weight == 0
-    assert index.search_coverage("zebra", 5)[0].tolist() == []
-
-
 def test_terms_read_once_are_searched_for_like_their_text():
     index = LexicalIndex(write_lexical(None, enumerate(SKILLS)))
     text = "why do pods crash, and who writes the release notes?"
     terms = index.terms(text)
-    for search in (index.search, index.search_coverage):
+    for search in (index.search, index.search_names):
         for found, expected in zip(search(terms, 3), search(text, 3), strict=True):
             np.testing.assert_array_equal(found, expected)
 
@@ -233,4 +215,4 @@ def test_a_term_of_removed_skills_never_weighs_less_than_nothing(tmp_path):
     index = LexicalIndex(tmp_path / "b")
     assert len(index) == 1
     assert index.terms("pods").weight > 0
-    assert index.search_coverage("pods", 5)[0].tolist() == [4]
+    assert index.search("pods", 5)[0].tolist() == [4]

@@ -29,7 +29,6 @@ def test_shares_and_gaps_are_best_at_the_best_skill():
         assert column(found, name)[best] == pytest.approx(1.0)
         assert column(found, name).max() <= 1.0 + 1e-6
     assert column(found, "dense_gap").max() == pytest.approx(0.0)
-    assert column(found, "lexical_coverage")[best] > 0.9
     assert np.isfinite(found.features).all()
     assert found.features.dtype == np.float32
 
@@ -72,7 +71,7 @@ def test_factors_of_terms_are_in_every_share():
     text = "tables of crash events"
     plain, weighted = find(text), find(text, factors={"crash": 0.1, "event": 0.1})
     pods = int(np.flatnonzero(plain.rows == 1)[0])
-    for name in ("lexical", "lexical_coverage", "sentence_lexical", "asking_lexical"):
+    for name in ("lexical", "sentence_lexical", "asking_lexical"):
         assert column(weighted, name)[pods] < 0.6 * column(plain, name)[pods], name
 
 

@@ -22,10 +22,7 @@ if TYPE_CHECKING:
     import onnxruntime as ort
     from tokenizers import Tokenizer
 
-__all__ = ["BATCH_SIZE", "OnnxEncoder"]
-
-# Small batches of one length: on a CPU a larger batch only pays for padding.
-BATCH_SIZE = 16
+__all__ = ["OnnxEncoder"]
 
 # A token of real text is shorter than this on average, so cutting the characters first loses
 # no token and keeps a text of 100,000 characters from being tokenized whole.
@@ -97,9 +94,7 @@ class OnnxEncoder:
         """Encode requests; see `Encoder.encode_queries`."""
         p = self.profile
         tokens = self.tokenize(texts, p.query_prompt, p.max_query_tokens)
-        # One at a time: int8 scales activations by the whole batch, and a request's vector must
-        # not depend on what else is asked. Short texts gain nothing from a batch anyway.
-        return self._encode(self._query_session, tokens, None, batch_size=1)
+        return self._encode(self._query_session, tokens)
 
     def encode_tokens(self, texts: Sequence[str]) -> list[Tokens]:
         """Read requests with their tokens; see `TokenEncoder.encode_tokens`."""
@@ -113,10 +108,10 @@ class OnnxEncoder:
         found = []
         for text in self._clean(texts, p.query_prompt, p.max_query_tokens):
             encoding = self._tokenizer.encode(text)
-            pooled, vectors = forward(session, [encoding.ids], ("embedding", "tokens"))
+            pooled, vectors = forward(session, encoding.ids, ("embedding", "tokens"))
             spans = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
             spans = np.maximum(spans - len(p.query_prompt), 0)
-            found.append(Tokens(check_vectors(pooled, p.name)[0], vectors[0], spans))
+            found.append(Tokens(check_vectors(pooled[None], p.name)[0], vectors, spans))
         return found
 
     def encode_documents(
@@ -149,31 +144,25 @@ class OnnxEncoder:
         self,
         session: ort.InferenceSession,
         tokens: Sequence[Sequence[int]],
-        progress: Callable[[int], None] | None,
-        batch_size: int = BATCH_SIZE,
+        progress: Callable[[int], None] | None = None,
     ) -> Float32:
-        """Vectors of token ids, in batches of similar lengths, longest first."""
+        """Vectors of token ids."""
         out = np.zeros((len(tokens), self.profile.dim), dtype=np.float32)
-        order = sorted(range(len(tokens)), key=lambda i: -len(tokens[i]))
-        for start in range(0, len(order), batch_size):
-            rows = order[start : start + batch_size]
-            (out[rows],) = forward(session, [tokens[i] for i in rows])
+        for row, ids in enumerate(tokens):
+            (out[row],) = forward(session, ids)
             if progress is not None:
-                progress(len(rows))
+                progress(1)
         return check_vectors(out, self.profile.name)
 
 
 def forward(
-    session: ort.InferenceSession,
-    batch: Sequence[Sequence[int]],
-    outputs: Sequence[str] = ("embedding",),
+    session: ort.InferenceSession, ids: Sequence[int], outputs: Sequence[str] = ("embedding",)
 ) -> list[Float32]:
-    """One pass over token ids of similar lengths, padded to the longest of them."""
-    longest = max(len(ids) for ids in batch)
-    input_ids = np.zeros((len(batch), longest), dtype=np.int64)
-    mask = np.zeros_like(input_ids)
-    for row, ids in enumerate(batch):
-        input_ids[row, : len(ids)] = ids
-        mask[row, : len(ids)] = 1
-    found = session.run(list(outputs), {"input_ids": input_ids, "attention_mask": mask})
-    return [np.asarray(array, dtype=np.float32) for array in found]
+    """One pass over the token ids of one text; what is returned is that of this text.
+
+    One at a time: int8 scales activations by the whole batch, and a text's vector must not depend
+    on what is encoded beside it. On a CPU a batch is no faster either, and pays for padding.
+    """
+    input_ids = np.array([ids], dtype=np.int64)
+    inputs = {"input_ids": input_ids, "attention_mask": np.ones_like(input_ids)}
+    return [np.asarray(array[0], np.float32) for array in session.run(list(outputs), inputs)]

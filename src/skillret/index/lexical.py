@@ -72,6 +72,8 @@ MAX_TERMS = 2000  # of one request; more come from pasted files
 
 _KNOWN_TERMS = 8192  # whose queries are kept (4 MB): most words of requests come back
 _KNOWN_GRAMS = 16384
+_COMMON = 0.6  # a gram of more skills than this share tells none apart, and costs most to look up
+_FEW = 20
 _WRITER_BYTES = 64 * 1024 * 1024
 _ANALYZER = "english"
 _FREQUENCIES = "freq"  # without positions: nobody searches for phrases
@@ -204,7 +206,6 @@ class _Term:
 
     weight: float  # inverse document frequency; 0 for a term of no skill
     bm25: tuple[tantivy.Query, ...]  # one per field
-    held: tantivy.Query  # the weight for each skill that holds it
     named: tantivy.Query  # the weight for each skill whose name holds it
 
 
@@ -322,14 +323,6 @@ class LexicalIndex:
         fields = [partial(_field, i) for i in range(len(FIELD_WEIGHTS))]
         return self._best([clause for field in fields for clause in terms.clauses(field)], k)
 
-    def search_coverage(self, text: str | Terms, k: int) -> tuple[NDArray[np.int64], Float32]:
-        """Keys of the `k` skills that hold most of the terms of `text`, and the terms' weight.
-
-        Unlike BM25 it does not matter how often or in how long a text a term occurs.
-        """
-        terms = self.terms(text) if isinstance(text, str) else text
-        return self._best(terms.clauses(lambda t: t.held), k)
-
     def search_names(self, text: str | Terms, k: int) -> tuple[NDArray[np.int64], Float32]:
         """Keys of the `k` skills whose names hold most of `text`, and the weight per term of each.
 
@@ -435,13 +428,8 @@ def _make_term(searcher: tantivy.Searcher, schema: tantivy.Schema, term: str) ->
         if boost != 1.0:
             query = tantivy.Query.boost_query(query, boost)
         bm25.append(query)
-    held, named = (
-        tantivy.Query.const_score_query(
-            tantivy.Query.term_query(schema, field, term, index_option=_BASIC), weight
-        )
-        for field in ("text", "name")
-    )
-    return _Term(weight, tuple(bm25), held, named)
+    held = tantivy.Query.term_query(schema, "name", term, index_option=_BASIC)
+    return _Term(weight, tuple(bm25), tantivy.Query.const_score_query(held, weight))
 
 
 def _make_misspelt(searcher: tantivy.Searcher, schema: tantivy.Schema, term: str) -> _Term:
@@ -452,14 +440,16 @@ def _make_misspelt(searcher: tantivy.Searcher, schema: tantivy.Schema, term: str
     weight = _DOUBT * _weight(searcher, found)
     # A search by edit distance knows no frequencies: the weight is all there is to score.
     held, nothing = tantivy.Query.const_score_query(query, weight), tantivy.Query.empty_query()
-    return _Term(weight, (held, *[nothing] * (len(FIELD_WEIGHTS) - 1)), held, nothing)
+    return _Term(weight, (held, *[nothing] * (len(FIELD_WEIGHTS) - 1)), nothing)
 
 
 def _make_gram(
     searcher: tantivy.Searcher, schema: tantivy.Schema, kind: str, gram: str
 ) -> tuple[tantivy.Query, float]:
     with _panics_are_errors():
-        weight = _weight(searcher, searcher.doc_freq(kind, gram))
+        found = searcher.doc_freq(kind, gram)
+    common = found > max(_FEW, _COMMON * searcher.num_docs)
+    weight = 0.0 if common else _weight(searcher, found)
     held = tantivy.Query.term_query(schema, kind, gram, index_option=_BASIC)
     return tantivy.Query.const_score_query(held, weight), weight
 

@@ -30,7 +30,6 @@ __all__ = ["FEATURES", "Candidates", "find_candidates"]
 FEATURES = (
     "lexical",  # BM25, as a share of the best skill's
     "lexical_strength",  # BM25 over the weight of all terms of the request
-    "lexical_coverage",  # weight of the terms that the skill holds, of all terms of the request
     "sentence_lexical",  # BM25 of the best sentence, as a share of that sentence's best skill's
     "sentence_lexical_absolute",  # the same, as a share of the whole request's best skill's
     "sentence_strength",  # BM25 of the best sentence over the weight of its terms
@@ -117,7 +116,6 @@ def find_candidates(
     columns = {
         "lexical": whole.scores[rows] / whole.best,
         "lexical_strength": whole.scores[rows] / whole.weight,
-        "lexical_coverage": whole.coverage(rows),
         "dense": own,
         "dense_z": (own - means[0]) / deviations[0],
         "dense_gap": own - dense.max(initial=-1.0),
@@ -259,11 +257,6 @@ class _Terms:
         self.scores = self._spread(found, values)
         self.best = max(values.max(initial=np.float32(0.0)), _TINY)
         self.weight = max(np.float32(self._terms.weight), _TINY)
-
-    def coverage(self, rows: NDArray[np.int64]) -> Float32:
-        """Weight of the terms that skills hold as a share of all; 0 beyond the best 300."""
-        held = self._spread(*self._lexical.search_coverage(self._terms, _DEPTH))
-        return np.asarray(held[rows] / self.weight, dtype=np.float32)
 
     def names(self, rows: NDArray[np.int64]) -> Float32:
         """Weight of the terms of skills' names that the text says, per term of the name."""

@@ -51,8 +51,8 @@ __all__ = [
 Float64: TypeAlias = NDArray[np.float64]
 
 FOLDS = 5
-_HIDDEN = 16
-_EPOCHS = 14
+_HIDDEN = 24
+_EPOCHS = 30
 _BATCH = 64  # requests of one step
 _RATE = 1e-2
 _DECAY = 1e-2
