@@ -62,15 +62,17 @@ def test_a_part_is_the_mean_of_its_tokens():
     np.testing.assert_allclose(request.cosines, request.vectors @ vectors(encoder).T, atol=1e-6)
 
 
-def test_a_part_that_the_encoder_did_not_read_to_its_end_is_read_alone(monkeypatch):
+def test_parts_of_a_request_that_is_long_or_was_cut_are_read_alone(monkeypatch):
     encoder, text = TokenHashEncoder(), " ".join(SENTENCES[:3])
     (whole,) = encoder.encode_tokens([text])
     cut = replace(whole, vectors=whole.vectors[:8], spans=whole.spans[:8])
-    monkeypatch.setattr(encoder, "encode_tokens", lambda texts: [cut] * len(texts))
-    (request,) = read_requests([text], encoder, vectors(encoder), tokens=True)
-    alone = encoder.encode_queries(SENTENCES[:3])
-    np.testing.assert_array_equal(request.vectors[2:], alone[1:])
-    assert not np.allclose(request.vectors[1], alone[0])
+    with monkeypatch.context() as patched:
+        patched.setattr(encoder, "encode_tokens", lambda texts: [cut] * len(texts))
+        (unread,) = read_requests([text], encoder, vectors(encoder), tokens=True)
+    monkeypatch.setattr(module, "_ONE_PASS", len(whole.vectors) - 1)
+    (long,) = read_requests([text], encoder, vectors(encoder), tokens=True)
+    for request in (unread, long):
+        np.testing.assert_array_equal(request.vectors[1:], encoder.encode_queries(SENTENCES[:3]))
 
 
 def test_other_poolings_read_every_part_alone():

@@ -19,6 +19,7 @@ from skillret.retrieval.sentences import segments
 __all__ = ["Request", "read_requests"]
 
 _BLOCK = 256  # requests encoded at a time
+_ONE_PASS = 128  # tokens of a request whose sentences are read with it
 _COSINES = 1 << 20  # held at a time (4 MB), whatever the number of skills
 
 
@@ -92,9 +93,10 @@ def _encode(block: Sequence[str], encoder: Encoder, *, split: bool) -> list[_Enc
 
 
 def _encode_tokens(block: Sequence[str], encoder: Encoder) -> list[_Encoded]:
-    """Requests with their tokens; a part is the mean of its tokens, as far as they were read.
+    """Requests with their tokens; the parts of one that is not long are means of its tokens.
 
-    One pass over a request instead of two ("late chunking", arXiv:2409.04701).
+    One pass over a request instead of two ("late chunking", arXiv:2409.04701). Amid much talk a
+    sentence is better read alone.
     """
     if not isinstance(encoder, TokenEncoder):
         raise EncoderError(
@@ -105,15 +107,12 @@ def _encode_tokens(block: Sequence[str], encoder: Encoder) -> list[_Encoded]:
     for text, tokens in zip(block, encoder.encode_tokens(block), strict=True):
         spans = segments(text)
         parts = _parts(text, spans)
-        vectors = np.empty((1 + len(parts), len(tokens.pooled)), dtype=np.float32)
-        vectors[0] = tokens.pooled
-        read = int(tokens.spans[:, 1].max(initial=0)) if encoder.profile.pooling == "mean" else 0
-        unread = [row for row, (_, end) in enumerate(spans, start=1) if end > read]
-        for row, span in enumerate(spans, start=1):
-            if row not in unread:
-                vectors[row] = _mean(tokens, *span)
-        if unread:
-            vectors[unread] = encoder.encode_queries([parts[row - 1] for row in unread])
+        read = int(tokens.spans[:, 1].max(initial=0)) if encoder.profile.pooling == "mean" else -1
+        if len(tokens.vectors) <= _ONE_PASS and all(end <= read for _, end in spans):
+            rows: Iterable[Float32] = (_mean(tokens, *span) for span in spans)
+        else:
+            rows = encoder.encode_queries(parts)
+        vectors = np.stack([tokens.pooled, *rows])
         found.append(_Encoded(text, parts, check_vectors(vectors, encoder.profile.name), tokens))
     return found
 
