@@ -20,10 +20,10 @@ def vectors(encoder):
     return encoder.encode_documents([s.description for s in SKILLS])
 
 
-@given(texts=TEXTS, block=st.integers(1, 5), cosines=st.integers(1, 60))
-def test_requests_read_together_are_those_read_alone(texts, block, cosines):
+@given(texts=TEXTS, block=st.integers(1, 5), cosines=st.integers(1, 60), product=st.integers(1, 30))
+def test_requests_read_together_are_those_read_alone(texts, block, cosines, product):
     encoder = HashEncoder()
-    with patch.multiple(module, _BLOCK=block, _COSINES=cosines):
+    with patch.multiple(module, _BLOCK=block, _COSINES=cosines, _SMALL_PRODUCT=product):
         together = list(read_requests(texts, encoder, vectors(encoder)))
     assert [r.text for r in together] == texts
     for request in together:

@@ -21,6 +21,8 @@ __all__ = ["Request", "read_requests"]
 _BLOCK = 256  # requests encoded at a time
 _ONE_PASS = 128  # tokens of a request whose sentences are read with it
 _COSINES = 1 << 20  # held at a time (4 MB), whatever the number of skills
+_SMALL_PRODUCT = 1000  # results
+_FEW = 32  # vectors of one request with all its sentences, and some more
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +144,12 @@ def _groups(encoded: Sequence[_Encoded], size: int) -> Iterator[Sequence[_Encode
 
 def _cosines(asked: Float32, vectors: Float32) -> Float32:
     """float32 `(len(asked), len(vectors))`."""
-    count = len(asked)
-    # BLAS multiplies four rows at a time, and what is left over is slower than four rows are.
-    padded = asked if count == 1 else np.pad(asked, ((0, -count % 4), (0, 0)))
-    # This order of factors keeps each request's cosines together in memory, and is faster.
-    return np.asarray(padded @ vectors.T, dtype=np.float32)[:count]
+    # BLAS copies both factors before it multiplies, which takes longer than a small product does.
+    # OpenBLAS leaves that out below some thousand results, so a few requests meet the library in
+    # slices: two to three times as fast. This order of factors keeps each request's own together.
+    count, n = len(asked), len(vectors)
+    step = max(1, _SMALL_PRODUCT // count if 1 < count <= _FEW else n)
+    out = np.empty((count, n), dtype=np.float32)
+    for start in range(0, n, step):
+        np.matmul(asked, vectors[start : start + step].T, out=out[:, start : start + step])
+    return out
