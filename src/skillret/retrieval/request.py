@@ -144,11 +144,13 @@ def _groups(encoded: Sequence[_Encoded], size: int) -> Iterator[Sequence[_Encode
 
 def _cosines(asked: Float32, vectors: Float32) -> Float32:
     """float32 `(len(asked), len(vectors))`."""
-    # BLAS copies both factors before it multiplies, which takes longer than a small product does.
-    # OpenBLAS leaves that out below some thousand results, so a few requests meet the library in
-    # slices: two to three times as fast. This order of factors keeps each request's own together.
     count, n = len(asked), len(vectors)
-    step = max(1, _SMALL_PRODUCT // count if 1 < count <= _FEW else n)
+    if count == 1:
+        return np.asarray((vectors @ asked[0])[None], dtype=np.float32)
+    # BLAS copies both factors before it multiplies, which takes longer than a small product does.
+    # OpenBLAS leaves that out for products as small as these slices: two to three times as fast.
+    # This order of factors keeps each request's cosines together in memory.
+    step = max(1, _SMALL_PRODUCT // count if count <= _FEW else n)
     out = np.empty((count, n), dtype=np.float32)
     for start in range(0, n, step):
         np.matmul(asked, vectors[start : start + step].T, out=out[:, start : start + step])

@@ -68,4 +68,9 @@ def term_tokens(tokens: Tokens, words: Sequence[Word]) -> dict[str, Float32]:
             stop += 1
         for term in word.terms:
             rows.setdefault(term, []).extend(range(row, stop))
-    return {term: tokens.vectors[found].mean(axis=0) for term, found in rows.items() if found}
+    seen = {term: found for term, found in rows.items() if found}
+    shares = np.zeros((len(seen), len(tokens.vectors)), dtype=np.float32)
+    for line, found in zip(shares, seen.values(), strict=True):
+        line[found] = 1
+    means = shares @ tokens.vectors / shares.sum(axis=1, keepdims=True)
+    return dict(zip(seen, means, strict=True))
