@@ -10,6 +10,7 @@ from 2,000 bootstrap samples of the requests. Never run this on a split that is 
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from statistics import mean
@@ -24,16 +25,20 @@ from skillret.evaluation.runs import order
 from skillret.evaluation.significance import bootstrap_mean
 from skillret.evaluation.systems import encode_corpus, make_run
 from skillret.retrieval.features import FEATURES
-from skillret.retrieval.ranker import Ranker
+from skillret.retrieval.ranker import Probe, Ranker
+from skillret.training.calibrate import train_examples
 from skillret.training.need import commands, fit_probes
 from skillret.training.rank import (
     Example,
+    Float64,
     Pool,
     cross_fit,
     examples,
+    fit_ranker,
     fold_numbers,
     padded,
     subpools,
+    weighted,
 )
 from skillret.types import Mode
 
@@ -82,8 +87,16 @@ def without_ranker(encoder: Encoder, weight: float) -> Encoder:
     return encoder
 
 
-def ranked(pool: Pool, found: Sequence[Example], extra: Sequence[Example]) -> dict[str, list[str]]:
-    outputs = cross_fit([*found, *extra], (), SEEDS)
+def ranked(
+    pool: Pool,
+    found: Sequence[Example],
+    extra: Sequence[Example] = (),
+    also: Sequence[Example] = (),
+) -> dict[str, list[str]]:
+    return best(pool, found, cross_fit([*found, *extra], (), SEEDS, also))
+
+
+def best(pool: Pool, found: Sequence[Example], outputs: Sequence[Float64]) -> dict[str, list[str]]:
     run = {}
     for e, scores in zip(found, outputs, strict=False):
         rows = e.rows[np.argsort(-scores, kind="stable")[:20]]
@@ -92,7 +105,7 @@ def ranked(pool: Pool, found: Sequence[Example], extra: Sequence[Example]) -> di
     return run
 
 
-def rankers(table: Table, data: Dataset, name: str, encoder: Encoder) -> None:
+def rankers(table: Table, data: Dataset, train: Dataset, name: str, encoder: Encoder) -> None:
     place = {s.id: i for i, s in enumerate(data.skills)}
     gold = {q: frozenset(place[s] for s in found) for q, found in data.qrels.items()}
     negatives = [replace(q, id=f"negative-{q.id}", extra={"kind": "-"}) for q in data.negatives]
@@ -127,7 +140,40 @@ def rankers(table: Table, data: Dataset, name: str, encoder: Encoder) -> None:
     talk = list(examples(padded(pool, 0.06, 3), encoder, folds, probes, head))
     final = ranked(pool, found, [*small, *talk])
     table.run(f"{name}, ranker, 6 % amid small talk too", final, row)
+    row = f"{name}, ranker, 6 % amid small talk too"
+    also = train_examples(train, encoder, probes[-1], head)
+    final = ranked(pool, found, [*small, *talk], also)
+    table.run(f"{name}, ranker, requests of train too", final, row)
     table.run("the same", final, "BM25")
+    unknown_repository(data, pool, found, also)
+
+
+def unknown_repository(
+    data: Dataset, pool: Pool, found: Sequence[Example], also: Sequence[Example]
+) -> None:
+    """NDCG@10 of the requests for skills of one repository, by rankers that know none of them."""
+    owners = [skill.extra.get("repo") for skill in pool.skills]
+    wanted = {q: {owners[row] for row in rows} for q, rows in pool.gold.items()}
+    repository = Counter(owner for some in wanted.values() for owner in some).most_common(1)[0][0]
+    asked = [e for e in found if repository in wanted.get(e.query.id, ())]
+    others = [e for e in found if repository not in wanted.get(e.query.id, ())]
+    print(f"\n{len(asked)} requests for skills of {repository}, NDCG@10 by rankers fitted on")
+    for name, outputs in (
+        ("all requests, out of fold", cross_fit(found, (), SEEDS)),
+        ("all and train's, out of fold", cross_fit(found, (), SEEDS, also)),
+        ("those for other repositories", fitted(weighted(others), asked)),
+        ("... and train's", fitted([*weighted(others), *also], asked)),
+    ):
+        seen = found if len(outputs) == len(found) else asked
+        values = measure(best(pool, seen, outputs), data.qrels, (10,))
+        value = mean(values[e.query.id]["ndcg@10"] for e in asked)
+        print(f"{value:.4f}  {name}", flush=True)
+
+
+def fitted(training: Sequence[Example], asked: Sequence[Example]) -> list[Float64]:
+    probe = Probe(np.empty(0, dtype=np.float32), 0.0)
+    rankers = [fit_ranker(training, probe, seed) for seed in range(SEEDS)]
+    return [np.sum([r.outputs(e.features) for r in rankers], axis=0) for e in asked]
 
 
 def _blank(features: np.ndarray, without: Sequence[str]) -> np.ndarray:
@@ -142,6 +188,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("dataset", nargs="?", default="../shared/data/openskillret")
     parser.add_argument("--split", default="dev")
+    parser.add_argument("--train-split", default="train")
     parser.add_argument("--encoder", action="append", required=True, metavar="NAME=MODEL")
     args = parser.parse_args()
     data = load_dataset(args.dataset, args.split)
@@ -156,7 +203,8 @@ def main() -> None:
             fused = f"{name}, fused" if weight == 0.35 else f"{name}, fused, dense x {weight}"
             table.system(fused, "hybrid", without_ranker(load_encoder(model), weight), "BM25")
         before = name
-    rankers(table, data, name, load_encoder(model))
+    train = load_dataset(args.dataset, args.train_split)
+    rankers(table, data, train, name, load_encoder(model))
 
 
 if __name__ == "__main__":

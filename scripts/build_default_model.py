@@ -89,7 +89,7 @@ def main() -> None:
     if not (fitted / "profile.json").is_file():
         skillret(
             *("calibrate", args.data, "--split", "dev", "--model", exported),
-            *("--fit-ranker", "--fit-terms", "train", "--output", fitted),
+            *("--fit-ranker", "--train-split", "train", "--output", fitted),
         )
     for file in ("model.onnx", "model.onnx.data", "profile.json"):
         shutil.copyfile(fitted / file, TARGET / file)

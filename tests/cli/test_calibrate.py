@@ -21,8 +21,8 @@ def test_bad_input_is_one_line(tmp_path, capsys, library):
     (full / "file").write_text("x")
     assert main(["calibrate", str(library), "--output", str(full)]) == 1
     assert main(["calibrate", str(library)]) == 1  # no eval queries
-    assert main(["calibrate", str(library), "--fit-terms", "test"]) == 1
-    assert main(["calibrate", str(library), "--fit-terms", "train"]) == 1
+    assert main(["calibrate", str(library), "--train-split", "test"]) == 1
+    assert main(["calibrate", str(library), "--train-split", "train"]) == 1
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 6
     assert all(line.startswith("skillret: ") for line in lines)

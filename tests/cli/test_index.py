@@ -238,12 +238,13 @@ def test_progress_is_shown_on_a_terminal_and_only_there(library, tmp_path):
 
 
 _SLOW_BUILD = """
-    import sys, time
+    import signal, sys, time
     import skillret.cli.index as module
     import skillret.index.index
     from skillret.cli import main
     from tests.conftest import HashEncoder
     skillret.index.index._CHUNK = 1
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run with "&"
     class Slow(HashEncoder):
         def encode_documents(self, texts, progress=None):
             out = super().encode_documents(texts, progress)

@@ -7,6 +7,7 @@ from tests.retrieval.test_scoring import ranked_encoder
 
 from skillret.errors import DatasetError, InputError
 from skillret.evaluation.datasets import Dataset
+from skillret.retrieval.ranker import Probe
 from skillret.retrieval.terms import TermHead
 from skillret.training import calibrate as module
 from skillret.training.calibrate import calibrate
@@ -68,6 +69,22 @@ def test_a_head_for_terms_is_kept_beside_the_ranker(monkeypatch):
         again = calibrate(labelled(seed=1), encoder, refit_ranker=refit)
         assert again.profile.ranker["terms"] == fitted.ranker["terms"]
         assert again.ndcg["all"] > 0.85
+
+
+def test_requests_of_the_train_split_are_learnt_from_and_judge_nothing(monkeypatch):
+    monkeypatch.setattr(module, "_LEAST_RANKER", 100)
+    monkeypatch.setattr(module, "_TRAIN_PER_KIND", 40)
+    encoder = HashEncoder()
+    alone = calibrate(labelled(), encoder, refit_ranker=True)
+    train = replace(labelled(seed=2), split="train")
+    helped = calibrate(labelled(), encoder, refit_ranker=True, train=train)
+    assert (helped.n_queries, helped.n_negatives) == (alone.n_queries, alone.n_negatives)
+    assert helped.profile.ranker["hidden"] != alone.profile.ranker["hidden"]
+    assert helped.ndcg["all"] > 0.85
+    probe = Probe(np.zeros(encoder.profile.dim, dtype=np.float32), 0.0)
+    found = module.train_examples(train, encoder, probe, None)
+    assert len(found) == 30 + 40
+    assert np.mean([e.weight for e in found]) == pytest.approx(module._TRAIN_WEIGHT)
 
 
 def test_without_needless_requests_the_threshold_is_kept():

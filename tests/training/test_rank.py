@@ -13,6 +13,7 @@ from skillret.training.rank import (
     fit_ranker,
     fold_numbers,
     padded,
+    some_of_each_kind,
     subpools,
     weighted,
 )
@@ -56,6 +57,34 @@ def test_others_are_judged_and_never_learnt_from():
     for a, b in zip(alone, both, strict=False):
         np.testing.assert_array_equal(a, b)
     assert hit_rate(others, both[400:]) > 0.5
+
+
+def test_examples_of_no_fold_are_learnt_from_in_every_fold():
+    few, many = toy(60), weighted(toy(500, seed=5))
+    alone, both = cross_fit(few), cross_fit(few, also=many)
+    assert len(both) == len(few)
+    assert hit_rate(few, both) > hit_rate(few, alone) + 0.1
+
+
+def test_common_kinds_are_thinned_out():
+    queries = [e.query for e in toy(120)]
+    kinds = [q.extra["kind"] for q in some_of_each_kind(queries, 10, 0)]
+    assert kinds.count("even") == kinds.count("odd") == 10
+    assert some_of_each_kind(queries, 10, 0) == some_of_each_kind(queries, 10, 0)
+    assert len(some_of_each_kind(queries, 999, 0)) == 120
+
+
+def test_the_hardest_candidates_are_the_best_by_each_score_and_the_gold_ones(monkeypatch):
+    monkeypatch.setattr(rank, "_HARDEST", 2)
+    for e in toy(20):
+        e.labels[:] = 0
+        e.labels[3] = 1
+        kept = rank._hardest(e)
+        columns = [FEATURES.index(n) for n in ("lexical", "dense", "sentence_dense")]
+        best = {int(i) for c in columns for i in np.argsort(-e.features[:, c])[:2]}
+        assert set(kept.rows.tolist()) == best | {3}
+        assert kept.labels.sum() == 1
+        np.testing.assert_array_equal(kept.features, e.features[kept.rows])
 
 
 def test_parts_of_a_library_hold_the_skills_their_requests_need():

@@ -70,12 +70,6 @@ def test_the_gradient_is_that_of_the_loss():
     assert shift == pytest.approx(numeric, rel=1e-2, abs=1e-3)
 
 
-def test_common_kinds_are_thinned_out(monkeypatch):
-    monkeypatch.setattr(module, "_PER_KIND", 10)
-    kinds = [q.extra["kind"] for q in module._some(labelled(120).queries, 0)]
-    assert kinds.count("even") == kinds.count("odd") == 10
-
-
 def test_too_few_requests_are_refused():
     with pytest.raises(DatasetError, match="at least 100 are needed to weigh terms"):
         fit_terms(labelled(40), TokenHashEncoder())

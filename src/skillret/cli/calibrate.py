@@ -45,9 +45,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="fit a ranker too, for an encoder that has none or on 500 requests and more",
     )
     parser.add_argument(
-        "--fit-terms",
+        "--train-split",
         metavar="SPLIT",
-        help="learn from another split which words of a request count, before --fit-ranker",
+        help="with --fit-ranker: the split that the encoder was trained on; it tells which words of"
+        " a request count, and its requests help to fit the ranker",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     add_model_arguments(parser)
@@ -55,10 +56,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    if any((split or "").startswith("test") for split in (args.split, args.fit_terms)):
+    if any((split or "").startswith("test") for split in (args.split, args.train_split)):
         raise InputError("nothing is fitted on a test split; name another one with --split")
-    if args.fit_terms and not args.fit_ranker:
-        raise InputError("--fit-terms changes what a ranker sees: add --fit-ranker")
+    if args.train_split and not args.fit_ranker:
+        raise InputError("--train-split is for fitting a ranker: add --fit-ranker")
     encoder = load_encoder(args.model, trust_remote_code=args.trust_remote_code)
     output = Path(args.output).expanduser() if args.output else None
     if output is not None:
@@ -77,20 +78,22 @@ def run(args: argparse.Namespace) -> int:
     if library and dataset.negatives:
         note("near misses of one skill often need another one: they do not tell what needs none")
         dataset = replace(dataset, negatives=[])
-    head = None
-    if args.fit_terms:
+    head = train = None
+    if args.train_split:
         if not isinstance(encoder, TokenEncoder):
             raise InputError(f"{args.model} shows no tokens; export it: skillret export")
         from skillret.training.terms import fit_terms
 
+        train = load_dataset(args.dataset, args.train_split)
         with progress_bar("weighing terms") as read:
-            head = fit_terms(load_dataset(args.dataset, args.fit_terms), encoder, progress=read)
+            head = fit_terms(train, encoder, progress=read)
     with progress_bar("encoding") as encoded, progress_bar("searching") as searched:
         result = calibrate(
             dataset,
             encoder,
             refit_ranker=args.fit_ranker,
             head=head,
+            train=train,
             progress=encoded,
             searched=searched,
         )

@@ -17,7 +17,7 @@ from skillret.errors import DatasetError, InputError
 from skillret.evaluation.abstention import TURNED_AWAY, auroc
 from skillret.evaluation.datasets import Dataset
 from skillret.evaluation.systems import encode_corpus
-from skillret.retrieval.ranker import Ranker
+from skillret.retrieval.ranker import Probe, Ranker
 from skillret.retrieval.selection import MAX_SELECTED, choose
 from skillret.retrieval.terms import TermHead
 from skillret.training.need import commands, fit_need, fit_probes, rescale_need
@@ -32,12 +32,13 @@ from skillret.training.rank import (
     fit_ranker,
     fold_numbers,
     padded,
+    some_of_each_kind,
     subpools,
     weighted,
 )
 from skillret.types import Query
 
-__all__ = ["FIXED", "Calibration", "calibrate"]
+__all__ = ["FIXED", "Calibration", "calibrate", "train_examples"]
 
 Progress = Callable[[int, int], None]
 
@@ -47,9 +48,11 @@ _LEAST_RANKER = 500  # and a ranker
 _SEEDS = 3  # rankers that are averaged into one
 _SMALL = ((300, 1), (60, 2))  # size and seed of the smaller libraries a ranker is fitted on too
 _PADDED = 0.06  # of the requests, which the ranker also sees amid small talk
+_TRAIN_PER_KIND = 2000  # requests of the train split that a ranker is fitted on too
+_TRAIN_WEIGHT = 0.45  # of each, beside one of dev: the encoder knows their skills
 _STRANGE = 100  # skills of a library where requests for absent skills are needless ones
 _SLIGHT = 1e-3  # keeps a curve finite where no request is in doubt
-_KEPT = 3.0  # a skill withheld costs as much as three that nobody needs
+_KEPT = 5.0  # a skill withheld costs as much as five that nobody needs
 _SHARES = np.linspace(0.05, 0.95, 37)
 
 
@@ -104,6 +107,7 @@ def calibrate(
     *,
     refit_ranker: bool = False,
     head: TermHead | None = None,
+    train: Dataset | None = None,
     progress: Progress | None = None,
     searched: Progress | None = None,
 ) -> Calibration:
@@ -114,6 +118,8 @@ def calibrate(
         encoder: The encoder whose profile is completed.
         refit_ranker: Fit a ranker of its own instead of keeping the profile's.
         head: Says how much terms count, for a ranker that is fitted; the profile's own if None.
+        train: Skills and requests that help to fit a ranker and judge nothing, so the encoder may
+            have been trained on them: with them a ranker sees more kinds of skills.
         progress: Called with the documents encoded so far and in all.
         searched: Called with the requests searched so far and in all.
 
@@ -154,6 +160,7 @@ def calibrate(
     extra: list[Example] = []
     typed: list[Example] = []
     if refit_ranker:
+        also = train_examples(train, encoder, probes[-1], head, progress) if train else []
         for size, seed in _SMALL:
             if len(pool.skills) >= 2 * size:
                 for part in subpools(pool, size, seed, absent=size <= _STRANGE):
@@ -161,8 +168,9 @@ def calibrate(
         extra += examples(padded(pool, _PADDED, 3), encoder, folds, probes, head)
         typed = list(examples(short, encoder, folds, probes))
         fitted = weighted([*found, *extra])
-        outputs = cross_fit(fitted, typed, _SEEDS)
-        ranker = _average([fit_ranker(fitted, probes[-1], s) for s in range(_SEEDS)])
+        outputs = cross_fit(fitted, typed, _SEEDS, also)
+        everyone = [*fitted, *also]
+        ranker = _average([fit_ranker(everyone, probes[-1], s) for s in range(_SEEDS)])
         ranker = replace(ranker, terms=head)
     assert ranker is not None
     if not refit_ranker:
@@ -234,6 +242,30 @@ def _pool(dataset: Dataset, encoder: Encoder, progress: Progress | None) -> Pool
     return Pool(dataset.skills, vectors, [*dataset.queries, *needless], gold)
 
 
+def train_examples(
+    train: Dataset,
+    encoder: Encoder,
+    probe: Probe,
+    head: TermHead | None,
+    progress: Progress | None = None,
+) -> list[Example]:
+    """Requests of the train split, each weighing less than one of dev.
+
+    Args:
+        train: Skills and requests, of which at most 2,000 of a kind are taken.
+        encoder: May have been trained on them.
+        probe: Of the ranker that is fitted.
+        head: Says how much terms count.
+        progress: Called with the documents encoded so far and in all.
+    """
+    pool = _pool(train, encoder, progress)
+    chosen = some_of_each_kind(train.queries, _TRAIN_PER_KIND, 0)
+    pool = replace(pool, queries=chosen)
+    folds = dict.fromkeys((q.id for q in chosen), 0)
+    found = weighted(list(examples(pool, encoder, folds, [probe], head)))
+    return [replace(e, weight=_TRAIN_WEIGHT * e.weight) for e in found]
+
+
 def _average(rankers: Sequence[Ranker]) -> Ranker:
     """One ranker whose output is the mean of several of the same features."""
     return replace(
@@ -259,7 +291,7 @@ def _thresholds(
     """Threshold of need, and the share of the best probability from which a skill is selected too.
 
     By the former as many as possible of the needless requests are turned away and of the others
-    kept, the latter counting three times. The latter has the best mean F2 of the
+    kept, the latter counting five times. The share has the best mean F2 of the
     selected sets. Kinds of requests are weighted.
     """
     threshold = stored

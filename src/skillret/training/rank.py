@@ -12,9 +12,11 @@ NumPy alone: a few hundred weights need no torch, and `skillret calibrate` runs 
 from __future__ import annotations
 
 import hashlib
+import os
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -44,6 +46,7 @@ __all__ = [
     "kind_weights",
     "logistic",
     "padded",
+    "some_of_each_kind",
     "subpools",
     "weighted",
 ]
@@ -57,6 +60,8 @@ _BATCH = 64  # requests of one step
 _RATE = 1e-2
 _DECAY = 1e-2
 _POINTWISE = 0.5  # weight of the binary loss
+_HARD = ("lexical", "dense", "sentence_dense")  # features whose best candidates are learnt from
+_HARDEST = 30  # by each of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +152,15 @@ def padded(pool: Pool, share: float, seed: int) -> Pool:
     return Pool(pool.skills, pool.vectors, queries, pool.gold)
 
 
+def some_of_each_kind(queries: Sequence[Query], count: int, seed: int) -> list[Query]:
+    """At most `count` random requests of each kind."""
+    draw = random.Random(seed)  # noqa: S311 (not for secrets)
+    kinds: dict[str, list[Query]] = defaultdict(list)
+    for query in queries:
+        kinds[str(query.extra.get("kind"))].append(query)
+    return [q for k in kinds.values() for q in draw.sample(k, min(count, len(k)))]
+
+
 def examples(
     pool: Pool,
     encoder: Encoder,
@@ -224,10 +238,11 @@ def fit_ranker(found: Sequence[Example], probe: Probe, seed: int = 0) -> Ranker:
     """Fit the weights by AdamW; `slope` and `intercept` are those of the binary loss.
 
     Args:
-        found: Training examples.
+        found: Training examples, of which the candidates that are hard to tell apart are taken.
         probe: Becomes the ranker's.
         seed: Of initial weights and order.
     """
+    found = [_hardest(e) for e in found]
     values = np.concatenate([e.features for e in found])
     mean, scale = values.mean(axis=0), np.maximum(values.std(axis=0), 1e-3)
     x, y, mask = _padded(found, mean, scale)
@@ -263,6 +278,24 @@ def fit_ranker(found: Sequence[Example], probe: Probe, seed: int = 0) -> Ranker:
         need_size=0.0,
         need_skills=1.0,
         share=0.5,
+    )
+
+
+def _hardest(example: Example) -> Example:
+    """The example with its gold skills and its best candidates by each of three scores.
+
+    The others teach a ranker nothing, and take most of the time.
+    """
+    keep = example.labels > 0
+    for name in _HARD:
+        order = np.argsort(-example.features[:, FEATURES.index(name)], kind="stable")
+        keep[order[:_HARDEST]] = True
+    return replace(
+        example,
+        rows=example.rows[keep],
+        features=example.features[keep],
+        parts=example.parts[keep],
+        labels=example.labels[keep],
     )
 
 
@@ -310,7 +343,10 @@ def _gradients(
 
 
 def cross_fit(
-    found: Sequence[Example], others: Sequence[Example] = (), seeds: int = 1
+    found: Sequence[Example],
+    others: Sequence[Example] = (),
+    seeds: int = 1,
+    also: Sequence[Example] = (),
 ) -> list[Float64]:
     """Out-of-fold outputs of every example, `(m,)` each, first of `found`, then of `others`.
 
@@ -318,16 +354,22 @@ def cross_fit(
         found: Examples to fit rankers on.
         others: Further examples of the same folds, which no ranker is fitted on.
         seeds: Rankers fitted per fold, whose outputs are averaged.
+        also: Examples that every ranker is fitted on, by their weights as they are.
     """
     both, probe = [*found, *others], Probe(np.empty(0, dtype=np.float32), 0.0)
     scores: list[Float64] = [np.zeros(len(e.rows)) for e in both]
-    for fold in range(FOLDS):
-        training = weighted([e for e in found if e.fold != fold])
+
+    def fit(fold: int) -> None:
+        training = [*weighted([e for e in found if e.fold != fold]), *also]
         for seed in range(seeds):
             ranker = fit_ranker(training, probe, seed)
             for i, e in enumerate(both):
                 if e.fold == fold:
                     scores[i] += ranker.outputs(e.features) / seeds
+
+    # Threads: NumPy does the work, outside of Python's lock.
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        list(threads.map(fit, range(FOLDS)))
     return scores
 
 

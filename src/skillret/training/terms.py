@@ -7,8 +7,6 @@ a train split, as the dev split judges it: the ranker learns there what the weig
 
 from __future__ import annotations
 
-import random
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -24,7 +22,7 @@ from skillret.index.lexical import LexicalIndex, write_lexical
 from skillret.retrieval.retriever import clean_query
 from skillret.retrieval.terms import TermHead, term_tokens
 from skillret.training.adamw import AdamW
-from skillret.training.rank import kind_weights
+from skillret.training.rank import kind_weights, some_of_each_kind
 from skillret.types import Query
 
 if TYPE_CHECKING:
@@ -79,7 +77,7 @@ def fit_terms(
     Raises:
         DatasetError: If there are fewer than 100 usable requests.
     """
-    queries = _some(dataset.queries, seed)
+    queries = some_of_each_kind(dataset.queries, _PER_KIND, seed)
     samples = list(_samples(dataset, queries, encoder, progress))
     if len(samples) < _LEAST:
         raise DatasetError(
@@ -99,14 +97,6 @@ def fit_terms(
             slopes, shifts = zip(*found, strict=True)
             optimizer.step([np.mean(slopes, axis=0), np.array([np.mean(shifts)], np.float32)])
     return TermHead(weights, float(bias[0] - centre @ weights))
-
-
-def _some(queries: Sequence[Query], seed: int) -> list[Query]:
-    draw = random.Random(seed)  # noqa: S311 (not for secrets)
-    kinds: dict[str, list[Query]] = defaultdict(list)
-    for query in queries:
-        kinds[str(query.extra.get("kind"))].append(query)
-    return [q for k in kinds.values() for q in draw.sample(k, min(_PER_KIND, len(k)))]
 
 
 def _samples(
