@@ -13,6 +13,7 @@ import argparse
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import compress
 from statistics import mean
 
 import numpy as np
@@ -138,9 +139,8 @@ def rankers(table: Table, data: Dataset, train: Dataset, name: str, encoder: Enc
     row = f"{name}, ranker, small libraries too"
     table.run(row, ranked(pool, found, small), before)
     talk = list(examples(padded(pool, 0.06, 3), encoder, folds, probes, head))
-    final = ranked(pool, found, [*small, *talk])
-    table.run(f"{name}, ranker, 6 % amid small talk too", final, row)
-    row = f"{name}, ranker, 6 % amid small talk too"
+    before, row = row, f"{name}, ranker, 6 % amid small talk too"
+    table.run(row, ranked(pool, found, [*small, *talk]), before)
     also = train_examples(train, encoder, probes[-1], head)
     final = ranked(pool, found, [*small, *talk], also)
     table.run(f"{name}, ranker, requests of train too", final, row)
@@ -155,17 +155,17 @@ def unknown_repository(
     owners = [skill.extra.get("repo") for skill in pool.skills]
     wanted = {q: {owners[row] for row in rows} for q, rows in pool.gold.items()}
     repository = Counter(owner for some in wanted.values() for owner in some).most_common(1)[0][0]
-    asked = [e for e in found if repository in wanted.get(e.query.id, ())]
-    others = [e for e in found if repository not in wanted.get(e.query.id, ())]
+    known = [repository in wanted.get(e.query.id, ()) for e in found]
+    asked = [e for e, yes in zip(found, known, strict=True) if yes]
+    others = weighted([e for e, yes in zip(found, known, strict=True) if not yes])
     print(f"\n{len(asked)} requests for skills of {repository}, NDCG@10 by rankers fitted on")
     for name, outputs in (
-        ("all requests, out of fold", cross_fit(found, (), SEEDS)),
-        ("all and train's, out of fold", cross_fit(found, (), SEEDS, also)),
-        ("those for other repositories", fitted(weighted(others), asked)),
-        ("... and train's", fitted([*weighted(others), *also], asked)),
+        ("all requests, out of fold", compress(cross_fit(found, (), SEEDS), known)),
+        ("all and train's, out of fold", compress(cross_fit(found, (), SEEDS, also), known)),
+        ("those for other repositories", fitted(others, asked)),
+        ("... and train's", fitted([*others, *also], asked)),
     ):
-        seen = found if len(outputs) == len(found) else asked
-        values = measure(best(pool, seen, outputs), data.qrels, (10,))
+        values = measure(best(pool, asked, list(outputs)), data.qrels, (10,))
         value = mean(values[e.query.id]["ndcg@10"] for e in asked)
         print(f"{value:.4f}  {name}", flush=True)
 

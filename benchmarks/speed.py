@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import count, islice
 from pathlib import Path
 
 import yaml
@@ -118,9 +119,10 @@ def warm_query(index: Path, asked: Sequence[tuple[Mode, Sequence[str], str]]) ->
 def enlarge(index: Path, library: Path, size: int) -> None:
     """Fill an index up with copies of its skills, whose vectors it knows."""
     skills = Library([library]).skills
-    more = [replace(s, id=f"{s.id}-{n}") for n in range(1, 99) for s in skills]
+    copies = (replace(s, id=f"{s.id}-{n}") for n in count(1) for s in skills)
+    filled = [*skills, *islice(copies, max(0, size - len(skills)))]
     with Index.open(index) as opened:
-        opened.update([*skills, *more][:size], load_encoder(), sources=Sources(dataset="benchmark"))
+        opened.update(filled, load_encoder(), sources=Sources(dataset="benchmark"))
 
 
 def indexing(skills: Sequence[Skill], folder: Path) -> None:

@@ -1,6 +1,6 @@
 import json
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, TokenHashEncoder
 from tests.training.conftest import write_split
 
 from skillret.cli import main
@@ -48,6 +48,27 @@ def requests_for(skills):
         ],
         "negatives": [{"id": f"n{i}", "query": f"good morning, it is day {i}"} for i in range(12)],
     }
+
+
+def test_a_ranker_is_fitted_on_one_split_with_the_help_of_another(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("skillret.cli.calibrate.load_encoder", lambda *a, **k: TokenHashEncoder())
+    monkeypatch.setattr("skillret.training.calibrate._LEAST_RANKER", 100)
+    found = {}
+    for split in ("dev", "train"):
+        names = [f"{split}{i}" for i in range(60)]
+        skills = [
+            {"id": n, "name": n, "description": f"Do {n}", "skill_md": "Steps."} for n in names
+        ]
+        found[split] = requests_for(skills)
+        data = write_split(tmp_path, split, found[split])
+    command = ["calibrate", str(data), "--fit-ranker", "--json"]
+    assert main(command) == 0
+    alone = json.loads(capsys.readouterr().out)
+    assert main([*command, "--train-split", "train"]) == 0
+    helped = json.loads(capsys.readouterr().out)
+    assert helped["n_queries"] == alone["n_queries"] == len(found["dev"]["queries"])
+    assert helped["ndcg@10"]["all"] > 0.9
+    assert helped["threshold"] != alone["threshold"]
 
 
 def test_a_calibrated_copy_works_as_a_model(tmp_path, capsys, library):
