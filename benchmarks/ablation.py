@@ -19,7 +19,7 @@ from statistics import mean
 import numpy as np
 
 from skillret import load_encoder
-from skillret.encoders import Encoder
+from skillret.encoders import Encoder, Float32
 from skillret.evaluation.datasets import Dataset, load_dataset
 from skillret.evaluation.metrics import measure
 from skillret.evaluation.runs import order
@@ -116,7 +116,7 @@ def rankers(table: Table, data: Dataset, train: Dataset, name: str, encoder: Enc
     folds = fold_numbers([*queries, *short.queries], {**gold, **short.gold})
     probes = fit_probes(pool, short, folds, encoder)
     stored = Ranker.from_json(encoder.profile.ranker or {}, name, encoder.profile.dim)
-    head = stored and stored.terms
+    head = stored.terms if stored else None
     plain = list(examples(pool, encoder, folds, probes))
     found = list(examples(pool, encoder, folds, probes, head))
     before = f"{name}, fused"
@@ -176,11 +176,9 @@ def fitted(training: Sequence[Example], asked: Sequence[Example]) -> list[Float6
     return [np.sum([r.outputs(e.features) for r in rankers], axis=0) for e in asked]
 
 
-def _blank(features: np.ndarray, without: Sequence[str]) -> np.ndarray:
-    out = features.copy()
-    out[
-        :, [i for i, name in enumerate(FEATURES) if without and name.startswith(tuple(without))]
-    ] = 0
+def _blank(features: Float32, without: Sequence[str]) -> Float32:
+    out: Float32 = features.copy()
+    out[:, [i for i, name in enumerate(FEATURES) if name.startswith(tuple(without))]] = 0
     return out
 
 

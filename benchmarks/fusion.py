@@ -10,8 +10,9 @@ is in benchmarks/ablation.py. Never run this on a split that is reported as a te
 from __future__ import annotations
 
 import argparse
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -38,7 +39,12 @@ DEPTH = 20
 class Scorer:
     """NDCG@10 of score matrices `(queries, skills)`, over all and by kind."""
 
-    def __init__(self, ids: Sequence[str], queries: Sequence[dict[str, str]], qrels: dict) -> None:
+    def __init__(
+        self,
+        ids: Sequence[str],
+        queries: Sequence[dict[str, str]],
+        qrels: dict[str, dict[str, int]],
+    ) -> None:
         self.ids = ids
         self.queries = queries
         self.evaluator = pytrec_eval.RelevanceEvaluator(qrels, {"ndcg_cut.10"})
@@ -68,14 +74,12 @@ def lexical_scores(
     skills: Sequence[Skill], queries: Sequence[str], *, repeat: bool = False, **constants: object
 ) -> Float32:
     """BM25 of every skill for every query, with some of the package's settings replaced."""
-    with patch.multiple(bm25, **{"FIELD_WEIGHTS": bm25.FIELD_WEIGHTS, **constants}):
+    with patch.multiple(bm25, **{"FIELD_WEIGHTS": bm25.FIELD_WEIGHTS, **constants}):  # type: ignore[call-overload]
         index = bm25.LexicalIndex(bm25.write_lexical(None, enumerate(skills)))
-        if repeat:
-            analyzer = index._analyzer
-            index._terms = lambda text: list(analyzer.analyze(text))  # type: ignore[method-assign]
         scores = np.zeros((len(queries), len(skills)), dtype=np.float32)
         for row, query in enumerate(queries):
-            keys, values = index.search(query, len(skills))
+            said = Counter(term for word in index.words(query) for term in word.terms)
+            keys, values = index.search(index.terms(query, said if repeat else None), len(skills))
             scores[row, keys] = values
     return scores
 
@@ -85,11 +89,12 @@ def by_row(combine: Callable[[Float32, Float32], Float32], a: Float32, b: Float3
 
 
 def standardize(x: Float32) -> Float32:
-    return (x - x.mean()) / max(float(x.std()), 1e-9)
+    return np.asarray((x - x.mean()) / max(float(x.std()), 1e-9), dtype=np.float32)
 
 
-def ranks(x: Float32) -> Float32:
-    return np.argsort(np.argsort(-x, kind="stable"), kind="stable").astype(np.float32)
+def reciprocal_ranks(x: Float32) -> Float32:
+    ranks = np.argsort(np.argsort(-x, kind="stable"), kind="stable")
+    return (1 / (61 + ranks)).astype(np.float32)
 
 
 def keep_best(x: Float32, depth: int) -> Float32:
@@ -97,6 +102,16 @@ def keep_best(x: Float32, depth: int) -> Float32:
     rows = top_rows(x, depth)
     out[rows] = x[rows]
     return out
+
+
+def packaged(dense: Float32, lexical: Float32, *, depth: int, weight: float) -> Float32:
+    return fuse(dense, keep_best(lexical, depth), weight)
+
+
+def weighted_sum(
+    scale: Callable[[Float32], Float32], weight: float, dense: Float32, lexical: Float32
+) -> Float32:
+    return weight * scale(dense) + (1 - weight) * scale(lexical)
 
 
 def main() -> None:
@@ -148,22 +163,16 @@ def main() -> None:
     scorer.row("**dense, as packaged**", dense)
     for w in (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5):
         mark = "**" if w == weight else ""
-        fused = by_row(
-            lambda d, x, w=w: fuse(d, keep_best(x, LEXICAL_CANDIDATES), w), dense, lexical
-        )
+        fused = by_row(partial(packaged, depth=LEXICAL_CANDIDATES, weight=w), dense, lexical)
         scorer.row(f"{mark}hybrid, dense weight {w}{mark}", fused)
     for depth in (50, 1000, len(skills)):
-        fused = by_row(lambda d, x, n=depth: fuse(d, keep_best(x, n), weight), dense, lexical)
+        fused = by_row(partial(packaged, depth=depth, weight=weight), dense, lexical)
         scorer.row(f"... {depth} lexical candidates", fused)
     for w in (0.2, 0.3, 0.5):
-        fused = by_row(
-            lambda d, x, w=w: w * standardize(d) + (1 - w) * standardize(x), dense, lexical
-        )
+        fused = by_row(partial(weighted_sum, standardize, w), dense, lexical)
         scorer.row(f"z-scores added, dense weight {w}", fused)
     for w in (0.2, 0.5):
-        fused = by_row(
-            lambda d, x, w=w: w / (61 + ranks(d)) + (1 - w) / (61 + ranks(x)), dense, lexical
-        )
+        fused = by_row(partial(weighted_sum, reciprocal_ranks, w), dense, lexical)
         scorer.row(f"reciprocal rank fusion, dense weight {w}", fused)
 
 

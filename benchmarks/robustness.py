@@ -147,9 +147,10 @@ def main() -> None:
         queries = [replace(q, text=damage(q.text)) for q in data.queries]
         show(name, ndcg(replace(data, queries=queries), encoder), plain)
     print("\n| skills | NDCG@10 | difference | 95 % interval |\n|---|---:|---:|---:|")
-    missing = (("without description", {"description": ""}), ("without body", {"body": ""}))
-    for name, fields in missing:
-        skills = [replace(s, **fields) for s in data.skills]
+    for name, skills in (
+        ("without description", [replace(s, description="") for s in data.skills]),
+        ("without body", [replace(s, body="") for s in data.skills]),
+    ):
         show(name, ndcg(replace(data, skills=skills), encoder), plain)
     stuffing(data, encoder, args.stuffed)
 

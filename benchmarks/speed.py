@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import count, islice
 from pathlib import Path
 
@@ -87,23 +88,23 @@ def memory(index: Path) -> None:
     row("peak memory of a search", f"{megabytes:.0f} MB", "350 MB", megabytes / 350, "<= 1.0")
 
 
+def bare_pass(encoder: OnnxEncoder, query: str) -> None:
+    profile = encoder.profile
+    tokens = encoder.tokenize([query], profile.query_prompt, profile.max_query_tokens)[0]
+    forward(encoder._query_session, tokens)
+
+
 def warm_query(index: Path, asked: Sequence[tuple[Mode, Sequence[str], str]]) -> None:
     """Rows of searches in one process; `asked` holds mode, requests and the aim of each row."""
     encoder = load_encoder()
     assert isinstance(encoder, OnnxEncoder)
-    profile = encoder.profile
     with Retriever(Index.open(index), encoder) as retriever:
         size = retriever.index.info().skills
         for mode, queries, limit in asked:
             pairs = []
             for query in [*queries[:20], *queries]:
-                bare = seconds(
-                    lambda q=query: forward(
-                        encoder._query_session,
-                        encoder.tokenize([q], profile.query_prompt, profile.max_query_tokens)[0],
-                    )
-                )
-                pairs.append((seconds(lambda q=query, m=mode: retriever.search(q, mode=m)), bare))
+                bare = seconds(partial(bare_pass, encoder, query))
+                pairs.append((seconds(partial(retriever.search, query, mode=mode)), bare))
             pairs = pairs[20:]
             ours, base = (statistics.median(p[i] for p in pairs) for i in (0, 1))
             row(
@@ -118,7 +119,7 @@ def warm_query(index: Path, asked: Sequence[tuple[Mode, Sequence[str], str]]) ->
 
 def enlarge(index: Path, library: Path, size: int) -> None:
     """Fill an index up with copies of its skills, whose vectors it knows."""
-    skills = Library([library]).skills
+    skills = Library.open(library).skills
     copies = (replace(s, id=f"{s.id}-{n}") for n in count(1) for s in skills)
     filled = [*skills, *islice(copies, max(0, size - len(skills)))]
     with Index.open(index) as opened:

@@ -91,8 +91,8 @@ def main() -> None:
             *("calibrate", args.data, "--split", "dev", "--model", exported),
             *("--fit-ranker", "--train-split", "train", "--output", fitted),
         )
-    for file in ("model.onnx", "model.onnx.data", "profile.json"):
-        shutil.copyfile(fitted / file, TARGET / file)
+    for name in ("model.onnx", "model.onnx.data", "profile.json"):
+        shutil.copyfile(fitted / name, TARGET / name)
     # The base's own: training saves the same one again, in other words.
     shutil.copyfile(base / "tokenizer.json", TARGET / "tokenizer.json")
     for stage, run in ((1, first), (2, second)):
