@@ -345,7 +345,7 @@ def test_a_data_set_of_the_hub_is_pinned_to_its_commit(dataset, tmp_path, monkey
 
 def test_a_hub_id_offline_is_one_line(monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(DatasetError, match="cannot fetch the data set no/such") as e:
+    with pytest.raises(DatasetError, match="cannot load no/such@main from the hub") as e:
         open_source("no/such@main", "train")
     assert "\n" not in str(e.value)
 

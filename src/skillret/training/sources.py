@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from skillret.errors import DatasetError, InputError
+from skillret.evaluation.hub import fetch
 from skillret.evaluation.library_tests import read_library_tests
 from skillret.evaluation.requests import read_requests
 from skillret.evaluation.tables import find_table, read_rows, read_skills
@@ -95,31 +96,8 @@ def open_source(data: str, split: str, libraries: Sequence[str] = ()) -> Source:
         return LayoutSource(path, path.resolve().name, "local", split)
     if path.is_absolute() or data.startswith((".", "~")) or data.count("/") != 1:
         raise InputError(f"no such data set folder: {data}")
-    return LayoutSource(*_fetch(data), split)
-
-
-def _fetch(data: str) -> tuple[Path, str, str]:
-    """Folder, name and full revision of a data set on the hub."""
-    name, _, revision = data.partition("@")
-    try:
-        from huggingface_hub import snapshot_download
-
-        folder = Path(
-            snapshot_download(
-                name,
-                repo_type="dataset",
-                revision=revision or None,
-                allow_patterns=["data/*", "skills/*", "queries/*", "qrels/*"],
-            )
-        )
-    except ImportError:
-        raise DatasetError(f"fetching {name} needs: pip install 'skillret[train]'") from None
-    except Exception as e:  # network, authorization and cache errors come in many classes
-        reason = next(iter(str(e).strip().splitlines()), type(e).__name__)
-        raise DatasetError(
-            f"cannot fetch the data set {name}: {reason} (offline, give a folder with --data)"
-        ) from None
-    return folder, name, folder.name  # the cache names a snapshot's folder after its commit
+    folder, revision = fetch(data, "*")  # dev chooses checkpoints, test is kept apart
+    return LayoutSource(folder, data.partition("@")[0], revision, split)
 
 
 class LayoutSource:
