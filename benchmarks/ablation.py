@@ -27,8 +27,8 @@ from skillret.evaluation.significance import bootstrap_mean
 from skillret.evaluation.systems import encode_corpus, make_run
 from skillret.retrieval.features import FEATURES
 from skillret.retrieval.ranker import Probe, Ranker
-from skillret.training.calibrate import train_examples
-from skillret.training.need import commands, fit_probes
+from skillret.training.calibrate import train_examples, varied_examples
+from skillret.training.need import fit_probes, short_requests
 from skillret.training.rank import (
     Example,
     Float64,
@@ -37,8 +37,6 @@ from skillret.training.rank import (
     examples,
     fit_ranker,
     fold_numbers,
-    padded,
-    subpools,
     weighted,
 )
 from skillret.types import Mode
@@ -112,7 +110,7 @@ def rankers(table: Table, data: Dataset, train: Dataset, name: str, encoder: Enc
     negatives = [replace(q, id=f"negative-{q.id}", extra={"kind": "-"}) for q in data.negatives]
     queries = [*data.queries, *negatives]
     pool = Pool(data.skills, encode_corpus(data.skills, encoder), queries, gold)
-    short = commands(pool, 4)
+    short = short_requests(pool, 4)
     folds = fold_numbers([*queries, *short.queries], {**gold, **short.gold})
     probes = fit_probes(pool, short, folds, encoder)
     stored = Ranker.from_json(encoder.profile.ranker or {}, name, encoder.profile.dim)
@@ -130,20 +128,19 @@ def rankers(table: Table, data: Dataset, train: Dataset, name: str, encoder: Enc
         cut = [replace(e, features=_blank(e.features, without)) for e in seen]
         table.run(row, ranked(pool, cut, ()), before)
         before = row
-    small = [
-        e
-        for size, seed in ((300, 1), (60, 2))
-        for part in subpools(pool, size, seed, absent=size < 100)
-        for e in examples(part, encoder, folds, probes, head)
-    ]
-    row = f"{name}, ranker, small libraries too"
-    table.run(row, ranked(pool, found, small), before)
-    talk = list(examples(padded(pool, 0.06, 3), encoder, folds, probes, head))
-    before, row = row, f"{name}, ranker, 6 % amid small talk too"
-    table.run(row, ranked(pool, found, [*small, *talk]), before)
+    small, talk, joined = varied_examples(pool, encoder, folds, probes, head)
+    extra: list[Example] = []
+    for row, more in (
+        (f"{name}, ranker, small libraries too", small),
+        (f"{name}, ranker, 6 % amid small talk too", talk),
+        (f"{name}, ranker, joined requests too", joined),
+    ):
+        extra += more
+        table.run(row, ranked(pool, found, extra), before)
+        before = row
     also = train_examples(train, encoder, probes[-1], head)
-    final = ranked(pool, found, [*small, *talk], also)
-    table.run(f"{name}, ranker, requests of train too", final, row)
+    final = ranked(pool, found, extra, also)
+    table.run(f"{name}, ranker, requests of train too", final, before)
     table.run("the same", final, "BM25")
     unknown_repository(data, pool, found, also)
 

@@ -6,9 +6,9 @@ from tests.retrieval.test_ranker import make_ranker
 from skillret.evaluation.abstention import auroc
 from skillret.retrieval.features import FEATURES
 from skillret.training import need
-from skillret.training.augment import BACKGROUND
-from skillret.training.need import commands, fit_need, fit_probes, rescale_need
+from skillret.training.need import fit_need, fit_probes, rescale_need, short_requests
 from skillret.training.rank import FOLDS, Example, Pool, fold_numbers
+from skillret.training.talk import BACKGROUND, TURNS
 from skillret.types import Query
 
 SKILLS = [
@@ -22,15 +22,19 @@ def pool(queries=(), gold=None):
     return Pool(SKILLS, np.eye(3, 32, dtype=np.float32), list(queries), gold or {})
 
 
-def test_commands_are_names_and_first_words_of_descriptions():
-    made = commands(pool(), 0)
+def test_commands_are_names_and_first_words_of_descriptions_and_turns_need_nothing():
+    made = short_requests(pool(), 0)
+    commands = [q for q in made.queries if q.extra["kind"] == "command"]
     wanted = {"resize images": 0, "resizes images": 0, "file taxes": 2}
-    for query in made.queries:
+    for query in commands:
         (words,) = [w for w in wanted if query.text.lower().endswith(w)]
         assert made.gold[query.id] == {wanted.pop(words)}
     assert not wanted
-    assert len({q.id for q in made.queries}) == 3
-    assert commands(pool(), 0).queries == made.queries
+    turns = [q for q in made.queries if q.extra["kind"] == "turn"]
+    assert [q.text for q in turns] == list(TURNS)
+    assert not any(q.id in made.gold for q in turns)
+    assert len({q.id for q in made.queries}) == len(commands) + len(turns) == len(made.queries)
+    assert short_requests(pool(), 0).queries == made.queries
 
 
 def labelled():
@@ -40,7 +44,7 @@ def labelled():
 
 
 def test_a_probe_tells_what_asks_and_knows_nothing_of_its_fold():
-    whole, short, encoder = labelled(), commands(labelled(), 0), HashEncoder()
+    whole, short, encoder = labelled(), short_requests(labelled(), 0), HashEncoder()
     queries = [*whole.queries, *short.queries]
     folds = fold_numbers(queries, {**whole.gold, **short.gold})
     probes = fit_probes(whole, short, folds, encoder)

@@ -8,6 +8,7 @@ from skillret.training import rank
 from skillret.training.rank import (
     Example,
     Pool,
+    composed,
     cross_fit,
     fit_logistic,
     fit_ranker,
@@ -107,6 +108,26 @@ def test_parts_of_a_library_hold_the_skills_their_requests_need():
             if query.extra["kind"] == "absent":
                 assert here.isdisjoint(f"s{i}" for i in gold[query.id])
     assert all(q.extra["kind"] != "absent" for p in subpools(whole, 10, 0) for q in p.queries)
+
+
+def test_composed_requests_hold_those_of_one_fold_and_their_gold():
+    skills = [make_skill(f"s{i}") for i in range(30)]
+    queries = [Query(f"q{i}", f"Do task number{i}", {"kind": "a"}) for i in range(30)]
+    long = Query("long", "word " * 60, {"kind": "a"})
+    gold = {f"q{i}": frozenset({i}) for i in range(30)} | {"long": frozenset({0})}
+    pool = Pool(skills, np.zeros((30, 4), dtype=np.float32), [*queries, long], gold)
+    folds = {f"q{i}": i % 5 for i in range(30)} | {"long": 0}
+    found, own = composed(pool, 0.5, folds, 0)
+    assert len(found.queries) == len(own) == 15
+    assert len({q.id for q in found.queries}) == 15
+    for query in found.queries:
+        rows = found.gold[query.id]
+        assert len(rows) in (2, 3)
+        assert {row for row in range(30) if f"number{row}." in query.text} == rows
+        assert {row % 5 for row in rows} == {own[query.id]}
+        assert "word word" not in query.text
+        assert query.extra == {"kind": "composed"}
+    assert composed(pool, 0.5, folds, 0) == (found, own)
 
 
 def test_padded_requests_keep_their_words_and_their_gold():

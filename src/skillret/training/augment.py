@@ -17,10 +17,10 @@ from fnmatch import fnmatchcase
 
 from skillret.training.recipe import DataSection
 from skillret.training.sources import Request, Source
+from skillret.training.talk import BACKGROUND
 from skillret.types import Skill
 
 __all__ = [
-    "BACKGROUND",
     "SECTION",
     "AugmentedSource",
     "augment",
@@ -32,42 +32,6 @@ __all__ = [
 
 SECTION = "#section"  # ends the id of a part of a skill, which is never a negative
 
-# Sentences that need no skill: who asks, why, how soon. Without one of them composed requests
-# would differ from real ones in the easiest way to learn.
-BACKGROUND = (
-    "We are a team of four and nobody has done this before.",
-    "I have about two hours before the next meeting.",
-    "My manager wants to see something by Friday.",
-    "I inherited this from a colleague who left in spring.",
-    "Money is tight, so nothing paid please.",
-    "It does not have to be perfect, it has to be understandable.",
-    "I am not an expert, so explain what you do as you go.",
-    "Last time we tried this it took a week and we gave up.",
-    "The laptop is old and slow.",
-    "Please keep it short, the others will not read more than a page.",
-    "This is for a small non-profit with volunteers.",
-    "We work in two time zones, so I may answer late.",
-    "I already spent the whole weekend on it.",
-    "There is a draft somewhere but I would rather start again.",
-    "Ask me if something is unclear.",
-    "The client is friendly but impatient.",
-    "I teach evening classes and this is for my students.",
-    "Our lawyer has looked at it and had no objections.",
-    "Do not touch anything else in there.",
-    "I would like to understand it well enough to do it alone next time.",
-    "We have a demo on Tuesday and I am getting nervous.",
-    "There was a long discussion about it and no decision.",
-    "My co-founder thinks it is a waste of time.",
-    "Nothing here is secret, but please stay on this machine.",
-    "I run a shop with my sister and we do everything ourselves.",
-    "Half of it works, which is the annoying part.",
-    "I am on the train with bad reception.",
-    "It is my first month in this job.",
-    "Someone said there is a standard way to do this.",
-    "The old way was a spreadsheet that everyone hated.",
-    "I have a few examples that I can paste later.",
-    "By the way, thank you for your help yesterday, that worked.",
-)
 _JOINS = ("Also: ", "And then ", "After that, ", "Besides, ", "Second thing: ", "Oh, and ", "")
 _WORDS_OF_SECTION = 130
 _LABEL = re.compile(r"^[^:.!?]{3,60}: (?=\S)")

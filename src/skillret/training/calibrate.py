@@ -20,12 +20,13 @@ from skillret.evaluation.systems import encode_corpus
 from skillret.retrieval.ranker import Probe, Ranker
 from skillret.retrieval.selection import MAX_SELECTED, choose
 from skillret.retrieval.terms import TermHead
-from skillret.training.need import commands, fit_need, fit_probes, rescale_need
+from skillret.training.need import fit_need, fit_probes, rescale_need, short_requests
 from skillret.training.rank import (
     FOLDS,
     Example,
     Float64,
     Pool,
+    composed,
     cross_fit,
     examples,
     fit_logistic,
@@ -38,7 +39,7 @@ from skillret.training.rank import (
 )
 from skillret.types import Query
 
-__all__ = ["FIXED", "Calibration", "calibrate", "train_examples"]
+__all__ = ["FIXED", "Calibration", "calibrate", "train_examples", "varied_examples"]
 
 Progress = Callable[[int, int], None]
 
@@ -48,11 +49,13 @@ _LEAST_RANKER = 500  # and a ranker
 _SEEDS = 3  # rankers that are averaged into one
 _SMALL = ((300, 1), (60, 2))  # size and seed of the smaller libraries a ranker is fitted on too
 _PADDED = 0.06  # of the requests, which the ranker also sees amid small talk
+_COMPOSED = 0.05  # requests joined from others, for one in a library of any size
 _TRAIN_PER_KIND = 2000  # requests of the train split that a ranker is fitted on too
 _TRAIN_WEIGHT = 0.45  # of each, beside one of dev: the encoder knows their skills
 _STRANGE = 100  # skills of a library where requests for absent skills are needless ones
 _SLIGHT = 1e-3  # keeps a curve finite where no request is in doubt
 _KEPT = 5.0  # a skill withheld costs as much as five that nobody needs
+_FLAT = 0.005  # of F2: a difference within its chance
 _SHARES = np.linspace(0.05, 0.95, 37)
 
 
@@ -144,7 +147,7 @@ def calibrate(
     if ranker is not None and head is None:
         head = ranker.terms
     pool = _pool(dataset, encoder, progress)
-    short = commands(pool, 4)
+    short = short_requests(pool, 4)
     folds = fold_numbers([*pool.queries, *short.queries], {**pool.gold, **short.gold})
     if refit_ranker and len({folds[query_id] for query_id in pool.gold}) < FOLDS:
         raise DatasetError(
@@ -161,12 +164,8 @@ def calibrate(
     typed: list[Example] = []
     if refit_ranker:
         also = train_examples(train, encoder, probes[-1], head, progress) if train else []
-        for size, seed in _SMALL:
-            if len(pool.skills) >= 2 * size:
-                for part in subpools(pool, size, seed, absent=size <= _STRANGE):
-                    extra += examples(part, encoder, folds, probes, head)
-        extra += examples(padded(pool, _PADDED, 3), encoder, folds, probes, head)
-        typed = list(examples(short, encoder, folds, probes))
+        extra = [e for part in varied_examples(pool, encoder, folds, probes, head) for e in part]
+        typed = list(examples(short, encoder, folds, probes, head))
         fitted = weighted([*found, *extra])
         outputs = cross_fit(fitted, typed, _SEEDS, also)
         everyone = [*fitted, *also]
@@ -242,6 +241,41 @@ def _pool(dataset: Dataset, encoder: Encoder, progress: Progress | None) -> Pool
     return Pool(dataset.skills, vectors, [*dataset.queries, *needless], gold)
 
 
+def varied_examples(
+    pool: Pool,
+    encoder: Encoder,
+    folds: Mapping[str, int],
+    probes: Sequence[Probe],
+    head: TermHead | None,
+) -> tuple[list[Example], list[Example], list[Example]]:
+    """A pool's requests as a ranker shall see them too.
+
+    Args:
+        pool: The whole library.
+        encoder: Made its vectors.
+        folds: Of its requests.
+        probes: One for each fold.
+        head: Says how much terms count.
+
+    Returns:
+        Requests in smaller libraries, some amid small talk, and some joined, in libraries of every
+        size.
+    """
+    parts = [
+        part
+        for size, seed in _SMALL
+        if len(pool.skills) >= 2 * size
+        for part in subpools(pool, size, seed, absent=size <= _STRANGE)
+    ]
+    small = [e for part in parts for e in examples(part, encoder, folds, probes, head)]
+    talk = list(examples(padded(pool, _PADDED, 3), encoder, folds, probes, head))
+    joined: list[Example] = []
+    for seed, part in enumerate([pool, *parts]):
+        several, own = composed(part, _COMPOSED, folds, seed)
+        joined += examples(several, encoder, own, probes, head)
+    return small, talk, joined
+
+
 def train_examples(
     train: Dataset,
     encoder: Encoder,
@@ -291,21 +325,21 @@ def _thresholds(
     """Threshold of need, and the share of the best probability from which a skill is selected too.
 
     By the former as many as possible of the needless requests are turned away and of the others
-    kept, the latter counting five times. The share has the best mean F2 of the
-    selected sets. Kinds of requests are weighted.
+    kept, the latter counting five times. The share is the smallest by which the mean F2 of the
+    selected sets is hardly below its best: there the curve is flat, and requests for several skills
+    gain. Kinds of requests are weighted.
     """
     threshold = stored
     if any(not _gold(pool, j.example) for j in judged):
         threshold = _need_threshold(pool, judged)
     needed = [j for j in judged if _gold(pool, j.example)]
-    best = (-1.0, 0.5)
+    weights = [j.example.weight for j in needed]
+    values = []
     for share in _SHARES.tolist():
-        total = 0.0
-        for j in needed:
-            chosen = _select(pool, j.example, j.likely, share)
-            total += j.example.weight * _f2(chosen, _gold(pool, j.example))
-        best = max(best, (total, share))
-    return threshold, best[1]
+        sets = [_select(pool, j.example, j.likely, share) for j in needed]
+        f2 = [_f2(rows, _gold(pool, j.example)) for rows, j in zip(sets, needed, strict=True)]
+        values.append(np.average(f2, weights=weights))
+    return threshold, float(_SHARES[np.array(values) >= max(values) - _FLAT].min())
 
 
 def _need_threshold(pool: Pool, judged: Sequence[_Judged]) -> float:

@@ -4,8 +4,9 @@ A probe, logistic regression on the vectors of requests, tells what asks for som
 talk; need is a second one on the probe's evidence and the best candidate's output. Requests of
 data sets are whole sentences for the most part. People type commands ("resize images") as well,
 and would be turned away; so the names of skills and the first words of their descriptions stand in
-for commands, half of them as one says a second request ("After that, ..."). Sentences of mere
-background are added to the requests that need no skill.
+for commands, half of them as one says a second request ("After that, ..."). What is as short and
+needs no skill are turns of a conversation ("yes please"). Sentences of mere background are added to
+the requests that need none.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 from skillret.encoders import Encoder
 from skillret.retrieval.ranker import Probe, Ranker
 from skillret.retrieval.retriever import clean_query
-from skillret.training.augment import BACKGROUND, join
+from skillret.training.augment import join
 from skillret.training.rank import (
     FOLDS,
     Example,
@@ -31,12 +32,14 @@ from skillret.training.rank import (
     kind_weights,
     logistic,
 )
+from skillret.training.talk import BACKGROUND, TURNS
 from skillret.types import Query, Skill
 
-__all__ = ["commands", "fit_need", "fit_probes", "rescale_need"]
+__all__ = ["fit_need", "fit_probes", "rescale_need", "short_requests"]
 
 _COMMANDS = 700  # skills that commands are made of
 _COMMAND_WEIGHT = 0.6
+_TURN_WEIGHT = 0.6
 _SMALL_WEIGHT = 0.003  # of the requests of smaller libraries
 _RIDGE = 0.3  # of the probe, on unit vectors
 _SLIGHT = 1e-3  # keeps a curve finite where no request is in doubt
@@ -45,8 +48,13 @@ _WORDS = (2, 8)  # of a command
 _CLAUSE = re.compile(r"[.,;:(]| [-\u2013\u2014] | (?:when|using|with|for) ")
 
 
-def commands(pool: Pool, seed: int) -> Pool:
-    """The same library with short commands as its requests, made of its skills."""
+def short_requests(pool: Pool, seed: int) -> Pool:
+    """The same library with other requests: commands made of its skills, and turns of talk.
+
+    Args:
+        pool: The library.
+        seed: Decides which skills.
+    """
     draw = random.Random(seed)  # noqa: S311 (not for secrets)
     rows = draw.sample(range(len(pool.skills)), min(_COMMANDS, len(pool.skills)))
     queries: list[Query] = []
@@ -57,6 +65,7 @@ def commands(pool: Pool, seed: int) -> Pool:
             query = Query(f"\0command-{len(queries)}", text, {"kind": "command"})
             queries.append(query)
             gold[query.id] = frozenset({row})
+    queries += [Query(f"\0turn-{i}", t, {"kind": "turn"}) for i, t in enumerate(TURNS)]
     return Pool(pool.skills, pool.vectors, queries, gold)
 
 
@@ -72,7 +81,7 @@ def fit_probes(pool: Pool, short: Pool, folds: Mapping[str, int], encoder: Encod
 
     Args:
         pool: Requests, those without gold skills needing none.
-        short: Commands.
+        short: Commands and turns.
         folds: Of both.
         encoder: Made the pool's vectors.
     """
@@ -81,15 +90,9 @@ def fit_probes(pool: Pool, short: Pool, folds: Mapping[str, int], encoder: Encod
     idle_folds = fold_numbers(idle, {})
     texts = [clean_query(q.text) for q in [*queries, *idle]]
     x = encoder.encode_queries(texts).astype(np.float64)
-    asks = [bool(pool.gold.get(q.id)) for q in pool.queries] + [True] * len(short.queries)
-    y = np.array([*asks, *[False] * len(idle)], dtype=np.float64)
-    w = np.concatenate(
-        [
-            kind_weights(pool.queries),
-            np.full(len(short.queries), _COMMAND_WEIGHT),
-            np.ones(len(idle)),
-        ]
-    )
+    gold = {**pool.gold, **short.gold}
+    y = np.array([bool(gold.get(q.id)) for q in [*queries, *idle]], dtype=np.float64)
+    w = np.concatenate([kind_weights(pool.queries), _weights(short.queries), np.ones(len(idle))])
     fold = np.array([folds[q.id] for q in queries] + [idle_folds[q.id] for q in idle])
     probes = []
     for left_out in range(FOLDS + 1):
@@ -111,8 +114,8 @@ def fit_need(
 
     Args:
         ranker: Gets the weights; it has its probe already.
-        examples: First those of the whole library, last commands, between them those of smaller
-            libraries, where a needed skill may be absent.
+        examples: First those of the whole library, last commands and turns, between them those of
+            smaller libraries, where a needed skill may be absent.
         outputs: Of all examples, out of fold.
         whole: Number of the first.
         short: Number of the last.
@@ -123,7 +126,7 @@ def fit_need(
     # library are what is asked.
     w = np.array([e.weight for e in examples])
     w[whole:] *= _SMALL_WEIGHT
-    w[len(w) - short :] = _COMMAND_WEIGHT
+    w[len(w) - short :] = _weights([e.query for e in examples[len(w) - short :]])
     (weight, slope), intercept = fit_logistic(x, y, w, _SLIGHT)
     odds = x @ np.array([weight, slope]) + intercept
     ranker = replace(
@@ -136,6 +139,12 @@ def fit_need(
     )
     need = logistic(x[:whole] @ np.array([weight, slope]) + intercept)
     return ranker, need.tolist()
+
+
+def _weights(short: Sequence[Query]) -> Float64:
+    """Of commands and turns."""
+    turns = np.array([q.extra.get("kind") == "turn" for q in short], dtype=np.bool_)
+    return np.where(turns, _TURN_WEIGHT, _COMMAND_WEIGHT)
 
 
 def _size(examples: Sequence[Example], odds: Float64) -> float:

@@ -31,13 +31,15 @@ from skillret.retrieval.request import read_requests
 from skillret.retrieval.retriever import clean_query
 from skillret.retrieval.terms import TermHead, term_factors
 from skillret.training.adamw import AdamW
-from skillret.training.augment import pad
+from skillret.training.augment import compose, pad
+from skillret.training.sources import Request
 from skillret.types import Query, Skill
 
 __all__ = [
     "FOLDS",
     "Example",
     "Pool",
+    "composed",
     "cross_fit",
     "examples",
     "fit_logistic",
@@ -62,6 +64,7 @@ _DECAY = 1e-2
 _POINTWISE = 0.5  # weight of the binary loss
 _HARD = ("lexical", "dense", "sentence_dense")  # features whose best candidates are learnt from
 _HARDEST = 30  # by each of them
+_SHORT = 40  # words of a request that is joined with others
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +153,35 @@ def padded(pool: Pool, share: float, seed: int) -> Pool:
     chosen = [q for q in pool.queries if draw.random() < share]
     queries = [replace(q, text=pad(q.text, draw), extra={"kind": "padded"}) for q in chosen]
     return Pool(pool.skills, pool.vectors, queries, pool.gold)
+
+
+def composed(
+    pool: Pool, share: float, folds: Mapping[str, int], seed: int
+) -> tuple[Pool, dict[str, int]]:
+    """Requests for two or three skills, joined from short ones for one, and their folds.
+
+    Args:
+        pool: Has the requests for one.
+        share: How many to make, for one of them.
+        folds: Of the pool's requests; those of one fold are joined.
+        seed: Decides which, and in what order.
+    """
+    draw = random.Random(seed)  # noqa: S311 (not for secrets)
+    singles: dict[int, list[Request]] = defaultdict(list)
+    for q in pool.queries:
+        wanted, text = pool.gold.get(q.id, frozenset()), q.text.strip()
+        if len(wanted) == 1 and len(text.split()) <= _SHORT:
+            text = text if text.endswith((".", "?", "!")) else f"{text}."
+            singles[folds[q.id]].append(Request(q.id, text, (str(min(wanted)),), ""))
+    queries: list[Query] = []
+    gold: dict[str, frozenset[int]] = {}
+    own: dict[str, int] = {}
+    for fold, requests in sorted(singles.items()):
+        for made in compose(requests, round(share * len(requests)), draw):
+            query = Query(f"\0composed-{len(queries)}", made.text, {"kind": "composed"})
+            queries.append(query)
+            gold[query.id], own[query.id] = frozenset(map(int, made.gold)), fold
+    return Pool(pool.skills, pool.vectors, queries, gold), own
 
 
 def some_of_each_kind(queries: Sequence[Query], count: int, seed: int) -> list[Query]:
