@@ -1,0 +1,43 @@
+"""What users count on of the packaged model, beside the figures of docs/default-model.md."""
+
+import pytest
+
+from skillret import Retriever
+from skillret.evaluation.datasets import load_dataset
+from skillret.evaluation.library_tests import LIBRARY_SPLIT
+from skillret.training.talk import TURNS
+from tests.conftest import ROOT
+
+# Written apart from those that the model was fitted on.
+TALK = """
+ok | okay | yes | no | yep | continue | go on | go ahead | thx | thanks | thanks! | perfect | great
+thank you so much | lol | hi | hello | hello there | hey | good morning | never mind | stop | cool
+try again | what? | why? | looks good to me | lgtm | nice work | see you tomorrow | sounds good
+do it | yes please | please proceed | that's wrong | undo that | hmm | wow | done? | are you there?
+I don't understand | explain that again | say it shorter | what did you change? | run it again
+same again | haha nice | great, merging it | let me think about it | ask me tomorrow | I'm back
+one sec | brb
+"""
+
+
+@pytest.fixture(scope="module")
+def retriever():
+    with Retriever.open(library=ROOT / "examples" / "skills") as opened:
+        yield opened
+
+
+def test_turns_of_a_conversation_need_no_skill(retriever):
+    turns = [t.strip() for line in TALK.strip().splitlines() for t in line.split(" | ")]
+    assert not set(turns) & set(TURNS)
+    taken = [t for t in turns if retriever.select(t).hits]
+    assert len(taken) <= 0.1 * len(turns), taken
+
+
+def test_casual_requests_get_their_skill(retriever):
+    data = load_dataset(str(ROOT / "examples" / "skills"), LIBRARY_SPLIT)
+    names = {skill.id: skill.name for skill in data.skills}
+    right = 0
+    for query in data.queries:
+        wanted = {names[skill] for skill in data.qrels[query.id]}
+        right += any(hit.name in wanted for hit in retriever.select(query.text).hits)
+    assert right >= 0.75 * len(data.queries), f"{right} of {len(data.queries)}"
