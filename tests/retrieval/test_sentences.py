@@ -28,6 +28,29 @@ def test_a_request_of_one_sentence_has_no_parts():
     assert segments("Thanks! Why do my pods restart?") == []
 
 
+@pytest.mark.parametrize(
+    ("text", "clauses"),
+    [
+        (
+            "shrink my image and write the release notes",
+            ["shrink my image", "write the release notes"],
+        ),
+        (
+            "Hi! Clean this csv, then also please make a chart of it.",
+            ["Clean this csv", "make a chart of it."],
+        ),
+        ("can you shrink my image and write the notes?", []),  # a question is one
+        ("add salt and pepper to the soup", []),  # no clause of three words
+        ("do a and b and write the c", ["do a and b", "write the c"]),
+        ("do this one and do that one and mend it here and end it there and go on home", []),
+        ("Read the table and make a plan. Then plan my meals and buy the food.", None),
+    ],
+)
+def test_tasks_within_one_sentence_are_parts(text, clauses):
+    sentences = ["Read the table and make a plan.", "Then plan my meals and buy the food."]
+    assert parts(text) == (sentences if clauses is None else clauses)
+
+
 def test_sentences_are_parts_and_many_are_joined_without_loss():
     assert parts("Read the table. Then plan my meals. Read the table.") == [
         "Read the table.",
@@ -42,3 +65,5 @@ def test_sentences_are_parts_and_many_are_joined_without_loss():
 def test_long_runs_of_spaces_and_dots_are_no_boundary():
     long = "a" + " " * 99_000 + "b" + "." * 99_000 + "c"
     assert split_sentences(long) == [long]
+    assert segments(long) == []
+    assert segments("do it now and " * 7000) == []

@@ -1,9 +1,12 @@
+import re
+
 import numpy as np
 import pytest
 from tests.conftest import make_skill
 
 from skillret.retrieval.features import FEATURES
 from skillret.retrieval.ranker import Probe
+from skillret.retrieval.sentences import segments
 from skillret.training import rank
 from skillret.training.rank import (
     Example,
@@ -112,18 +115,19 @@ def test_parts_of_a_library_hold_the_skills_their_requests_need():
 
 def test_composed_requests_hold_those_of_one_fold_and_their_gold():
     skills = [make_skill(f"s{i}") for i in range(30)]
-    queries = [Query(f"q{i}", f"Do task number{i}", {"kind": "a"}) for i in range(30)]
+    queries = [Query(f"q{i}", f"Do the task number{i}", {"kind": "a"}) for i in range(30)]
     long = Query("long", "word " * 60, {"kind": "a"})
     gold = {f"q{i}": frozenset({i}) for i in range(30)} | {"long": frozenset({0})}
     pool = Pool(skills, np.zeros((30, 4), dtype=np.float32), [*queries, long], gold)
     folds = {f"q{i}": i % 5 for i in range(30)} | {"long": 0}
     found, own = composed(pool, 0.5, folds, 0)
-    assert len(found.queries) == len(own) == 15
-    assert len({q.id for q in found.queries}) == 15
+    assert len(found.queries) == len(own) == len({q.id for q in found.queries}) == 20
+    (joined,) = {len(segments(q.text)) for q in found.queries if "." not in q.text[:-1]}
+    assert joined == 2  # tasks in one sentence, which a request falls apart at
     for query in found.queries:
         rows = found.gold[query.id]
         assert len(rows) in (2, 3)
-        assert {row for row in range(30) if f"number{row}." in query.text} == rows
+        assert set(map(int, re.findall(r"number(\d+)", query.text))) == rows
         assert {row % 5 for row in rows} == {own[query.id]}
         assert "word word" not in query.text
         assert query.extra == {"kind": "composed"}

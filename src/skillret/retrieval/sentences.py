@@ -1,4 +1,4 @@
-"""Sentences of a request."""
+"""Sentences of a request, and the tasks within one sentence."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ _MAX_SEGMENTS = 16  # more sentences than this are joined: each is searched for
 _MIN_WORDS = 3  # a shorter sentence ("Thanks!") says nothing
 # After a full stop, question or exclamation mark and white space, or at a line break; also
 # after their full-width forms, which no white space follows.
+_MAX_CLAUSES = 4  # more are a list of things, not of tasks
+_LONG = 500  # characters of a sentence that is left whole
 _BOUNDARY = re.compile(r"(?<=[.!?])\s|\n|(?<=[。！？])")
+_AND = re.compile(r"[,;]?\s(?:and|then|plus|also)\s+(?:(?:then|also|please)\s+)*", re.IGNORECASE)
 
 
 def split_sentences(text: str) -> list[str]:
@@ -24,7 +27,10 @@ def split_sentences(text: str) -> list[str]:
 def segments(text: str) -> list[tuple[int, int]]:
     """Where the sentences of a request start and end, at most 16: neighbours are joined.
 
-    A request of one sentence has none besides itself.
+    A single sentence that is no question falls apart at "and" and "then", if four or fewer clauses
+    of three words and more come of it: "shrink my image and write the release notes". A request of
+    one clause has none besides itself. Among several sentences clauses would be too many: on dev
+    NDCG@10 of long requests falls by .03.
     """
     known: set[str] = set()
     spans = []
@@ -36,7 +42,23 @@ def segments(text: str) -> list[tuple[int, int]]:
     if len(spans) > _MAX_SEGMENTS:
         bounds = np.linspace(0, len(spans), _MAX_SEGMENTS + 1).astype(int).tolist()
         spans = [(spans[first][0], spans[last - 1][1]) for first, last in pairwise(bounds)]
+    if len(spans) == 1:
+        spans = _clauses(text, *spans[0])
     return spans if len(spans) > 1 else []
+
+
+def _clauses(text: str, start: int, end: int) -> list[tuple[int, int]]:
+    """Where the clauses of a sentence start and end; the sentence itself if it is but one."""
+    if end - start > _LONG or text.endswith(("?", "？"), start, end):
+        return [(start, end)]
+    spans, begin = [], start
+    for found in _AND.finditer(text, start, end):
+        left, right = text[begin : found.start()], text[found.end() : end]
+        if min(len(left.split()), len(right.split())) >= _MIN_WORDS:
+            spans.append((begin, found.start()))
+            begin = found.end()
+    spans.append((begin, end))
+    return spans if len(spans) <= _MAX_CLAUSES else [(start, end)]
 
 
 def _spans(text: str) -> list[tuple[int, int]]:

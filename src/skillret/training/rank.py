@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -65,6 +66,9 @@ _POINTWISE = 0.5  # weight of the binary loss
 _HARD = ("lexical", "dense", "sentence_dense")  # features whose best candidates are learnt from
 _HARDEST = 30  # by each of them
 _SHORT = 40  # words of a request that is joined with others
+_BRIEF = re.compile(r"(?:[^\s?!.:]\S*\s+){1,11}[^\s?]+[.!]")  # one sentence, no question
+_ONE_SENTENCE = 1 / 3  # requests joined to one sentence, for one of several sentences
+_ANDS = (" and ", " and ", ", then ", " and then ", " and also ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +181,26 @@ def composed(
     gold: dict[str, frozenset[int]] = {}
     own: dict[str, int] = {}
     for fold, requests in sorted(singles.items()):
-        for made in compose(requests, round(share * len(requests)), draw):
+        count = round(share * len(requests))
+        brief = [r for r in requests if _BRIEF.fullmatch(r.text)]
+        joined = _one_sentence(brief, round(_ONE_SENTENCE * count), draw)
+        for made in (*compose(requests, count, draw), *joined):
             query = Query(f"\0composed-{len(queries)}", made.text, {"kind": "composed"})
             queries.append(query)
             gold[query.id], own[query.id] = frozenset(map(int, made.gold)), fold
     return Pool(pool.skills, pool.vectors, queries, gold), own
+
+
+def _one_sentence(singles: Sequence[Request], count: int, draw: random.Random) -> Iterator[Request]:
+    """Requests that need two skills and are one sentence, from short ones that need one."""
+    if len({r.gold for r in singles}) < 2:
+        return
+    for _ in range(count):
+        first = draw.choice(singles)
+        second = draw.choice([r for r in singles if r.gold != first.gold])
+        words = second.text[0].lower() + second.text[1:]
+        text = first.text.rstrip(".!") + draw.choice(_ANDS) + words
+        yield Request("", text, (*first.gold, *second.gold), "")
 
 
 def some_of_each_kind(queries: Sequence[Query], count: int, seed: int) -> list[Query]:
