@@ -56,7 +56,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    if any((split or "").startswith("test") for split in (args.split, args.train_split)):
+    # A library's own tests are a split of its owner's, not one that others report figures on.
+    given = (split or "" for split in (args.split, args.train_split) if split != LIBRARY_SPLIT)
+    if any(split.startswith("test") for split in given):
         raise InputError("nothing is fitted on a test split; name another one with --split")
     if args.train_split and not args.fit_ranker:
         raise InputError("--train-split is for fitting a ranker: add --fit-ranker")
@@ -71,7 +73,8 @@ def run(args: argparse.Namespace) -> int:
             raise InputError(f"the folder {output} is not empty; name another one")
     from skillret.training.calibrate import calibrate
 
-    library = not args.split and open_rows(args.dataset)[0].splits() == [LIBRARY_SPLIT]
+    own = args.split in (None, LIBRARY_SPLIT)
+    library = own and open_rows(args.dataset)[0].splits() == [LIBRARY_SPLIT]
     dataset = load_dataset(args.dataset, LIBRARY_SPLIT if library else args.split or "dev")
     for line in dataset.notes:
         note(line)

@@ -30,7 +30,8 @@ examples:
   skillret index update --index team.db
   skillret index status --index team.db --json
 """
-_SHOWN_DIAGNOSTICS = 10
+_SHOWN_ERRORS = 100
+_SHOWN_WARNINGS = 10
 _PATIENCE = 1.0  # seconds until someone who waits for another writer is told so
 
 
@@ -321,17 +322,23 @@ def _write(index: Index, given: _Input, encoder: Encoder, *, replace_encoder: bo
 
 def _tell(verb: str, path: Path, report: UpdateReport, given: _Input) -> None:
     _show(given.diagnostics)
+    skipped = sum(d.level == "error" for d in given.diagnostics)
     note(
         f"{verb} {path} in {report.seconds:.1f} s: {report.total} skills, {report.added} added,"
         f" {report.changed} changed, {report.removed} removed, {report.unchanged} unchanged,"
-        f" {report.encoded} encoded"
+        f" {report.encoded} encoded" + (f"; {skipped} skipped" if skipped else "")
     )
 
 
 def _show(diagnostics: Sequence[Diagnostic]) -> None:
-    # Errors first: a skipped skill matters more than an unusual name.
-    ordered = sorted(diagnostics, key=lambda d: d.level != "error")
-    for d in ordered[:_SHOWN_DIAGNOSTICS]:
+    # Every skipped skill is named; remarks on odd ones are many in some libraries.
+    errors = [d for d in diagnostics if d.level == "error"]
+    warnings = [d for d in diagnostics if d.level != "error"]
+    for d in [*errors[:_SHOWN_ERRORS], *warnings[:_SHOWN_WARNINGS]]:
         note(f"{d.level}: {d.path}: {d.message}")
-    if len(ordered) > _SHOWN_DIAGNOSTICS:
-        note(f"... and {len(ordered) - _SHOWN_DIAGNOSTICS} more remarks")
+    for kind, found, shown in (
+        ("skipped", errors, _SHOWN_ERRORS),
+        ("remarks", warnings, _SHOWN_WARNINGS),
+    ):
+        if len(found) > shown:
+            note(f"... and {len(found) - shown} more {kind}")

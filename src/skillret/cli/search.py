@@ -95,23 +95,25 @@ def run(args: argparse.Namespace) -> int:
         model = retriever.encoder.profile.name
         empty = not hits and retriever.index.info().skills == 0
     if args.json:
-        print_json(
-            {
-                "query": request,
-                "mode": args.mode,
-                "model": model,
-                "took_ms": round(took, 3),
-                "hits": [_json(h) for h in hits],
-            }
-        )
+        document: dict[str, Any] = {
+            "query": request,
+            "mode": args.mode,
+            "model": model,
+            "took_ms": round(took, 3),
+            "hits": [_json(h) for h in hits],
+        }
+        if need is not None:
+            document |= {"need": round(need, 6), "threshold": retriever.threshold}
+        print_json(document)
     elif hits:
         _print(hits)
     elif empty:
         note("this index holds no skills")
     elif args.select:
         note(
-            f"no skill is needed for this request, as far as can be told ({need or 0:.2f} is below"
-            f" {retriever.threshold:.2f}); without --select the nearest are shown"
+            "no skill is needed for this request, as far as can be told (probability that one is:"
+            f" {need or 0:.2f}, threshold {retriever.threshold:.2f}); without --select the nearest"
+            " are shown"
         )
     else:
         note("no skill shares a word with the request; try --mode hybrid")

@@ -28,6 +28,7 @@ from skillret.types import Skill, UpdateReport
 __all__ = ["Index", "Snapshot", "Sources", "default_index_path"]
 
 _CHUNK = 512  # documents between two commits of a build
+_REWRITTEN = 500  # skills up to which every change writes BM25 anew: half a second
 
 Progress = Callable[[int, int], None]
 
@@ -332,7 +333,10 @@ class Index:
         self._cache.clean({info.cache})
         token = os.urandom(8).hex()
         try:
-            if self._cache.open_lexical(info.cache, info.skills) is None:
+            # BM25 goes on counting what was removed until its segments are merged, so in a small
+            # library an update would score otherwise than a build.
+            small = info.skills <= _REWRITTEN and bool(known)
+            if small or self._cache.open_lexical(info.cache, info.skills) is None:
                 gone = {*removed, *(c.key for c in changes)}
                 kept = (pair for pair in self.store.skills() if pair[0] not in gone)
                 new = ((c.key, c.skill) for c in changes)
