@@ -19,8 +19,8 @@ from skillret.index.index import Progress, Snapshot
 from skillret.retrieval.fusion import LEXICAL_CANDIDATES
 from skillret.retrieval.refresh import NO_USUAL_PLACES, refresh
 from skillret.retrieval.scoring import Scorer, Scores
-from skillret.retrieval.selection import MAX_SELECTED, choose
-from skillret.retrieval.sentences import split_sentences
+from skillret.retrieval.selection import MAX_SELECTED, SAME, choose
+from skillret.retrieval.sentences import segments, split_sentences
 from skillret.skills import Library
 from skillret.types import Explanation, Hit, Mode, Selection
 
@@ -31,6 +31,8 @@ __all__ = ["MAX_QUERY_CHARACTERS", "Retriever", "clean_query"]
 
 MAX_QUERY_CHARACTERS = 100_000  # the rest of a longer request is not read
 _MAX_SENTENCES = 64  # explained of one request
+_TASKS = 4  # parts of a request that are asked for by themselves too; more are a story
+_SURE = 0.2  # probability of the best skill of such a part
 _SHARE = 0.6  # of the best hit's score that another selected one has, without a ranker
 
 
@@ -157,7 +159,9 @@ class Retriever:
 
         With a fitted ranker: nothing if the probability that a skill is needed stays below the
         profile's threshold, else the best hit and the others that are likely enough, without
-        near-duplicates. For an encoder without one: the best hit and those that come close to it.
+        near-duplicates. Where a request has two to four parts, each is searched for by itself as
+        well, since the skill for one task stands little chance beside that for another one. For an
+        encoder without a ranker: the best hit and those that come close to it.
 
         Args:
             query: The request.
@@ -176,8 +180,31 @@ class Retriever:
             best = max((h.dense or 0.0 for h in found.hits), default=0.0)
             found = found._replace(need=best)
         hits, chosen = found.hits, self._choose(found, limit)
-        picked = (replace(hits[i], rank=rank) for rank, i in enumerate(chosen, start=1))
-        return Selection(query, tuple(picked), found.need)
+        picked = [hits[i] for i in chosen]
+        if picked and self._scorer.ranker is not None:
+            picked += self._of_parts(query, picked, found.vectors[chosen], explain)
+            picked.sort(key=lambda hit: -hit.score)
+        ranked = (replace(hit, rank=rank) for rank, hit in enumerate(picked[:limit], start=1))
+        return Selection(query, tuple(ranked), found.need)
+
+    def _of_parts(
+        self, query: str, picked: Sequence[Hit], vectors: Float32, explain: bool
+    ) -> list[Hit]:
+        """The best skill of each part of a request, where it is likely and none of the picked."""
+        text, added = clean_query(query), list[Hit]()
+        spans = segments(text)
+        for start, end in spans if len(spans) <= _TASKS else ():
+            with self._lock:
+                found = self._find(text[start:end], 1, "hybrid", explain)
+            if not found.hits or (found.need or 0) < self.threshold:
+                continue
+            (hit,) = found.hits
+            known = {h.id for h in (*picked, *added)}
+            if hit.score < _SURE or hit.id in known or (vectors @ found.vectors[0]).max() >= SAME:
+                continue
+            added.append(hit)
+            vectors = np.concatenate([vectors, found.vectors])
+        return added
 
     def _told(self, tell: Callable[[str], None]) -> Retriever:
         profile = self.encoder.profile
