@@ -41,3 +41,19 @@ def test_casual_requests_get_their_skill(retriever):
         wanted = {names[skill] for skill in data.qrels[query.id]}
         right += any(hit.name in wanted for hit in retriever.select(query.text).hits)
     assert right >= 0.75 * len(data.queries), f"{right} of {len(data.queries)}"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        "shrink my docker image and write the release notes",
+        "Shrink my docker image. After that, write the release notes from the commits.",
+    ],
+)
+def test_each_of_two_tasks_gets_its_skill(retriever, request_):
+    hits = retriever.select(request_).hits
+    assert {"dockerfile-slimming", "release-notes"} <= {h.name for h in hits}
+    assert [h.rank for h in hits] == list(range(1, len(hits) + 1))
+    assert [h.score for h in hits] == sorted((h.score for h in hits), reverse=True)
+    assert len({h.id for h in hits}) == len(hits)
+    assert len(retriever.select(request_, limit=1).hits) == 1

@@ -1,0 +1,108 @@
+"""What looking at each part of a request by itself brings to selections: prints a table.
+
+    python benchmarks/selection.py ../shared/data/openskillret --split dev
+
+Pairs are made of the requests that stand beside the example skills, which nothing was fitted on:
+two of them joined by a phrase ("... After that, ..."), as two sentences, and in one sentence. Kinds
+of the data set's requests show what it costs where one skill is needed. Never choose settings by
+this on a split that is reported as a test.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from skillret import Index, Retriever, load_encoder
+from skillret.evaluation.datasets import Dataset, load_dataset
+from skillret.evaluation.library_tests import LIBRARY_SPLIT
+from skillret.index import Sources
+from skillret.retrieval import retriever as facade
+from skillret.training.augment import join
+from skillret.types import Query
+
+EXAMPLES = Path(__file__).parents[1] / "examples" / "skills"
+Asked = tuple[str, str, frozenset[str]]  # kind, request, ids of the skills it needs
+
+
+def pairs(data: Dataset, count: int, seed: int) -> Iterator[Asked]:
+    """Requests for two skills, a third of each style."""
+    draw = random.Random(seed)
+    short = [q for q in data.queries if len(q.text.split()) <= 25]
+    for number in range(count):
+        first, second = draw.sample(short, 2)
+        gold = frozenset([*data.qrels[first.id], *data.qrels[second.id]])
+        a, b = first.text.strip(), second.text.strip()
+        sentence = a if a.endswith((".", "?", "!")) else f"{a}."
+        if len(gold) < 2:
+            continue
+        if number % 3 == 0:
+            yield "pair, joined by a phrase", f"{sentence} {join(b, draw)}", gold
+        elif number % 3 == 1:
+            yield "pair, two sentences", f"{sentence} {b}", gold
+        elif "?" not in a + b and "." not in a[:-1]:
+            word = draw.choice((" and ", " and then ", ", then "))
+            yield "pair, one sentence", a.rstrip(".!") + word + b[0].lower() + b[1:], gold
+
+
+def of_kinds(data: Dataset, count: int, seed: int) -> Iterator[Asked]:
+    """At most `count` requests of each kind, and those that need no skill."""
+    draw = random.Random(seed)
+    kinds: dict[str, list[Query]] = {}
+    for query in data.queries:
+        kinds.setdefault(str(query.extra.get("kind")), []).append(query)
+    for kind, queries in kinds.items():
+        for query in draw.sample(queries, min(count, len(queries))):
+            yield kind, query.text, frozenset(data.qrels[query.id])
+    for query in data.negatives:
+        yield "needs none", query.text, frozenset()
+
+
+def measure(retriever: Retriever, asked: Sequence[Asked], parts: int) -> dict[str, list[float]]:
+    """Completeness, precision and size of the selected sets, by kind."""
+    facade._TASKS = parts
+    rows: dict[str, list[tuple[float, float, float]]] = {}
+    for kind, text, gold in asked:
+        chosen = {hit.id for hit in retriever.select(text).hits}
+        hit = len(gold & chosen)
+        precision = hit / len(chosen) if chosen else float(not gold)
+        complete = float(chosen >= gold if gold else not chosen)
+        rows.setdefault(kind, []).append((complete, precision, float(len(chosen))))
+    return {kind: [len(v), *np.mean(v, axis=0).tolist()] for kind, v in rows.items()}
+
+
+def compare(data: Dataset, asked: Sequence[Asked]) -> None:
+    """A row for each kind, without and with parts."""
+    encoder = load_encoder()
+    with tempfile.TemporaryDirectory() as scratch:
+        index = Index.open(Path(scratch) / "index.db", create=True)
+        index.update(data.skills, encoder, sources=Sources(dataset=data.name))
+        with Retriever(index, encoder) as retriever:
+            whole, both = (measure(retriever, asked, parts) for parts in (0, 4))
+    for kind, (count, *before) in whole.items():
+        cells = " | ".join(f"{value:.3f}" for value in (*before, *both[kind][1:]))
+        print(f"| {kind} | {count:.0f} | {cells} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("dataset", nargs="?", default="../shared/data/openskillret")
+    parser.add_argument("--split", default="dev")
+    parser.add_argument("--sample", type=int, default=150, help="requests of each kind")
+    args = parser.parse_args()
+    print("| requests | number | complete | precision | size | with parts | precision | size |")
+    print("|---|" + "---:|" * 7)
+    examples = load_dataset(str(EXAMPLES), LIBRARY_SPLIT)
+    single = [("for one skill", q.text, frozenset(examples.qrels[q.id])) for q in examples.queries]
+    compare(examples, [*single, *pairs(examples, 600, 3)])
+    data = load_dataset(args.dataset, args.split)
+    compare(data, list(of_kinds(data, args.sample, 3)))
+
+
+if __name__ == "__main__":
+    main()
