@@ -57,3 +57,31 @@ def test_each_of_two_tasks_gets_its_skill(retriever, request_):
     assert [h.score for h in hits] == sorted((h.score for h in hits), reverse=True)
     assert len({h.id for h in hits}) == len(hits)
     assert len(retriever.select(request_, limit=1).hits) == 1
+
+
+def test_parts_add_only_what_is_new_and_likely(retriever, tmp_path, monkeypatch):
+    asked, find = [], Retriever._find
+
+    def counted(self, query, *arguments):
+        asked.append(query)
+        return find(self, query, *arguments)
+
+    monkeypatch.setattr(Retriever, "_find", counted)
+    slim, notes = "shrink my docker image", "write the release notes"
+    retriever.select(slim)
+    assert asked == [slim]
+    asked.clear()
+    hits = retriever.select(f"{slim} and {slim} and thanks").hits
+    assert len({h.id for h in hits}) == len(hits)
+    asked.clear()
+    retriever.select(". ".join([slim, notes, "plan my meals", "review my code", "fix the build"]))
+    assert len(asked) == 1  # five tasks are a story, not a list
+    # A copy under another name is no second skill.
+    for folder in ("dockerfile-slimming", "release-notes"):
+        text = (ROOT / "examples" / "skills" / folder / "SKILL.md").read_text()
+        for name in (folder, f"{folder}-2"):
+            (tmp_path / name).mkdir()
+            copy = text.replace(f"name: {folder}", f"name: {name}") + f"\n{name}\n"
+            (tmp_path / name / "SKILL.md").write_text(copy)
+    with Retriever.open(library=tmp_path) as opened:
+        assert len(opened.select(f"{slim} and {notes}").hits) == 2

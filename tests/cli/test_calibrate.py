@@ -13,6 +13,14 @@ def test_a_folder_of_skills_is_calibrated_by_its_own_tests(capsys):
     assert "near misses" in err
 
 
+def test_a_library_s_own_tests_may_be_named_as_the_split(capsys):
+    command = ["calibrate", str(ROOT / "examples" / "skills"), "--json"]
+    assert main(command) == 0
+    unnamed = json.loads(capsys.readouterr().out)
+    assert main([*command, "--split", "tests"]) == 0
+    assert json.loads(capsys.readouterr().out) == unnamed
+
+
 def test_bad_input_is_one_line(tmp_path, capsys, library):
     assert main(["calibrate", str(tmp_path / "none"), "--split", "dev"]) == 1
     assert main(["calibrate", str(library), "--split", "test"]) == 1
@@ -24,7 +32,13 @@ def test_bad_input_is_one_line(tmp_path, capsys, library):
     assert main(["calibrate", str(library), "--train-split", "test"]) == 1
     assert main(["calibrate", str(library), "--train-split", "train"]) == 1
     lines = capsys.readouterr().err.strip().splitlines()
-    assert len(lines) == 6
+    file = tmp_path / "file"
+    file.write_text("x")
+    assert main(["calibrate", str(library), "--output", str(file)]) == 1
+    lines += capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 7
+    assert "is a file" in lines[6]
+    assert file.read_text() == "x"
     assert all(line.startswith("skillret: ") for line in lines)
     assert "test split" in lines[1]
     assert "not empty" in lines[2]

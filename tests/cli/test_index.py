@@ -67,6 +67,20 @@ def test_build_update_status_list_remove_on_folders(library, tmp_path, capsys):
     assert json.loads(out)["skills"] == 3
 
 
+def test_all_skipped_skills_are_named_and_counted(library, tmp_path, capsys):
+    for i in range(14):
+        write_skill(library, f"broken{i}").write_text("no front matter")
+    for i in range(13):
+        write_skill(library, f"odd{i}", f"Do {i}.").parent.rename(library / f"renamed{i}")
+    index = ("--index", str(tmp_path / "i.db"))
+    _, _, err = run(capsys, "index", "build", "--library", str(library), *index)
+    lines = err.splitlines()
+    assert sum(": error: " in line for line in lines) == 14
+    assert sum(": warning: " in line for line in lines) == 10
+    assert "skillret: ... and 3 more remarks" in lines
+    assert lines[-1].endswith("; 14 skipped")
+
+
 def test_a_data_set_is_indexed_under_its_own_ids(dataset, tmp_path, capsys):
     index = ("--index", str(tmp_path / "i.db"))
     run(capsys, "index", "build", "--dataset", str(dataset), "--split", "train", *index)

@@ -54,6 +54,20 @@ def test_json_is_the_contract_and_alone_on_stdout(library, capsys):
     assert "building" in err
 
 
+def test_a_selection_as_json_says_how_sure_it_is(library, capsys):
+    arguments = ("--library", str(library), "--select", "--json")
+    found = {}
+    for request in ("find out why my pods crash", "thanks, that was all"):
+        status, out, _ = run(capsys, "search", request, *arguments)
+        found[request] = json.loads(out)
+        assert status == 0
+        assert list(found[request])[4:] == ["hits", "need", "threshold"]
+    needed, idle = found.values()
+    assert [h["name"] for h in needed["hits"]] == ["kubernetes-debugging"]
+    assert needed["need"] >= needed["threshold"] == idle["threshold"] > idle["need"]
+    assert idle["hits"] == []
+
+
 def test_explain_shows_words_and_sentences(library, capsys):
     request = "It was a long day. The pods crash."
     arguments = ("search", request, "--library", str(library), "-k", "1", "--explain")

@@ -158,3 +158,62 @@ def test_profiles_ignore_what_later_versions_add():
     assert Profile.from_json(data, "here") == profile
     with pytest.raises(EncoderError, match="here is not a profile"):
         Profile.from_json([1], "here")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("threshold", float("nan")),
+        ("threshold", 1e300),
+        ("threshold", True),
+        ("dense_weight", float("nan")),
+        ("dense_weight", -0.1),
+        ("dense_weight", 10**400),
+        ("dense_weight", None),
+        ("dim", -1),
+        ("dim", True),
+        ("dim", 10**12),
+        ("max_query_tokens", 0),
+        ("max_document_tokens", 10**12),
+        ("ranker", [1]),
+        ("query_prompt", 5),
+        ("template", ""),
+        ("template", "{x}"),
+        ("template", "{0}"),
+        ("template", "{name.__class__}"),
+        ("template", "{name:>300000000}"),
+        ("template", "{name!r}"),
+        ("template", "{name} {{"),
+    ],
+)
+def test_a_profile_that_no_skillret_writes_is_refused(key, value):
+    data = Profile("x", dim=3).to_json()
+    with pytest.raises(EncoderError, match=f"here is not a profile: '{key}' cannot be"):
+        Profile.from_json({**data, key: value}, "here")
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"name": "\\ud800"}', '{"dim": ' + "9" * 5000 + "}"]
+)
+def test_a_profile_that_is_no_json_is_refused(tmp_path, text):
+    file = tmp_path / "profile.json"
+    file.write_text(text)
+    with pytest.raises(EncoderError, match="cannot read the profile"):
+        Profile.load(file)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dim": 0}, "does not say the vectors' dim"),
+        ({"dim": 5, "ranker": None}, "makes vectors of shape"),
+        ({"max_query_tokens": 5000}, "fails on a text of"),
+    ],
+)
+def test_a_profile_that_does_not_fit_the_model_is_an_error(tmp_path, changes, message):
+    model = tmp_path / "model"
+    shutil.copytree(DEFAULT, model)
+    data = json.loads((model / "profile.json").read_text())
+    (model / "profile.json").write_text(json.dumps({**data, **changes}))
+    with pytest.raises(EncoderError, match=message):
+        load_encoder(str(model)).encode_queries(["word " * 3000])

@@ -161,7 +161,8 @@ def test_the_command_prints_writes_and_scores_runs(dataset, tmp_path, capsys):
 
 def test_bad_input_of_the_command(dataset, tmp_path, capsys):
     base = ("evaluate", str(dataset), "--split", "dev", "--mode", "lexical")
-    assert "at least 1" in fails(capsys, *base, "--k", "0")
+    for k in ("0", "99999999999999999999"):
+        assert "from 1 to" in fails(capsys, *base, "--k", k)
     assert "whole numbers" in fails(capsys, *base, "--k", "five")
     assert "have a column 'colour'" in fails(capsys, *base, "--group", "colour")
     assert "no split 'test'" in fails(capsys, "evaluate", str(dataset))
@@ -171,7 +172,31 @@ def test_bad_input_of_the_command(dataset, tmp_path, capsys):
     twice = tmp_path / "twice.run"
     twice.write_text("q1 Q0 pdf-tables 1 1.0 z\nq1 Q0 pdf-tables 2 0.5 z\n")
     assert "twice in the ranking of query 'q1'" in fails(capsys, *base, "--from-run", str(twice))
-    assert "cannot write" in fails(capsys, *base, "--json", str(tmp_path / "no" / "r.json"))
+    for option in ("--json", "--run"):
+        assert "is a folder" in fails(capsys, *base, option, str(tmp_path))
+        assert "cannot write" in fails(capsys, *base, option, str(other / "r.json"))
+
+
+def test_what_cannot_be_written_is_found_before_the_work(dataset, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("skillret.cli.evaluate.evaluate", None)
+    base = ("evaluate", str(dataset), "--split", "dev")
+    (tmp_path / "file").write_text("x")
+    assert "cannot write" in fails(capsys, *base, "--json", str(tmp_path / "file" / "r.json"))
+    write_table(dataset, "queries", "dev", [{"id": "a b", "query": "x"}])
+    write_table(dataset, "qrels", "dev", [{"query_id": "a b", "skill_id": "pdf-tables"}])
+    assert "white space" in fails(capsys, *base, "--run", str(tmp_path / "s.run"))
+
+
+def test_texts_of_a_data_set_cannot_write_to_the_terminal(dataset, capsys):
+    evil = "\x1b[31m\x9b\u202e"
+    write_table(dataset, "queries", "dev", [{"id": "q1", "query": "pods", "kind": evil}])
+    write_table(dataset, "qrels", "dev", [{"query_id": "q1", "skill_id": "pdf-tables"}])
+    base = ("evaluate", str(dataset), "--split", "dev", "--mode", "lexical")
+    for arguments in (base, (*base, "--json", "-")):
+        status, out, err = run(capsys, *arguments)
+        assert status == 0
+        assert "kind=" in out
+        assert (out + err).replace("\n", "").isprintable()
 
 
 def test_allow_missing_drops_labels_and_says_so(dataset, capsys):

@@ -55,6 +55,26 @@ def test_a_library_s_own_tests_are_a_data_set(tested):
         load_dataset(str(tested), "train")
 
 
+def test_links_lead_out_of_no_skill(tested, tmp_path):
+    secret = tmp_path / "secret.json"
+    secret.write_text('[{"query": "private", "should_trigger": true}]')
+    file = tested / "mail" / "eval_queries.json"
+    file.symlink_to(secret)
+    with pytest.raises(DatasetError, match=r"mail.eval_queries\.json is a link that leaves"):
+        load_dataset(str(tested))
+    file.unlink()
+    file.symlink_to("own.json")
+    (tested / "mail" / "own.json").write_text(secret.read_text())
+    assert "private" in {q.text for q in load_dataset(str(tested)).queries}
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '[{"query": "\\ud800", "should_trigger": true}]'])
+def test_json_that_could_not_be_kept_is_refused(tested, text):
+    (tested / "mail" / "eval_queries.json").write_text(text)
+    with pytest.raises(DatasetError, match="cannot be read as JSON"):
+        load_dataset(str(tested))
+
+
 def test_ids_do_not_depend_on_the_place_nor_on_other_skills_and_tests(tested, tmp_path):
     before = load_dataset(str(tested), "tests")
     (tmp_path / "elsewhere").mkdir()

@@ -96,8 +96,8 @@ def test_only_the_order_of_a_run_counts():
 def test_a_skill_twice_and_impossible_cuts_are_refused():
     with pytest.raises(InputError, match="twice in the ranking of query 'q'"):
         measure({"q": ["a", "a"]}, {"q": {"a": 1}})
-    for cuts in ((), (0, 5), (-1,)):
-        with pytest.raises(InputError, match="at least 1"):
+    for cuts in ((), (0, 5), (-1,), (10**20,)):
+        with pytest.raises(InputError, match="from 1 to"):
             metric_names(cuts)
 
 

@@ -464,3 +464,47 @@ def test_a_full_disk_loses_nothing(tmp_path):
                 assert names(index) == sorted(s.name for s in SKILLS)
                 assert len(index.snapshot().lexical) == len(SKILLS)
     assert 3 <= refused <= 4
+
+
+_FULL_AT_ONCE = """
+    import resource, signal, sys
+    import skillret
+    from skillret.errors import StoreError
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    try:
+        skillret.Index.open(sys.argv[1], create=True)
+    except StoreError as e:
+        print(e)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+def test_a_first_build_on_a_full_disk_says_so_and_can_be_repeated(tmp_path):
+    pytest.importorskip("resource")
+    path = tmp_path / "i.db"
+    for _ in range(2):
+        out = subprocess.run(
+            [sys.executable, "-B", "-c", textwrap.dedent(_FULL_AT_ONCE), str(path)],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+        )
+        assert "the disk is full" in out.stdout, out.stderr
+        with pytest.raises(StoreError, match="make one with"):
+            Index.open(path)
+    fill(path).close()
+    with Index.open(path) as index:
+        assert names(index) == sorted(s.name for s in SKILLS)
+
+
+def test_a_small_library_scores_the_same_updated_or_built_anew(tmp_path, encoder):
+    """BM25 would go on counting what an update removed or replaced."""
+    old = [replace(s, body="Pods, pods and release notes. " * 9) for s in SKILLS]
+    gone = [make_skill(f"gone{i}", "pods restart and crash") for i in range(9)]
+    with fill(tmp_path / "a.db", old + gone, encoder) as index:
+        index.update(SKILLS, encoder, sources=SOURCES)
+        updated = index.snapshot().lexical.search("why do pods crash", 9)[1]
+    with fill(tmp_path / "b.db", SKILLS, encoder) as index:
+        built = index.snapshot().lexical.search("why do pods crash", 9)[1]
+    np.testing.assert_array_equal(updated, built)

@@ -71,6 +71,11 @@ def test_tables_that_skillret_does_not_make_are_refused(tmp_path, statements):
         "UPDATE meta SET value = '[]' WHERE key = 'profile'",
         """UPDATE meta SET value = '{"name": "x", "dim": "a"}' WHERE key = 'profile'""",
         "UPDATE meta SET value = '../../elsewhere' WHERE key = 'cache'",
+        f"UPDATE meta SET value = '{'a' * 500}' WHERE key = 'cache'",
+        ("UPDATE meta SET value = ? WHERE key = 'profile'", ("[" * 100_000,)),
+        ("UPDATE meta SET value = ? WHERE key = 'sources'", ("[" * 100_000,)),
+        ("UPDATE meta SET value = ? WHERE key = 'generation'", ("9" * 5000,)),
+        ("UPDATE skills SET aliases = ?", ("[" * 100_000,)),
         "UPDATE meta SET value = '[1]' WHERE key = 'sources'",
         """UPDATE meta SET value = '{"roots": [1]}' WHERE key = 'sources'""",
         """UPDATE meta SET value = '{"dataset": 5}' WHERE key = 'sources'""",
@@ -88,6 +93,58 @@ def test_tables_that_skillret_does_not_make_are_refused(tmp_path, statements):
 def test_values_that_skillret_never_writes_are_refused(tmp_path, statement):
     with pytest.raises(IndexCorruptError, match="build"):
         use(tampered(tmp_path / "i.db", statement))
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["UPDATE bodies SET key = key + 100", "UPDATE skills SET key = key + 100"],
+        ["UPDATE sqlite_sequence SET seq = -5"],
+    ],
+)
+def test_keys_that_the_cache_does_not_know_do_no_harm(tmp_path, statements):
+    path = tampered(tmp_path / "i.db", "PRAGMA foreign_keys = OFF", *statements)
+    encoder = HashEncoder()
+    with Retriever(Index.open(path), encoder) as retriever:
+        for mode in ("hybrid", "dense", "lexical"):
+            (hit,) = retriever.search("find out why pods crash", k=1, mode=mode)
+            assert hit.name == "kubernetes-debugging"
+
+
+def test_skills_without_their_texts_are_refused(tmp_path):
+    off = "PRAGMA foreign_keys = OFF"
+    for i, statement in enumerate(("DELETE FROM bodies", "UPDATE skills SET key = -key")):
+        path = tampered(tmp_path / f"{i}.db", off, statement)
+        shutil.rmtree(f"{path}.cache")
+        with pytest.raises(IndexCorruptError, match=r"4 skills and the texts of 0: delete it"):
+            use(path)
+
+
+def test_a_sequence_that_is_no_number_is_one_line(tmp_path, capsys):
+    path = tampered(tmp_path / "i.db", "UPDATE sqlite_sequence SET seq = 'abc'")
+    with pytest.raises(IndexCorruptError, match="delete it and build it again"):
+        fill(path, SKILLS[:2])
+
+
+def test_folders_that_are_not_ours_are_never_deleted(tmp_path):
+    """The cache's folder is named after the index; someone may keep their own things there."""
+    path, cache = tmp_path / "i.db", tmp_path / "i.db.cache"
+    theirs = [cache / "notes" / "x", cache / ("a" * 16) / "diary.txt", cache / "tmp-mine" / "x"]
+    for file in theirs:
+        file.parent.mkdir(parents=True)
+        file.write_text("keep")
+    for count in (1, 2, 3):
+        fill(path, SKILLS[:count]).close()
+    assert all(file.read_text() == "keep" for file in theirs)
+    assert len(list(cache.iterdir())) == 3 + 2
+    elsewhere = tmp_path / "elsewhere"
+    stranger = elsewhere / ("b" * 16)
+    shutil.move(cache, elsewhere)
+    stranger.mkdir()
+    cache.symlink_to(elsewhere)
+    for count in (4, 3, 2, 1):
+        fill(path, SKILLS[:count]).close()
+    assert stranger.is_dir()
 
 
 def test_a_tampered_index_is_one_line_for_the_user(tmp_path, capsys):

@@ -106,6 +106,9 @@ def test_a_ranker_of_other_features_is_left_aside():
         {"slope": 10**400},
         {"scale": [0.0] * F},
         {"need_skills": 0},
+        {"mean": [3e38] * F},
+        {"scale": [1e-38] * F},
+        {"slope": 1e30},
     ],
 )
 def test_a_malformed_ranker_is_an_error(damage):

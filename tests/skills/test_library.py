@@ -2,7 +2,7 @@ import os
 import shutil
 
 import pytest
-from tests.conftest import write_skill
+from tests.conftest import SKILLS, write_skill
 
 from skillret import Library
 from skillret.errors import InputError
@@ -213,3 +213,14 @@ def test_a_path_that_is_no_utf8_is_reported(library):
     found = Library.open(library)
     assert len(found) == 4
     assert "error: its path is not UTF-8; rename it" in notes(found)
+
+
+def test_a_lower_case_name_is_read_where_there_is_no_other(library):
+    """As the specification's own reader (skills-ref) does."""
+    write_skill(library, "small", "Do small things.").rename(library / "small" / "skill.md")
+    (library / "pdf-tables" / "skill.md").write_text("an old draft")
+    found = Library.open(library)
+    assert {s.name for s in found.skills} == {*(s.name for s in SKILLS), "small"}
+    (note,) = found.diagnostics
+    assert note.path.endswith("skill.md")
+    assert "its name should be SKILL.md" in note.message

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from tests.training.conftest import recipe_table
 
 from skillret import load_encoder
@@ -131,6 +132,21 @@ def test_a_used_output_folder_is_refused(finished, recipe):
     output, _, _ = finished
     with pytest.raises(InputError, match="not empty; give another one with --output"):
         train(recipe(), output)
+
+
+def test_what_a_failed_start_has_left_is_in_nobody_s_way(recipe, tmp_path):
+    output = tmp_path / "run"
+    with pytest.raises(InputError, match="larger than the data"):
+        train(recipe(train={"batch_size": 1000}), output)
+    assert {entry.name for entry in output.iterdir()} == {"prepare.lock", "data"}
+    with FileLock(output / "prepare.lock"), pytest.raises(InputError, match="not empty"):
+        train(recipe(), output)
+    with pytest.raises(InputError, match="larger than the data"):
+        train(recipe(train={"batch_size": 999}), output)
+    (output / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="not empty"):
+        train(recipe(), output)
+    assert (output / "data").is_dir()
 
 
 def test_resuming_with_another_recipe_is_refused(finished, recipe):

@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 
 from skillret._version import __version__
@@ -54,30 +55,24 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; its exit status: 0 ok, 1 the input is at fault, 2 usage, 130 interrupted."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    command = next((a for a in arguments if not a.startswith("-")), None)
-    for stream in (sys.stdout, sys.stderr):
-        # A path need not be Unicode, and a terminal may know less than Unicode.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-    args = build_parser(command if command in COMMANDS else None).parse_args(arguments)
-    for setting in ("HF_HUB_VERBOSITY", "TRANSFORMERS_VERBOSITY"):
-        os.environ.setdefault(setting, "error")  # our one line says it, theirs need not
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     try:
-        status = int(import_module(f"skillret.cli.{args.command}").run(args))
-        sys.stdout.flush()
-        return status
+        return _run(list(sys.argv[1:] if argv is None else argv))
     except SkillretError as e:
         return _fail(str(e), 1)
     except KeyboardInterrupt:
         return _fail("interrupted; nothing stored was lost, run the command again to go on", 130)
     except BrokenPipeError:
-        # The reader of a pipe has seen enough; Python must not complain when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of a pipe has seen enough.
+        _silence()
         return 0
     except SystemExit:
         raise
+    except OSError as e:
+        if os.environ.get("SKILLRET_DEBUG"):
+            raise
+        if e.filename is None:  # of all things without a name, stdout is what fails to be written
+            _silence()
+        return _fail(f"{e.filename or 'standard output'}: {e.strerror or e}", 1)
     except BaseException as e:  # a panic in one of the Rust libraries is no Exception
         if os.environ.get("SKILLRET_DEBUG"):
             raise
@@ -85,6 +80,39 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(
             f"internal error: {type(e).__name__}: {reason} (a bug; SKILLRET_DEBUG=1 shows where)", 1
         )
+
+
+def _run(arguments: list[str]) -> int:
+    _prepare_streams()
+    command = next((a for a in arguments if not a.startswith("-")), None)
+    args = build_parser(command if command in COMMANDS else None).parse_args(arguments)
+    for setting in ("HF_HUB_VERBOSITY", "TRANSFORMERS_VERBOSITY"):
+        os.environ.setdefault(setting, "error")  # our one line says it, theirs need not
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    status = int(import_module(f"skillret.cli.{args.command}").run(args))
+    sys.stdout.flush()
+    return status
+
+
+def _prepare_streams() -> None:
+    """Standard streams that a caller has closed lead nowhere; the others write any character."""
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        # Otherwise the next file to be opened, such as an index, would take their place.
+        while (nowhere := os.open(os.devnull, os.O_RDWR)) < 3:
+            pass
+        os.close(nowhere)
+    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    for stream in (sys.stdout, sys.stderr):
+        # A path need not be Unicode, and a terminal may know less than Unicode.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _silence() -> None:
+    """Lead stdout nowhere: Python must not complain when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def entry() -> None:
@@ -101,5 +129,7 @@ def entry() -> None:
 def _fail(message: str, status: int) -> int:
     line = " ".join(message.split())
     printable = "".join(c if c.isprintable() else "?" for c in line)
-    sys.stderr.write(f"skillret: {printable}\n")
+    with suppress(OSError):  # nobody can be told
+        sys.stderr.write(f"skillret: {printable}\n")
+        sys.stderr.flush()
     return status

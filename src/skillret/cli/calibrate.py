@@ -14,6 +14,7 @@ from skillret.encoders.onnx import OnnxEncoder
 from skillret.errors import InputError, SkillretError
 from skillret.evaluation.datasets import load_dataset, open_rows
 from skillret.evaluation.library_tests import LIBRARY_SPLIT
+from skillret.files import check_fresh, expand, fresh_folder, write_text
 
 __all__ = ["configure", "run"]
 
@@ -63,14 +64,13 @@ def run(args: argparse.Namespace) -> int:
     if args.train_split and not args.fit_ranker:
         raise InputError("--train-split is for fitting a ranker: add --fit-ranker")
     encoder = load_encoder(args.model, trust_remote_code=args.trust_remote_code)
-    output = Path(args.output).expanduser() if args.output else None
+    output = expand(args.output) if args.output else None
     if output is not None:
         if not isinstance(encoder, OnnxEncoder):
             raise InputError(
                 f"export {args.model} first: skillret export {args.model} --output DIR"
             )
-        if output.exists() and any(output.iterdir()):
-            raise InputError(f"the folder {output} is not empty; name another one")
+        check_fresh(output)
     from skillret.training.calibrate import calibrate
 
     own = args.split in (None, LIBRARY_SPLIT)
@@ -134,10 +134,10 @@ def _print(result: dict[str, object]) -> None:
 
 def _write(source: Path, output: Path, profile: str) -> None:
     try:
-        output.mkdir(parents=True, exist_ok=True)
-        for file in source.iterdir():
-            if file.is_file() and file.name != "profile.json":
-                shutil.copyfile(file, output / file.name)
-        (output / "profile.json").write_text(profile + "\n", encoding="utf-8")
+        with fresh_folder(output):
+            for file in source.iterdir():
+                if file.is_file() and file.name != "profile.json":
+                    shutil.copyfile(file, output / file.name)
+            write_text(output / "profile.json", profile + "\n")
     except OSError as e:
         raise SkillretError(f"cannot write {output}: {e.strerror or e}") from None

@@ -9,12 +9,16 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from skillret.encoders import DEFAULT_MODEL
+from skillret.errors import InputError
+from skillret.files import expand
 
 __all__ = [
     "add_model_arguments",
+    "check_output",
     "non_negative",
     "note",
     "positive",
@@ -56,6 +60,24 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def check_output(name: str) -> Path:
+    """A file to be written in the end: that it cannot be is found before hours of work.
+
+    Raises:
+        InputError: If it is a folder, or lies where nothing can be written.
+    """
+    file = expand(name)
+    try:
+        if file.is_dir():
+            raise InputError(f"{name} is a folder; give a file")
+        place = file if file.exists() else next(p for p in file.absolute().parents if p.exists())
+        if not os.access(place, os.W_OK) or not (place.is_dir() or place == file):
+            raise InputError(f"cannot write {name}: {place} cannot be written to")
+    except OSError as e:
+        raise InputError(f"cannot write {name}: {e.strerror}") from None
+    return file
+
+
 def note(message: str) -> None:
     """One line on stderr for people."""
     sys.stderr.write(f"skillret: {printable(message)}\n")
@@ -65,7 +87,11 @@ def print_json(document: Any) -> None:
     """One JSON document on stdout and nothing else."""
     # Where stdout is no UTF-8, JSON's own escapes say the same.
     ascii_only = not (sys.stdout.encoding or "utf-8").lower().startswith("utf")
-    sys.stdout.write(json.dumps(document, ensure_ascii=ascii_only, indent=2) + "\n")
+    text = json.dumps(document, ensure_ascii=ascii_only, indent=2) + "\n"
+    if not text.replace("\n", "").isprintable():
+        # Control characters and direction marks that JSON allows; a terminal would obey them.
+        text = "".join(c if c == "\n" or c.isprintable() else json.dumps(c)[1:-1] for c in text)
+    sys.stdout.write(text)
 
 
 def printable(text: str) -> str:

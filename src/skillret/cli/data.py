@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from skillret.cli.common import note, print_json, printable
 from skillret.errors import DatasetError
 from skillret.evaluation.check import Check, check_dataset
 from skillret.evaluation.convert import FORMATS, LAYOUTS, convert
+from skillret.files import expand
 
 __all__ = ["configure", "run"]
 
@@ -64,7 +64,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     if args.action == "convert":
-        output = Path(args.output).expanduser()
+        output = expand(args.output)
         names = convert(
             args.dataset,
             output,

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 
-from skillret.cli.common import add_model_arguments, note, print_json, progress_bar
-from skillret.errors import InputError, SkillretError
+from skillret.cli.common import (
+    add_model_arguments,
+    check_output,
+    note,
+    print_json,
+    printable,
+    progress_bar,
+)
+from skillret.errors import InputError
 from skillret.evaluation.datasets import load_dataset
 from skillret.evaluation.evaluate import DEFAULT_GROUPS, Result, evaluate, score
 from skillret.evaluation.metrics import metric_names
 from skillret.evaluation.pages import prepare_folder
-from skillret.evaluation.runs import read_run, write_run
+from skillret.evaluation.runs import check_ids, read_run, write_run
+from skillret.files import expand, write_text
 from skillret.types import Mode
 
 __all__ = ["configure", "run"]
@@ -76,9 +83,13 @@ def run(args: argparse.Namespace) -> int:
     metric_names(cuts)
     group_by = tuple(args.group or DEFAULT_GROUPS)
     folder = prepare_folder(args.report) if args.report else None
+    run_file = check_output(args.run) if args.run else None
+    json_file = check_output(args.json) if args.json and args.json != "-" else None
     dataset = load_dataset(args.dataset, args.split, allow_missing=args.allow_missing)
+    if run_file is not None:
+        check_ids([*(q.id for q in dataset.queries), *(s.id for s in dataset.skills)])
     if args.from_run:
-        file = Path(args.from_run)
+        file = expand(args.from_run)
         result = score(dataset, read_run(file), "run", file.name, cuts, group_by)
     else:
         mode: Mode = args.mode or ("lexical" if args.lexical == "bm25s" else "hybrid")
@@ -99,8 +110,8 @@ def run(args: argparse.Namespace) -> int:
             )
     for remark in result.notes:
         note(remark)
-    if args.run:
-        write_run(result.run, Path(args.run), f"skillret-{result.mode}")
+    if run_file is not None:
+        write_run(result.run, run_file, f"skillret-{result.mode}")
     if folder is not None:
         from skillret.evaluation.report import write_report
 
@@ -108,21 +119,18 @@ def run(args: argparse.Namespace) -> int:
     if args.json == "-":
         print_json(result.to_json())
         return 0
-    if args.json:
-        try:
-            text = json.dumps(result.to_json(), ensure_ascii=False, indent=2) + "\n"
-            Path(args.json).write_text(text, encoding="utf-8")
-        except OSError as e:
-            raise SkillretError(f"cannot write {args.json}: {e.strerror}") from None
+    if json_file is not None:
+        write_text(json_file, json.dumps(result.to_json(), ensure_ascii=False, indent=2) + "\n")
     _print(result, cuts)
     return 0
 
 
 def _print(result: Result, cuts: tuple[int, ...]) -> None:
-    print(
+    head = (
         f"{result.dataset}, revision {result.revision}, {result.split}: {result.n_queries} queries,"
-        f" {result.n_skills} skills; {result.mode}, {result.model}\n"
+        f" {result.n_skills} skills; {result.mode}, {result.model}"
     )
+    print(printable(head) + "\n")
     families = ("ndcg", "recall", "completeness", "map", "mrr", "precision")
     print(f"{'':14}" + "".join(f"{'@' + str(k):>9}" for k in cuts))
     for family in families:
@@ -138,8 +146,8 @@ def _print(result: Result, cuts: tuple[int, ...]) -> None:
     if result.groups:
         k = cuts[min(1, len(cuts) - 1)]
         shown = [f"{f}@{k}" for f in families[:3]]
-        width = max(len(name) for name in result.groups) + 2
+        width = max(len(printable(name)) for name in result.groups) + 2
         print(f"\n{'':{width}}{'queries':>9}" + "".join(f"{name:>17}" for name in shown))
         for name, group in result.groups.items():
             cells = "".join(f"{group[metric]:>17.4f}" for metric in shown)
-            print(f"{name:{width}}{int(group['n_queries']):>9}{cells}")
+            print(f"{printable(name):{width}}{int(group['n_queries']):>9}{cells}")

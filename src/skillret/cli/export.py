@@ -9,6 +9,7 @@ from pathlib import Path
 
 from skillret.cli.common import note, printable
 from skillret.errors import InputError
+from skillret.files import expand
 
 __all__ = ["configure", "run"]
 
@@ -51,7 +52,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    model_dir, output = Path(args.model_dir), Path(args.output)
+    model_dir, output = expand(args.model_dir), expand(args.output)
     if not model_dir.is_dir():
         raise InputError(f"no such model folder: {model_dir}")
     if output.exists() and (not output.is_dir() or any(output.iterdir())):

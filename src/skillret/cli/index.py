@@ -16,6 +16,7 @@ from skillret.cli.common import add_model_arguments, note, print_json, printable
 from skillret.encoders import Encoder, load_encoder
 from skillret.errors import IndexBusyError, InputError, StoreError
 from skillret.evaluation.tables import find_table, read_skills
+from skillret.files import expand
 from skillret.index import Index, Sources, default_index_path
 from skillret.retrieval.refresh import NO_USUAL_PLACES, nothing_found
 from skillret.skills import Library
@@ -124,7 +125,7 @@ def _build(args: argparse.Namespace) -> int:
         if not given.skills:
             raise InputError(nothing_found(library))
     named = args.index is not None
-    path = Path(args.index).expanduser() if named else default_index_path(given.sources, args.model)
+    path = expand(args.index) if named else default_index_path(given.sources, args.model)
     with Index.open(path, create=True) as index:
         report = _write(index, given, encoder, replace_encoder=True)
     _tell("built", path, report, given)
@@ -238,7 +239,7 @@ def _path(args: argparse.Namespace) -> Path:
                 "give either --index or where the skills come from: an index knows its sources,"
                 " and `skillret index build` changes them"
             )
-        return Path(args.index).expanduser()
+        return expand(args.index)
     sources = _dataset(args)
     if sources is None:
         sources = Sources.of(_library(args))
@@ -257,7 +258,7 @@ def _dataset(args: argparse.Namespace) -> Sources | None:
         return None
     if args.library:
         raise InputError("give either --dataset or --library, not both")
-    folder = Path(args.dataset).expanduser().resolve()
+    folder = expand(args.dataset).resolve()
     return Sources(dataset=str(folder), split=args.split or "train")
 
 

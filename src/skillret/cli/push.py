@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from skillret.cli.common import note, printable
 from skillret.errors import InputError
+from skillret.files import expand
 
 __all__ = ["configure", "run"]
 
@@ -31,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    model_dir = Path(args.model_dir)
+    model_dir = expand(args.model_dir)
     if not model_dir.is_dir():
         raise InputError(f"no such model folder: {model_dir}")
     from skillret.training.push import push

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from skillret.cli.common import note, printable
 from skillret.errors import SkillretError
+from skillret.files import expand
 from skillret.training.recipe import load_recipe
 
 __all__ = ["configure", "run"]
@@ -59,13 +60,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     # The whole recipe is checked before torch is imported.
-    recipe = load_recipe(Path(args.recipe), args.overrides)
+    recipe = load_recipe(expand(args.recipe), args.overrides)
     for needed in ("torch", "sentence_transformers", "datasets"):
         if find_spec(needed) is None:
             raise SkillretError(f"training needs {needed}: pip install 'skillret[train]'")
     from skillret.training.run import train
 
-    output = Path(args.output) if args.output else Path("runs") / recipe.name
+    output = expand(args.output) if args.output else Path("runs") / recipe.name
     model = train(
         recipe,
         output,

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 
 from skillret.errors import EncoderError
+from skillret.files import parse_json
+from skillret.skills import is_template
 
 __all__ = [
     "DOCUMENT_TEMPLATE",
@@ -28,13 +30,8 @@ if TYPE_CHECKING:
 
 Float32: TypeAlias = "NDArray[np.float32]"
 
-# What JSON may hold for a field of a profile, by the field's annotation.
-_TYPES: dict[str, type | tuple[type, ...]] = {
-    "str": str,
-    "int": int,
-    "float": (int, float),
-    "float | None": (int, float, type(None)),
-}
+_MOST = 1 << 20  # tokens of a text, or values of a vector
+
 
 # SkillRet (arXiv:2605.05726), section 4: the fields joined by " | ".
 DOCUMENT_TEMPLATE = "{name} | {description} | {body}"
@@ -103,15 +100,15 @@ class Profile:
         """Build a profile from parsed JSON, ignoring keys of later versions.
 
         Raises:
-            EncoderError: If it is no object, has no name, or a value is of the wrong type.
+            EncoderError: If it is no object, has no name, or a value is of the wrong type or size.
         """
         if not isinstance(data, dict) or not isinstance(data.get("name"), str):
             raise EncoderError(f"{where} is not a profile: it must be a JSON object with a name")
-        known = {f.name: _TYPES.get(str(f.type), object) for f in fields(cls)}
-        for key, value in data.items():
-            if not isinstance(value, known.get(key, object)):
+        given = {f.name: data[f.name] for f in fields(cls) if f.name in data}
+        for key, value in given.items():
+            if not _fits(key, value):
                 raise EncoderError(f"{where} is not a profile: {key!r} cannot be {value!r:.40}")
-        return cls(**{k: v for k, v in data.items() if k in known})
+        return cls(**given)
 
     @classmethod
     def load(cls, file: Path) -> Profile:
@@ -121,10 +118,30 @@ class Profile:
             EncoderError: If the file is missing or malformed.
         """
         try:
-            data = json.loads(file.read_text(encoding="utf-8"))
+            data = parse_json(file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as e:
             raise EncoderError(f"cannot read the profile {file}: {e}") from None
         return cls.from_json(data, str(file))
+
+
+def _fits(key: str, value: object) -> bool:
+    """Whether a field of a profile may have a value; a profile may come from anyone."""
+    if key == "template":
+        return isinstance(value, str) and is_template(value)
+    if key == "ranker":
+        return value is None or isinstance(value, dict)
+    if key in ("max_query_tokens", "max_document_tokens"):
+        return type(value) is int and 1 <= value <= _MOST
+    if key in ("dim", "version"):
+        return type(value) is int and 0 <= value <= _MOST
+    if key == "threshold" and value is None:
+        return True
+    if key in ("dense_weight", "threshold"):
+        least = 0 if key == "dense_weight" else -1  # a cosine may be negative
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return False
+        return least <= value <= 1
+    return isinstance(value, str)
 
 
 @runtime_checkable

@@ -45,6 +45,8 @@ class OnnxEncoder:
 
     def __init__(self, folder: Path, threads: int = 0) -> None:
         self.profile = Profile.load(folder / "profile.json")
+        if not self.profile.dim:
+            raise EncoderError(f"the profile in {folder} does not say the vectors' dim")
         self.folder = folder
         self._threads = threads
         self._max_tokens = 0
@@ -108,7 +110,7 @@ class OnnxEncoder:
         found = []
         for text in self._clean(texts, p.query_prompt, p.max_query_tokens):
             encoding = self._tokenizer.encode(text)
-            pooled, vectors = forward(session, encoding.ids, ("embedding", "tokens"))
+            pooled, vectors = self._run(session, encoding.ids, ("embedding", "tokens"))
             spans = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
             spans = np.maximum(spans - len(p.query_prompt), 0)
             found.append(Tokens(check_vectors(pooled[None], p.name)[0], vectors, spans))
@@ -140,6 +142,23 @@ class OnnxEncoder:
         # A lone surrogate (from a terminal or a file name) is no Unicode text.
         return [prompt + t[:limit].encode("utf-8", "replace").decode("utf-8") for t in texts]
 
+    def _run(
+        self, session: ort.InferenceSession, ids: Sequence[int], outputs: Sequence[str]
+    ) -> list[Float32]:
+        try:
+            found = forward(session, ids, outputs)
+        except Exception as e:  # the library's exceptions share no base
+            reason = " ".join(str(e).split())
+            raise EncoderError(
+                f"the model in {self.folder} fails on a text of {len(ids)} tokens: {reason:.200}"
+            ) from None
+        if found[0].shape != (self.profile.dim,):
+            raise EncoderError(
+                f"the model in {self.folder} makes vectors of shape {found[0].shape}, its profile"
+                f" says {self.profile.dim} values"
+            )
+        return found
+
     def _encode(
         self,
         session: ort.InferenceSession,
@@ -149,7 +168,7 @@ class OnnxEncoder:
         """Vectors of token ids."""
         out = np.zeros((len(tokens), self.profile.dim), dtype=np.float32)
         for row, ids in enumerate(tokens):
-            (out[row],) = forward(session, ids)
+            (out[row],) = self._run(session, ids, ("embedding",))
             if progress is not None:
                 progress(1)
         return check_vectors(out, self.profile.name)

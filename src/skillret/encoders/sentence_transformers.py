@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from skillret.encoders.base import Float32, Profile, check_vectors
 from skillret.encoders.profiles import find_profile
 from skillret.errors import EncoderError
+from skillret.files import expand
 
 __all__ = ["SentenceTransformerEncoder"]
 
@@ -141,7 +141,7 @@ class SentenceTransformerEncoder:
 
 def _stored_profile(model: str) -> Profile | None:
     """The profile that training wrote into a model folder, if there is one."""
-    file = Path(model).expanduser() / "profile.json"
+    file = expand(model) / "profile.json"
     return Profile.load(file) if file.is_file() else None
 
 

@@ -21,9 +21,9 @@ from skillret.evaluation.tables import (
     parse_query,
     parse_skill,
     read_rows,
-    replacing,
     write_rows,
 )
+from skillret.files import replacing
 
 __all__ = ["BeirFolder", "write_beir"]
 

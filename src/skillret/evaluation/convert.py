@@ -11,6 +11,7 @@ from skillret.evaluation.beir import write_beir
 from skillret.evaluation.datasets import choose_split, open_rows
 from skillret.evaluation.requests import request_tables
 from skillret.evaluation.tables import TABLES, RowSource, write_rows
+from skillret.files import check_fresh, expand, fresh_folder
 
 __all__ = ["FORMATS", "LAYOUTS", "convert"]
 
@@ -48,27 +49,27 @@ def convert(
     """
     if to == "beir" and file_format == "parquet":
         raise InputError("BEIR layout is jsonl or jsonl.gz, not parquet")
-    if output.exists() and not (output.is_dir() and not any(output.iterdir())):
-        raise InputError(f"{output} is there already and not empty; give a new folder")
+    check_fresh(output)
     source = _open(spec, split, libraries)
     names = source.splits() if split is None else [choose_split(spec, source, split)]
     if not names:
         raise DatasetError(f"{spec} has no split")
-    if to == "beir":
-        if len(names) > 1:
-            raise InputError(
-                f"in BEIR layout all splits share one corpus, in {spec} each has its own: choose"
-                f" with --split one of {', '.join(names)}"
-            )
-        write_beir(source, names[0], output, f".{file_format or 'jsonl'}")
-    else:
+    if to == "beir" and len(names) > 1:
+        raise InputError(
+            f"in BEIR layout all splits share one corpus, in {spec} each has its own: choose"
+            f" with --split one of {', '.join(names)}"
+        )
+    with fresh_folder(output):
         for name in names:
-            _write_skillret(source, name, output, f".{file_format or 'jsonl.gz'}")
+            if to == "beir":
+                write_beir(source, name, output, f".{file_format or 'jsonl'}")
+            else:
+                _write_skillret(source, name, output, f".{file_format or 'jsonl.gz'}")
     return names
 
 
 def _open(spec: str, split: str | None, libraries: Sequence[str]) -> RowSource:
-    file = Path(spec).expanduser()
+    file = expand(spec)
     if not file.is_file():
         if libraries:
             raise InputError(f"--library goes with a file of requests; {spec} is no file")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 from skillret.errors import DatasetError
@@ -20,6 +19,7 @@ from skillret.evaluation.tables import (
     parse_skill,
     splits,
 )
+from skillret.files import expand
 from skillret.skills import Library
 from skillret.types import Query, Skill
 
@@ -113,7 +113,7 @@ def open_rows(spec: str, split: str = "*") -> tuple[RowSource, str]:
     Raises:
         DatasetError: If there is no such data set.
     """
-    folder = Path(spec).expanduser()
+    folder = expand(spec)
     if folder.is_file():
         raise DatasetError(f"{spec} is a file; a data set is the folder that holds its tables")
     if not folder.is_dir():

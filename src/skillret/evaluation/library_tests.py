@@ -6,7 +6,6 @@ a list of `{"query", "should_trigger"}`, and `evals.json`, `{"evals": [{"prompt"
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from skillret.errors import DatasetError
 from skillret.evaluation.requests import MemoryTables, request_id, skill_rows
+from skillret.files import parse_json
 from skillret.skills import Library
 from skillret.types import Skill
 
@@ -53,12 +53,12 @@ def read_library_tests(skills: Sequence[Skill]) -> Iterator[LibraryTest]:
     for skill in skills:
         # Copies were collapsed into one skill; the tests may stand beside any of them.
         for folder in (Path(path).parent for path in (skill.path, *skill.aliases) if path):
-            for name in _TRIGGERS:
-                for text, wanted in _triggers(folder / name):
-                    yield LibraryTest(text, skill.id, wanted, "trigger", folder / name)
-            for name in _TASKS:
-                for text in _tasks(folder / name):
-                    yield LibraryTest(text, skill.id, True, "task", folder / name)
+            for file in _inside(folder, _TRIGGERS):
+                for text, wanted in _triggers(file):
+                    yield LibraryTest(text, skill.id, wanted, "trigger", file)
+            for file in _inside(folder, _TASKS):
+                for text in _tasks(file):
+                    yield LibraryTest(text, skill.id, True, "task", file)
 
 
 def library_tables(folder: Path) -> MemoryTables:
@@ -100,6 +100,18 @@ def library_tables(folder: Path) -> MemoryTables:
     return MemoryTables("library", LIBRARY_SPLIT, tables, str(folder), tuple(notes))
 
 
+def _inside(folder: Path, names: Sequence[str]) -> Iterator[Path]:
+    """The files of a skill that are there; no link may lead out of its folder."""
+    root = folder.resolve()
+    for name in names:
+        file = folder / name
+        if not file.is_file():
+            continue
+        if not file.resolve().is_relative_to(root):
+            raise DatasetError(f"{file} is a link that leaves its skill; put the file itself there")
+        yield file
+
+
 def _triggers(file: Path) -> Iterator[tuple[str, bool]]:
     for row in _list(file, "evals"):
         text, wanted = row.get("query"), row.get("should_trigger")
@@ -117,12 +129,10 @@ def _tasks(file: Path) -> Iterator[str]:
 
 
 def _list(file: Path, key: str) -> list[dict[str, Any]]:
-    """The objects of a JSON list, also one kept under `key`; none without the file."""
-    if not file.is_file():
-        return []
+    """The objects of a JSON list, also one kept under `key`."""
     try:
-        rows = json.loads(file.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as e:
+        rows = parse_json(file.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as e:
         raise DatasetError(f"{file} cannot be read as JSON: {e}") from None
     if isinstance(rows, dict):
         rows = rows.get(key)

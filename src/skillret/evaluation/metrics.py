@@ -15,6 +15,7 @@ from skillret.errors import InputError, SkillretError
 __all__ = ["DEFAULT_CUTS", "mean", "measure", "metric_names"]
 
 DEFAULT_CUTS = (5, 10, 15)
+MAX_CUT = 100_000
 
 # trec_eval's names of what we call ...
 _NAMES = {"ndcg": "ndcg_cut", "recall": "recall", "map": "map_cut", "precision": "P"}
@@ -24,10 +25,10 @@ def metric_names(cuts: Sequence[int] = DEFAULT_CUTS) -> list[str]:
     """All metrics, in the order of a report.
 
     Raises:
-        InputError: If there is no cut or one is below 1.
+        InputError: If there is no cut or one is out of range.
     """
-    if not cuts or min(cuts) < 1:
-        raise InputError(f"cuts must be whole numbers of at least 1, got {list(cuts)}")
+    if not cuts or min(cuts) < 1 or max(cuts) > MAX_CUT:
+        raise InputError(f"cuts must be whole numbers from 1 to {MAX_CUT}, got {list(cuts)}")
     families = ("ndcg", "recall", "completeness", "map", "mrr", "precision")
     return [*(f"{f}@{k}" for f in families for k in cuts), "hit@1"]
 

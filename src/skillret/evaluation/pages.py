@@ -13,6 +13,7 @@ from typing import Any
 
 from skillret._version import __version__
 from skillret.errors import InputError, SkillretError
+from skillret.files import expand
 
 __all__ = ["FIGURES", "prepare_folder", "shown", "write_page"]
 
@@ -26,7 +27,7 @@ def prepare_folder(name: str) -> Path:
     Raises:
         InputError: If it cannot be made.
     """
-    folder = Path(name).expanduser()
+    folder = expand(name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as e:

@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from skillret.errors import InputError, SkillretError
+from skillret.errors import InputError
+from skillret.files import write_text
 
-__all__ = ["Run", "check_run", "order", "read_run", "write_run"]
+__all__ = ["Run", "check_ids", "check_run", "order", "read_run", "write_run"]
 
 # Skill id and score, best first, by query id.
 Run = dict[str, list[tuple[str, float]]]
@@ -19,25 +20,30 @@ def order(run: Mapping[str, Sequence[tuple[str, float]]]) -> dict[str, list[str]
     return {query: [id_ for id_, _ in hits] for query, hits in run.items()}
 
 
+def check_ids(ids: Iterable[str]) -> None:
+    """Make sure that ids fit into a TREC run.
+
+    Raises:
+        InputError: If one holds white space.
+    """
+    for id_ in ids:
+        if len(id_.split()) != 1:
+            raise InputError(f"the id {id_!r} holds white space: no TREC run can hold it")
+
+
 def write_run(run: Mapping[str, Sequence[tuple[str, float]]], file: Path, tag: str) -> None:
     """Write `query Q0 skill rank score tag` lines.
 
     Raises:
-        SkillretError: If an id holds white space, or the file cannot be written.
+        InputError: If an id holds white space.
+        SkillretError: If the file cannot be written.
     """
+    check_ids({*run, *(id_ for hits in run.values() for id_, _ in hits)})
     lines = []
     for query, hits in run.items():
         for rank, (id_, score) in enumerate(hits, start=1):
-            if len(f"{query} {id_}".split()) != 2:
-                raise SkillretError(
-                    f"{query!r} or {id_!r} holds white space: no TREC run can hold it"
-                )
             lines.append(f"{query} Q0 {id_} {rank} {score:.9g} {tag}\n")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text("".join(lines), encoding="utf-8")
-    except OSError as e:
-        raise SkillretError(f"cannot write {file}: {e.strerror}") from None
+    write_text(file, "".join(lines))
 
 
 def read_run(file: Path) -> Run:

@@ -83,7 +83,8 @@ def cuts_of(metrics: Sequence[str]) -> list[int]:
     for name in metrics:
         k = name.partition("@")[2]
         # Only `hit@1` has a cut of its own.
-        if k.isascii() and k.isdigit() and int(k) >= 1 and name in (*metric_names([int(k)]),):
+        whole = k.isascii() and k.isdigit() and len(k) < 7 and int(k) >= 1
+        if whole and name in (*metric_names([int(k)]),):
             cuts |= set() if name == "hit@1" else {int(k)}
             continue
         families = ", ".join(m.removesuffix("@1") for m in metric_names([1])[:-1])

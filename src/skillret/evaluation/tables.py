@@ -10,15 +10,14 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import os
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol, TypeAlias
 
 from skillret.errors import DatasetError, SkillretError
+from skillret.files import replacing
 from skillret.types import Query, Skill
 
 __all__ = [
@@ -34,7 +33,6 @@ __all__ = [
     "parse_skill",
     "read_rows",
     "read_skills",
-    "replacing",
     "splits",
     "write_rows",
 ]
@@ -234,14 +232,15 @@ def _read_json_lines(file: Path) -> Iterator[Row]:
                     whole = json.dumps(row, ensure_ascii=False).encode("utf-8", "replace")
                     row = json.loads(whole)
                 yield row
-    except json.JSONDecodeError as e:
-        raise DatasetError(f"{file}, line {number}: not JSON ({e.msg})") from None
     except RecursionError:
         raise DatasetError(f"{file}, line {number}: not JSON (nested too deeply)") from None
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as e:
         raise DatasetError(
             f"{file} cannot be read after line {number}: {e}; is it complete?"
         ) from None
+    except ValueError as e:  # also of a number with thousands of digits
+        reason = getattr(e, "msg", str(e))
+        raise DatasetError(f"{file}, line {number}: not JSON ({reason})") from None
 
 
 def _read_parquet(file: Path) -> Iterator[Row]:
@@ -293,26 +292,6 @@ def write_rows(file: Path, rows: Iterable[Mapping[str, Any]]) -> int:
         else:
             out.writelines(lines())
     return count
-
-
-@contextmanager
-def replacing(file: Path) -> Iterator[IO[bytes]]:
-    """A file that takes its place only once it is written completely.
-
-    Raises:
-        SkillretError: If it cannot be written.
-    """
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("wb") as out:
-                yield out
-            temporary.replace(file)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as e:
-        raise SkillretError(f"cannot write {file}: {e.strerror or e}") from None
 
 
 def _write_parquet(file: Path, out: IO[bytes], rows: Sequence[Mapping[str, Any]]) -> int:

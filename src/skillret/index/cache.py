@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,6 +17,10 @@ from skillret.index.store import VectorTable
 from skillret.types import Skill
 
 __all__ = ["Cache"]
+
+# What a cache holds, and nothing else in there is ever deleted.
+_GENERATION = re.compile(r"[0-9a-f]{16}|tmp-\w+")
+_DERIVED = re.compile(r"(keys|vectors)\.npy|\w+\.tmp|bm25(-v\d+)?")
 
 # Below this many skills, reading vectors from the store is as fast as mapping a file.
 _MAP_FROM = 2048
@@ -97,10 +102,14 @@ class Cache:
 
     def clean(self, keep: set[str]) -> None:
         """Delete all generations but some, and what killed processes left behind."""
-        if self.folder.is_dir():
-            for entry in self.folder.iterdir():
-                if entry.name not in keep:
-                    shutil.rmtree(entry, ignore_errors=True)
+        # An index is named by its user, and a folder of that name may have been there before.
+        for entry in _entries(self.folder):
+            if (
+                entry.name not in keep
+                and _GENERATION.fullmatch(entry.name)
+                and all(_DERIVED.fullmatch(child.name) for child in _entries(entry))
+            ):
+                shutil.rmtree(entry, ignore_errors=True)
 
     def discard(self, token: str) -> None:
         """Delete one generation."""
@@ -108,6 +117,14 @@ class Cache:
 
     def _lexical(self, token: str) -> Path:
         return self.folder / token / f"bm25-v{LEXICAL_VERSION}"
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What a folder holds; nothing of one that is a link, is gone or cannot be read."""
+    try:
+        return [] if folder.is_symlink() else list(folder.iterdir())
+    except OSError:
+        return []
 
 
 def _save(file: Path, array: np.ndarray[Any, Any]) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 
 from skillret.encoders import Encoder, Profile
 from skillret.errors import EncoderMismatchError, IndexCorruptError, InputError, StoreError
+from skillret.files import expand
 from skillret.index.cache import Cache
 from skillret.index.lexical import LexicalIndex, write_lexical
 from skillret.index.sqlite import SqliteStore
@@ -132,7 +133,7 @@ class Index:
         Raises:
             StoreError: If it is missing, damaged, of a newer version or cannot be written.
         """
-        file = Path(path).expanduser()
+        file = expand(path)
         return cls(SqliteStore(file, create=create), file.with_name(file.name + ".cache"))
 
     def info(self) -> IndexInfo:
@@ -391,17 +392,22 @@ class Index:
                         f" encoder makes {dim}: delete it and build it again"
                     )
                 self._cache.save_vectors(info.cache, table)
-            lexical = self._open_lexical(info)
+            lexical = self._open_lexical(info, table)
             if self.store.generation() == info.generation:
                 return Snapshot(info.generation, table, lexical)
         raise StoreError("the index keeps changing while it is read; try again")
 
-    def _open_lexical(self, info: IndexInfo) -> LexicalIndex:
+    def _open_lexical(self, info: IndexInfo, table: VectorTable) -> LexicalIndex:
         """The BM25 cache of a generation; made anew from the store where it is gone or damaged."""
         cached = self._cache.open_lexical(info.cache, info.skills)
-        if cached is not None:
+        if cached is not None and np.array_equal(cached.lengths[0], table.keys):
             return cached
         rebuilt = LexicalIndex(write_lexical(None, self.store.skills()))
+        if len(rebuilt) != info.skills and self.store.generation() == info.generation:
+            raise IndexCorruptError(
+                f"the index holds {info.skills} skills and the texts of {len(rebuilt)}: delete it"
+                " and build it again with `skillret index build`"
+            )
         # Read-only or busy: then the one in memory serves this process alone.
         with contextlib.suppress(StoreError), self.store.writing(timeout=0):
             if info.cache and self.store.generation() == info.generation:

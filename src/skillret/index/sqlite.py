@@ -14,6 +14,7 @@ import numpy as np
 
 from skillret.encoders import Profile
 from skillret.errors import EncoderError, IndexBusyError, IndexCorruptError, StoreError
+from skillret.files import parse_json
 from skillret.index.files import has_log, is_truncated, is_writable
 from skillret.index.store import Change, IndexInfo, Record, VectorTable
 from skillret.types import Skill
@@ -59,7 +60,7 @@ def _squeezed(sql: str) -> str:
 
 
 _TABLES = frozenset(_squeezed(s) for s in _SCHEMA.split(";\n") if s.strip())
-_TOKEN = re.compile(r"[0-9a-f]*")
+_TOKEN = re.compile(r"([0-9a-f]{16})?")
 _CHUNK = 500  # SQLite's oldest limit on the parameters of a statement is 999
 
 
@@ -85,14 +86,15 @@ class SqliteStore:
         try:
             if path.is_dir():
                 raise StoreError(f"{path} is a folder; an index is a file")
-            if not create and not path.is_file():
+            empty = not path.is_file() or not (path.stat().st_size or has_log(path))
+            if empty and not create:
                 raise StoreError(f"no index at {path}: make one with `skillret index build`")
             if is_truncated(path):
                 raise self._corrupt("its end is missing")
             str(path).encode("utf-8")  # SQLite could take it, the BM25 index could not
             if create:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = self._open(create)
+            self._db = self._open(create, empty)
             self._file = self._stamp()
         except OSError as e:
             raise StoreError(
@@ -101,7 +103,7 @@ class SqliteStore:
         except UnicodeEncodeError:
             raise StoreError(f"the path {path} is not UTF-8; give another --index") from None
 
-    def _open(self, create: bool) -> sqlite3.Connection:
+    def _open(self, create: bool, empty: bool) -> sqlite3.Connection:
         """Connect for writing; where that is not permitted, for reading only."""
         with self._errors():
             db = self._connect("rwc" if create else "rw")
@@ -118,7 +120,8 @@ class SqliteStore:
             db.close()
             # WAL wants files beside the index even to read. Where they cannot be made, on a full
             # disk or in a folder of someone else's, `immutable` is safe unless a log lies there.
-            if isinstance(e, (IndexCorruptError, IndexBusyError)) or has_log(self.path):
+            refused = isinstance(e, (IndexCorruptError, IndexBusyError))
+            if refused or empty or has_log(self.path):
                 raise
             refusal = str(e) if is_writable(self.path) else None
         with self._errors():
@@ -296,8 +299,8 @@ class SqliteStore:
                 raise ValueError("vectors of an unknown encoder")
             return IndexInfo(
                 generation=int(meta["generation"]),
-                profile=Profile.from_json(json.loads(profile), "it") if profile else None,
-                sources=json.loads(meta.get("sources", "{}")),
+                profile=Profile.from_json(parse_json(profile), "it") if profile else None,
+                sources=parse_json(meta.get("sources", "{}")),
                 fingerprint=meta.get("fingerprint", ""),
                 cache=cache,
                 skills=skills,
@@ -325,7 +328,7 @@ class SqliteStore:
 
     def _paths(self, aliases: str) -> tuple[str, ...]:
         with self._reading():
-            return tuple(map(str, json.loads(aliases)))
+            return tuple(map(str, parse_json(aliases)))
 
     def skills(self, keys: Sequence[int] | None = None) -> Iterator[tuple[int, Skill]]:
         """See `Store.skills`."""
@@ -454,10 +457,9 @@ class SqliteStore:
 
     def next_key(self) -> int:
         """A key that no skill has or ever had; reserve it by `writing`."""
-        row = next(
-            iter(self._stream("SELECT seq FROM sqlite_sequence WHERE name = 'skills'")), (0,)
-        )
-        return int(row[0]) + 1
+        query = "SELECT seq FROM sqlite_sequence WHERE name = 'skills'"
+        with self._reading():
+            return int(next(self._stream(query), (0,))[0]) + 1
 
     def replaced(self) -> bool:
         """Whether another file lies at the path now; a deleted one can still be read."""

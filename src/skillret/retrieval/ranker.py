@@ -28,6 +28,7 @@ __all__ = ["Probe", "Ranker"]
 
 Float64: TypeAlias = "NDArray[np.float64]"
 
+_LARGEST = 1e6  # of a stored number, and one by the smallest scale: products stay finite
 _ARRAYS = ("mean", "scale", "hidden", "hidden_bias", "output")
 _NUMBERS = (
     *("slope", "intercept", "share"),
@@ -181,10 +182,10 @@ class Ranker:
             head.bias if head else 0.0,
             *(getattr(ranker, name) for name in _NUMBERS),
         ]
-        positive = (ranker.scale > 0).all() and ranker.need_skills >= 1
-        if not (np.isfinite(numbers).all() and positive):
+        positive = (ranker.scale >= 1 / _LARGEST).all() and ranker.need_skills >= 1
+        if not ((np.abs(numbers) <= _LARGEST).all() and positive):
             raise EncoderError(
-                f"the ranker in {where} is malformed: a number is not finite or a scale is 0"
+                f"the ranker in {where} is malformed: a number is too large or a scale too small"
             )
         return ranker
 
@@ -204,6 +205,6 @@ def _array(values: Sequence[Any], shape: tuple[int, ...]) -> Float32:
         a != b for a, b in zip(array.shape, shape, strict=True) if b >= 0
     ):
         raise ValueError(f"shape {array.shape}, expected {shape}")
-    if not np.isfinite(array).all():
-        raise ValueError("a number is not finite")
+    if not (np.abs(array) <= _LARGEST).all():
+        raise ValueError("a number is not finite or too large")
     return array

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 from skillret.types import Skill
 
-__all__ = ["content_hash", "document_text"]
+__all__ = ["content_hash", "document_text", "is_template"]
+
+_FIELD = re.compile(r"\{(name|description|body)\}")
+
+
+def is_template(text: str) -> bool:
+    """Whether a document template has fields, and no others than `document_text` fills."""
+    rest = _FIELD.sub("", text)
+    return rest != text and not any(c in rest for c in "{}")
 
 
 def document_text(skill: Skill, template: str) -> str:
@@ -14,9 +23,8 @@ def document_text(skill: Skill, template: str) -> str:
 
     Fields are inserted as they are: braces in a skill's text are not format fields.
     """
-    return template.format(
-        name=skill.name.strip(), description=skill.description.strip(), body=skill.body.strip()
-    ).strip()
+    fields = {"name": skill.name, "description": skill.description, "body": skill.body}
+    return _FIELD.sub(lambda field: fields[field[1]].strip(), template).strip()
 
 
 def content_hash(skill: Skill) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from skillret.errors import InputError
+from skillret.files import expand
 from skillret.types import Diagnostic, Skill
 
 __all__ = ["MAX_DEPTH", "MAX_FOLDERS", "MAX_SKILLS", "Library", "Root", "default_roots"]
@@ -18,6 +19,7 @@ MAX_FOLDERS = 400_000  # looked into, per root
 MAX_SKILLS = 200_000  # per library
 
 _SKILL_FILE = "SKILL.md"
+_LOWER_CASE = "skill.md"  # what the specification's own reader takes where there is no SKILL.md
 _SKIPPED = frozenset({".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv", "venv"})
 # The specification's own folders of a skill: a SKILL.md in there is an example, not a skill.
 _RESOURCES = frozenset({"scripts", "references", "assets", "evals"})
@@ -118,7 +120,7 @@ class Library:
             if not os.fspath(folder):
                 raise InputError("the name of a folder is empty")
             try:
-                path = Path(folder).expanduser()
+                path = expand(folder)
                 resolved = path.resolve(strict=True)
             except FileNotFoundError:
                 raise InputError(f"no such folder: {folder}") from None
@@ -231,7 +233,7 @@ def _look_into(
     found: _Found | None = None
     children: list[str] = []
     for entry in entries:
-        is_skill = entry.name == _SKILL_FILE
+        is_skill = entry.name in (_SKILL_FILE, _LOWER_CASE)
         if not is_skill and (entry.name in _SKIPPED or not _is_folder(entry)):
             continue
         linked = entry.is_symlink()
@@ -241,7 +243,7 @@ def _look_into(
         elif not is_skill:
             if not linked:
                 children.append(entry.path)
-        elif entry.is_file():
+        elif entry.is_file() and (found is None or entry.name == _SKILL_FILE):
             s = entry.stat()
             stamp = f"{s.st_size}:{s.st_mtime_ns}:{s.st_ctime_ns}:{s.st_ino}"
             found = _Found(entry.path, number, stamp)
@@ -280,6 +282,8 @@ def _read_all(found: Sequence[_Found], notes: list[Diagnostic]) -> list[Skill]:
             notes.append(_diagnostic("error", item.path, f"cannot be read: {e.strerror}"))
             continue
         parsed, remarks = parse_skill(data, Path(item.path).parent.name)
+        if Path(item.path).name != _SKILL_FILE:
+            remarks.insert(0, f"its name should be {_SKILL_FILE}: other clients may not find it")
         level = "warning" if parsed else "error"
         notes += [_diagnostic(level, item.path, remark) for remark in remarks]
         if parsed is not None:

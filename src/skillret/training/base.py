@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from skillret.errors import EncoderError, InputError
+from skillret.files import expand
 from skillret.training.recipe import ModelSection
 
 __all__ = ["base_facts", "length_facts", "load_base", "needs_remote_code"]
@@ -43,7 +44,7 @@ def load_base(section: ModelSection, device: str | None = None) -> Any:
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # one bar, of the training, is enough
-    folder = Path(section.base).expanduser()
+    folder = expand(section.base)
     local = folder.is_dir()
     refusal = (
         f"the model {section.base!r} brings its own Python code, which is not run unless you say"
@@ -92,7 +93,7 @@ def load_base(section: ModelSection, device: str | None = None) -> Any:
 
 def base_facts(model: Any, section: ModelSection) -> dict[str, Any]:
     """What the base model is: its name, commit or hash, and size."""
-    folder = Path(section.base).expanduser()
+    folder = expand(section.base)
     digest = hashlib.sha256()
     for file in sorted(folder.rglob("*.safetensors")) if folder.is_dir() else ():
         with file.open("rb") as opened:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["COLUMNS", "log_rows", "plot_curve", "write_atomically", "write_log"]
+from skillret.files import write_text
+
+__all__ = ["COLUMNS", "log_rows", "plot_curve", "write_log"]
 
 METRICS = tuple(f"{m}@{k}" for m in ("ndcg", "recall", "completeness") for k in (5, 10, 15))
 COLUMNS = ("epoch", "step", "loss", "learning_rate", "grad_norm", *METRICS)
@@ -44,7 +45,7 @@ def write_log(rows: Sequence[Mapping[str, Any]], file: Path) -> None:
     writer.writeheader()
     for row in rows:
         writer.writerow({k: _short(v) for k, v in row.items()})
-    write_atomically(file, text.getvalue())
+    write_text(file, text.getvalue())
 
 
 def plot_curve(
@@ -74,16 +75,6 @@ def plot_curve(
         left.set_title(f"best checkpoint: step {best}", fontsize=10)
     partial = file.with_suffix(".partial.png")
     figure.savefig(partial, dpi=120)
-    partial.replace(file)
-
-
-def write_atomically(file: Path, text: str) -> None:
-    """Write a text file under another name first: a reader or a kill never meets half of it."""
-    partial = file.with_name(f".{file.name}.partial")
-    with partial.open("w", encoding="utf-8") as out:
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
     partial.replace(file)
 
 

@@ -12,12 +12,12 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from string import Formatter
 from typing import Any, TypeVar, get_type_hints
 
 from skillret.encoders.base import DOCUMENT_TEMPLATE
 from skillret.encoders.profiles import SKILL_INSTRUCTION
 from skillret.errors import InputError
+from skillret.skills import is_template
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -82,14 +82,6 @@ def _at_least_zero(default: float) -> Any:
     return _key(default, lambda v: 0 <= v < float("inf"), "a number of at least 0")
 
 
-def _is_template(text: str) -> bool:
-    try:
-        fields = [name for _, name, _, _ in Formatter().parse(text) if name is not None]
-    except ValueError:
-        return False
-    return bool(fields) and set(fields) <= {"name", "description", "body"}
-
-
 def _is_split(name: str) -> bool:
     return bool(name.strip()) and not name.strip().lower().startswith("test")
 
@@ -116,7 +108,7 @@ class ModelSection:
     query_prompt: str = _text(SKILL_INSTRUCTION)
     document_prompt: str = _text()
     template: str = _key(
-        DOCUMENT_TEMPLATE, _is_template, "text with {name}, {description} or {body} and no others"
+        DOCUMENT_TEMPLATE, is_template, "text with {name}, {description} or {body} and no others"
     )
     max_tokens: int = _whole(8192, 8)
     trust_remote_code: bool = _flag(False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -14,12 +15,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from skillret._version import __version__
 from skillret.encoders.base import Profile
-from skillret.errors import InputError, TrainingError
-from skillret.training.log import write_atomically
+from skillret.errors import InputError, SkillretError, TrainingError
+from skillret.files import write_text
 from skillret.training.recipe import Recipe, parse_recipe
 
 __all__ = ["check_devices", "train"]
@@ -32,6 +33,7 @@ _PACKAGES = (
     "datasets",
     "tokenizers",
 )
+_LOCK, _DATA = "prepare.lock", "data"
 # What may differ when a run is resumed: none of it changes what a step does.
 _FREE = {"output.keep_checkpoints", "output.report_to", "evaluate.batch_size"}
 
@@ -84,8 +86,8 @@ def train(
     output.mkdir(parents=True, exist_ok=True)
     # Whoever comes first prepares; a lock, unlike a barrier, has no time limit to exceed and
     # serves nodes with and without a shared file system.
-    with FileLock(output / "prepare.lock"):
-        prepared = prepare(recipe, output / "data", data, libraries, device, tell)
+    with FileLock(output / _LOCK):
+        prepared = prepare(recipe, output / _DATA, data, libraries, device, tell)
     _check_agreement(prepared.facts, output)
     run: dict[str, Any] = {
         "name": recipe.name,
@@ -116,7 +118,7 @@ def train(
         result, rows, trainer = fit(recipe, prepared, output, device, resume, tell)
     except BaseException as e:
         if first:
-            with suppress(OSError):  # such as a full disk, which ended the run
+            with suppress(SkillretError):  # such as a full disk, which ended the run
                 reason = str(e) or type(e).__name__
                 _write_run(output, run | {"status": "stopped", "reason": reason})
         raise
@@ -215,7 +217,7 @@ def _check_output(output: Path, recipe: Recipe, resume: bool) -> Mapping[str, An
     if not resume:
         if output.exists() and not output.is_dir():
             raise InputError(f"{output} is a file; give a folder with --output")
-        if output.is_dir() and any(output.iterdir()):
+        if output.is_dir() and any(output.iterdir()) and not _clear_prepared(output):
             raise InputError(
                 f"the output folder {output} is not empty; give another one with --output, or go on"
                 " with the run in it by --resume"
@@ -241,8 +243,21 @@ def _check_output(output: Path, recipe: Recipe, resume: bool) -> Mapping[str, An
     return stored if isinstance(stored, dict) else None
 
 
+def _clear_prepared(output: Path) -> bool:
+    """Delete what a call has left that ended before its training began, if there is no more."""
+    lock = output / _LOCK
+    if not lock.is_file() or {e.name for e in output.iterdir()} - {_LOCK, _DATA}:
+        return False
+    try:
+        with FileLock(lock, blocking=False):
+            shutil.rmtree(output / _DATA, ignore_errors=True)
+    except Timeout:  # another process prepares there now
+        return False
+    return True
+
+
 def _write_run(output: Path, run: Mapping[str, Any]) -> None:
-    write_atomically(output / "run.json", json.dumps(run, indent=2) + "\n")
+    write_text(output / "run.json", json.dumps(run, indent=2) + "\n")
 
 
 def _write_model(

@@ -15,6 +15,7 @@ from skillret.evaluation.hub import fetch
 from skillret.evaluation.library_tests import read_library_tests
 from skillret.evaluation.requests import read_requests
 from skillret.evaluation.tables import find_table, read_rows, read_skills
+from skillret.files import expand
 from skillret.skills import Library
 from skillret.types import Skill
 
@@ -79,7 +80,7 @@ def open_source(data: str, split: str, libraries: Sequence[str] = ()) -> Source:
         raise InputError(
             "no training data: name it with data.source in the recipe, --data or --library"
         )
-    path = Path(data).expanduser()
+    path = expand(data)
     if data and (path.is_file() or path.suffix in (".csv", ".jsonl", ".gz")):
         if not path.is_file():
             raise InputError(f"no such file: {path}")
@@ -161,7 +162,7 @@ class LibrarySource:
     def __init__(self, libraries: Sequence[str], pairs: Path | None) -> None:
         self._library = Library.open(*libraries)
         self._pairs = pairs
-        names = [Path(folder).expanduser().resolve().name for folder in libraries]
+        names = [expand(folder).resolve().name for folder in libraries]
         self.name = pairs.name if pairs is not None else ", ".join(names)
 
     def skills(self) -> Iterator[Skill]:

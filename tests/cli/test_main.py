@@ -1,0 +1,135 @@
+"""What all commands share: streams, interruption, errors of the operating system."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from tests.cli.test_search import fails
+from tests.conftest import ROOT
+
+from skillret.cli import main
+from skillret.cli.common import print_json
+
+SKILLRET = [sys.executable, "-m", "skillret"]
+
+
+def shell(command, *arguments):
+    """A command line with redirections; its exit status, stdout and stderr."""
+    line = ["sh", "-c", f'exec "$@" {command}', "sh", *SKILLRET, *arguments]
+    done = subprocess.run(line, capture_output=True, text=True, cwd=ROOT)
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def search(library):
+    return ("search", "pods", "--library", str(library))
+
+
+def test_a_full_device_is_one_line(search, library):
+    index = ("index", "list", "--library", str(library))
+    shell("", *search)
+    for arguments in (search, (*search, "--json"), index):
+        status, _, err = shell(">/dev/full", *arguments)
+        assert status == 1
+        assert err == "skillret: standard output: No space left on device\n"
+
+
+def test_closed_streams_lead_nowhere(search):
+    assert shell(">&-", *search)[:2] == (0, "")
+    status, out, _ = shell("2>&-", *search)
+    assert (status, "kubernetes-debugging" in out) == (0, True)
+    status, out, err = shell("<&-", "search", "-", *search[2:])
+    assert (status, out) == (1, "")
+    assert "request is empty" in err
+    assert shell("<&- >&- 2>&-", *search)[0] == 0
+
+
+def test_an_interruption_is_one_line_at_any_time(search):
+    shell("", *search)
+    ended = []
+    for delay in (0.06, 0.1, 0.15, 0.2):
+        process = subprocess.Popen(
+            [*SKILLRET, *search], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
+        )
+        time.sleep(delay)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate()
+        # Before our first line Python itself is interrupted, and says so.
+        if b"skillret/cli" in err or b"Traceback" not in err:
+            ended.append(process.returncode)
+            assert b"Traceback" not in err
+    assert set(ended) <= {0, 130, -signal.SIGINT}
+
+
+@pytest.mark.parametrize("name", ["~nobody-of-that-name/x", "x" * 300, "a\0b"])
+def test_impossible_paths_are_one_line(name, library, capsys, tmp_path):
+    lib = ("--library", str(library))
+    for arguments in (
+        ("search", "pods", "--library", name),
+        ("search", "pods", "--index", name),
+        ("search", "pods", *lib, "--model", name),
+        ("index", "build", "--library", name),
+        ("index", "build", *lib, "--index", name),
+        ("index", "update", "--index", name),
+        ("index", "build", "--dataset", name),
+        ("evaluate", name),
+        ("evaluate", str(library), "--from-run", name),
+        ("evaluate", str(library), "--json", name),
+        ("evaluate", str(library), "--report", name),
+        ("data", "check", name),
+        ("data", "convert", name, str(tmp_path / "out"), "--to", "beir"),
+        ("data", "convert", str(library), name, "--to", "skillret"),
+        ("compare", name, name, "--dataset", str(library)),
+        ("analyze", "erasure", name),
+        ("calibrate", name),
+        ("calibrate", str(library), "--output", name),
+        ("train", name),
+        ("export", name, "--output", str(tmp_path / "out")),
+        ("push", name, "owner/name"),
+    ):
+        assert "internal error" not in fails(capsys, *arguments), arguments
+
+
+def test_a_current_folder_that_is_gone_is_one_line(tmp_path, capsys, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    for arguments in (("search", "x"), ("index", "build"), ("evaluate", "x"), ("train", "x")):
+        assert "internal error" not in fails(capsys, *arguments)
+
+
+def test_an_unforeseen_error_of_the_system_names_the_file(capsys, monkeypatch):
+    def refuse(_):
+        open("/nowhere/at/all")  # noqa: PTH123, SIM115
+
+    monkeypatch.setattr("skillret.cli.search.run", refuse)
+    line = fails(capsys, "search", "x")
+    assert line == "skillret: /nowhere/at/all: No such file or directory"
+    monkeypatch.setenv("SKILLRET_DEBUG", "1")
+    with pytest.raises(FileNotFoundError):
+        main(["search", "x"])
+
+
+def test_json_shows_no_terminal_what_it_would_obey(capsys):
+    document = {"name": "\x7f\x9b31m\u202e\u2066 \x1b[2J ä 🎉\u200d \U000e0041", "n": [1.5, None]}
+    print_json(document)
+    out = capsys.readouterr().out
+    assert json.loads(out) == document
+    assert out.replace("\n", "").isprintable()
+    assert "ä 🎉" in out
+
+
+def test_help_needs_no_home(monkeypatch, capsys):
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.delenv(name)
+    assert "HOME" not in os.environ
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "skillret search" in capsys.readouterr().out
