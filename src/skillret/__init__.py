@@ -1,17 +1,18 @@
 """Find the right agent skills for a request: fast, offline, trainable, measured."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from skillret._version import __version__
-from skillret.encoders import Encoder, Profile, load_encoder
-from skillret.errors import SkillretError
-from skillret.index import Index
-from skillret.retrieval import Retriever
-from skillret.skills import Library
-from skillret.types import Hit, Query, Selection, Skill
 
 if TYPE_CHECKING:
+    from skillret.encoders import Encoder, Profile, load_encoder
+    from skillret.errors import SkillretError
     from skillret.evaluation.evaluate import evaluate
+    from skillret.index import Index
+    from skillret.retrieval import Retriever
+    from skillret.skills import Library
+    from skillret.types import Hit, Query, Selection, Skill
 
 __all__ = [
     "Encoder",
@@ -29,11 +30,30 @@ __all__ = [
     "load_encoder",
 ]
 
+_MODULES = {
+    "Encoder": "encoders",
+    "Hit": "types",
+    "Index": "index",
+    "Library": "skills",
+    "Profile": "encoders",
+    "Query": "types",
+    "Retriever": "retrieval",
+    "Selection": "types",
+    "Skill": "types",
+    "SkillretError": "errors",
+    "evaluate": "evaluation.evaluate",
+    "load_encoder": "encoders",
+}
+
 
 def __getattr__(name: str) -> Any:
-    # Evaluation is loaded when it is asked for: a search should not pay for it.
-    if name == "evaluate":
-        from skillret.evaluation.evaluate import evaluate
+    # Loaded when asked for: a search should not pay for evaluation, nor `--help` for NumPy.
+    if name not in _MODULES:
+        raise AttributeError(f"module 'skillret' has no attribute {name!r}")
+    value = getattr(import_module(f"skillret.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
 
-        return evaluate
-    raise AttributeError(f"module 'skillret' has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

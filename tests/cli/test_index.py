@@ -79,6 +79,10 @@ def test_all_skipped_skills_are_named_and_counted(library, tmp_path, capsys):
     assert sum(": warning: " in line for line in lines) == 10
     assert "skillret: ... and 3 more remarks" in lines
     assert lines[-1].endswith("; 14 skipped")
+    _, _, err = run(capsys, "index", "update", *index)
+    assert sum(": error: " in line for line in err.splitlines()) == 14
+    assert "warning" not in err
+    assert "remarks" not in err
 
 
 def test_a_data_set_is_indexed_under_its_own_ids(dataset, tmp_path, capsys):

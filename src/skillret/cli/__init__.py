@@ -28,6 +28,7 @@ COMMANDS = {
     "export": "export a trained model to ONNX",
     "push": "put a trained model on the hub",
 }
+_INTERRUPTED = "interrupted; nothing stored was lost, run the command again to go on"
 
 
 def build_parser(command: str | None = None) -> argparse.ArgumentParser:
@@ -60,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SkillretError as e:
         return _fail(str(e), 1)
     except KeyboardInterrupt:
-        return _fail("interrupted; nothing stored was lost, run the command again to go on", 130)
+        return _fail(_INTERRUPTED, 130)
     except BrokenPipeError:
         # The reader of a pipe has seen enough.
         _silence()
@@ -74,6 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             _silence()
         return _fail(f"{e.filename or 'standard output'}: {e.strerror or e}", 1)
     except BaseException as e:  # a panic in one of the Rust libraries is no Exception
+        if _was_interrupted(e):
+            return _fail(_INTERRUPTED, 130)
         if os.environ.get("SKILLRET_DEBUG"):
             raise
         reason = " ".join(str(e).split())[:300]
@@ -92,6 +95,14 @@ def _run(arguments: list[str]) -> int:
     status = int(import_module(f"skillret.cli.{args.command}").run(args))
     sys.stdout.flush()
     return status
+
+
+def _was_interrupted(error: BaseException) -> bool:
+    """Whether an interruption is behind an error: compiled modules make others of it."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, KeyboardInterrupt):
+        cause = cause.__cause__ or cause.__context__
+    return cause is not None
 
 
 def _prepare_streams() -> None:

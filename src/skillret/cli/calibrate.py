@@ -78,9 +78,10 @@ def run(args: argparse.Namespace) -> int:
     dataset = load_dataset(args.dataset, LIBRARY_SPLIT if library else args.split or "dev")
     for line in dataset.notes:
         note(line)
-    if library and dataset.negatives:
+    needless = [n for n in dataset.negatives if not n.extra.get("negative_for")]
+    if len(needless) < len(dataset.negatives):
         note("near misses of one skill often need another one: they do not tell what needs none")
-        dataset = replace(dataset, negatives=[])
+        dataset = replace(dataset, negatives=needless)
     head = train = None
     if args.train_split:
         if not isinstance(encoder, TokenEncoder):

@@ -145,7 +145,7 @@ def _update(args: argparse.Namespace) -> int:
         else:
             given = _from_library(sources.library(), sources)
         report = _write(index, given, encoder, replace_encoder=False)
-    _tell("updated", path, report, given)
+    _tell("updated", path, report, given, remarks=False)
     return 0
 
 
@@ -321,8 +321,10 @@ def _write(index: Index, given: _Input, encoder: Encoder, *, replace_encoder: bo
             return update()
 
 
-def _tell(verb: str, path: Path, report: UpdateReport, given: _Input) -> None:
-    _show(given.diagnostics)
+def _tell(
+    verb: str, path: Path, report: UpdateReport, given: _Input, *, remarks: bool = True
+) -> None:
+    _show(given.diagnostics, remarks=remarks)
     skipped = sum(d.level == "error" for d in given.diagnostics)
     note(
         f"{verb} {path} in {report.seconds:.1f} s: {report.total} skills, {report.added} added,"
@@ -331,10 +333,11 @@ def _tell(verb: str, path: Path, report: UpdateReport, given: _Input) -> None:
     )
 
 
-def _show(diagnostics: Sequence[Diagnostic]) -> None:
-    # Every skipped skill is named; remarks on odd ones are many in some libraries.
+def _show(diagnostics: Sequence[Diagnostic], *, remarks: bool) -> None:
+    # Every skipped skill is named; remarks on odd ones are many in some libraries, and an update
+    # need not repeat them.
     errors = [d for d in diagnostics if d.level == "error"]
-    warnings = [d for d in diagnostics if d.level != "error"]
+    warnings = [d for d in diagnostics if d.level != "error" and remarks]
     for d in [*errors[:_SHOWN_ERRORS], *warnings[:_SHOWN_WARNINGS]]:
         note(f"{d.level}: {d.path}: {d.message}")
     for kind, found, shown in (

@@ -90,6 +90,8 @@ def load_dataset(spec: str, split: str = "test", *, allow_missing: bool = False)
             qrels.setdefault(query_id, {})[skill_id] = relevance
     notes = list(source.notes) if isinstance(source, MemoryTables) else []
     notes += _check_gold(spec, skills, queries, qrels, allow_missing)
+    if any(n.extra.get("negative_for") for n in negatives):
+        notes.append("negatives are near misses of one skill; another may still fit them")
     notes += published(len(skills), len(queries))
     return Dataset(
         name=spec,

@@ -94,8 +94,6 @@ def library_tables(folder: Path) -> MemoryTables:
             near = list(dict.fromkeys(ids[test.skill_id] for test in group))
             negatives.append({"id": request_id(text), "query": text, "negative_for": near})
     notes = [f"{len({row['skill_id'] for row in labels})} of {len(skills)} skills have tests"]
-    if negatives:
-        notes.append("negatives are near misses of one skill; another may still fit them")
     tables = {"skills": rows, "queries": queries, "qrels": labels, "negatives": negatives}
     return MemoryTables("library", LIBRARY_SPLIT, tables, str(folder), tuple(notes))
 
