@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import signal
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib import import_module
+from threading import current_thread, main_thread
+from types import FrameType
 
 from skillret._version import __version__
 from skillret.errors import SkillretError
@@ -56,8 +59,14 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; its exit status: 0 ok, 1 the input is at fault, 2 usage, 130 interrupted."""
+    with _interruptions() as interrupted:
+        return _guarded(list(sys.argv[1:] if argv is None else argv), interrupted)
+
+
+def _guarded(arguments: list[str], interrupted: list[int]) -> int:
+    """Run a command and turn whatever ends it into one line and a status."""
     try:
-        return _run(list(sys.argv[1:] if argv is None else argv))
+        return _run(arguments)
     except SkillretError as e:
         return _fail(str(e), 1)
     except KeyboardInterrupt:
@@ -75,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             _silence()
         return _fail(f"{e.filename or 'standard output'}: {e.strerror or e}", 1)
     except BaseException as e:  # a panic in one of the Rust libraries is no Exception
-        if _was_interrupted(e):
+        if interrupted:
             return _fail(_INTERRUPTED, 130)
         if os.environ.get("SKILLRET_DEBUG"):
             raise
@@ -97,12 +106,24 @@ def _run(arguments: list[str]) -> int:
     return status
 
 
-def _was_interrupted(error: BaseException) -> bool:
-    """Whether an interruption is behind an error: compiled modules make others of it."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, KeyboardInterrupt):
-        cause = cause.__cause__ or cause.__context__
-    return cause is not None
+@contextmanager
+def _interruptions() -> Iterator[list[int]]:
+    """Notes Ctrl-C besides raising: a compiled module that is being loaded makes its own error."""
+    seen: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+    own = before is signal.default_int_handler and current_thread() is main_thread()
+
+    def note(number: int, frame: FrameType | None) -> None:
+        seen.append(number)
+        signal.default_int_handler(number, frame)
+
+    if own:
+        signal.signal(signal.SIGINT, note)
+    try:
+        yield seen
+    finally:
+        if own:
+            signal.signal(signal.SIGINT, before)
 
 
 def _prepare_streams() -> None:
