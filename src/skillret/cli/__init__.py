@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import os
 import signal
@@ -80,9 +81,11 @@ def _guarded(arguments: list[str], interrupted: list[int]) -> int:
     except OSError as e:
         if os.environ.get("SKILLRET_DEBUG"):
             raise
-        if e.filename is None:  # of all things without a name, stdout is what fails to be written
+        where = e.filename
+        if where is None and e.errno in (errno.ENOSPC, errno.EIO, errno.EBADF):
+            where = "standard output"  # of all that has no name
             _silence()
-        return _fail(f"{e.filename or 'standard output'}: {e.strerror or e}", 1)
+        return _fail(f"{where or 'the system says'}: {e.strerror or e}", 1)
     except BaseException as e:  # a panic in one of the Rust libraries is no Exception
         if interrupted:
             return _fail(_INTERRUPTED, 130)
