@@ -30,6 +30,7 @@ from skillret.index import Sources
 from skillret.skills import document_text
 from skillret.types import Mode, Skill
 
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # as skillret does: for the baselines too
 IMPORTS = "import numpy, onnxruntime, tokenizers"
 REQUEST = "turn this scanned PDF into a spreadsheet"
 

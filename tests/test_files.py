@@ -1,4 +1,7 @@
+import errno
 import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -21,11 +24,17 @@ def test_json_from_outside_is_read(value):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[" * 100_000, "9" * 5000, '["\\ud800"]', '{"\\uDfff": 1}']
+    "text",
+    ["", "{", "[" * 100_000, "[" * 101 + "]" * 101, "9" * 5000, '["\\ud800"]', '{"\\uDfff": 1}'],
 )
 def test_json_that_could_not_be_kept_is_refused(text):
     with pytest.raises(ValueError, match=r"."):
         parse_json(text)
+
+
+def test_json_may_be_a_hundred_deep_and_any_width():
+    assert parse_json("[" * 100 + "]" * 100)
+    assert len(parse_json("[" + "[]," * 5000 + "{}]")) == 5001
 
 
 def test_half_characters_that_make_a_whole_one_are_read():
@@ -67,17 +76,75 @@ def test_links_and_devices_stay_what_they_are(tmp_path):
     assert pipe.is_fifo()
 
 
+def test_a_private_file_stays_private(tmp_path):
+    file = tmp_path / "private"
+    file.write_text("old")
+    file.chmod(0o600)
+    write_text(file, "new")
+    assert (file.read_text(), file.stat().st_mode & 0o777) == ("new", 0o600)
+    before = os.umask(0o027)
+    try:
+        write_text(tmp_path / "fresh", "x")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "fresh").stat().st_mode & 0o777 == 0o640
+
+
+def test_any_name_that_the_system_takes_can_be_written(tmp_path):
+    file = tmp_path / ("長" * 82)
+    write_text(file, "x")
+    assert file.read_text() == "x"
+
+
+def test_a_file_in_a_folder_that_takes_no_others_is_written_in_place(tmp_path, monkeypatch):
+    file = tmp_path / "file"
+    file.write_text("old")
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
+    write_text(file, "new")
+    assert file.read_text() == "new"
+
+
+def test_a_file_that_is_mounted_is_written_in_place(tmp_path, monkeypatch):
+    def busy(*_):
+        raise OSError(errno.EBUSY, "busy")
+
+    monkeypatch.setattr(Path, "replace", busy)
+    file = tmp_path / "folder" / "file"
+    file.parent.mkdir()
+    file.write_text("a longer old text")
+    write_text(file, "new")
+    assert file.read_text() == "new"
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_many_threads_write_one_file(tmp_path):
+    file = tmp_path / "folder" / "file"
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda i: write_text(file, f"{i}" * 1000), range(100)))
+    assert len(set(file.read_text())) <= 3
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_pipes_by_number_are_written_to(tmp_path):
+    reader, writer = os.pipe()
+    write_text(Path(f"/dev/fd/{writer}"), "through")
+    os.close(writer)
+    assert os.read(reader, 99) == b"through"
+    os.close(reader)
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_a_folder_that_could_not_be_filled_is_left_as_it_was(tmp_path, there):
-    folder = tmp_path / "folder"
+    folder = tmp_path / "above" / "folder"
     if there:
-        folder.mkdir()
+        folder.mkdir(parents=True)
     with pytest.raises(RuntimeError), fresh_folder(folder):
         (folder / "data").mkdir()
         (folder / "data" / "file").write_text("x")
         (folder / "other").write_text("x")
         raise RuntimeError
     assert folder.exists() == there
+    assert folder.parent.exists() == there
     assert not there or not list(folder.iterdir())
     with fresh_folder(folder):
         (folder / "file").write_text("x")

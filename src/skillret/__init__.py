@@ -44,15 +44,20 @@ _MODULES = {
     "evaluate": "evaluation.evaluate",
     "load_encoder": "encoders",
 }
+_PACKAGES = {*_MODULES.values(), "evaluation", "training"}
 
 
-def __getattr__(name: str) -> Any:
-    # Loaded when asked for: a search should not pay for evaluation, nor `--help` for NumPy.
-    if name not in _MODULES:
+if not TYPE_CHECKING:  # a type checker would take any name for one that there is
+
+    def __getattr__(name: str) -> Any:
+        # Loaded when asked for: a search should not pay for evaluation, nor `--help` for NumPy.
+        if name in _MODULES:
+            value = getattr(import_module(f"skillret.{_MODULES[name]}"), name)
+            globals()[name] = value
+            return value
+        if name in _PACKAGES:
+            return import_module(f"skillret.{name}")
         raise AttributeError(f"module 'skillret' has no attribute {name!r}")
-    value = getattr(import_module(f"skillret.{_MODULES[name]}"), name)
-    globals()[name] = value
-    return value
 
 
 def __dir__() -> list[str]:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from skillret.errors import InputError, SkillretError
 
 __all__ = ["check_fresh", "expand", "fresh_folder", "parse_json", "replacing", "write_text"]
+
+_DEPTH = 100  # of nested JSON
 
 
 def expand(path: str | os.PathLike[str]) -> Path:
@@ -32,43 +37,83 @@ def parse_json(text: str) -> Any:
     """JSON from outside.
 
     Raises:
-        ValueError: If it is no JSON, is nested too deeply, or holds a number of thousands of
-            digits or half a character (a lone surrogate), which no UTF-8 could hold.
+        ValueError: If it is no JSON, is nested more than 100 deep, or holds a number of thousands
+            of digits or half a character (a lone surrogate), which no UTF-8 could hold.
     """
     try:
         data = json.loads(text)
+        deep = text.count("[") + text.count("{") > _DEPTH and _is_deep(data)
     except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+        deep = True
+    if deep:  # whoever handles it next may stand less than the parser
+        raise ValueError("it is nested too deeply")
     if "\\u" in text:
         json.dumps(data, ensure_ascii=False).encode("utf-8")
     return data
 
 
+def _is_deep(data: Any) -> bool:
+    level = [data]
+    for _ in range(_DEPTH):
+        level = [
+            child
+            for value in level
+            if isinstance(value, dict | list)
+            for child in (value.values() if isinstance(value, dict) else value)
+        ]
+    return bool(level)
+
+
 @contextmanager
 def replacing(file: Path) -> Iterator[IO[bytes]]:
-    """A file that takes its place only once it is written completely.
+    """A file that takes its place only once it is written completely, with the mode of the old one.
+
+    A link stays a link. Devices and pipes are written to, and so is a file in a folder that takes
+    no others.
 
     Raises:
         SkillretError: If it cannot be written.
     """
     try:
-        file = Path(os.path.realpath(file))  # a link stays a link
-        if file.exists() and not file.is_file():
-            with file.open("wb") as device:  # /dev/null is not to be replaced
-                yield device
+        old = file.stat() if file.exists() else None
+        locked = old is not None and not os.access(file.resolve().parent, os.W_OK)
+        if old is not None and (locked or not stat.S_ISREG(old.st_mode)):
+            with file.open("wb") as out:
+                yield out
             return
+        file = Path(os.path.realpath(file))
         file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_name(f".{file.name[:200]}.{os.getpid()}.tmp")
+        # Nobody can know the name and put a link there.
+        temporary = file.with_name(f".{os.urandom(8).hex()}.tmp")
         try:
-            with temporary.open("wb") as out:
+            with temporary.open("xb") as out:
                 yield out
                 out.flush()
                 os.fsync(out.fileno())
-            temporary.replace(file)
+            if old is not None:
+                _take_over(temporary, old)
+            _replace(temporary, file)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as e:
         raise SkillretError(f"cannot write {file}: {e.strerror or e}") from None
+
+
+def _take_over(file: Path, old: os.stat_result) -> None:
+    """Give a file the owner, where that is permitted, and the mode of another one."""
+    if hasattr(os, "chown"):
+        with suppress(OSError):
+            os.chown(file, old.st_uid, old.st_gid)
+    file.chmod(stat.S_IMODE(old.st_mode))
+
+
+def _replace(temporary: Path, file: Path) -> None:
+    try:
+        temporary.replace(file)
+    except OSError as e:
+        if e.errno != errno.EBUSY:
+            raise
+        shutil.copyfile(temporary, file)  # a file that is mounted there by itself
 
 
 def write_text(file: Path, text: str) -> None:
@@ -104,10 +149,8 @@ def fresh_folder(folder: Path) -> Iterator[None]:
         InputError: If it is neither absent nor empty, or cannot be looked into.
         SkillretError: If it cannot be made.
     """
-    import shutil
-
     check_fresh(folder)
-    made = not folder.exists()
+    missing = [f for f in (folder, *folder.parents) if not f.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as e:
@@ -115,11 +158,12 @@ def fresh_folder(folder: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        for entry in folder.iterdir():
-            if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry, ignore_errors=True)
-            else:
-                entry.unlink(missing_ok=True)
-        if made:
-            folder.rmdir()
+        with suppress(OSError):
+            for entry in folder.iterdir():
+                if entry.is_dir() and not entry.is_symlink():
+                    shutil.rmtree(entry, ignore_errors=True)
+                else:
+                    entry.unlink(missing_ok=True)
+            for made in missing:
+                made.rmdir()
         raise

@@ -1,8 +1,11 @@
 import json
+import shutil
+from pathlib import Path
 
 from tests.conftest import ROOT, TokenHashEncoder
 from tests.training.conftest import write_split
 
+import skillret.encoders
 from skillret.cli import main
 
 
@@ -100,3 +103,18 @@ def test_a_calibrated_copy_works_as_a_model(tmp_path, capsys, library):
     assert main([*arguments, "--model", str(target), "--select", "--json"]) == 0
     hits = json.loads(capsys.readouterr().out)["hits"]
     assert hits[0]["name"] == "kubernetes-debugging"
+
+
+def test_a_copy_takes_no_more_than_the_model(tmp_path, capsys):
+    model = tmp_path / "model"
+    shutil.copytree(Path(skillret.encoders.__file__).parent / "default", model)
+    (tmp_path / "secret.txt").write_text("secret")
+    (model / "vocab.txt").symlink_to(tmp_path / "secret.txt")
+    (model / "tokenizer.json").rename(tmp_path / "blob")
+    (model / "tokenizer.json").symlink_to(tmp_path / "blob")  # as in the hub's cache
+    skills, output = str(ROOT / "examples" / "skills"), tmp_path / "copy"
+    assert main(["calibrate", skills, "--model", str(model), "--output", str(output)]) == 0
+    capsys.readouterr()
+    assert (output / "tokenizer.json").read_bytes() == (tmp_path / "blob").read_bytes()
+    assert not (output / "vocab.txt").exists()
+    assert (output / "README.md").is_file()

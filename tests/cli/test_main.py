@@ -1,5 +1,6 @@
 """What all commands share: streams, interruption, errors of the operating system."""
 
+import io
 import json
 import os
 import signal
@@ -38,6 +39,15 @@ def test_a_full_device_is_one_line(search, library):
         status, _, err = shell(">/dev/full", *arguments)
         assert status == 1
         assert err == "skillret: standard output: No space left on device\n"
+
+
+def test_a_stream_of_a_caller_s_own_may_break(search, monkeypatch, capsys):
+    class Broken(io.StringIO):
+        def flush(self):
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stdout", Broken())
+    assert main(list(search)) == 0
 
 
 def test_closed_streams_lead_nowhere(search):

@@ -217,3 +217,10 @@ def test_a_profile_that_does_not_fit_the_model_is_an_error(tmp_path, changes, me
     (model / "profile.json").write_text(json.dumps({**data, **changes}))
     with pytest.raises(EncoderError, match=message):
         load_encoder(str(model)).encode_queries(["word " * 3000])
+
+
+def test_a_profile_of_any_ranker_becomes_json(tmp_path):
+    deep = {"a": json.loads("[" * 95 + "]" * 95)}
+    file = tmp_path / "profile.json"
+    file.write_text(json.dumps(Profile("x", dim=3, ranker=deep).to_json()))
+    assert Profile.load(file).to_json()["ranker"] == deep

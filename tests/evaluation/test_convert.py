@@ -82,6 +82,13 @@ def test_a_library_and_a_file_of_requests(library, tmp_path):
         convert(str(library), tmp_path / "c", "skillret", libraries=["x"])
 
 
+@pytest.mark.parametrize("split", ["../../escaped", "a/b", "..\\x", ""])
+def test_a_split_stays_in_the_output(dataset, tmp_path, split):
+    with pytest.raises((InputError, DatasetError), match="split"):
+        convert(str(dataset), tmp_path / "out" / "deep", "skillret", split=split)
+    assert not (tmp_path / "out").exists()
+
+
 def test_nothing_is_overwritten_and_nonsense_is_refused(dataset, tmp_path):
     for output in (dataset, dataset / "data" / "skills" / "dev.jsonl.gz"):
         with pytest.raises(InputError, match=r"there already and not empty|is a file"):

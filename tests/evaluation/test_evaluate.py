@@ -173,8 +173,12 @@ def test_bad_input_of_the_command(dataset, tmp_path, capsys):
     twice.write_text("q1 Q0 pdf-tables 1 1.0 z\nq1 Q0 pdf-tables 2 0.5 z\n")
     assert "twice in the ranking of query 'q1'" in fails(capsys, *base, "--from-run", str(twice))
     for option in ("--json", "--run"):
-        assert "is a folder" in fails(capsys, *base, option, str(tmp_path))
+        assert "is no file" in fails(capsys, *base, option, str(tmp_path))
         assert "cannot write" in fails(capsys, *base, option, str(other / "r.json"))
+    new = str(tmp_path / "new")
+    assert "each its own" in fails(capsys, *base, "--run", new, "--json", new)
+    assert "each its own" in fails(capsys, *base, "--from-run", str(other), "--json", str(other))
+    assert "is no file" in fails(capsys, *base, "--run", "-")
 
 
 def test_what_cannot_be_written_is_found_before_the_work(dataset, tmp_path, capsys, monkeypatch):

@@ -6,7 +6,7 @@ import pytest
 from tests.cli.test_search import fails, run
 from tests.evaluation.conftest import QUERIES, skill_rows, write_table
 
-from skillret.errors import SkillretError
+from skillret.errors import InputError
 from skillret.evaluation.datasets import load_dataset
 from skillret.evaluation.evaluate import evaluate, score
 from skillret.evaluation.metrics import mean, measure
@@ -144,5 +144,22 @@ def test_the_command_writes_it_and_refuses_early(dataset, tmp_path, capsys, monk
 def test_a_page_that_cannot_be_written(measured, tmp_path):
     loaded, result = measured
     (tmp_path / "report.html").mkdir()
-    with pytest.raises(SkillretError, match="cannot write"):
+    with pytest.raises(InputError, match="is no file of a report"):
         write_report(loaded, result, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["report.html", "scores.png", "erasure.png"])
+def test_files_of_someone_else_are_not_touched(measured, dataset, tmp_path, capsys, name):
+    loaded, result = measured
+    theirs = tmp_path / name
+    theirs.write_text("mine")
+    with pytest.raises(InputError, match=f"{name} is no file of a report"):
+        write_report(loaded, result, tmp_path)
+    line = fails(capsys, "evaluate", str(dataset), "--split", "dev", "--report", str(tmp_path))
+    assert "give another folder" in line
+    assert theirs.read_text() == "mine"
+    theirs.rename(tmp_path / "target")
+    theirs.symlink_to(tmp_path / "target")
+    with pytest.raises(InputError, match="is no file of a report"):
+        write_report(loaded, result, tmp_path)
+    assert (tmp_path / "target").read_text() == "mine"

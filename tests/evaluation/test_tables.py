@@ -120,6 +120,8 @@ def test_what_a_row_needs():
         (parse_query, {"id": "a", "query": ["x"]}, "column 'query' is missing"),
         (parse_label, {"query_id": "q", "skill_id": "s", "relevance": 0.5}, "whole relevance"),
         (parse_label, {"query_id": "q", "skill_id": "s", "relevance": None}, "whole relevance"),
+        (parse_label, {"query_id": "q", "skill_id": "s", "relevance": 1001}, "at most 1000"),
+        (parse_label, {"query_id": "q", "skill_id": "s", "relevance": 2**63}, "at most 1000"),
         (parse_label, {"query_id": "q", "skill_id": "s", "relevance": 1e999}, "whole relevance"),
         (parse_label, {"query_id": "q"}, "needs query_id, skill_id"),
     ]:

@@ -508,3 +508,16 @@ def test_a_small_library_scores_the_same_updated_or_built_anew(tmp_path, encoder
     with fill(tmp_path / "b.db", SKILLS, encoder) as index:
         built = index.snapshot().lexical.search("why do pods crash", 9)[1]
     np.testing.assert_array_equal(updated, built)
+
+
+def test_an_index_by_two_names_is_one_index(tmp_path, encoder):
+    path, link = tmp_path / "i.db", tmp_path / "link.db"
+    fill(path, SKILLS[:2], encoder).close()
+    link.symlink_to(path)
+    with Index.open(link) as index, index.store.writing(), Index.open(path) as other:
+        with pytest.raises(IndexBusyError):
+            other.update(SKILLS, encoder, sources=SOURCES, timeout=0.1)
+        index.update(SKILLS, encoder, sources=SOURCES)
+        assert names(other) == sorted(s.name for s in SKILLS)
+    assert not (tmp_path / "link.db.cache").exists()
+    assert not (tmp_path / "link.db.lock").exists()

@@ -137,14 +137,36 @@ def test_folders_that_are_not_ours_are_never_deleted(tmp_path):
         fill(path, SKILLS[:count]).close()
     assert all(file.read_text() == "keep" for file in theirs)
     assert len(list(cache.iterdir())) == 3 + 2
-    elsewhere = tmp_path / "elsewhere"
-    stranger = elsewhere / ("b" * 16)
-    shutil.move(cache, elsewhere)
-    stranger.mkdir()
-    cache.symlink_to(elsewhere)
+    # A cache that its owner keeps elsewhere is looked after there.
+    shutil.move(cache, tmp_path / "elsewhere")
+    cache.symlink_to(tmp_path / "elsewhere")
     for count in (4, 3, 2, 1):
         fill(path, SKILLS[:count]).close()
-    assert stranger.is_dir()
+    assert len(list(cache.iterdir())) == 3 + 2
+
+
+@pytest.mark.parametrize("damage", ["none", "another bm25"])
+def test_a_cache_whose_folders_are_links_leads_nowhere(tmp_path, monkeypatch, damage):
+    """An index that someone else sent: its cache may link to any folder of the reader's."""
+    monkeypatch.setattr("skillret.index.cache._MAP_FROM", 1)
+    path, encoder = tmp_path / "i.db", HashEncoder()
+    fill(path, encoder=encoder).close()
+    (generation,) = (tmp_path / "i.db.cache").iterdir()
+    victim = tmp_path / "victim"
+    shutil.move(generation, victim)
+    (bm25,) = victim.glob("bm25*")
+    shutil.rmtree(bm25)
+    if damage != "none":
+        bm25.mkdir()
+    (victim / "precious").write_text("mine")
+    generation.symlink_to(victim)
+    before = sorted(victim.rglob("*"))
+    with Retriever(Index.open(path), encoder) as retriever:
+        assert retriever.search("find out why pods crash", k=1)[0].name == "kubernetes-debugging"
+        retriever.index.update(SKILLS[:2], encoder, sources=Sources(dataset="test"))
+        retriever.index.update(SKILLS[:3], encoder, sources=Sources(dataset="test"))
+        assert len(retriever.search("pods", k=9)) == 3
+    assert sorted(victim.rglob("*")) == before
 
 
 def test_a_tampered_index_is_one_line_for_the_user(tmp_path, capsys):

@@ -139,6 +139,12 @@ def test_what_a_failed_start_has_left_is_in_nobody_s_way(recipe, tmp_path):
     with pytest.raises(InputError, match="larger than the data"):
         train(recipe(train={"batch_size": 1000}), output)
     assert {entry.name for entry in output.iterdir()} == {"prepare.lock", "data"}
+    theirs = tmp_path / "theirs"
+    (theirs / "data" / "skills").mkdir(parents=True)
+    (theirs / "prepare.lock").touch()
+    with pytest.raises(InputError, match="not empty"):
+        train(recipe(), theirs)
+    assert (theirs / "data" / "skills").is_dir()
     with FileLock(output / "prepare.lock"), pytest.raises(InputError, match="not empty"):
         train(recipe(), output)
     with pytest.raises(InputError, match="larger than the data"):

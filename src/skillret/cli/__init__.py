@@ -147,7 +147,8 @@ def _prepare_streams() -> None:
 
 def _silence() -> None:
     """Lead stdout nowhere: Python must not complain when it flushes at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with suppress(OSError, ValueError):  # what a caller has put in its place may have no number
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def entry() -> None:

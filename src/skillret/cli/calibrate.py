@@ -18,6 +18,7 @@ from skillret.files import check_fresh, expand, fresh_folder, write_text
 
 __all__ = ["configure", "run"]
 
+_READ = ("model.onnx", "model.onnx.data", "tokenizer.json")
 _EXAMPLES = """\
 examples:
   skillret calibrate ~/team/skills --output ~/team/retriever
@@ -137,7 +138,9 @@ def _write(source: Path, output: Path, profile: str) -> None:
     try:
         with fresh_folder(output):
             for file in source.iterdir():
-                if file.is_file() and file.name != "profile.json":
+                # What the encoder has read may be links, as in the hub's cache; nothing else.
+                own = file.name in _READ or not file.is_symlink()
+                if own and file.is_file() and file.name != "profile.json":
                     shutil.copyfile(file, output / file.name)
             write_text(output / "profile.json", profile + "\n")
     except OSError as e:

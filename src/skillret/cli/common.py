@@ -68,8 +68,8 @@ def check_output(name: str) -> Path:
     """
     file = expand(name)
     try:
-        if file.is_dir():
-            raise InputError(f"{name} is a folder; give a file")
+        if file.is_dir() or name == "-":
+            raise InputError(f"{name} is no file; give the name of one")
         place = file if file.exists() else next(p for p in file.absolute().parents if p.exists())
         if not os.access(place, os.W_OK) or not (place.is_dir() or place == file):
             raise InputError(f"cannot write {name}: {place} cannot be written to")

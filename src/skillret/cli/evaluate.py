@@ -85,6 +85,10 @@ def run(args: argparse.Namespace) -> int:
     folder = prepare_folder(args.report) if args.report else None
     run_file = check_output(args.run) if args.run else None
     json_file = check_output(args.json) if args.json and args.json != "-" else None
+    files = [args.run, args.json, args.from_run]
+    given = [expand(name).absolute() for name in files if name and name != "-"]
+    if len(set(given)) < len(given):
+        raise InputError("--run, --json and --from-run name one file twice; give each its own")
     dataset = load_dataset(args.dataset, args.split, allow_missing=args.allow_missing)
     if run_file is not None:
         check_ids([*(q.id for q in dataset.queries), *(s.id for s in dataset.skills)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from skillret.encoders.base import (
@@ -26,6 +27,10 @@ __all__ = [
     "check_vectors",
     "load_encoder",
 ]
+
+# From version 1.29 on onnxruntime keeps a device id and reports to its maker, unless this is set
+# before it is loaded. Whoever wants that sets it to 0.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 DEFAULT_MODEL = "default"
 _DEFAULT_FOLDER = Path(__file__).parent / "default"

@@ -49,6 +49,8 @@ def convert(
     """
     if to == "beir" and file_format == "parquet":
         raise InputError("BEIR layout is jsonl or jsonl.gz, not parquet")
+    if split is not None and (Path(split).name != split or "\\" in split):
+        raise InputError(f"{split!r} cannot be the name of a split: it becomes that of a file")
     check_fresh(output)
     source = _open(spec, split, libraries)
     names = source.splits() if split is None else [choose_split(spec, source, split)]

@@ -7,17 +7,19 @@ are made visible, and the page forbids itself to load or run anything.
 from __future__ import annotations
 
 import base64
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from skillret._version import __version__
 from skillret.errors import InputError, SkillretError
-from skillret.files import expand
+from skillret.files import expand, replacing, write_text
 
 __all__ = ["FIGURES", "prepare_folder", "shown", "write_page"]
 
 # Pictures by name of file; those of an earlier report in the same folder are removed.
+_PAGE, _MARK = "report.html", b'<meta name="generator" content="skillret">'
 FIGURES = ("depth.png", "groups.png", "scores.png", "abstention.png", "erasure.png")
 
 
@@ -25,13 +27,21 @@ def prepare_folder(name: str) -> Path:
     """The folder of a report, made if need be: found unusable before hours of encoding.
 
     Raises:
-        InputError: If it cannot be made.
+        InputError: If it cannot be made or written to, or holds files of a report's names that are
+            not those of an earlier report.
     """
     folder = expand(name)
+    page = folder / _PAGE
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        ours = page.is_file() and _MARK in page.read_bytes()[:1000]
+        taken = [n for n in (_PAGE, *FIGURES) if (folder / n).exists() or (folder / n).is_symlink()]
     except OSError as e:
         raise InputError(f"cannot make the report's folder {name}: {e.strerror or e}") from None
+    if taken and not ours:
+        raise InputError(f"{folder / taken[0]} is no file of a report; give another folder")
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"the folder {name} cannot be written to; give another one")
     return folder
 
 
@@ -59,6 +69,7 @@ def write_page(
         figures: PNGs by name of file.
 
     Raises:
+        InputError: If the folder holds what no report is.
         SkillretError: If jinja2 is missing or a file cannot be written.
     """
     try:
@@ -79,15 +90,12 @@ def write_page(
         for name, png in figures.items()
     }
     html = environment.get_template(template).render(figures=data, version=__version__, **context)
-    page = folder / "report.html"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in FIGURES:
-            if name in figures:
-                (folder / name).write_bytes(figures[name])
-            else:
-                (folder / name).unlink(missing_ok=True)
-        page.write_text(html, encoding="utf-8", errors="replace")
-    except OSError as e:
-        raise SkillretError(f"cannot write {page}: {e.strerror or e}") from None
+    page = prepare_folder(str(folder)) / _PAGE
+    for name in FIGURES:
+        if name in figures:
+            with replacing(folder / name) as out:
+                out.write(figures[name])
+        else:
+            (folder / name).unlink(missing_ok=True)
+    write_text(page, html)
     return page

@@ -54,7 +54,7 @@ def read_run(file: Path) -> Run:
     """
     found: dict[str, list[tuple[float, float, str]]] = {}
     try:
-        with file.open(encoding="utf-8") as lines:
+        with file.open(encoding="utf-8-sig") as lines:
             for number, line in enumerate(lines, start=1):
                 if not line.strip():
                     continue
@@ -65,8 +65,8 @@ def read_run(file: Path) -> Run:
                     raise InputError(
                         f"{file}, line {number}: not `query Q0 skill rank score tag`"
                     ) from None
-                if math.isnan(entry[0]):
-                    raise InputError(f"{file}, line {number}: the score is not a number")
+                if math.isnan(entry[0]) or math.isnan(entry[1]):
+                    raise InputError(f"{file}, line {number}: score or rank is not a number")
                 found.setdefault(query, []).append(entry)
     except (OSError, UnicodeDecodeError) as e:
         raise InputError(f"cannot read the run {file}: {e}") from None

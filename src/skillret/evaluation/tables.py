@@ -37,6 +37,7 @@ __all__ = [
     "write_rows",
 ]
 
+MAX_RELEVANCE = 1000  # trec_eval reserves memory by it
 SUFFIXES = (".jsonl.gz", ".jsonl", ".parquet")
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a surrogate pair
 TABLES = ("skills", "queries", "qrels", "negatives")
@@ -143,11 +144,13 @@ def parse_label(row: Mapping[str, Any], where: str) -> tuple[str, str, int]:
     """
     try:
         relevance = row.get("relevance", 1)
-        if int(relevance) == float(relevance):
+        if int(relevance) == float(relevance) and abs(int(relevance)) <= MAX_RELEVANCE:
             return _text(row, "query_id", where), _text(row, "skill_id", where), int(relevance)
     except (DatasetError, TypeError, ValueError, OverflowError):
         pass
-    raise DatasetError(f"{where}: needs query_id, skill_id and a whole relevance")
+    raise DatasetError(
+        f"{where}: needs query_id, skill_id and a whole relevance of at most {MAX_RELEVANCE}"
+    )
 
 
 def _text(row: Mapping[str, Any], column: str, where: str) -> str:

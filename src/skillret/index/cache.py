@@ -62,6 +62,8 @@ class Cache:
         import tempfile
 
         target = self._lexical(token)
+        if target.parent.is_symlink():  # not of our making, and leads anywhere
+            raise StoreError(f"{target.parent} is a link; delete it")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=self.folder, prefix="tmp-") as scratch:
@@ -90,7 +92,7 @@ class Cache:
     def save_vectors(self, token: str, table: VectorTable) -> None:
         """Keep a generation's vectors for the next process, if there are many and it is allowed."""
         folder = self.folder / token
-        if not token or len(table.keys) < _MAP_FROM:
+        if not token or len(table.keys) < _MAP_FROM or folder.is_symlink():
             return
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -106,6 +108,7 @@ class Cache:
         for entry in _entries(self.folder):
             if (
                 entry.name not in keep
+                and not entry.is_symlink()
                 and _GENERATION.fullmatch(entry.name)
                 and all(_DERIVED.fullmatch(child.name) for child in _entries(entry))
             ):
@@ -120,9 +123,9 @@ class Cache:
 
 
 def _entries(folder: Path) -> list[Path]:
-    """What a folder holds; nothing of one that is a link, is gone or cannot be read."""
+    """What a folder holds; nothing of one that is gone or cannot be read."""
     try:
-        return [] if folder.is_symlink() else list(folder.iterdir())
+        return list(folder.iterdir())
     except OSError:
         return []
 

@@ -134,6 +134,8 @@ class Index:
             StoreError: If it is missing, damaged, of a newer version or cannot be written.
         """
         file = expand(path)
+        if file.is_symlink():  # one index, one lock, one cache, by whatever name
+            file = Path(os.path.realpath(file))
         return cls(SqliteStore(file, create=create), file.with_name(file.name + ".cache"))
 
     def info(self) -> IndexInfo:

@@ -167,6 +167,9 @@ class SqliteStore:
 
     def _check_version(self, db: sqlite3.Connection, version: int) -> None:
         application = int(db.execute("PRAGMA application_id").fetchone()[0])
+        tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if not (application or tables):
+            raise StoreError(f"no index at {self.path}: make one with `skillret index build`")
         if application != _APPLICATION_ID:
             raise IndexCorruptError(
                 f"{self.path} is an SQLite file but no skillret index; give another --index"

@@ -233,7 +233,8 @@ def _look_into(
     found: _Found | None = None
     children: list[str] = []
     for entry in entries:
-        is_skill = entry.name in (_SKILL_FILE, _LOWER_CASE)
+        named = entry.name in (_SKILL_FILE, _LOWER_CASE)
+        is_skill = named and not _is_folder(entry)
         if not is_skill and (entry.name in _SKIPPED or not _is_folder(entry)):
             continue
         linked = entry.is_symlink()

@@ -33,7 +33,7 @@ _PACKAGES = (
     "datasets",
     "tokenizers",
 )
-_LOCK, _DATA = "prepare.lock", "data"
+_LOCK, _DATA, _MARK = "prepare.lock", "data", "prepared-by-skillret"
 # What may differ when a run is resumed: none of it changes what a step does.
 _FREE = {"output.keep_checkpoints", "output.report_to", "evaluate.batch_size"}
 
@@ -87,6 +87,8 @@ def train(
     # Whoever comes first prepares; a lock, unlike a barrier, has no time limit to exceed and
     # serves nodes with and without a shared file system.
     with FileLock(output / _LOCK):
+        (output / _DATA).mkdir(exist_ok=True)
+        (output / _DATA / _MARK).touch()
         prepared = prepare(recipe, output / _DATA, data, libraries, device, tell)
     _check_agreement(prepared.facts, output)
     run: dict[str, Any] = {
@@ -245,12 +247,14 @@ def _check_output(output: Path, recipe: Recipe, resume: bool) -> Mapping[str, An
 
 def _clear_prepared(output: Path) -> bool:
     """Delete what a call has left that ended before its training began, if there is no more."""
-    lock = output / _LOCK
+    lock, data = output / _LOCK, output / _DATA
     if not lock.is_file() or {e.name for e in output.iterdir()} - {_LOCK, _DATA}:
+        return False
+    if data.exists() and not (data / _MARK).is_file():  # a data set of the user's
         return False
     try:
         with FileLock(lock, blocking=False):
-            shutil.rmtree(output / _DATA, ignore_errors=True)
+            shutil.rmtree(data, ignore_errors=True)
     except Timeout:  # another process prepares there now
         return False
     return True

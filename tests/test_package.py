@@ -1,0 +1,62 @@
+"""The package as users import it."""
+
+import os
+import subprocess
+import sys
+
+import skillret
+from tests.conftest import ROOT
+
+
+def python(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+
+
+def test_every_public_name_is_there():
+    for name in skillret.__all__:
+        assert getattr(skillret, name) is not None
+    assert set(skillret.__all__) <= set(dir(skillret))
+
+
+def test_importing_it_loads_nothing_and_its_packages_are_there():
+    code = (
+        "import sys, skillret; assert 'numpy' not in sys.modules;"
+        "print(skillret.encoders.DEFAULT_MODEL, skillret.index.Index is skillret.Index)"
+    )
+    assert python(code).stdout == "default True\n"
+
+
+def test_a_search_leaves_nothing_in_the_home_but_its_index(library, home):
+    """No device id and no queue of events: onnxruntime would report to its maker."""
+    done = subprocess.run(
+        [sys.executable, "-m", "skillret", "search", "pods", "--library", str(library)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"},
+    )
+    assert "kubernetes-debugging" in done.stdout
+    found = {file.relative_to(home).parts[:4] for file in home.rglob("*") if file.is_file()}
+    assert {parts[:3] for parts in found} == {(".local", "share", "skillret")}
+
+
+def test_a_name_that_is_not_there_is_an_error():
+    out = python("import skillret; skillret.nothing")
+    assert "module 'skillret' has no attribute 'nothing'" in out.stderr
+
+
+def test_a_type_checker_knows_the_names(tmp_path):
+    good, bad = tmp_path / "good.py", tmp_path / "bad.py"
+    good.write_text("from skillret import Retriever\nx: Retriever = Retriever.open()\n")
+    bad.write_text("import skillret\nskillret.nothing()\n")
+    checked = [
+        subprocess.run(
+            [sys.executable, "-m", "mypy", "--strict", "--no-incremental", str(file)],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+        )
+        for file in (good, bad)
+    ]
+    assert checked[0].returncode == 0, checked[0].stdout
+    assert 'Module has no attribute "nothing"' in checked[1].stdout
