@@ -61,4 +61,4 @@ if not TYPE_CHECKING:  # a type checker would take any name for one that there i
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*__all__, *_PACKAGES})

@@ -101,7 +101,8 @@ def test_a_data_set_is_indexed_under_its_own_ids(dataset, tmp_path, capsys):
 
 def test_an_index_of_a_data_set_has_a_file_of_its_own(dataset, capsys):
     source = ("--dataset", str(dataset), "--split", "train")
-    assert "run `skillret index build`" in fails(capsys, "index", "status", *source)
+    command = f"run `skillret index build {' '.join(source)}`"
+    assert command in fails(capsys, "index", "status", *source)
     status, out, err = run(capsys, "index", "build", *source)
     assert (status, out) == (0, "")
     built, hint = err.splitlines()
@@ -120,7 +121,7 @@ def test_an_index_of_a_data_set_has_a_file_of_its_own(dataset, capsys):
     _, _, err = run(capsys, "index", "update", *source)
     assert "5 skills, 1 added" in err
     _, _, err = run(capsys, "index", "remove", "new", *source)
-    assert "removed 1 skills" in err
+    assert "removed 1 skill;" in err
     assert "run `skillret index build`" in fails(
         capsys, "index", "list", *source[:2], "--split", "x"
     )

@@ -206,7 +206,7 @@ def test_bad_input_is_one_line_and_exit_1(library, tmp_path, capsys, monkeypatch
     assert "no model folder" in fails(capsys, "search", "x", *lib, "--model", "./nowhere")
     file = tmp_path / "text.db"
     file.write_text("no database " * 500)
-    assert "delete it and build it again" in fails(capsys, "search", "x", "--index", str(file))
+    assert "give another --index" in fails(capsys, "search", "x", "--index", str(file))
 
 
 def _index(folder, library):

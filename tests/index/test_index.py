@@ -271,7 +271,7 @@ def test_no_index_a_folder_and_a_text_file_are_refused_with_a_remedy(tmp_path):
     file = tmp_path / "text.db"
     file.write_text("I am no database. " * 1000)
     for create in (False, True):
-        with pytest.raises(IndexCorruptError, match=r"text\.db.*delete it and build it again"):
+        with pytest.raises(IndexCorruptError, match=r"text\.db is no skillret index; give another"):
             Index.open(file, create=create)
     assert file.read_text().startswith("I am no database.")
 

@@ -7,7 +7,7 @@ import pytest
 from tests.conftest import ROOT, SKILLS, HashEncoder, fill, write_skill
 
 from skillret import Index, Retriever
-from skillret.errors import EncoderMismatchError, InputError
+from skillret.errors import EncoderMismatchError, InputError, StoreError
 from skillret.retrieval.retriever import MAX_QUERY_CHARACTERS
 
 
@@ -176,7 +176,39 @@ def test_a_build_counts_what_was_odd(library):
     (library / "broken" / "SKILL.md").write_text("no front matter")
     write_skill(library / "other", "pdf-tables", "Another.", "Another.")
     Retriever.open(library=library, on_update=said.append).close()
-    assert "(1 skipped, 1 remarks: `skillret index build` lists them)" in said[1]
+    command = f"skillret index build --library {library}"
+    assert f"(1 skipped, 1 remarks: `{command}` lists them)" in said[1]
+    said.clear()
+    (library / "broken2").mkdir()
+    (library / "broken2" / "SKILL.md").write_text("no front matter either")
+    Retriever.open(library=library, on_update=said.append).close()
+    assert said == [f"the index is up to date (2 skipped: `{command}` lists them)"]
+    said.clear()
+    Retriever.open(library=library, on_update=said.append).close()
+    assert said == []
+
+
+@pytest.mark.parametrize("query", [None, 5, ["pods"], b"pods"])
+def test_what_is_no_request_is_refused(retriever, query):
+    with pytest.raises(InputError, match="a request must be text"):
+        retriever.search(query)
+    with pytest.raises(InputError, match="a request must be text"):
+        retriever.select(query)
+    for k in ("a", 2.5, None):
+        with pytest.raises(InputError, match="at least 1 and whole"):
+            retriever.search("pods", k=k)
+
+
+def test_a_closed_retriever_says_so(retriever):
+    retriever.close()
+    with pytest.raises(StoreError, match="is closed; open it again"):
+        retriever.search("pods")
+
+
+def test_a_selection_is_a_collection_of_hits(retriever):
+    selection = retriever.select("find out why pods crash")
+    assert tuple(selection) == selection.hits
+    assert len(selection) == len(selection.hits) > 0
 
 
 def test_whoever_waits_for_another_build_is_told_so(library, monkeypatch):

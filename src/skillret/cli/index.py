@@ -227,7 +227,8 @@ def _remove(args: argparse.Namespace) -> int:
                 )
             ids += found
         count = index.remove(ids)
-    note(f"removed {count} skills; an update brings them back as long as their files are there")
+    what = f"{count} skill{'s' * (count != 1)}"
+    note(f"removed {what}; an update brings back what still has its file")
     return 0
 
 
@@ -246,7 +247,10 @@ def _path(args: argparse.Namespace) -> Path:
     path = default_index_path(sources, args.model)
     if not path.is_file():
         what = "this data set" if sources.dataset else "these folders"
-        raise StoreError(f"there is no index of {what} yet: run `skillret index build`")
+        named = [("--library", d) for d in args.library or ()]
+        named += [(f"--{key}", getattr(args, key)) for key in ("dataset", "split")]
+        options = "".join(f" {option} {shlex.quote(value)}" for option, value in named if value)
+        raise StoreError(f"there is no index of {what} yet: run `skillret index build{options}`")
     return path
 
 

@@ -79,9 +79,11 @@ def library_tables(folder: Path) -> MemoryTables:
     unwanted: dict[str, list[LibraryTest]] = {}
     for test in read_library_tests(skills):
         (wanted if test.should_trigger else unwanted).setdefault(test.text, []).append(test)
+    skipped = sum(d.level == "error" for d in library.diagnostics)
     if not wanted:
+        more = f" ({skipped} more were skipped)" if skipped else ""
         raise DatasetError(
-            f"the {len(skills)} skills in {folder} have no tests: put requests into"
+            f"the {len(skills)} skills in {folder}{more} have no tests: put requests into"
             ' eval_queries.json beside a SKILL.md, as [{"query": "...", "should_trigger": true}]'
         )
     queries, labels, negatives = [], [], []
@@ -94,6 +96,8 @@ def library_tables(folder: Path) -> MemoryTables:
             near = list(dict.fromkeys(ids[test.skill_id] for test in group))
             negatives.append({"id": request_id(text), "query": text, "negative_for": near})
     notes = [f"{len({row['skill_id'] for row in labels})} of {len(skills)} skills have tests"]
+    if skipped:
+        notes.append(f"{skipped} more skills were skipped; `skillret index build` says why")
     tables = {"skills": rows, "queries": queries, "qrels": labels, "negatives": negatives}
     return MemoryTables("library", LIBRARY_SPLIT, tables, str(folder), tuple(notes))
 

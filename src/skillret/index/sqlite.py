@@ -214,6 +214,12 @@ class SqliteStore:
                     f"cannot write {self.path}: the disk is full or failing ({text}); what was"
                     " stored before is intact, free some space and run the command again"
                 ) from None
+            if "closed database" in text:
+                raise StoreError(f"the index {self.path} is closed; open it again") from None
+            if "not a database" in text:
+                raise IndexCorruptError(
+                    f"{self.path} is no skillret index; give another --index"
+                ) from None
             if "readonly" in text:
                 raise StoreError(
                     f"cannot write {self.path}: it is read-only; give another --index"

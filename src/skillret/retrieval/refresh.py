@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from shlex import quote
 
 from skillret.encoders import Encoder
 from skillret.errors import EncoderMismatchError, IndexBusyError, InputError, StoreError
@@ -36,7 +37,8 @@ def _remarks(library: Library, *, errors_only: bool) -> str:
     errors = sum(d.level == "error" for d in library.diagnostics)
     warnings = 0 if errors_only else len(library.diagnostics) - errors
     parts = [f"{n} {what}" for n, what in ((errors, "skipped"), (warnings, "remarks")) if n]
-    return f" ({', '.join(parts)}: `skillret index build` lists them)" if parts else ""
+    given = "".join(f" --library {quote(str(r.path))}" for r in library.roots if r.scope == "given")
+    return f" ({', '.join(parts)}: `skillret index build{given}` lists them)" if parts else ""
 
 
 def refresh(
@@ -99,4 +101,6 @@ def refresh(
             f" {report.removed} removed, {report.encoded} encoded"
             + _remarks(library, errors_only=usable)
         )
+    elif _remarks(library, errors_only=True):
+        tell(f"the index is up to date{_remarks(library, errors_only=True)}")
     return report

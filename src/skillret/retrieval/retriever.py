@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
@@ -172,8 +173,7 @@ class Retriever:
             InputError: If the request is empty or `limit` is below 1.
             StoreError: If the index cannot be read.
         """
-        if limit < 1:
-            raise InputError(f"limit must be at least 1, got {limit}")
+        _check_count("limit", limit)
         with self._lock:
             found = self._find(query, 2 * limit, "hybrid", explain)
         if found.need is None:
@@ -224,8 +224,7 @@ class Retriever:
 
     def _find(self, query: str, k: int, mode: Mode, explain: bool) -> _Found:
         text = clean_query(query)
-        if k < 1:
-            raise InputError(f"k must be at least 1, got {k}")
+        _check_count("k", k)
         snapshot = self.index.snapshot()
         table = snapshot.table
         scores = self._scorer.score(
@@ -315,12 +314,19 @@ def _check_mode(mode: str) -> Mode:
     raise InputError(f"unknown mode {mode!r}: choose hybrid, dense or lexical")
 
 
+def _check_count(name: str, value: object) -> None:
+    if not isinstance(value, Integral) or int(value) < 1:
+        raise InputError(f"{name} must be at least 1 and whole, got {value!r}")
+
+
 def clean_query(query: str) -> str:
     """A request as it is searched: stripped, cut at 100,000 characters, valid Unicode.
 
     Raises:
-        InputError: If nothing is left.
+        InputError: If nothing is left, or it is no text.
     """
+    if not isinstance(query, str):
+        raise InputError(f"a request must be text, not {type(query).__name__}")
     # Surrogates come from arguments that are no UTF-8; nothing below can take them.
     text = query[:MAX_QUERY_CHARACTERS].encode("utf-8", "replace").decode("utf-8").strip()
     if not text:
