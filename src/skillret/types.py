@@ -109,8 +109,8 @@ class Selection:
     Attributes:
         query: The request.
         hits: The skills, best first.
-        need: Probability that the request needs a skill, by which an empty set is decided; for an
-            encoder without a ranker the largest cosine.
+        need: Probability that the request needs a skill; below the threshold, or where no skill is
+            likely, the set is empty. For an encoder without a ranker the largest cosine.
     """
 
     query: str

@@ -106,6 +106,14 @@ def test_a_request_from_stdin(library, capsys, monkeypatch):
     assert "kubernetes-debugging" in out
 
 
+def test_a_request_without_quotes(library, capsys):
+    arguments = ("--library", str(library), "--json")
+    _, quoted, _ = run(capsys, "search", "why do pods crash", *arguments)
+    status, out, _ = run(capsys, "search", "why", "do", "pods", "crash", *arguments)
+    assert status == 0
+    assert json.loads(out)["hits"] == json.loads(quoted)["hits"]
+
+
 def test_stdin_is_read_up_to_the_limit_whatever_its_bytes(library):
     code = (
         "import sys; from skillret.cli import main\n"

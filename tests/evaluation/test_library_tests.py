@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from tests.cli.test_search import run
 from tests.conftest import ROOT, write_skill
 
 from skillret import Library, evaluate
@@ -58,6 +59,12 @@ def test_a_library_s_own_tests_are_a_data_set(tested):
     )
     with pytest.raises(DatasetError, match="no split 'train'; it has: tests"):
         load_dataset(str(tested), "train")
+
+
+def test_abstention_on_near_misses_is_called_that(tested, capsys):
+    status, out, _ = run(capsys, "evaluate", str(tested), "--mode", "lexical")
+    assert status == 0
+    assert "abstention, judged by near misses alone: AUROC" in out
 
 
 def test_links_lead_out_of_no_skill(tested, tmp_path):

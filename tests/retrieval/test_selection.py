@@ -17,6 +17,11 @@ def test_the_best_is_joined_by_what_is_likely_enough():
     assert choose([], unlike(0), [], 0.1) == []
 
 
+def test_what_is_hardly_likely_is_no_answer():
+    assert choose([0.009, 0.008], unlike(2), [0, 0], 0.1) == []
+    assert choose([0.012, 0.008], unlike(2), [0, 0], 0.1) == [0]
+
+
 def test_another_part_of_the_request_needs_less():
     likely = [0.9, 0.3, 0.3, 0.2]
     assert choose(likely, unlike(4), [0, 0, 1, 1], 0.5) == [0, 2]
@@ -39,7 +44,7 @@ def test_selections_are_ordered_limited_and_unlike(likely, share, limit):
     chosen = choose(likely, vectors, parts, share, limit)
     assert chosen == sorted(set(chosen))
     assert len(chosen) <= limit
-    assert bool(chosen) == bool(likely)
+    assert bool(chosen) == (max(likely, default=0) >= 0.01)
     old = [
         i for n, i in enumerate(chosen) if n and parts[i] in {-1, *(parts[j] for j in chosen[:n])}
     ]

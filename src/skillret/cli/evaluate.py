@@ -143,9 +143,11 @@ def _print(result: Result, cuts: tuple[int, ...]) -> None:
     print(f"{'hit':14}{result.metrics['hit@1']:>9.4f}  (@1)")
     if result.abstention is not None:
         a = result.abstention
+        near = any(n.startswith("negatives are near misses") for n in result.notes)
         print(
-            f"\nabstention: AUROC {a.auroc:.4f} by the {a.score}; with 95 % of {a.n_negatives}"
-            f" needless requests turned away, {100 * a.kept_at_95:.1f} % of the needed are kept"
+            f"\nabstention{', judged by near misses alone' * near}: AUROC {a.auroc:.4f} by the"
+            f" {a.score}; with 95 % of {a.n_negatives} needless requests turned away,"
+            f" {100 * a.kept_at_95:.1f} % of the needed are kept"
         )
     if result.groups:
         k = cuts[min(1, len(cuts) - 1)]

@@ -38,7 +38,10 @@ _SHOWN_TERMS = 6
 def configure(parser: argparse.ArgumentParser) -> None:
     """Fill in the command's arguments."""
     parser.epilog = _EXAMPLES
-    parser.add_argument("request", metavar="REQUEST", help="what you want to do; - reads stdin")
+    # Several words: who forgets the quotes meant the same.
+    parser.add_argument(
+        "request", nargs="+", metavar="REQUEST", help="what you want to do; - reads stdin"
+    )
     parser.add_argument(
         "--library",
         action="append",
@@ -71,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     if args.select and args.mode != "hybrid":
         raise InputError(f"--select works in hybrid mode, not with --mode {args.mode}")
     # Checked here as well: an empty request should not first build an index.
-    request = clean_query(_stdin() if args.request == "-" else args.request)
+    request = clean_query(_stdin() if args.request == ["-"] else " ".join(args.request))
     with progress_bar("encoding") as progress:
         retriever = Retriever.open(
             index=args.index,
@@ -109,6 +112,11 @@ def run(args: argparse.Namespace) -> int:
         _print(hits)
     elif empty:
         note("this index holds no skills")
+    elif args.select and (need or 0) >= retriever.threshold:
+        note(
+            "no skill of this library does what is asked, as far as can be told; without --select"
+            " the nearest are shown"
+        )
     elif args.select:
         note(
             "no skill is needed for this request, as far as can be told (probability that one is:"

@@ -159,10 +159,11 @@ class Retriever:
         """The set of skills to hand to an agent: as many as the request needs, or none.
 
         With a fitted ranker: nothing if the probability that a skill is needed stays below the
-        profile's threshold, else the best hit and the others that are likely enough, without
-        near-duplicates. Where a request has two to four parts, each is searched for by itself as
-        well, since the skill for one task stands little chance beside that for another one. For an
-        encoder without a ranker: the best hit and those that come close to it.
+        profile's threshold or no skill is likely at all, else the best hit and the others that are
+        likely enough, without near-duplicates. Where a request has two to four parts, each is
+        searched for by itself as well, since the skill for one task stands little chance beside
+        that for another one. For an encoder without a ranker: the best hit and those that come
+        close to it.
 
         Args:
             query: The request.
