@@ -122,7 +122,7 @@ def test_an_index_of_a_data_set_has_a_file_of_its_own(dataset, capsys):
     assert "5 skills, 1 added" in err
     _, _, err = run(capsys, "index", "remove", "new", *source)
     assert "removed 1 skill;" in err
-    assert "run `skillret index build`" in fails(
+    assert "run `skillret index build --dataset" in fails(
         capsys, "index", "list", *source[:2], "--split", "x"
     )
 
