@@ -14,7 +14,7 @@ from skillret.cli.common import (
     progress_bar,
 )
 from skillret.errors import InputError
-from skillret.evaluation.datasets import load_dataset
+from skillret.evaluation.datasets import NEAR_MISSES, load_dataset
 from skillret.evaluation.evaluate import DEFAULT_GROUPS, Result, evaluate, score
 from skillret.evaluation.metrics import metric_names
 from skillret.evaluation.pages import prepare_folder
@@ -143,7 +143,7 @@ def _print(result: Result, cuts: tuple[int, ...]) -> None:
     print(f"{'hit':14}{result.metrics['hit@1']:>9.4f}  (@1)")
     if result.abstention is not None:
         a = result.abstention
-        near = any(n.startswith("negatives are near misses") for n in result.notes)
+        near = NEAR_MISSES in result.notes
         print(
             f"\nabstention{', judged by near misses alone' * near}: AUROC {a.auroc:.4f} by the"
             f" {a.score}; with 95 % of {a.n_negatives} needless requests turned away,"

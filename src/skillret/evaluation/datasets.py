@@ -23,7 +23,9 @@ from skillret.files import expand
 from skillret.skills import Library
 from skillret.types import Query, Skill
 
-__all__ = ["Dataset", "choose_split", "load_dataset", "open_rows", "published"]
+__all__ = ["NEAR_MISSES", "Dataset", "choose_split", "load_dataset", "open_rows", "published"]
+
+NEAR_MISSES = "negatives are near misses of one skill; another may still fit them"  # a note
 
 _Item = TypeVar("_Item", Skill, Query)
 
@@ -91,7 +93,7 @@ def load_dataset(spec: str, split: str = "test", *, allow_missing: bool = False)
     notes = list(source.notes) if isinstance(source, MemoryTables) else []
     notes += _check_gold(spec, skills, queries, qrels, allow_missing)
     if any(n.extra.get("negative_for") for n in negatives):
-        notes.append("negatives are near misses of one skill; another may still fit them")
+        notes.append(NEAR_MISSES)
     notes += published(len(skills), len(queries))
     return Dataset(
         name=spec,

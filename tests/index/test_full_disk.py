@@ -1,0 +1,127 @@
+"""An index on a full disk: nothing stored is lost, and what is there can be searched."""
+
+import shutil
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from tests.conftest import ROOT, SKILLS, fill
+from tests.index.test_index import names
+
+from skillret import Index
+from skillret.errors import StoreError
+
+_FULL = """
+    import resource, signal, sys
+    from tests.conftest import HashEncoder, make_skill
+    import skillret
+    from skillret.errors import StoreError
+    from skillret.index import Sources
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    skills = [make_skill(f"new-{i}", body=f"body {i} " * 500) for i in range(300)]
+    index = skillret.Index.open(sys.argv[1])
+    index.snapshot().lexical.search("x", 1)
+    limit = int(sys.argv[2])
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    try:
+        index.update(skills, HashEncoder(), sources=Sources(dataset="test"))
+        print("stored")
+    except StoreError as e:
+        print("refused:", e)
+"""
+
+
+_FULL_TO_READ = """
+    import resource, signal, sys
+    from tests.conftest import HashEncoder, make_skill
+    import skillret
+    from skillret.errors import StoreError
+    from skillret.index import Sources
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    with skillret.Retriever(skillret.Index.open(sys.argv[1]), HashEncoder()) as retriever:
+        print(len(retriever.search("pods", k=9, explain=True)))
+        try:
+            retriever.index.update([make_skill("x")], HashEncoder(), sources=Sources())
+        except StoreError as e:
+            print(e)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+@pytest.mark.parametrize("cache", [True, False])
+def test_on_a_full_disk_an_index_can_be_searched(tmp_path, cache):
+    pytest.importorskip("resource")
+    path = tmp_path / "i.db"
+    fill(path).close()
+    if not cache:
+        shutil.rmtree(tmp_path / "i.db.cache")
+    out = subprocess.run(
+        [sys.executable, "-B", "-c", textwrap.dedent(_FULL_TO_READ), str(path)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert out.returncode == 0, out.stderr
+    answers, refusal = out.stdout.splitlines()
+    assert answers == "4"
+    assert "the disk is full" in refusal
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+def test_a_full_disk_loses_nothing(tmp_path):
+    resource = pytest.importorskip("resource")
+    assert resource
+    path = tmp_path / "i.db"
+    fill(path).close()
+    refused = 0
+    for limit in (1_000, 50_000, 150_000, 400_000, 10_000_000):
+        out = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(_FULL), str(path), str(limit)],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+        )
+        assert out.returncode == 0, out.stderr
+        with Index.open(path) as index:
+            if out.stdout.startswith("stored"):
+                assert len(names(index)) == 300
+            else:
+                refused += 1
+                assert "cannot write" in out.stdout, out.stdout
+                assert names(index) == sorted(s.name for s in SKILLS)
+                assert len(index.snapshot().lexical) == len(SKILLS)
+    assert 3 <= refused <= 4
+
+
+_FULL_AT_ONCE = """
+    import resource, signal, sys
+    import skillret
+    from skillret.errors import StoreError
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    try:
+        skillret.Index.open(sys.argv[1], create=True)
+    except StoreError as e:
+        print(e)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+def test_a_first_build_on_a_full_disk_says_so_and_can_be_repeated(tmp_path):
+    pytest.importorskip("resource")
+    path = tmp_path / "i.db"
+    for _ in range(2):
+        out = subprocess.run(
+            [sys.executable, "-B", "-c", textwrap.dedent(_FULL_AT_ONCE), str(path)],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+        )
+        assert "the disk is full" in out.stdout, out.stderr
+        with pytest.raises(StoreError, match="make one with"):
+            Index.open(path)
+    fill(path).close()
+    with Index.open(path) as index:
+        assert names(index) == sorted(s.name for s in SKILLS)
