@@ -55,7 +55,7 @@ def test_one_row_for_each_query_and_gold_skill(recipe, tmp_path):
     assert tables.pairs.tolist() == [[0, 0], [0, 1], [1, 2]]
     assert tables.facts["pairs"] == 3
     write_pairs(tables, "gold", None, 0)
-    rows = open_pairs(tables)[:3]
+    rows = open_pairs(tables, 256)[:3]
     assert rows["query"] == ["request 0", "request 0", "request 1"]
     assert rows["skill"][1] == "name-1 |  | one two three four five six"
     assert list(rows) == ["query", "skill", "label"]
@@ -63,10 +63,21 @@ def test_one_row_for_each_query_and_gold_skill(recipe, tmp_path):
     assert rows["label"] == [[0, 0, 0, 0, 1], [0, 1, 1, 0, 1], [1, 2, 2, 2, -1]]
 
 
+def test_texts_end_far_beyond_the_tokens_that_are_read(recipe, tmp_path):
+    source = listed([["s0"]], [*BODIES[1:], "word " * 100], ["ask " * 100])
+    tables = tables_of(source, recipe(), tmp_path)
+    write_pairs(tables, "gold", np.array([[2]]), 0)
+    row = open_pairs(tables, 8)[0]
+    document = tables.skills[2]["document"]
+    assert row["query"] == ("ask " * 100)[:128]
+    assert row["negative_1"] == document[:128] != document
+    assert row["skill"] == tables.skills[0]["document"]
+
+
 def test_hard_negatives_are_columns_of_their_own(recipe, tmp_path):
     tables = tables_of(listed([["s0"], ["s1"]]), recipe(), tmp_path)
     write_pairs(tables, "skill", np.array([[1, 2], [2, 0]]), 0)
-    rows = open_pairs(tables)[:2]
+    rows = open_pairs(tables, 256)[:2]
     assert list(rows) == ["query", "skill", "negative_1", "negative_2", "label"]
     assert rows["negative_2"][0].startswith("name-2")
     assert rows["label"][0] == [0, 0, 1, 2, 0, 1, 2, 0]
@@ -76,7 +87,7 @@ def test_a_label_is_never_as_long_as_a_vector(recipe, tmp_path):
     tables = tables_of(listed([["s0"], ["s1"]]), recipe(), tmp_path)
     for avoid in (4, 5):
         write_pairs(tables, "skill", None, avoid)
-        assert len(open_pairs(tables)[0]["label"]) != avoid
+        assert len(open_pairs(tables, 256)[0]["label"]) != avoid
 
 
 def test_near_duplicates_share_a_key(recipe, tmp_path):
@@ -85,19 +96,19 @@ def test_near_duplicates_share_a_key(recipe, tmp_path):
     tables = tables_of(source, recipe(), tmp_path)
     assert tables.facts["near_duplicates"] == 1
     write_pairs(tables, "duplicates", None, 0)
-    labels = open_pairs(tables)[:3]["label"]
+    labels = open_pairs(tables, 256)[:3]["label"]
     assert [row[2] for row in labels] == [0, 0, 2]
     write_pairs(tables, "gold", None, 0)
-    assert [row[2] for row in open_pairs(tables)[:3]["label"]] == [0, 1, 2]
+    assert [row[2] for row in open_pairs(tables, 256)[:3]["label"]] == [0, 1, 2]
     write_pairs(tables, "none", None, 0)
-    assert all(row[3:] == [-1] for row in open_pairs(tables)[:3]["label"])
+    assert all(row[3:] == [-1] for row in open_pairs(tables, 256)[:3]["label"])
 
 
 def test_requests_of_one_text_share_their_gold_skills(recipe, tmp_path):
     source = listed([["s0"], ["s1"], ["s2"]], texts=["Do it now", "do  it NOW", "else"])
     tables = tables_of(source, recipe(), tmp_path)
     write_pairs(tables, "gold", None, 0)
-    assert [row[3:] for row in open_pairs(tables)[:3]["label"]] == [[0, 1], [0, 1], [2, -1]]
+    assert [row[3:] for row in open_pairs(tables, 256)[:3]["label"]] == [[0, 1], [0, 1], [2, -1]]
 
 
 def test_a_dev_split_is_made_by_skill(recipe, tmp_path):

@@ -79,3 +79,13 @@ def test_a_killed_run_goes_on_where_it_was(make, whole, tmp_path, where, step, l
         np.testing.assert_allclose(a, b, atol=1e-4, err_msg=column)
     ours, theirs = ((m / "model.safetensors").read_bytes() for m in (model, whole[1]))
     assert ours == theirs
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_processes_that_make_tokens_change_nothing(make, whole, tmp_path, monkeypatch):
+    from skillret.training import fit
+
+    assert fit._workers("cpu") == 0
+    monkeypatch.setattr(fit, "_workers", lambda device: 2)
+    train(make(), tmp_path / "run")
+    assert rows(tmp_path / "run") == rows(whole[0])

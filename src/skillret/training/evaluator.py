@@ -11,7 +11,7 @@ from sentence_transformers.sentence_transformer.evaluation import SentenceEvalua
 from skillret.encoders import Float32
 from skillret.evaluation.metrics import mean, measure
 from skillret.index.dense import top_rows
-from skillret.training.data import Dev
+from skillret.training.data import CHARACTERS_PER_TOKEN, Dev
 
 __all__ = ["DEPTH", "DevEvaluator", "measure_dense"]
 
@@ -59,10 +59,11 @@ class DevEvaluator(SentenceEvaluator):  # type: ignore[misc]
         return measure_dense(queries, documents, self._dev)
 
     def _encode(self, model: Any, texts: tuple[str, ...], prompt: str) -> Float32:
+        limit = (model.max_seq_length or max(map(len, texts))) * CHARACTERS_PER_TOKEN
         # Under `distributed_evaluation` of sentence-transformers, `encode` shards over the ranks.
         return np.asarray(
             model.encode(
-                list(texts),
+                [text[:limit] for text in texts],
                 prompt=prompt,
                 batch_size=self._batch_size,
                 normalize_embeddings=True,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
+import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +25,8 @@ from skillret.training.recipe import Recipe
 from skillret.training.trainer import RetrieverTrainer, Watch, common_checkpoint
 
 __all__ = ["fit"]
+
+_MOST_WORKERS = 12
 
 
 def fit(
@@ -85,6 +89,7 @@ def fit(
 
 def _arguments(recipe: Recipe, folder: Path, device: str, *, resumed: bool) -> Any:
     train, evaluate = recipe.train, recipe.evaluate
+    workers = _workers(device)
     return SentenceTransformerTrainingArguments(
         output_dir=str(folder),
         per_device_train_batch_size=train.batch_size,
@@ -106,6 +111,7 @@ def _arguments(recipe: Recipe, folder: Path, device: str, *, resumed: bool) -> A
         # The same batches whatever the number of processes: a short last one would differ.
         dataloader_drop_last=True,
         dataloader_pin_memory=device == "cuda",
+        dataloader_num_workers=workers,
         eval_strategy="steps",
         save_strategy="steps",
         logging_strategy="steps",
@@ -123,6 +129,17 @@ def _arguments(recipe: Recipe, folder: Path, device: str, *, resumed: bool) -> A
         disable_tqdm=True,
         ddp_find_unused_parameters=False,
     )
+
+
+def _workers(device: str) -> int:
+    """Processes that make tokens of texts while a GPU computes; a CPU has enough to do without.
+
+    Forked ones alone: any other would be handed a copy of the model with the tokenizer.
+    """
+    if device != "cuda" or multiprocessing.get_all_start_methods()[0] != "fork":
+        return 0
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return max(0, min(_MOST_WORKERS, (os.cpu_count() or 1) // processes - 2))
 
 
 def _prompts(recipe: Recipe) -> dict[str, str]:

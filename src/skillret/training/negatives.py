@@ -63,7 +63,7 @@ def mine(
     ids = enumerate(table_texts(tables.skills, "id"))
     held_out = tables.held_out | {i for i, id_ in ids if str(id_).endswith(SECTION)}
     names = [n.strip().lower() for n in table_texts(tables.skills, "name")]
-    allowed = [i for i in range(len(names)) if i not in held_out]
+    allowed = np.array([i for i in range(len(names)) if i not in held_out])
     draw = np.random.default_rng(seed)
     out = np.zeros((len(tables.pairs), section.per_pair), dtype=np.int64)
     counts: Counter[str] = Counter()
@@ -83,7 +83,9 @@ def mine(
                 return "dev"
             if not section.same_name and names[row] in {names[g] for g in gold}:
                 return "name"
-            if any(jaccard(trigrams(row), trigrams(g)) > section.max_overlap for g in gold):
+            if section.max_overlap < 1 and any(
+                jaccard(trigrams(row), trigrams(g)) > section.max_overlap for g in gold
+            ):
                 return "overlap"
             return None
 

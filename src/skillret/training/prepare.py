@@ -103,7 +103,7 @@ def prepare(
     facts = json.loads(ready.read_text(encoding="utf-8"))
     base = facts.pop("base")
     teacher_files = _teacher_files(folder) if facts["teacher"] else None
-    pairs = open_pairs(tables)
+    pairs = open_pairs(tables, recipe.model.max_tokens)
     return Prepared(model, tables, pairs, teacher_files, facts, base, _report(facts))
 
 

@@ -217,7 +217,7 @@ class NegativesSection:
         first_rank: Best rank a negative may have.
         last_rank: Worst rank a negative may have.
         same_name: Whether a skill named like a gold skill may be a negative.
-        max_overlap: Largest word-trigram Jaccard with a gold skill's document.
+        max_overlap: Largest word-trigram Jaccard with a gold skill's document; 1 for any.
         max_share: Largest score as a share of the positive's score by the same source.
     """
 
