@@ -30,8 +30,8 @@ def with_pooling(bert, qwen, tmp_path_factory):
 
 @pytest.mark.parametrize("pooling", ["mean", "cls", "lasttoken"])
 @pytest.mark.parametrize("name", ["bert", "qwen"])
-# On x86 without VNNI onnxruntime's int8 products saturate: these random weights, unlike trained ones,
-# are then off by up to 0.13. float32 is what tells a wrong pooling.
+# On x86 without VNNI onnxruntime's int8 products saturate: these random weights, unlike trained
+# ones, are then off by up to 0.13. float32 is what tells a wrong pooling.
 @pytest.mark.parametrize(("quantize", "least"), [(False, 0.9999), (True, 0.8)])
 def test_every_pooling_gives_the_original_s_vectors(
     with_pooling, tmp_path, name, pooling, quantize, least

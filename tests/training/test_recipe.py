@@ -36,6 +36,13 @@ def test_the_small_one_runs_on_a_cpu():
     assert (r.model.max_tokens, r.data.max_pairs, r.loss.mask) == (160, 25000, "skill")
 
 
+def test_the_stages_for_a_gpu_fit_together():
+    first, second = (load_recipe(RECIPES / f"minilm-gpu-{n}.toml") for n in (1, 2))
+    assert first.train.batch_size == 4 * second.train.batch_size == 1024
+    assert second.model.base == second.negatives.encoder == "runs/gpu-1/model"
+    assert first.model.max_tokens == second.model.max_tokens == 256
+
+
 def test_values_are_overridden():
     r = load_recipe(
         RECIPES / "minilm-cpu.toml",
