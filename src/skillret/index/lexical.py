@@ -24,7 +24,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -52,7 +52,7 @@ __all__ = [
 ]
 
 # Raised when the analyzer or the fields change: caches of another version are made anew.
-LEXICAL_VERSION = 3
+LEXICAL_VERSION = 4
 FIELD_WEIGHTS = {"text": 1.0, "name": 0.1, "description": 0.4}
 STOP_WORDS = frozenset(
     """
@@ -104,7 +104,6 @@ def _schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
     builder.add_integer_field("key", indexed=True, fast=True)
     builder.add_integer_field("name_terms", fast=True)
-    builder.add_integer_field("length", fast=True)
     for field in ("text", "name", "description"):
         builder.add_text_field(field, tokenizer_name=_ANALYZER, index_option=_FREQUENCIES)
     for field in GRAMS:
@@ -154,7 +153,6 @@ def write_lexical(
             grams = reader.read(text)
             document = tantivy.Document(
                 key=key,
-                length=grams.length,
                 text=text,
                 name=skill.name,
                 description=skill.description,
@@ -360,15 +358,10 @@ class LexicalIndex:
         keys, values = self._best(clauses, k)
         return keys, values, sum(weight * factor for _, weight, factor in read)
 
-    @cached_property
-    def lengths(self) -> tuple[NDArray[np.int64], Float32]:
-        """Keys of all skills, ascending, and the number of words of each."""
+    def keys(self) -> NDArray[np.int64]:
+        """Keys of all skills, ascending."""
         everything = (tantivy.Occur.Should, tantivy.Query.all_query())
-        addresses, _ = self._hits([everything], len(self))
-        keys = self._values("key", addresses)
-        order = np.argsort(keys)
-        lengths = self._values("length", addresses)
-        return keys[order], lengths[order].astype(np.float32)
+        return np.sort(self._best([everything], len(self))[0])
 
     def _best(self, clauses: list[_Clause], k: int) -> tuple[NDArray[np.int64], Float32]:
         addresses, scores = self._hits(clauses, k)

@@ -43,14 +43,13 @@ FEATURES = (
     "asking_lexical_absolute",
     "asking_dense",
     "asking_dense_gap",
-    "words",  # weight of the request's words, as they are written, that the skill holds
-    "words_coverage",  # the same, as a share of all
+    "words",  # weight of the request's words that the skill holds, as a share of the best one's
+    "words_coverage",  # the same, as a share of that of all its words
     "pairs",  # as these two, neighbouring words
     "pairs_coverage",
     "term_pairs",  # neighbouring terms
     "term_pairs_coverage",
     "name",  # weight of the name's terms that the request says, per term of the name
-    "skill_words",  # logarithm of their number
     "request_words",
     "sentences",
 )
@@ -121,7 +120,6 @@ def find_candidates(
         "dense_gap": own - dense.max(initial=-1.0),
         **_grams(lexical, parts or [text], asking[1:] if parts else asking, rows, n, keys),
         "name": whole.names(rows),
-        "skill_words": np.log1p(_lengths(lexical, rows, keys)),
         "request_words": np.log1p(np.float32(len(text.split()))),
         "sentences": np.log(np.float32(len(part_terms))),
         **part_columns,
@@ -182,7 +180,11 @@ def _grams(
     n: int,
     keys: NDArray[np.int64] | None,
 ) -> dict[str, Float32]:
-    """Features by words and neighbours, those of each part weighted by how likely it asks."""
+    """Features by words and neighbours, those of each part weighted by how likely it asks.
+
+    Beside the best candidate's, and without the skills' lengths: a ranker that sees how much long
+    skills hold learns how long the skills of the repositories are that it was fitted on.
+    """
     read = [lexical.grams(part) for part in parts]
     columns = {}
     for kind in GRAMS:
@@ -193,17 +195,10 @@ def _grams(
         found, values, total = lexical.search_grams(kind, factors, _DEPTH)
         held = np.zeros(n, dtype=np.float32)
         held[_row_numbers(found, keys)] = values
-        columns[kind] = held[rows]
-        columns[f"{kind}_coverage"] = held[rows] / np.float32(max(total, _TINY))
+        own = held[rows]
+        columns[kind] = own / max(own.max(initial=np.float32(0.0)), _TINY)
+        columns[f"{kind}_coverage"] = own / np.float32(max(total, _TINY))
     return columns
-
-
-def _lengths(
-    lexical: LexicalIndex, rows: NDArray[np.int64], keys: NDArray[np.int64] | None
-) -> Float32:
-    known, lengths = lexical.lengths
-    place = np.searchsorted(known, rows if keys is None else keys[rows])
-    return lengths[np.minimum(place, len(lengths) - 1)]
 
 
 def _row_numbers(found: NDArray[np.int64], keys: NDArray[np.int64] | None) -> NDArray[np.int64]:
