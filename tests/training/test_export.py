@@ -2,7 +2,9 @@ import json
 import shutil
 
 import numpy as np
+import onnxruntime as ort
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 from tests.conftest import HashEncoder
 
 from skillret import Profile, load_encoder
@@ -28,13 +30,31 @@ def with_pooling(bert, qwen, tmp_path_factory):
     return make
 
 
+def _least_cosine() -> float:
+    """Of int8 vectors: less where the processor's products saturate, as on x86 without VNNI.
+
+    There these random weights, unlike trained ones, are off by up to 0.13.
+    """
+    k = 64
+    product = helper.make_node("MatMulInteger", ["a", "b"], ["c"])
+    graph = helper.make_graph(
+        [product],
+        "product",
+        [helper.make_tensor_value_info("a", TensorProto.UINT8, [1, k])],
+        [helper.make_tensor_value_info("c", TensorProto.INT32, [1, k])],
+        [numpy_helper.from_array(np.full((k, k), 127, np.int8), "b")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {"a": np.full((1, k), 255, np.uint8)})
+    return 0.97 if (found == k * 255 * 127).all() else 0.8
+
+
 @pytest.mark.parametrize("pooling", ["mean", "cls", "lasttoken"])
 @pytest.mark.parametrize("name", ["bert", "qwen"])
-# On x86 without VNNI onnxruntime's int8 products saturate: these random weights, unlike trained
-# ones, are then off by up to 0.13. float32 is what tells a wrong pooling.
-@pytest.mark.parametrize(("quantize", "least"), [(False, 0.9999), (True, 0.8)])
+@pytest.mark.parametrize("quantize", [False, True])
 def test_every_pooling_gives_the_original_s_vectors(
-    with_pooling, tmp_path, name, pooling, quantize, least
+    with_pooling, tmp_path, name, pooling, quantize
 ):
     folder = with_pooling(name, pooling)
     if name == "qwen" and pooling == "cls":
@@ -49,7 +69,7 @@ def test_every_pooling_gives_the_original_s_vectors(
         (original.encode_documents(texts), exported.encode_documents(texts)),
         (original.encode_queries(texts), exported.encode_queries(texts)),
     ):
-        assert (a * b).sum(axis=1).min() > least
+        assert (a * b).sum(axis=1).min() > (_least_cosine() if quantize else 0.9999)
     assert np.allclose(np.linalg.norm(b, axis=1), 1, atol=1e-5)
 
 
