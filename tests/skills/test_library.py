@@ -163,6 +163,13 @@ def test_copies_are_collapsed_and_stubs_are_not(library):
     assert {"stub-a", "stub-b"} <= set(found)
 
 
+def test_a_copy_is_a_skill_of_its_own_once_its_description_changes(library):
+    write_skill(library / "a", "search", "Search the tracker.", "")
+    write_skill(library / "b", "search", "Search recipes for cakes.", "")
+    found = [s for s in Library.open(library) if s.name == "search"]
+    assert [s.description for s in found] == ["Search the tracker.", "Search recipes for cakes."]
+
+
 def test_the_project_comes_before_the_user_and_shadowing_is_reported(tmp_path, home):
     project = tmp_path / "project"
     (project / ".git").mkdir(parents=True)

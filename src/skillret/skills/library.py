@@ -307,26 +307,23 @@ def _skill_id(name: str, path: str) -> str:
 
 
 def _collapse(skills: Sequence[Skill], notes: list[Diagnostic]) -> list[Skill]:
-    """Make one skill of copies: the same body under the same name or the same description.
+    """Make one skill of copies: the same body under the same description.
 
-    A body alone is not enough: stubs such as "See the README." are shared by unlike skills.
+    A body alone is not enough: stubs such as "See the README." are shared by unlike skills. Nor is a
+    name beside it: whoever changes the description of a copy wants it found by that.
     """
     kept: dict[str, Skill] = {}
-    owner: dict[tuple[str, str, str], str] = {}
+    owner: dict[tuple[str, str], str] = {}
     for skill in skills:
-        body = " ".join(skill.body.split())
-        keys = [("name", skill.name, body), ("description", skill.description, body)]
-        first = next((owner[k] for k in keys if k in owner), None)
-        if first is None:
+        key = (skill.description, " ".join(skill.body.split()))
+        first = owner.setdefault(key, skill.id)
+        if first == skill.id:
             kept[skill.id] = skill
-            first = skill.id
-        else:
-            original = kept[first]
-            kept[first] = replace(original, aliases=(*original.aliases, skill.path or skill.id))
-            message = f"a copy of {original.path}; kept once"
-            notes.append(_diagnostic("warning", skill.path or skill.id, message))
-        for key in keys:
-            owner.setdefault(key, first)
+            continue
+        original = kept[first]
+        kept[first] = replace(original, aliases=(*original.aliases, skill.path or skill.id))
+        message = f"a copy of {original.path}; kept once"
+        notes.append(_diagnostic("warning", skill.path or skill.id, message))
     return list(kept.values())
 
 
