@@ -68,6 +68,20 @@ def test_a_selection_as_json_says_how_sure_it_is(library, capsys):
     assert idle["hits"] == []
 
 
+def test_an_empty_selection_says_why_and_names_the_nearest(library, capsys):
+    arguments = ("--library", str(library), "--select")
+    status, out, err = run(capsys, "search", "thanks, that was all", *arguments)
+    assert (status, out) == (0, "")
+    last = err.splitlines()[-1]
+    assert "no skill seems to be needed (probability that one is: 0." in last
+    assert len(last.partition("the nearest: ")[2].partition(";")[0].split(", ")) == 3
+
+
+def test_a_folder_behind_the_request_is_pointed_out(library, capsys):
+    _, _, err = run(capsys, "search", "pods", str(library), "--index", str(library / "none.db"))
+    assert f"to look there: --library {library}" in err.splitlines()[0]
+
+
 def test_explain_shows_words_and_sentences(library, capsys):
     request = "It was a long day. The pods crash."
     arguments = ("search", request, "--library", str(library), "-k", "1", "--explain")
@@ -186,9 +200,7 @@ def test_an_impossible_k_is_a_usage_error(library, capsys, value):
     assert "whole number of at least 1" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    "arguments", [[], ["search"], ["invented"], ["search", "x", "--mode", "y"]]
-)
+@pytest.mark.parametrize("arguments", [["search"], ["invented"], ["search", "x", "--mode", "y"]])
 def test_usage_errors_exit_with_2(capsys, arguments):
     with pytest.raises(SystemExit) as e:
         main(arguments)

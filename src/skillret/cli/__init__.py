@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 from threading import current_thread, main_thread
 from types import FrameType
+from typing import Any
 
 from skillret._version import __version__
 from skillret.errors import SkillretError
@@ -35,9 +36,24 @@ COMMANDS = {
 _INTERRUPTED = "interrupted; nothing stored was lost, run the command again to go on"
 
 
+class _Parser(argparse.ArgumentParser):
+    """Refuses unknown arguments itself, so that a command's own usage is shown, not skillret's."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does, but nothing is left over."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            from difflib import get_close_matches
+
+            option = unknown[0].partition("=")[0]
+            likely = get_close_matches(option, self._option_string_actions, 1)
+            self.error(f"unknown argument {unknown[0]}" + "".join(f"; {x}?" for x in likely))
+        return found, unknown
+
+
 def build_parser(command: str | None = None) -> argparse.ArgumentParser:
     """The parser; only `command`'s own arguments are filled in, so only its module is imported."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="skillret",
         description="Find the right agent skills for a request: fast and offline.",
         epilog='example: skillret search "turn this scanned PDF into a spreadsheet"',
@@ -100,6 +116,9 @@ def _guarded(arguments: list[str], interrupted: list[int]) -> int:
 def _run(arguments: list[str]) -> int:
     _prepare_streams()
     command = next((a for a in arguments if not a.startswith("-")), None)
+    if not arguments:
+        build_parser().print_help(sys.stderr)
+        return 2
     args = build_parser(command if command in COMMANDS else None).parse_args(arguments)
     for setting in ("HF_HUB_VERBOSITY", "TRANSFORMERS_VERBOSITY"):
         os.environ.setdefault(setting, "error")  # our one line says it, theirs need not

@@ -143,12 +143,17 @@ def _print(result: Result, cuts: tuple[int, ...]) -> None:
     print(f"{'hit':14}{result.metrics['hit@1']:>9.4f}  (@1)")
     if result.abstention is not None:
         a = result.abstention
-        near = NEAR_MISSES in result.notes
-        print(
-            f"\nabstention{', judged by near misses alone' * near}: AUROC {a.auroc:.4f} by the"
-            f" {a.score}; with 95 % of {a.n_negatives} needless requests turned away,"
-            f" {100 * a.kept_at_95:.1f} % of the needed are kept"
-        )
+        if NEAR_MISSES in result.notes:
+            print(
+                f"\nabstention: not told by {a.n_negatives} near misses of single skills, which"
+                f" another skill may fit (AUROC {a.auroc:.4f} by the {a.score}; more in --json)"
+            )
+        else:
+            print(
+                f"\nabstention: AUROC {a.auroc:.4f} by the {a.score}; with 95 % of"
+                f" {a.n_negatives} needless requests turned away, {100 * a.kept_at_95:.1f} % of the"
+                " needed are kept"
+            )
     if result.groups:
         k = cuts[min(1, len(cuts) - 1)]
         shown = [f"{f}@{k}" for f in families[:3]]

@@ -228,7 +228,7 @@ def _remove(args: argparse.Namespace) -> int:
             ids += found
         count = index.remove(ids)
     what = f"{count} skill{'s' * (count != 1)}"
-    note(f"removed {what}; an update brings back what still has its file")
+    note(f"removed {what}; the next update or search of its folder brings back what is still there")
     return 0
 
 

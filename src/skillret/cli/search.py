@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import shutil
 import sys
 import time
+from shlex import quote
 from typing import Any
 
 from skillret.cli.common import (
@@ -33,6 +35,7 @@ examples:
   echo "my pods keep restarting" | skillret search - --json
 """
 _SHOWN_TERMS = 6
+_NEAREST = 3  # named where a selection is empty
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -75,6 +78,9 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--select works in hybrid mode, not with --mode {args.mode}")
     # Checked here as well: an empty request should not first build an index.
     request = clean_query(_stdin() if args.request == ["-"] else " ".join(args.request))
+    *before, last = args.request
+    if before and not args.library and "/" in last and os.path.isdir(last):  # noqa: PTH112
+        note(f"{last} is read as part of the request; to look there: --library {quote(last)}")
     with progress_bar("encoding") as progress:
         retriever = Retriever.open(
             index=args.index,
@@ -96,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
             hits = retriever.search(request, k=args.k or 5, explain=args.explain)
         took = (time.perf_counter() - start) * 1000
         model = retriever.encoder.profile.name
-        empty = not hits and retriever.index.info().skills == 0
+        why = "" if hits else _why_none(retriever, request, need)
     if args.json:
         document: dict[str, Any] = {
             "query": request,
@@ -110,22 +116,23 @@ def run(args: argparse.Namespace) -> int:
         print_json(document)
     elif hits:
         _print(hits)
-    elif empty:
-        note("this index holds no skills")
-    elif args.select and (need or 0) >= retriever.threshold:
-        note(
-            "no skill of this library does what is asked, as far as can be told; without --select"
-            " the nearest are shown"
-        )
-    elif args.select:
-        note(
-            "no skill is needed for this request, as far as can be told (probability that one is:"
-            f" {need or 0:.2f}, threshold {retriever.threshold:.2f}); without --select the nearest"
-            " are shown"
-        )
     else:
-        note("no skill shares a word with the request; try --mode hybrid")
+        note(why)
     return 0
+
+
+def _why_none(retriever: Retriever, request: str, need: float | None) -> str:
+    """Why nothing was found: what a selection turned away is named, so that it can be judged."""
+    if retriever.index.info().skills == 0:
+        return "this index holds no skills"
+    if need is None:
+        return "no skill shares a word with the request; try --mode hybrid"
+    nearest = ", ".join(hit.name for hit in retriever.search(request, k=_NEAREST))
+    told = f"the nearest: {nearest}; without --select they are shown"
+    if need >= retriever.threshold:
+        return f"no skill of this library seems to do what is asked; {told}"
+    sure = f"probability that one is: {need:.2f}, threshold {retriever.threshold:.2f}"
+    return f"no skill seems to be needed ({sure}); {told}"
 
 
 def _stdin() -> str:

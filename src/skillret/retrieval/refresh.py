@@ -17,8 +17,9 @@ __all__ = ["NO_USUAL_PLACES", "nothing_found", "refresh"]
 
 _PATIENCE = 1.0  # seconds until someone who waits for another writer is told so
 NO_USUAL_PLACES = (
-    "no skills found: neither the project nor the home directory has .agents/skills or"
-    " .claude/skills; name a folder with --library DIR"
+    "no skills found: neither this project (the current folder, and those above it up to the one"
+    " with .git) nor the home directory has .agents/skills or .claude/skills; name a folder with"
+    " --library DIR"
 )
 
 

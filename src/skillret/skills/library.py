@@ -309,8 +309,8 @@ def _skill_id(name: str, path: str) -> str:
 def _collapse(skills: Sequence[Skill], notes: list[Diagnostic]) -> list[Skill]:
     """Make one skill of copies: the same body under the same description.
 
-    A body alone is not enough: stubs such as "See the README." are shared by unlike skills. Nor is a
-    name beside it: whoever changes the description of a copy wants it found by that.
+    A body alone is not enough: stubs such as "See the README." are shared by unlike skills. Nor is
+    a name beside it: whoever changes the description of a copy wants it found by that.
     """
     kept: dict[str, Skill] = {}
     owner: dict[tuple[str, str], str] = {}
