@@ -65,10 +65,10 @@ class Explanation:
     """What of a request carried one hit.
 
     Attributes:
-        terms: Words of the request that the skill's text holds, with their share of the hit's
+        terms: Words of the request that the skill's text holds, with what each adds to the hit's
             BM25 score, largest first.
-        sentences: Sentences of the request with their similarity to the skill (cosine, or share
-            of the BM25 score in lexical mode), largest first.
+        sentences: Sentences of the request with their similarity to the skill (cosine, or
+            BM25 score in lexical mode), largest first.
     """
 
     terms: tuple[tuple[str, float], ...]

@@ -8,6 +8,7 @@ from tests.conftest import ROOT, SKILLS, HashEncoder, fill, write_skill
 
 from skillret import Index, Retriever
 from skillret.errors import EncoderMismatchError, InputError, StoreError
+from skillret.index import Sources
 from skillret.retrieval.retriever import MAX_QUERY_CHARACTERS
 
 
@@ -282,3 +283,29 @@ def test_a_search_imports_nothing_heavy(library):
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code, str(library)], check=True, cwd=ROOT)
+
+
+def test_an_index_that_was_re_encoded_meanwhile_is_refused(tmp_path, encoder):
+    path = tmp_path / "i.db"
+    for other in (HashEncoder("other"), HashEncoder("wider", dim=48)):
+        path.unlink(missing_ok=True)
+        with Retriever(fill(path, encoder=encoder), encoder) as retriever:
+            assert retriever.search("pods")
+            with Index.open(path) as writer:
+                writer.update(SKILLS, other, sources=Sources(), replace_encoder=True)
+            for _ in range(2):
+                with pytest.raises(EncoderMismatchError, match="not with hash-seed"):
+                    retriever.search("pods")
+
+
+@pytest.mark.parametrize("hidden", ["\u200b", "\xad", "\ufe0f", "\u0301", "\ufffd"])
+def test_sentences_of_invisible_characters_do_no_harm(hidden):
+    request = f"{hidden} {hidden} {hidden}\nturn this scanned PDF into a spreadsheet"
+    with Retriever.open(library=ROOT / "examples" / "skills") as retriever:
+        assert retriever.search(request)[0].name == "scanned-pdf-to-spreadsheet"
+
+
+def test_without_a_ranker_need_is_the_largest_cosine_of_all(retriever):
+    found = {retriever.select("red pods at night", limit=n).need for n in (1, 2, 4)}
+    best = max(h.dense for h in retriever.search("red pods at night", k=4, mode="dense"))
+    assert found == {best}

@@ -94,6 +94,14 @@ def test_without_needless_requests_the_threshold_is_kept():
     assert "judgement of need is kept" in result.notes[0]
 
 
+def test_requests_without_labels_are_not_taken_for_needless():
+    data = labelled()
+    bare = [Query(f"bare{i}", f"Please do {TOPICS[i]} now.") for i in range(40)]
+    encoder = ranked_encoder()
+    result = calibrate(replace(data, queries=[*data.queries, *bare]), encoder)
+    assert result.to_json() == calibrate(data, encoder).to_json()
+
+
 def test_too_little_is_refused():
     with pytest.raises(InputError, match="has no ranker to calibrate"):
         calibrate(labelled(), HashEncoder())

@@ -1,5 +1,5 @@
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -7,6 +7,7 @@ from tests.conftest import write_skill
 from tests.training.conftest import toy, write_split
 
 from skillret.errors import DatasetError, InputError
+from skillret.training.augment import SECTION, augment
 from skillret.training.data import open_pairs, open_tables, write_pairs, write_tables
 from skillret.training.prepare import _check_no_test, prepare
 from skillret.training.sources import LayoutSource, Request, open_source
@@ -155,6 +156,25 @@ def test_near_duplicates_stay_on_one_side(recipe, tmp_path):
     made = tables_of(source, recipe(data={"dev_share": 0.3}), tmp_path, dev=None)
     held = made.held_out
     assert held == {i % 10 for i in held} | {i % 10 + 10 for i in held}
+
+
+def test_what_is_made_of_held_out_skills_is_not_trained_on(recipe, tmp_path):
+    bodies = [" ".join(f"w{i}-{j}" for j in range(200)) for i in range(40)]
+    source = listed([[f"s{i}"] for i in range(40)], bodies)
+    skills = [replace(s, description=f"Skill {s.id}.") for s in source.rows]
+    made = recipe(data={"dev_share": 0.2, "sections": 40, "composed": 60, "repeat": ["*=2"]})
+    augmented = augment(Listed(skills, source.asked), made.data, 0)
+    tables = tables_of(augmented, made, tmp_path, dev=None)
+    ids, asked = list(tables.skills["id"]), list(tables.queries["id"])
+    held = {ids[row] for row in tables.held_out}
+    assert {f"{i}{SECTION}" for i in held if SECTION not in i} == {i for i in held if SECTION in i}
+    assert len(tables.dev.query_ids) == 8
+    assert all(i.startswith("q") and "#" not in i for i in tables.dev.query_ids)
+    assert not any(SECTION in i for i in tables.dev.skill_ids)
+    trained = {q for q, _ in tables.pairs.tolist()}
+    assert trained
+    assert not any(tables.held_out.intersection(tables.gold[q]) for q in trained)
+    assert any(asked[q].startswith("composed") for q in trained)
 
 
 def test_max_pairs_draws_the_same_pairs_again(recipe, tmp_path):

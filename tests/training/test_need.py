@@ -6,6 +6,7 @@ from tests.retrieval.test_ranker import make_ranker
 from skillret.evaluation.abstention import auroc
 from skillret.retrieval.features import FEATURES
 from skillret.training import need
+from skillret.training.casual import IDLE, TASKS
 from skillret.training.need import fit_need, fit_probes, rescale_need, short_requests
 from skillret.training.rank import FOLDS, Example, Pool, fold_numbers
 from skillret.training.talk import BACKGROUND, TURNS
@@ -22,7 +23,7 @@ def pool(queries=(), gold=None):
     return Pool(SKILLS, np.eye(3, 32, dtype=np.float32), list(queries), gold or {})
 
 
-def test_commands_are_names_and_first_words_of_descriptions_and_turns_need_nothing():
+def test_commands_are_names_and_first_words_of_descriptions_and_talk_needs_nothing():
     made = short_requests(pool(), 0)
     commands = [q for q in made.queries if q.extra["kind"] == "command"]
     wanted = {"resize images": 0, "resizes images": 0, "file taxes": 2}
@@ -30,10 +31,12 @@ def test_commands_are_names_and_first_words_of_descriptions_and_turns_need_nothi
         (words,) = [w for w in wanted if query.text.lower().endswith(w)]
         assert made.gold[query.id] == {wanted.pop(words)}
     assert not wanted
-    turns = [q for q in made.queries if q.extra["kind"] == "turn"]
-    assert [q.text for q in turns] == list(TURNS)
-    assert not any(q.id in made.gold for q in turns)
-    assert len({q.id for q in made.queries}) == len(commands) + len(turns) == len(made.queries)
+    for kind, texts in (("turn", TURNS), ("casual", IDLE)):
+        talk = [q for q in made.queries if q.extra["kind"] == kind]
+        assert [q.text for q in talk] == list(texts)
+        assert not any(q.id in made.gold for q in talk)
+    number = len(commands) + len(TURNS) + len(IDLE)
+    assert len({q.id for q in made.queries}) == len(made.queries) == number
     assert short_requests(pool(), 0).queries == made.queries
 
 
@@ -53,9 +56,11 @@ def test_a_probe_tells_what_asks_and_knows_nothing_of_its_fold():
     vectors = encoder.encode_queries(["please convert this file", "hello friend", "resize images"])
     asked, chat, command = last.asking(vectors)
     assert asked > 0.8
-    assert chat < 0.2
-    assert command > 2 * chat
+    assert chat < 0.4
+    assert command > 1.5 * chat
     assert np.median(last.asking(encoder.encode_queries(list(BACKGROUND)))) < 0.2
+    tasks, idle = (last.asking(encoder.encode_queries(list(t))) for t in (TASKS, IDLE))
+    assert auroc(tasks, idle) > 0.8
     # All requests that ask share one skill and so one fold: its probe has seen none of them.
     fold = folds["q0"]
     assert probes[fold].asking(vectors)[0] < asked
@@ -96,7 +101,7 @@ def test_commands_with_little_evidence_lift_the_need_of_all(monkeypatch):
     outputs = [o for p in parts for o in p[1]]
 
     def of_command(weight):
-        monkeypatch.setattr(need, "_COMMAND_WEIGHT", weight)
+        monkeypatch.setitem(need._WEIGHTS, "command", weight)
         ranker, _ = fit_need(make_ranker(), found, outputs, whole=300, short=60)
         return ranker.need(np.array([1.5]), -2.0, 1000)
 

@@ -113,3 +113,17 @@ def test_random_ones_are_drawn_by_seed(tables):
     keys = section(sources=("bm25",), per_pair=3, max_share=0.01)
     a, b = (mine(tables, keys, None, 7)[0] for _ in range(2))
     np.testing.assert_array_equal(a, b)
+
+
+def test_a_library_without_a_faultless_negative_ends_with_what_there_is(recipe, tmp_path):
+    skills = [Skill(f"s{i}", "one name", "", f"word{i} shared text") for i in range(20)]
+    source = Listed(skills, listed([["s0"], ["s1"]]).asked)
+    write_tables(source, DEV, recipe(), tmp_path / "t")
+    found, _ = mine(open_tables(tmp_path / "t"), section(sources=("bm25",), per_pair=3), None, 0)
+    assert all(len({*row}) == 3 for row in found.tolist())
+    assert 0 not in found[0]
+
+
+def test_no_negative_comes_twice(tables):
+    found, _ = mine(tables, section(sources=("bm25",), per_pair=3, max_share=0.01), None, 0)
+    assert len(set(found[0].tolist())) == 3

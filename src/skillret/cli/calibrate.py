@@ -8,7 +8,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from skillret.cli.common import add_model_arguments, note, print_json, progress_bar
+from skillret.cli.common import add_model_arguments, note, print_json, printable, progress_bar
 from skillret.encoders import TokenEncoder, load_encoder
 from skillret.encoders.onnx import OnnxEncoder
 from skillret.errors import InputError, SkillretError
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the command."""
     # A library's own tests are a split of its owner's, not one that others report figures on.
     given = (split or "" for split in (args.split, args.train_split) if split != LIBRARY_SPLIT)
-    if any(split.startswith("test") for split in given):
+    if any(split.lower().startswith("test") for split in given):
         raise InputError("nothing is fitted on a test split; name another one with --split")
     if args.train_split and not args.fit_ranker:
         raise InputError("--train-split is for fitting a ranker: add --fit-ranker")
@@ -120,7 +120,7 @@ def _print(result: dict[str, object]) -> None:
     sets = result["sets"]
     assert isinstance(ndcg, dict)
     assert isinstance(sets, dict)
-    print("NDCG@10, out of fold: " + ", ".join(f"{k} {v:.4f}" for k, v in ndcg.items()))
+    print("NDCG@10, out of fold: " + printable(", ".join(f"{k} {v:.4f}" for k, v in ndcg.items())))
     if result["auroc"] is not None:
         print(
             f"abstaining: AUROC {result['auroc']:.3f}; {result['turned_away']:.1%} of"

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from skillret.cli.common import note, printable
+from skillret.cli.common import non_negative, note, printable
 from skillret.errors import InputError
 from skillret.files import expand
 
@@ -38,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", default="dev", metavar="S", help="of --dataset (default: dev)")
     parser.add_argument(
         "--max-queries",
-        type=int,
+        type=non_negative,
         default=500,
         metavar="N",
         help="check on this many queries at most; 0 for all (default: 500)",

@@ -15,6 +15,7 @@ from skillret.encoders.base import (
     check_vectors,
 )
 from skillret.errors import EncoderError
+from skillret.files import expand
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -55,12 +56,14 @@ def load_encoder(
     Raises:
         EncoderError: If the model cannot be loaded.
     """
+    if model.startswith("~"):
+        model = str(expand(model))
     folder = _onnx_folder(model)
     if folder is not None:
         from skillret.encoders.onnx import OnnxEncoder
 
         return OnnxEncoder(folder)
-    if not Path(model).is_dir() and model.startswith((".", "/", "~")):
+    if not Path(model).is_dir() and model.startswith((".", "/")):
         raise EncoderError(f"no model folder {model}")
 
     from skillret.encoders.sentence_transformers import SentenceTransformerEncoder

@@ -49,7 +49,8 @@ class Profile:
         template: Document template over `name`, `description` and `body`.
         max_query_tokens: Queries are cut here.
         max_document_tokens: Documents are cut here.
-        pooling: `mean`, `cls` or `lasttoken`; information only, the model does it itself.
+        pooling: `mean`, `cls` or `lasttoken`, as the model does it itself; with `mean` the vectors
+            of a request's sentences are means of its tokens.
         dim: Length of a vector; 0 until the weights are loaded.
         weights: SHA-256 of the weights; empty until they are loaded.
         dense_weight: Share of the dense score in hybrid retrieval, 0 to 1.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,7 @@ class SentenceTransformerEncoder:
                 " need sentence-transformers: pip install 'skillret[train]'"
                 " (or leave out --model for the default one)"
             ) from None
-        name, _, revision = model.partition("@")
+        name, _, revision = (model, "", "") if Path(model).is_dir() else model.partition("@")
         try:
             self._model: Any = SentenceTransformer(
                 name,

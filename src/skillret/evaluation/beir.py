@@ -67,7 +67,9 @@ class BeirFolder:
 
     def revision(self, split: str) -> str:
         """See `RowSource.revision`."""
-        return digest_files([self.corpus, self.queries, self.folder / "qrels" / f"{split}.tsv"])
+        negatives = _first(self.folder / "negatives" / split)
+        files = [self.corpus, self.queries, self.folder / "qrels" / f"{split}.tsv"]
+        return digest_files([*files, *([negatives] if negatives else [])])
 
 
 def write_beir(source: RowSource, split: str, folder: Path, suffix: str = ".jsonl") -> None:

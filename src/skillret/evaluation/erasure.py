@@ -7,9 +7,9 @@ most important sentence is masked. Its exact procedure is not published as code;
    out and counted. A sentence that is repeated counts once and is erased everywhere.
 2. Every sentence is erased in turn: the others, joined by spaces, are searched like any request.
 3. A sentence's importance is the drop, from the whole request, of the mean score of its gold
-   skills: cosine, BM25 score, or in hybrid mode the fused score, which is scaled by request. By
-   choice it is the drop of NDCG@10 instead, equal drops ordered by that of the score; among equals
-   the earlier sentence is the more important one.
+   skills: cosine, BM25 score, or in hybrid mode the ranker's probability (without a ranker the
+   fused score, which is scaled by request). By choice it is the drop of NDCG@10 instead, equal
+   drops ordered by that of the score; among equals the earlier sentence is the more important one.
 4. Metrics are reported for the whole request; without its least important sentence; without a
    random one; without the most important one; and with nothing but the most important one. For a
    random sentence it is the mean over all of a request's sentences, the expected value of erasing

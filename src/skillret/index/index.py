@@ -93,6 +93,7 @@ class Snapshot:
     generation: int
     table: VectorTable
     lexical: LexicalIndex
+    profile: Profile | None  # of the encoder that made the vectors
 
 
 def default_index_path(source: Library | Sources, model: str) -> Path:
@@ -255,13 +256,13 @@ class Index:
                 " `skillret index build` again to go on"
             )
 
-    def check_encoder(self, profile: Profile, info: IndexInfo | None = None) -> None:
+    def check_encoder(self, profile: Profile, found: IndexInfo | Snapshot | None = None) -> None:
         """Make sure that an encoder's vectors may meet those in the index.
 
         Raises:
             EncoderMismatchError: If they are of another encoder, template or version.
         """
-        stored = (info or self.store.info()).profile
+        stored = (found or self.store.info()).profile
         if stored is None or stored.identity == profile.identity:
             return
         parts = {
@@ -396,7 +397,7 @@ class Index:
                 self._cache.save_vectors(info.cache, table)
             lexical = self._open_lexical(info, table)
             if self.store.generation() == info.generation:
-                return Snapshot(info.generation, table, lexical)
+                return Snapshot(info.generation, table, lexical, info.profile)
         raise StoreError("the index keeps changing while it is read; try again")
 
     def _open_lexical(self, info: IndexInfo, table: VectorTable) -> LexicalIndex:

@@ -1,9 +1,9 @@
 """The learned ranker: which candidates a request needs, and whether it needs any.
 
-One hidden layer over a dozen features orders the candidates; a logistic curve turns its output into
+One hidden layer over some features orders the candidates; a logistic curve turns its output into
 the probability that a candidate is needed, given that the request needs a skill of the library at
 all. That is judged apart, from the vectors of the request and its sentences, which tell tasks from
-small talk, and from how well the best candidate fits. A few hundred numbers in the encoder's
+small talk, and from how well the best candidate fits. Some 2,700 numbers in the encoder's
 profile, fitted by `skillret calibrate`; `skillret.training.rank` and `.need` describe how.
 """
 

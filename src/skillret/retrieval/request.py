@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from skillret.encoders import Encoder, Float32, TokenEncoder, Tokens, check_vectors
 from skillret.errors import EncoderError
 from skillret.retrieval.sentences import segments
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["Request", "read_requests"]
 
@@ -110,8 +114,11 @@ def _encode_tokens(block: Sequence[str], encoder: Encoder) -> list[_Encoded]:
         spans = segments(text)
         parts = _parts(text, spans)
         read = int(tokens.spans[:, 1].max(initial=0)) if encoder.profile.pooling == "mean" else -1
-        if len(tokens.vectors) <= _ONE_PASS and all(end <= read for _, end in spans):
-            rows: Iterable[Float32] = (_mean(tokens, *span) for span in spans)
+        whole = len(tokens.vectors) <= _ONE_PASS and all(end <= read for _, end in spans)
+        seen = [_inside(tokens, *span) for span in spans] if whole else []
+        # A sentence without tokens, of invisible characters for example, has no mean.
+        if whole and all(inside.any() for inside in seen):
+            rows: Iterable[Float32] = (_mean(tokens, inside) for inside in seen)
         else:
             rows = encoder.encode_queries(parts)
         vectors = np.stack([tokens.pooled, *rows])
@@ -123,8 +130,11 @@ def _parts(text: str, spans: Sequence[tuple[int, int]]) -> list[str]:
     return [text[start:end] for start, end in spans]
 
 
-def _mean(tokens: Tokens, start: int, end: int) -> Float32:
-    inside = (tokens.spans[:, 0] < end) & (tokens.spans[:, 1] > start)
+def _inside(tokens: Tokens, start: int, end: int) -> NDArray[np.bool_]:
+    return np.asarray((tokens.spans[:, 0] < end) & (tokens.spans[:, 1] > start))
+
+
+def _mean(tokens: Tokens, inside: NDArray[np.bool_]) -> Float32:
     mean = tokens.vectors[inside].mean(axis=0)
     return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), dtype=np.float32)
 

@@ -61,6 +61,7 @@ class Retriever:
         self.mode = _check_mode(mode)
         self._scorer = Scorer(encoder)
         self._lock = threading.RLock()
+        self._checked: Snapshot | None = None  # known to be of this encoder
         index.check_encoder(encoder.profile)
 
     @classmethod
@@ -177,9 +178,6 @@ class Retriever:
         _check_count("limit", limit)
         with self._lock:
             found = self._find(query, 2 * limit, "hybrid", explain)
-        if found.need is None:
-            best = max((h.dense or 0.0 for h in found.hits), default=0.0)
-            found = found._replace(need=best)
         hits, chosen = found.hits, self._choose(found, limit)
         picked = [hits[i] for i in chosen]
         if picked and self._scorer.ranker is not None:
@@ -227,6 +225,10 @@ class Retriever:
         text = clean_query(query)
         _check_count("k", k)
         snapshot = self.index.snapshot()
+        if snapshot is not self._checked:
+            # Another process may have re-encoded it meanwhile.
+            self.index.check_encoder(self.encoder.profile, snapshot)
+            self._checked = snapshot
         table = snapshot.table
         scores = self._scorer.score(
             text, mode, table.vectors, snapshot.lexical, table.keys, depth=k
@@ -237,7 +239,10 @@ class Retriever:
         rows, hits = self._hits(snapshot, rows, scores)
         if explain and hits:
             hits = self._explain(snapshot, text, mode, rows, hits)
-        return _Found(hits, table.vectors[rows], scores.parts(rows), scores.need)
+        need = scores.need
+        if need is None and scores.dense is not None:
+            need = float(scores.dense.max(initial=0.0))
+        return _Found(hits, table.vectors[rows], scores.parts(rows), need)
 
     def _hits(
         self,
@@ -299,6 +304,7 @@ class Retriever:
 class _Found(NamedTuple):
     """Hits, their vectors, float32 `(len(hits), dim)`, and the probability that one is needed.
 
+    Without a ranker `need` is the largest cosine of all skills, None in lexical mode.
     `parts` holds the part of the request that each hit fits best.
     """
 

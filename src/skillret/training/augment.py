@@ -77,7 +77,10 @@ class AugmentedSource:
             weight = self._weight(request.kind)
             copies = int(weight) + (draw.random() < weight % 1)
             for copy in range(copies):
-                yield replace(request, id=f"{request.id}#{copy}") if copy else request
+                if copy:
+                    yield replace(request, id=f"{request.id}#{copy}", made=True)
+                else:
+                    yield request
         yield from compose(singles, self._section.composed, draw)
         for _, request in self._sections():
             yield request
@@ -119,7 +122,8 @@ def compose(singles: Sequence[Request], count: int, draw: random.Random) -> Iter
             parts.setdefault(request.gold, request)
         gold = tuple(g for (g,) in parts)
         where = "composed of " + ", ".join(r.id for r in parts.values())
-        yield Request(f"composed-{number}", _join(list(parts.values()), draw), gold, where)
+        text = _join(list(parts.values()), draw)
+        yield Request(f"composed-{number}", text, gold, where, made=True)
 
 
 def pad(text: str, draw: random.Random) -> str:
@@ -163,4 +167,5 @@ def sections(
         part = Skill(f"{skill.id}{SECTION}", draw.choice((skill.name, "")), "", text)
         sentences = _SENTENCE.split(skill.description)
         asked = skill.description if draw.random() < 0.5 else draw.choice(sentences)
-        yield part, Request(f"section-{skill.id}", asked, (part.id,), f"description of {skill.id}")
+        where = f"description of {skill.id}"
+        yield part, Request(f"section-{skill.id}", asked, (part.id,), where, made=True)

@@ -138,9 +138,10 @@ def calibrate(
         what = "a ranker of another version" if stored else "no ranker to calibrate"
         raise InputError(f"{encoder.profile.name} has {what}; fit one with --fit-ranker")
     least = _LEAST_RANKER if refit_ranker else _LEAST
-    if len(dataset.queries) < least:
+    labelled = sum(q.id in dataset.qrels for q in dataset.queries)
+    if labelled < least:
         raise DatasetError(
-            f"{dataset.name} has {len(dataset.queries)} labelled requests; at least {least} are"
+            f"{dataset.name} has {labelled} labelled requests; at least {least} are"
             " needed" + (" to fit a ranker, 30 without --fit-ranker" if refit_ranker else "")
         )
     notes: list[str] = []
@@ -196,7 +197,7 @@ def calibrate(
     measured = _Measured(pool, judged, stored_threshold)
     return Calibration(
         profile=replace(encoder.profile, ranker=ranker.to_json(), threshold=threshold),
-        n_queries=len(dataset.queries),
+        n_queries=labelled,
         n_negatives=len(dataset.negatives),
         ndcg=measured.ndcg(),
         auroc=measured.auroc(),
@@ -238,7 +239,9 @@ def _pool(dataset: Dataset, encoder: Encoder, progress: Progress | None) -> Pool
         for i, q in enumerate(dataset.negatives)
     ]
     vectors = encode_corpus(dataset.skills, encoder, progress)
-    return Pool(dataset.skills, vectors, [*dataset.queries, *needless], gold)
+    # Without a label nobody knows what a request needs, least of all that it needs nothing.
+    labelled = [q for q in dataset.queries if q.id in gold]
+    return Pool(dataset.skills, vectors, [*labelled, *needless], gold)
 
 
 def varied_examples(
@@ -293,7 +296,8 @@ def train_examples(
         progress: Called with the documents encoded so far and in all.
     """
     pool = _pool(train, encoder, progress)
-    chosen = some_of_each_kind(train.queries, _TRAIN_PER_KIND, 0)
+    labelled = [q for q in train.queries if q.id in pool.gold]
+    chosen = some_of_each_kind(labelled, _TRAIN_PER_KIND, 0)
     pool = replace(pool, queries=chosen)
     folds = dict.fromkeys((q.id for q in chosen), 0)
     found = weighted(list(examples(pool, encoder, folds, [probe], head)))

@@ -207,14 +207,21 @@ def _results(run: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], best: in
     if "ndcg@5" in before:
         cells = [f"{before[f'ndcg@{k}']:.4f}" for k in (5, 10, 15)]
         lines.append(f"| NDCG before training | {' | '.join(cells)} |")
+    also = ", which also chose the checkpoint" if _chosen(run) else ""
     return (
         f"## Evaluation Results\n\nEvaluated on dev ({dev['origin']}: {dev['queries']:,} queries,"
-        f" {dev['skills']:,} skills), which also chose the checkpoint; no test split was read."
+        f" {dev['skills']:,} skills){also}; nothing was measured on a test split."
         " Exact search by cosine.\n\n" + "\n".join(lines)
     )
 
 
+def _chosen(run: Mapping[str, Any]) -> bool:
+    """Whether dev chose the checkpoint."""
+    return bool(run["recipe"]["evaluate"]["keep"] == "best")
+
+
 def _limits(run: Mapping[str, Any]) -> str:
+    chose = "split that chose the checkpoint" if _chosen(run) else "dev split"
     return f"""\
 ## Intended Use
 
@@ -224,7 +231,7 @@ returns candidates and does not decide whether a request needs a skill at all.
 ## Limitations
 
 - Performance may vary on domains and languages outside {run["data"]["data"]}.
-- The figures above are from the split that chose the checkpoint; expect a little less elsewhere.
+- The figures above are from the {chose}; expect a little less elsewhere.
 - The model retrieves skills but does not execute them."""
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from skillret.errors import DatasetError
 from skillret.skills import document_text
+from skillret.training.augment import SECTION
 from skillret.training.duplicates import near_duplicate_groups
 from skillret.training.recipe import Recipe
 from skillret.training.sources import Source
@@ -120,7 +121,7 @@ def write_tables(source: Source, dev_source: Source | None, recipe: Recipe, fold
         raise DatasetError(
             f"all {len(rows)} skills of {source.name} have the same text; there is nothing to learn"
         )
-    gold, queries_hash = _write_queries(source, rows, folder)
+    gold, made, queries_hash = _write_queries(source, rows, folder)
     if not gold:
         raise DatasetError(f"{source.name} is empty: it has no requests to train on")
     groups = np.arange(len(rows), dtype=np.int64)
@@ -131,15 +132,18 @@ def write_tables(source: Source, dev_source: Source | None, recipe: Recipe, fold
         )
     held_out: frozenset[int] = frozenset()
     if dev_source is None:
-        held_out, dev_queries = _hold_out(gold, groups, recipe.data.dev_share, recipe.train.seed)
-        dev = _dev_from_train(folder, held_out, dev_queries, gold, recipe)
+        wholes = ((r, i.removesuffix(SECTION)) for i, r in rows.items() if i.endswith(SECTION))
+        parts = {row: rows[whole] for row, whole in wholes if whole in rows}
+        share, seed = recipe.data.dev_share, recipe.train.seed
+        held_out, dev_queries = _hold_out(gold, made, parts, groups, share, seed)
+        dev = _dev_from_train(folder, held_out, dev_queries, parts, gold, recipe)
     else:
         dev = _dev_from_source(dev_source, recipe, rows)
         dev_queries = frozenset()
     pairs = [
         (q, s)
         for q, skills in enumerate(gold)
-        if q not in dev_queries
+        if q not in dev_queries and not (made[q] and held_out.intersection(skills))
         for s in skills
         if s not in held_out
     ]
@@ -324,11 +328,12 @@ def _write_skills(source: Source, template: str, folder: Path) -> tuple[dict[str
 
 def _write_queries(
     source: Source, rows: Mapping[str, int], folder: Path
-) -> tuple[list[list[int]], str]:
-    """Gold skill rows of each query, and a hash over queries and labels."""
+) -> tuple[list[list[int]], list[bool], str]:
+    """Gold skill rows of each query, which ones were made, and a hash over queries and labels."""
     from datasets import Features, Value
 
     gold: list[list[int]] = []
+    made: list[bool] = []
     digest = hashlib.sha256()
 
     def stream() -> Iterable[dict[str, str]]:
@@ -345,35 +350,44 @@ def _write_queries(
                     " missing from the skills"
                 )
             gold.append(sorted({rows[g] for g in request.gold}))
+            made.append(request.made)
             line = json.dumps([request.id, request.text, sorted(request.gold)])
             digest.update(line.encode())
             yield {"id": request.id, "text": request.text}
 
     features = Features({"id": Value("string"), "text": Value("string")})
     _write_arrow(folder / "queries.arrow", features, stream())
-    return gold, digest.hexdigest()
+    return gold, made, digest.hexdigest()
 
 
 def _hold_out(
-    gold: Sequence[Sequence[int]], groups: Int64, share: float, seed: int
+    gold: Sequence[Sequence[int]],
+    made: Sequence[bool],
+    parts: Mapping[int, int],
+    groups: Int64,
+    share: float,
+    seed: int,
 ) -> tuple[frozenset[int], frozenset[int]]:
     """Skills and queries of a dev split.
 
-    Queries are drawn in random order and their gold skills held out with all near-duplicates,
-    until the share is reached. A query that needs skills of both sides stays in training for its
-    other skills; a held-out skill is never a positive there, nor a mined negative.
+    Queries are drawn in random order and their gold skills held out with all near-duplicates and
+    parts, until the share is reached. A query that needs skills of both sides stays in training for
+    its other skills; a held-out skill is never a positive there, nor a mined negative. Queries that
+    were made of others judge nothing.
     """
     members: dict[int, list[int]] = {}
     for row, group in enumerate(groups.tolist()):
         members.setdefault(group, []).append(row)
-    wanted = max(1, round(share * len(groups)))
+    wanted = max(1, round(share * (len(groups) - len(parts))))
     held: set[int] = set()
     for query in np.random.default_rng(seed).permutation(len(gold)).tolist():
         if len(held) >= wanted:
             break
-        for skill in gold[query]:
+        for skill in () if made[query] else gold[query]:
             held.update(members[int(groups[skill])])
-    queries = frozenset(q for q, skills in enumerate(gold) if held.issuperset(skills))
+    held.update(part for part, whole in parts.items() if whole in held)
+    asked = zip(gold, made, strict=True)
+    queries = frozenset(q for q, (s, m) in enumerate(asked) if not m and held.issuperset(s))
     return frozenset(held), queries
 
 
@@ -381,6 +395,7 @@ def _dev_from_train(
     folder: Path,
     held_out: frozenset[int],
     dev_queries: frozenset[int],
+    parts: Mapping[int, int],
     gold: Sequence[Sequence[int]],
     recipe: Recipe,
 ) -> Dev:
@@ -390,8 +405,8 @@ def _dev_from_train(
     """
     skills, queries = _mapped(folder / "skills.arrow"), _mapped(folder / "queries.arrow")
     drawn = np.random.default_rng(recipe.train.seed).permutation(len(skills)).tolist()
-    others = [row for row in drawn if row not in held_out]
-    rows = sorted([*held_out, *others[: max(0, _DEV_SKILLS - len(held_out))]])
+    others = [row for row in drawn if row not in held_out and row not in parts]
+    rows = sorted([*held_out.difference(parts), *others[: max(0, _DEV_SKILLS - len(held_out))]])
     chosen = _capped(sorted(dev_queries), recipe)
     kept = skills[rows]
     asked = queries[chosen]

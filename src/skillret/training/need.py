@@ -5,8 +5,8 @@ talk; need is a second one on the probe's evidence and the best candidate's outp
 data sets are whole sentences for the most part. People type commands ("resize images") as well,
 and would be turned away; so the names of skills and the first words of their descriptions stand in
 for commands, half of them as one says a second request ("After that, ..."). What is as short and
-needs no skill are turns of a conversation ("yes please"). Sentences of mere background are added to
-the requests that need none.
+needs no skill are turns of a conversation ("yes please") and casual questions. The probe is shown
+casual tasks as well, and sentences of mere background.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from skillret.encoders import Encoder
 from skillret.retrieval.ranker import Probe, Ranker
 from skillret.retrieval.retriever import clean_query
 from skillret.training.augment import join
+from skillret.training.casual import IDLE, TASKS
 from skillret.training.rank import (
     FOLDS,
     Example,
@@ -38,8 +39,8 @@ from skillret.types import Query, Skill
 __all__ = ["fit_need", "fit_probes", "rescale_need", "short_requests"]
 
 _COMMANDS = 700  # skills that commands are made of
-_COMMAND_WEIGHT = 0.6
-_TURN_WEIGHT = 0.6
+# Of short requests. Casual ones are rare in data sets, but what people type.
+_WEIGHTS = {"command": 0.6, "turn": 0.6, "casual": 2.0}
 _SMALL_WEIGHT = 0.003  # of the requests of smaller libraries
 _RIDGE = 0.3  # of the probe, on unit vectors
 _SLIGHT = 1e-3  # keeps a curve finite where no request is in doubt
@@ -49,7 +50,7 @@ _CLAUSE = re.compile(r"[.,;:(]| [-\u2013\u2014] | (?:when|using|with|for) ")
 
 
 def short_requests(pool: Pool, seed: int) -> Pool:
-    """The same library with other requests: commands made of its skills, and turns of talk.
+    """The same library with other requests: commands made of its skills, and what needs none.
 
     Args:
         pool: The library.
@@ -66,6 +67,7 @@ def short_requests(pool: Pool, seed: int) -> Pool:
             queries.append(query)
             gold[query.id] = frozenset({row})
     queries += [Query(f"\0turn-{i}", t, {"kind": "turn"}) for i, t in enumerate(TURNS)]
+    queries += [Query(f"\0casual-{i}", t, {"kind": "casual"}) for i, t in enumerate(IDLE)]
     return Pool(pool.skills, pool.vectors, queries, gold)
 
 
@@ -81,19 +83,22 @@ def fit_probes(pool: Pool, short: Pool, folds: Mapping[str, int], encoder: Encod
 
     Args:
         pool: Requests, those without gold skills needing none.
-        short: Commands and turns.
+        short: As `short_requests` makes them.
         folds: Of both.
         encoder: Made the pool's vectors.
     """
     queries = [*pool.queries, *short.queries]
-    idle = [Query(f"\0idle-{i}", t, {"kind": "idle"}) for i, t in enumerate(BACKGROUND)]
-    idle_folds = fold_numbers(idle, {})
-    texts = [clean_query(q.text) for q in [*queries, *idle]]
+    # Beside them what belongs to no library.
+    others = [Query(f"\0other-{i}", t) for i, t in enumerate((*TASKS, *BACKGROUND))]
+    tasks = np.arange(len(others)) < len(TASKS)
+    other_folds = fold_numbers(others, {})
+    texts = [clean_query(q.text) for q in [*queries, *others]]
     x = encoder.encode_queries(texts).astype(np.float64)
     gold = {**pool.gold, **short.gold}
-    y = np.array([bool(gold.get(q.id)) for q in [*queries, *idle]], dtype=np.float64)
-    w = np.concatenate([kind_weights(pool.queries), _weights(short.queries), np.ones(len(idle))])
-    fold = np.array([folds[q.id] for q in queries] + [idle_folds[q.id] for q in idle])
+    y = np.concatenate([[bool(gold.get(q.id)) for q in queries], tasks]).astype(np.float64)
+    other_weights = np.where(tasks, _WEIGHTS["casual"], 1.0)
+    w = np.concatenate([kind_weights(pool.queries), _weights(short.queries), other_weights])
+    fold = np.array([folds[q.id] for q in queries] + [other_folds[q.id] for q in others])
     probes = []
     for left_out in range(FOLDS + 1):
         kept = fold != left_out
@@ -114,7 +119,7 @@ def fit_need(
 
     Args:
         ranker: Gets the weights; it has its probe already.
-        examples: First those of the whole library, last commands and turns, between them those of
+        examples: First those of the whole library, last short requests, between them those of
             smaller libraries, where a needed skill may be absent.
         outputs: Of all examples, out of fold.
         whole: Number of the first.
@@ -142,9 +147,8 @@ def fit_need(
 
 
 def _weights(short: Sequence[Query]) -> Float64:
-    """Of commands and turns."""
-    turns = np.array([q.extra.get("kind") == "turn" for q in short], dtype=np.bool_)
-    return np.where(turns, _TURN_WEIGHT, _COMMAND_WEIGHT)
+    """Of short requests."""
+    return np.array([_WEIGHTS[str(q.extra.get("kind"))] for q in short], dtype=np.float64)
 
 
 def _size(examples: Sequence[Example], odds: Float64) -> float:

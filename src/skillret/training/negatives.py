@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import zip_longest
+from itertools import cycle, islice, zip_longest
 from typing import TypeAlias
 
 import numpy as np
@@ -32,6 +32,7 @@ Int64: TypeAlias = NDArray[np.int64]
 # Skill rows best first, their scores, and the score of every gold skill (by row).
 Ranking: TypeAlias = tuple[Sequence[int], Sequence[float], Mapping[int, float]]
 
+_TRIES = 100  # random rows for one pair that may turn out to be likely answers
 _SLACK = 50  # ranks beyond the last wanted one, for gold skills on the way and BM25's positive
 
 
@@ -94,13 +95,8 @@ def mine(
             lists = [_candidates(r, positive, section, fault, counts) for r in rankings]
             chosen = pick(lists, section.per_pair)
             counts["mined"] += len(chosen)
-            while len(chosen) < section.per_pair:
-                row = int(draw.choice(allowed))
-                # A tiny library may hold nothing else: then a repeated one is better than none.
-                if fault(row) is None or len(allowed) <= len(gold) + section.per_pair:
-                    chosen.append(row)
-                    counts["random"] += 1
-            out[number] = chosen
+            counts["random"] += section.per_pair - len(chosen)
+            out[number] = _filled(chosen, section.per_pair, allowed, gold, fault, draw)
     told = ", ".join(f"{counts[k]:,} {k}" for k in ("mined", "random"))
     left = ", ".join(f"{counts[k]:,} by {k}" for k in ("name", "overlap", "score"))
     return out, f"hard negatives: {told}; left out: {left}"
@@ -114,6 +110,27 @@ def pick(lists: Sequence[Sequence[int]], count: int) -> list[int]:
             if row is not None and len(chosen) < count:
                 chosen.setdefault(row)
     return list(chosen)
+
+
+def _filled(
+    mined: Sequence[int],
+    count: int,
+    allowed: Int64,
+    gold: Sequence[int],
+    fault: Callable[[int], str | None],
+    draw: np.random.Generator,
+) -> list[int]:
+    """Mined rows and random ones; in a tiny library faulty or repeated ones, rather than none."""
+    chosen = list(mined)
+    for _ in range(_TRIES):
+        if len(chosen) == count:
+            return chosen
+        row = int(draw.choice(allowed))
+        if row not in chosen and fault(row) is None:
+            chosen.append(row)
+    rest = [row for row in draw.permutation(allowed).tolist() if row not in gold]
+    fresh = [row for row in rest if row not in chosen]
+    return [*chosen, *islice(cycle(fresh or rest or allowed.tolist()), count - len(chosen))]
 
 
 def _candidates(

@@ -32,6 +32,7 @@ class Request:
         gold: Ids of the skills it needs.
         where: Tells a person where it was read.
         kind: As the data set calls it, if it does.
+        made: It was made of other requests or of a skill: good to train on, not to judge by.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Request:
     gold: tuple[str, ...]
     where: str
     kind: str = ""
+    made: bool = False
 
 
 class Source(Protocol):

@@ -77,7 +77,8 @@ def fit_terms(
     Raises:
         DatasetError: If there are fewer than 100 usable requests.
     """
-    queries = some_of_each_kind(dataset.queries, _PER_KIND, seed)
+    labelled = [q for q in dataset.queries if q.id in dataset.qrels]
+    queries = some_of_each_kind(labelled, _PER_KIND, seed)
     samples = list(_samples(dataset, queries, encoder, progress))
     if len(samples) < _LEAST:
         raise DatasetError(
