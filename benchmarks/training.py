@@ -27,7 +27,7 @@ from skillret import load_encoder
 from skillret.encoders import Float32
 from skillret.evaluation.metrics import measure
 from skillret.index.dense import top_rows
-from skillret.training.data import read_dev
+from skillret.training.dev_split import read_dev
 from skillret.training.evaluator import DEPTH
 
 ROOT = Path(__file__).parents[1]

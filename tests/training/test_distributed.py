@@ -13,7 +13,7 @@ import torch
 from tests.training import ranks
 from tests.training.conftest import recipe_table, toy
 
-from skillret.training.data import Dev
+from skillret.training.dev_split import Dev
 from skillret.training.prepare import prepare
 from skillret.training.recipe import DistillSection, LossSection, parse_recipe
 

@@ -9,7 +9,7 @@ from tests.conftest import HashEncoder
 
 from skillret import Profile, load_encoder
 from skillret.errors import EncoderError, InputError, TrainingError
-from skillret.training.data import Dev
+from skillret.training.dev_split import Dev
 from skillret.training.export import export_onnx, model_profile
 from skillret.training.verify import Agreement, compare, find_texts, refuse_loss
 

@@ -83,7 +83,8 @@ def test_it_learns_the_toy_set_by_heart_saves_reloads_and_exports(recipe, qwen, 
     folder = train(recipe(base=qwen, **sections), tmp_path / "out")
     from sentence_transformers import SentenceTransformer
 
-    from skillret.training.data import Dev, open_tables
+    from skillret.training.data import open_tables
+    from skillret.training.dev_split import Dev
 
     tables = open_tables(tmp_path / "out" / "data")
     ids = list(tables.skills["id"])

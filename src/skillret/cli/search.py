@@ -102,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
             hits = retriever.search(request, k=args.k or 5, explain=args.explain)
         took = (time.perf_counter() - start) * 1000
         model = retriever.encoder.profile.name
-        why = "" if hits else _why_none(retriever, request, need)
+        why = "" if hits or args.json else _why_none(retriever, request, need)
     if args.json:
         document: dict[str, Any] = {
             "query": request,

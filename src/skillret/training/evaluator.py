@@ -11,7 +11,8 @@ from sentence_transformers.sentence_transformer.evaluation import SentenceEvalua
 from skillret.encoders import Float32
 from skillret.evaluation.metrics import mean, measure
 from skillret.index.dense import top_rows
-from skillret.training.data import CHARACTERS_PER_TOKEN, Dev
+from skillret.training.data import CHARACTERS_PER_TOKEN
+from skillret.training.dev_split import Dev
 
 __all__ = ["DEPTH", "DevEvaluator", "measure_dense"]
 

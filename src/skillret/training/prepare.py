@@ -18,13 +18,13 @@ from skillret.training.augment import augment
 from skillret.training.base import base_facts, length_facts, load_base
 from skillret.training.data import (
     PAIRS,
-    Dev,
     Tables,
     open_pairs,
     open_tables,
     write_pairs,
     write_tables,
 )
+from skillret.training.dev_split import Dev
 from skillret.training.recipe import Recipe
 from skillret.training.sources import LayoutSource, Source, open_source
 

@@ -14,7 +14,7 @@ from skillret.errors import TrainingError
 from skillret.evaluation.datasets import load_dataset
 from skillret.index.dense import top_rows
 from skillret.skills import document_text
-from skillret.training.data import Dev, read_dev
+from skillret.training.dev_split import Dev, read_dev
 
 __all__ = ["MAX_LOSS", "Agreement", "compare", "find_texts", "refuse_loss"]
 
