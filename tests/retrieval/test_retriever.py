@@ -242,6 +242,9 @@ def test_open_without_any_skill_says_where_it_looked(tmp_path, monkeypatch):
     (tmp_path / "empty" / "SKILL.md").write_text("no front matter")
     with pytest.raises(InputError, match=r"no skills found in .*empty.*1 skipped.*no front matter"):
         Retriever.open(library=tmp_path / "empty")
+    with pytest.raises(InputError, match="no skills found"):
+        Retriever.open(library=tmp_path / "empty", index=tmp_path / "new.db")
+    assert not (tmp_path / "new.db").exists()
 
 
 def test_an_index_that_nobody_named_is_re_encoded_after_an_upgrade(library):

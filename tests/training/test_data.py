@@ -184,6 +184,17 @@ def test_a_skill_id_must_not_occur_twice(recipe, tmp_path):
         write_tables(twice, DEV, recipe(), tmp_path)
 
 
+def test_a_query_id_must_not_occur_twice(tmp_path):
+    rows = {
+        "skills": [{"id": "s", "name": "n", "skill_md": "x"}],
+        "queries": [{"id": "q", "query": "one"}, {"id": "q", "query": "another"}],
+        "qrels": [{"query_id": "q", "skill_id": "s"}],
+    }
+    source = open_source(str(write_split(tmp_path, "train", rows)), "train")
+    with pytest.raises(DatasetError, match=r"queries.*row 2: the query id 'q' occurs twice"):
+        list(source.requests())
+
+
 def test_dev_must_share_no_skill_with_train(recipe, tmp_path):
     with pytest.raises(DatasetError, match="1 skills of the split 'dev' are in 'train' too"):
         write_tables(

@@ -161,6 +161,14 @@ def test_resuming_with_another_recipe_is_refused(finished, recipe):
         train(recipe(train={"seed": 1}), output, resume=True)
 
 
+def test_resuming_with_other_data_is_refused(finished, recipe, dataset, tmp_path):
+    output, _, _ = finished
+    other = tmp_path / "other"
+    shutil.copytree(dataset, other)
+    with pytest.raises(InputError, match=r"prepared from toy .*, not from other"):
+        train(recipe(), output, data=str(other), resume=True)
+
+
 def test_there_must_be_a_run_to_resume(recipe, tmp_path):
     with pytest.raises(InputError, match="nothing to resume"):
         train(recipe(), tmp_path, resume=True)

@@ -18,7 +18,7 @@ from skillret.index import Index, default_index_path
 from skillret.index.dense import top_rows
 from skillret.index.index import Progress, Snapshot
 from skillret.retrieval.fusion import LEXICAL_CANDIDATES
-from skillret.retrieval.refresh import NO_USUAL_PLACES, refresh
+from skillret.retrieval.refresh import NO_USUAL_PLACES, nothing_found, refresh
 from skillret.retrieval.scoring import Scorer, Scores
 from skillret.retrieval.selection import MAX_SELECTED, SAME, choose
 from skillret.retrieval.sentences import segments, split_sentences
@@ -110,6 +110,8 @@ class Retriever:
         if not found.roots:
             raise InputError(NO_USUAL_PLACES)
         path = Path(index) if index is not None else default_index_path(found, model)
+        if not path.exists() and not found.skills:
+            raise InputError(nothing_found(found))  # before an empty index is there to be found
         opened = Index.open(path, create=True)
         try:
             # An index that nobody named is ours to re-encode, after an upgrade for example.

@@ -70,7 +70,8 @@ def prepare(
     The caller sees to it that one process at a time does this.
 
     Raises:
-        InputError: If the batch is larger than the data, or an argument is at fault.
+        InputError: If the batch is larger than the data, an argument is at fault, or `folder` was
+            prepared from other data.
         DatasetError: If the data is empty, incomplete or malformed.
         EncoderError: If the base model, the miner or the teacher cannot be loaded.
     """
@@ -83,6 +84,11 @@ def prepare(
         write_tables(augmented, _dev_source(source, recipe), recipe, folder)
         _check_no_test(source, open_tables(folder).dev)
     tables = open_tables(folder)
+    if data is not None or libraries:
+        _check_same(
+            open_source(_source(recipe, data, libraries), recipe.data.train_split, libraries),
+            tables.facts,
+        )
     _check_batch(recipe, len(tables.pairs))
     model = load_base(recipe.model, device)
     dim = int(model.get_embedding_dimension())
@@ -136,6 +142,16 @@ def _check_no_test(source: Source, dev: Dev) -> None:
         raise DatasetError(
             f"{len(shared)} skills of dev are in the test split too (first: {shared[0]}); a"
             " checkpoint must not be chosen on test"
+        )
+
+
+def _check_same(source: Source, facts: Mapping[str, Any]) -> None:
+    """What was prepared is of the data that is asked for; otherwise it would pass for the new."""
+    if (source.name, source.revision) != (facts["data"], facts["revision"]):
+        raise InputError(
+            f"cannot resume: the run was prepared from {facts['data']} (revision"
+            f" {facts['revision']}), not from {source.name} (revision {source.revision}); a run"
+            " goes on with the data that it began with"
         )
 
 

@@ -147,11 +147,15 @@ class LayoutSource:
                 raise DatasetError(f"{self._qrels}: a row without query_id or skill_id: {row}")
             if row.get("relevance", 1) > 0:
                 gold.setdefault(str(query), []).append(str(skill))
+        seen: set[str] = set()
         for number, row in enumerate(read_rows(self._queries), start=1):
             where = f"{self._queries}, row {number}"
             if "id" not in row or not isinstance(row.get("query"), str):
                 raise DatasetError(f"{where}: the column 'id' or 'query' is missing")
             query_id = str(row["id"])
+            if query_id in seen:  # which of the labels are whose?
+                raise DatasetError(f"{where}: the query id {query_id!r} occurs twice")
+            seen.add(query_id)
             kind = str(row.get("kind") or "")
             yield Request(query_id, row["query"], tuple(gold.get(query_id, ())), where, kind)
 
