@@ -26,17 +26,18 @@ from skillret.evaluation.significance import bootstrap_mean
 from skillret.evaluation.systems import encode_corpus, make_run
 from skillret.retrieval.features import FEATURES
 from skillret.retrieval.ranker import Ranker
-from skillret.training.calibrate import train_examples, varied_examples
 from skillret.training.need import fit_probes, short_requests
-from skillret.training.rank import (
+from skillret.training.pool import (
     FOLDS,
     Example,
     Float64,
     Pool,
-    cross_fit,
     examples,
     fold_numbers,
+    train_examples,
+    varied_examples,
 )
+from skillret.training.rank import cross_fit
 from skillret.types import Mode
 
 Scores = dict[str, dict[str, float]]  # metric by query

@@ -10,6 +10,7 @@ from skillret.evaluation.datasets import Dataset
 from skillret.retrieval.ranker import Probe
 from skillret.retrieval.terms import TermHead
 from skillret.training import calibrate as module
+from skillret.training import pool
 from skillret.training.calibrate import calibrate
 from skillret.types import Query
 
@@ -73,7 +74,7 @@ def test_a_head_for_terms_is_kept_beside_the_ranker(monkeypatch):
 
 def test_requests_of_the_train_split_are_learnt_from_and_judge_nothing(monkeypatch):
     monkeypatch.setattr(module, "_LEAST_RANKER", 100)
-    monkeypatch.setattr(module, "_TRAIN_PER_KIND", 40)
+    monkeypatch.setattr(pool, "_TRAIN_PER_KIND", 40)
     encoder = HashEncoder()
     alone = calibrate(labelled(), encoder, refit_ranker=True)
     train = replace(labelled(seed=2), split="train")
@@ -82,9 +83,9 @@ def test_requests_of_the_train_split_are_learnt_from_and_judge_nothing(monkeypat
     assert helped.profile.ranker["hidden"] != alone.profile.ranker["hidden"]
     assert helped.ndcg["all"] > 0.85
     probe = Probe(np.zeros(encoder.profile.dim, dtype=np.float32), 0.0)
-    found = module.train_examples(train, encoder, probe, None)
+    found = pool.train_examples(train, encoder, probe, None)
     assert len(found) == 30 + 40
-    assert np.mean([e.weight for e in found]) == pytest.approx(module._TRAIN_WEIGHT)
+    assert np.mean([e.weight for e in found]) == pytest.approx(pool._TRAIN_WEIGHT)
 
 
 def test_without_needless_requests_the_threshold_is_kept():

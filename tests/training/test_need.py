@@ -8,7 +8,7 @@ from skillret.retrieval.features import FEATURES
 from skillret.training import need
 from skillret.training.casual import IDLE, TASKS
 from skillret.training.need import fit_need, fit_probes, rescale_need, short_requests
-from skillret.training.rank import FOLDS, Example, Pool, fold_numbers
+from skillret.training.pool import FOLDS, Example, Pool, fold_numbers
 from skillret.training.talk import BACKGROUND, TURNS
 from skillret.types import Query
 

@@ -6,7 +6,7 @@ thresholds that judge a fold were chosen on the others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,43 +16,31 @@ from skillret.encoders import Encoder, Profile
 from skillret.errors import DatasetError, InputError
 from skillret.evaluation.abstention import TURNED_AWAY, auroc
 from skillret.evaluation.datasets import Dataset
-from skillret.evaluation.systems import encode_corpus
-from skillret.retrieval.ranker import Probe, Ranker
+from skillret.retrieval.ranker import Ranker
 from skillret.retrieval.selection import MAX_SELECTED, choose
 from skillret.retrieval.terms import TermHead
 from skillret.training.need import fit_need, fit_probes, rescale_need, short_requests
-from skillret.training.rank import (
+from skillret.training.pool import (
     FOLDS,
     Example,
     Float64,
     Pool,
-    composed,
-    cross_fit,
+    Progress,
+    dataset_pool,
     examples,
-    fit_logistic,
-    fit_ranker,
     fold_numbers,
-    padded,
-    some_of_each_kind,
-    subpools,
+    train_examples,
+    varied_examples,
     weighted,
 )
-from skillret.types import Query
+from skillret.training.rank import cross_fit, fit_logistic, fit_ranker
 
-__all__ = ["FIXED", "Calibration", "calibrate", "train_examples", "varied_examples"]
-
-Progress = Callable[[int, int], None]
+__all__ = ["FIXED", "Calibration", "calibrate"]
 
 FIXED = (1, 3, 5, 10)  # fixed numbers of hits that a selection is compared with
 _LEAST = 30  # labelled requests that thresholds can be fitted on
 _LEAST_RANKER = 500  # and a ranker
 _SEEDS = 3  # rankers that are averaged into one
-_SMALL = ((300, 1), (60, 2))  # size and seed of the smaller libraries a ranker is fitted on too
-_PADDED = 0.06  # of the requests, which the ranker also sees amid small talk
-_COMPOSED = 0.05  # requests joined from others, for one in a library of any size
-_TRAIN_PER_KIND = 2000  # requests of the train split that a ranker is fitted on too
-_TRAIN_WEIGHT = 0.45  # of each, beside one of dev: the encoder knows their skills
-_STRANGE = 100  # skills of a library where requests for absent skills are needless ones
 _SLIGHT = 1e-3  # keeps a curve finite where no request is in doubt
 _KEPT = 5.0  # a skill withheld costs as much as five that nobody needs
 _FLAT = 0.005  # of F2: a difference within its chance
@@ -130,54 +118,21 @@ def calibrate(
         DatasetError: If there are too few labelled requests.
         InputError: If the profile has no ranker and none is to be fitted.
     """
-    stored = encoder.profile.ranker
-    ranker = None
-    if stored:
-        ranker = Ranker.from_json(stored, encoder.profile.name, encoder.profile.dim)
-    if ranker is None and not refit_ranker:
-        what = "a ranker of another version" if stored else "no ranker to calibrate"
-        raise InputError(f"{encoder.profile.name} has {what}; fit one with --fit-ranker")
-    least = _LEAST_RANKER if refit_ranker else _LEAST
-    labelled = sum(q.id in dataset.qrels for q in dataset.queries)
-    if labelled < least:
-        raise DatasetError(
-            f"{dataset.name} has {labelled} labelled requests; at least {least} are"
-            " needed" + (" to fit a ranker, 30 without --fit-ranker" if refit_ranker else "")
-        )
-    notes: list[str] = []
-    if ranker is not None and head is None:
-        head = ranker.terms
-    pool = _pool(dataset, encoder, progress)
-    short = short_requests(pool, 4)
-    folds = fold_numbers([*pool.queries, *short.queries], {**pool.gold, **short.gold})
-    if refit_ranker and len({folds[query_id] for query_id in pool.gold}) < FOLDS:
-        raise DatasetError(
-            f"{dataset.name}: requests that share skills, also by way of others, are kept together,"
-            f" and these are fewer than {FOLDS} groups; a ranker needs requests for more skills"
-        )
+    stored = _stored_ranker(encoder, refit_ranker)
+    labelled = _check_size(dataset, refit_ranker)
+    pool = dataset_pool(dataset, encoder, progress)
+    if head is None and stored is not None:
+        head = stored.terms
     if refit_ranker:
-        probes = fit_probes(pool, short, folds, encoder)
+        fit = _fit(dataset.name, pool, encoder, head, train, progress, searched)
     else:
-        assert ranker is not None
-        probes = [ranker.probe] * FOLDS
-    found = weighted(list(examples(pool, encoder, folds, probes, head, searched)))
-    extra: list[Example] = []
-    typed: list[Example] = []
-    if refit_ranker:
-        also = train_examples(train, encoder, probes[-1], head, progress) if train else []
-        extra = [e for part in varied_examples(pool, encoder, folds, probes, head) for e in part]
-        typed = list(examples(short, encoder, folds, probes, head))
-        fitted = weighted([*found, *extra])
-        outputs = cross_fit(fitted, typed, _SEEDS, also)
-        everyone = [*fitted, *also]
-        ranker = _average([fit_ranker(everyone, probes[-1], s) for s in range(_SEEDS)])
-        ranker = replace(ranker, terms=head)
-    assert ranker is not None
-    if not refit_ranker:
-        outputs = [ranker.outputs(e.features).astype(np.float64) for e in found]
+        assert stored is not None
+        fit = _keep(pool, encoder, stored, head, searched)
+    found = fit.found
     needed = [bool(_gold(pool, e)) for e in found]
-    ranker = _fit_probability(ranker, found, outputs, needed)
-    likely = [ranker.probabilities(o) for o in outputs[: len(found)]]
+    ranker = _fit_probability(fit.ranker, found, fit.outputs, needed)
+    likely = [ranker.probabilities(o) for o in fit.outputs[: len(found)]]
+    notes: list[str] = []
     stored_threshold = encoder.profile.threshold
     if not dataset.negatives and refit_ranker:
         notes.append("no requests that need no skill: need is not judged, nothing is turned away")
@@ -185,12 +140,15 @@ def calibrate(
         need = [1.0] * len(found)
     elif not dataset.negatives:
         notes.append("no requests that need no skill: the judgement of need is kept as it is")
-        need = [ranker.need(o, e.evidence, e.skills) for o, e in zip(outputs, found, strict=False)]
+        scored = zip(fit.outputs, found, strict=True)
+        need = [ranker.need(o, e.evidence, e.skills) for o, e in scored]
     elif refit_ranker:
-        everything = [*fitted, *typed]
-        ranker, need = fit_need(ranker, everything, outputs, whole=len(found), short=len(typed))
+        everything = [*fit.fitted, *fit.typed]
+        ranker, need = fit_need(
+            ranker, everything, fit.outputs, whole=len(found), short=len(fit.typed)
+        )
     else:
-        ranker, need = rescale_need(ranker, found, outputs, needed)
+        ranker, need = rescale_need(ranker, found, fit.outputs, needed)
     judged = [_Judged(e, p, n) for e, p, n in zip(found, likely, need, strict=True)]
     threshold, share = _thresholds(pool, judged, stored_threshold)
     ranker = replace(ranker, share=share)
@@ -218,6 +176,90 @@ class _Judged:
     need: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """A ranker with the examples that it is judged by.
+
+    Attributes:
+        ranker: Its `slope`, `intercept` and judgement of need are not fitted yet.
+        found: The pool's requests.
+        fitted: All that the ranker was fitted on beside the train split, `found` first.
+        typed: Commands and turns of a conversation, which no ranker is fitted on.
+        outputs: Of `fitted`, then of `typed`, `(m,)` each; out of fold where the ranker is new.
+    """
+
+    ranker: Ranker
+    found: Sequence[Example]
+    fitted: Sequence[Example]
+    typed: Sequence[Example]
+    outputs: Sequence[Float64]
+
+
+def _stored_ranker(encoder: Encoder, refit: bool) -> Ranker | None:
+    stored, name = encoder.profile.ranker, encoder.profile.name
+    ranker = Ranker.from_json(stored, name, encoder.profile.dim) if stored else None
+    if ranker is None and not refit:
+        what = "a ranker of another version" if stored else "no ranker to calibrate"
+        raise InputError(f"{name} has {what}; fit one with --fit-ranker")
+    return ranker
+
+
+def _check_size(dataset: Dataset, refit: bool) -> int:
+    """How many labelled requests there are; an error if they are too few."""
+    labelled = sum(q.id in dataset.qrels for q in dataset.queries)
+    least = _LEAST_RANKER if refit else _LEAST
+    if labelled < least:
+        raise DatasetError(
+            f"{dataset.name} has {labelled} labelled requests; at least {least} are"
+            " needed" + (f" to fit a ranker, {_LEAST} without --fit-ranker" if refit else "")
+        )
+    return labelled
+
+
+def _keep(
+    pool: Pool,
+    encoder: Encoder,
+    ranker: Ranker,
+    head: TermHead | None,
+    searched: Progress | None,
+) -> _Fit:
+    """The ranker as it is."""
+    folds = fold_numbers(pool.queries, pool.gold)
+    read = examples(pool, encoder, folds, [ranker.probe] * FOLDS, head, searched)
+    found = weighted(list(read))
+    outputs = [ranker.outputs(e.features).astype(np.float64) for e in found]
+    return _Fit(ranker, found, found, [], outputs)
+
+
+def _fit(
+    name: str,
+    pool: Pool,
+    encoder: Encoder,
+    head: TermHead | None,
+    train: Dataset | None,
+    progress: Progress | None,
+    searched: Progress | None,
+) -> _Fit:
+    """A new ranker; see `calibrate`."""
+    short = short_requests(pool, 4)
+    folds = fold_numbers([*pool.queries, *short.queries], {**pool.gold, **short.gold})
+    if len({folds[query_id] for query_id in pool.gold}) < FOLDS:
+        raise DatasetError(
+            f"{name}: requests that share skills, also by way of others, are kept together, and"
+            f" these are fewer than {FOLDS} groups; a ranker needs requests for more skills"
+        )
+    probes = fit_probes(pool, short, folds, encoder)
+    found = weighted(list(examples(pool, encoder, folds, probes, head, searched)))
+    others = train_examples(train, encoder, probes[-1], head, progress) if train else []
+    extra = [e for part in varied_examples(pool, encoder, folds, probes, head) for e in part]
+    typed = list(examples(short, encoder, folds, probes, head))
+    fitted = weighted([*found, *extra])
+    outputs = cross_fit(fitted, typed, _SEEDS, others)
+    everyone = [*fitted, *others]
+    ranker = _average([fit_ranker(everyone, probes[-1], s) for s in range(_SEEDS)])
+    return _Fit(replace(ranker, terms=head), found, fitted, typed, outputs)
+
+
 def _fit_probability(
     ranker: Ranker, found: Sequence[Example], outputs: Sequence[Float64], needed: Sequence[bool]
 ) -> Ranker:
@@ -229,79 +271,6 @@ def _fit_probability(
         np.concatenate([o for _, o in kept])[:, None], labels, weights, _SLIGHT
     )
     return replace(ranker, slope=float(slope[0]), intercept=intercept)
-
-
-def _pool(dataset: Dataset, encoder: Encoder, progress: Progress | None) -> Pool:
-    rows = {s.id: i for i, s in enumerate(dataset.skills)}
-    gold = {q: frozenset(rows[s] for s in found) for q, found in dataset.qrels.items()}
-    needless = [
-        Query(f"\0negative-{i}", q.text, {"kind": "negative"})
-        for i, q in enumerate(dataset.negatives)
-    ]
-    vectors = encode_corpus(dataset.skills, encoder, progress)
-    # Without a label nobody knows what a request needs, least of all that it needs nothing.
-    labelled = [q for q in dataset.queries if q.id in gold]
-    return Pool(dataset.skills, vectors, [*labelled, *needless], gold)
-
-
-def varied_examples(
-    pool: Pool,
-    encoder: Encoder,
-    folds: Mapping[str, int],
-    probes: Sequence[Probe],
-    head: TermHead | None,
-) -> tuple[list[Example], list[Example], list[Example]]:
-    """A pool's requests as a ranker shall see them too.
-
-    Args:
-        pool: The whole library.
-        encoder: Made its vectors.
-        folds: Of its requests.
-        probes: One for each fold.
-        head: Says how much terms count.
-
-    Returns:
-        Requests in smaller libraries, some amid small talk, and some joined, in libraries of every
-        size.
-    """
-    parts = [
-        part
-        for size, seed in _SMALL
-        if len(pool.skills) >= 2 * size
-        for part in subpools(pool, size, seed, absent=size <= _STRANGE)
-    ]
-    small = [e for part in parts for e in examples(part, encoder, folds, probes, head)]
-    talk = list(examples(padded(pool, _PADDED, 3), encoder, folds, probes, head))
-    joined: list[Example] = []
-    for seed, part in enumerate([pool, *parts]):
-        several, own = composed(part, _COMPOSED, folds, seed)
-        joined += examples(several, encoder, own, probes, head)
-    return small, talk, joined
-
-
-def train_examples(
-    train: Dataset,
-    encoder: Encoder,
-    probe: Probe,
-    head: TermHead | None,
-    progress: Progress | None = None,
-) -> list[Example]:
-    """Requests of the train split, each weighing less than one of dev.
-
-    Args:
-        train: Skills and requests, of which at most 2,000 of a kind are taken.
-        encoder: May have been trained on them.
-        probe: Of the ranker that is fitted.
-        head: Says how much terms count.
-        progress: Called with the documents encoded so far and in all.
-    """
-    pool = _pool(train, encoder, progress)
-    labelled = [q for q in train.queries if q.id in pool.gold]
-    chosen = some_of_each_kind(labelled, _TRAIN_PER_KIND, 0)
-    pool = replace(pool, queries=chosen)
-    folds = dict.fromkeys((q.id for q in chosen), 0)
-    found = weighted(list(examples(pool, encoder, folds, [probe], head)))
-    return [replace(e, weight=_TRAIN_WEIGHT * e.weight) for e in found]
 
 
 def _average(rankers: Sequence[Ranker]) -> Ranker:

@@ -23,16 +23,8 @@ from skillret.retrieval.ranker import Probe, Ranker
 from skillret.retrieval.retriever import clean_query
 from skillret.training.augment import join
 from skillret.training.casual import IDLE, TASKS
-from skillret.training.rank import (
-    FOLDS,
-    Example,
-    Float64,
-    Pool,
-    fit_logistic,
-    fold_numbers,
-    kind_weights,
-    logistic,
-)
+from skillret.training.pool import FOLDS, Example, Float64, Pool, fold_numbers, kind_weights
+from skillret.training.rank import fit_logistic, logistic
 from skillret.training.talk import BACKGROUND, TURNS
 from skillret.types import Query, Skill
 

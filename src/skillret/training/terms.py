@@ -22,7 +22,7 @@ from skillret.index.lexical import LexicalIndex, write_lexical
 from skillret.retrieval.retriever import clean_query
 from skillret.retrieval.terms import TermHead, term_tokens
 from skillret.training.adamw import AdamW
-from skillret.training.rank import kind_weights, some_of_each_kind
+from skillret.training.pool import kind_weights, some_of_each_kind
 from skillret.types import Query
 
 if TYPE_CHECKING:
