@@ -77,8 +77,10 @@ def test_all_skipped_skills_are_named_and_counted(library, tmp_path, capsys):
     lines = err.splitlines()
     assert sum(": error: " in line for line in lines) == 14
     assert sum(": warning: " in line for line in lines) == 10
-    assert "skillret: ... and 3 more remarks" in lines
+    assert "skillret: ... and 3 more remarks: --verbose names them" in lines
     assert lines[-1].endswith("; 14 skipped")
+    _, _, err = run(capsys, "index", "build", "--verbose", "--library", str(library), *index)
+    assert err.count(": warning: ") == 13
     _, _, err = run(capsys, "index", "update", *index)
     assert sum(": error: " in line for line in err.splitlines()) == 14
     assert "warning" not in err

@@ -137,6 +137,17 @@ def test_a_missing_folder_is_named():
         load_encoder("./nowhere")
 
 
+@pytest.mark.parametrize("name", ["", "default ", "a b", "a\nb", "\x1b[31m", "a/b/c", "a/b@"])
+def test_what_is_no_name_of_a_model_is_looked_up_nowhere(name):
+    with pytest.raises(EncoderError, match="neither a folder nor a hub id"):
+        load_encoder(name)
+
+
+def test_a_folder_without_a_model_is_named(tmp_path):
+    with pytest.raises(EncoderError, match="holds no model"):
+        load_encoder(str(tmp_path))
+
+
 def test_nan_from_an_encoder_is_refused():
     with pytest.raises(EncoderError, match="1 of 2 vectors"):
         check_vectors(np.array([[1, 2], [np.nan, 0]], dtype=np.float32), "bad")

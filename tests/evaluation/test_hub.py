@@ -122,7 +122,9 @@ def test_a_split_that_the_hub_does_not_have(tmp_path):
     assert f"me/mine at revision {COMMIT} has no file data/skills/dev.jsonl" in failed.stderr
 
 
-@pytest.mark.parametrize("spec", ["nowhere", "/no/where", "./no/where", "a/b/c", "~/x"])
+@pytest.mark.parametrize(
+    "spec", ["nowhere", "/no/where", "./no/where", "a/b/c", "~/x", "reqs/gone.csv"]
+)
 def test_what_is_neither_a_folder_nor_a_hub_id(spec):
     with pytest.raises(DatasetError, match="neither a folder nor a hub id"):
         fetch(spec, "test")

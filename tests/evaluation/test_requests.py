@@ -54,6 +54,20 @@ def test_malformed_rows_are_named(library, tmp_path, text, match):
     file.write_text(text + "\n")
     with pytest.raises(DatasetError, match=match):
         list(read_requests(file, Library.open(library).skills))
-    (tmp_path / "r.csv").write_bytes(b"request,skill\n\xff\xfe,x\n")
-    with pytest.raises(DatasetError, match="cannot be read as CSV"):
-        list(read_requests(tmp_path / "r.csv", []))
+
+
+@pytest.mark.parametrize(
+    ("data", "match"),
+    [
+        (b"request,skill\n\xff\xfe,x\n", "cannot be read as CSV"),
+        (b"", r"r\.csv has no column request or query"),
+        (b"foo,bar\na,b\n", "has no column request or query; its first line names"),
+        (b"request,request,skill\na,b,c\n", "names a column twice"),
+        (b"request,skill\na,b,c\n", "row 1: more cells than columns"),
+        (b"request,skill\n", "holds no requests"),
+    ],
+)
+def test_malformed_csv_files_are_named(library, tmp_path, data, match):
+    (tmp_path / "r.csv").write_bytes(data)
+    with pytest.raises(DatasetError, match=match):
+        request_tables(tmp_path / "r.csv", [str(library)], "mine")

@@ -1,5 +1,6 @@
 """The index: what is encoded when, and that every change is all or nothing."""
 
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -22,6 +23,7 @@ from skillret.errors import (
     StoreError,
 )
 from skillret.index import Sources
+from skillret.index.cache import Cache
 
 SOURCES = Sources(dataset="test")
 
@@ -274,6 +276,27 @@ def test_no_index_a_folder_and_a_text_file_are_refused_with_a_remedy(tmp_path):
         with pytest.raises(IndexCorruptError, match=r"text\.db is no skillret index; give another"):
             Index.open(file, create=create)
     assert file.read_text().startswith("I am no database.")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs named pipes")
+def test_a_pipe_and_a_loop_of_links_are_no_place_for_an_index(tmp_path):
+    os.mkfifo(tmp_path / "pipe.db")
+    (tmp_path / "loop.db").symlink_to("loop.db")
+    for create in (False, True):
+        with pytest.raises(StoreError, match="no regular file; give another --index"):
+            Index.open(tmp_path / "pipe.db", create=create)
+        with pytest.raises(StoreError, match=r"loop\.db"):
+            Index.open(tmp_path / "loop.db", create=create)
+
+
+def test_a_cache_that_cannot_be_looked_into_is_passed_by(tmp_path, encoder, monkeypatch):
+    fill(tmp_path / "i.db", SKILLS, encoder)
+
+    def closed(self):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_file", closed)
+    assert Cache(tmp_path / "i.db.cache").open_lexical("0" * 16, 4) is None
 
 
 def test_another_sqlite_file_is_not_touched(tmp_path):

@@ -177,7 +177,7 @@ def test_a_build_counts_what_was_odd(library):
     (library / "broken" / "SKILL.md").write_text("no front matter")
     write_skill(library / "other", "pdf-tables", "Another.", "Another.")
     Retriever.open(library=library, on_update=said.append).close()
-    command = f"skillret index build --library {library}"
+    command = f"skillret index build --verbose --library {library}"
     assert f"(1 skipped, 1 remarks: `{command}` lists them)" in said[1]
     said.clear()
     (library / "broken2").mkdir()
@@ -245,6 +245,18 @@ def test_open_without_any_skill_says_where_it_looked(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="no skills found"):
         Retriever.open(library=tmp_path / "empty", index=tmp_path / "new.db")
     assert not (tmp_path / "new.db").exists()
+
+
+def test_a_named_index_keeps_the_skills_it_was_built_from(library, tmp_path):
+    path, other = tmp_path / "team.db", tmp_path / "other"
+    write_skill(other, "knitting", "Knit a scarf.")
+    Retriever.open(library=library, index=path).close()
+    with pytest.raises(InputError, match=r"holds the skills of .*library: search it without"):
+        Retriever.open(library=other, index=path)
+    with pytest.raises(InputError, match=r"--library .*library --library .*other`"):
+        Retriever.open(library=[library, other], index=path)
+    with Retriever.open(library=library, index=path) as retriever:
+        assert retriever.index.info().skills == 4
 
 
 def test_an_index_that_nobody_named_is_re_encoded_after_an_upgrade(library):

@@ -91,6 +91,16 @@ def test_repositories_packages_and_resources_of_a_skill_are_not_searched(library
     ]
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_skipped_skill_is_one_error(library):
+    os.mkfifo(write_skill(library, "pipe").with_name("skill.md"))
+    (library / "pipe" / "SKILL.md").unlink()
+    write_skill(library, "binary").write_bytes(b"\x00\xff" * 600_000)
+    said = [d for d in Library.open(library).diagnostics if d.level == "error"]
+    assert [d.message for d in said][0] == "is no regular file"
+    assert len(said) == 2
+
+
 def test_depth_and_count_are_bounded(library, monkeypatch):
     deep = library
     for level in range(module.MAX_DEPTH + 1):

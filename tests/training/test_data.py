@@ -261,7 +261,7 @@ def test_the_eval_queries_of_a_library(skills):
     [
         ("request,skill\ndo it,delta\n", "row 1: the skill 'delta' is not in the library"),
         ("request,skill\n,alpha\n", r"row 1: no request \(column request or query\)"),
-        ("a,b\n1,2\n", "row 1: no request"),
+        ("a,b\n1,2\n", "no column request or query"),
     ],
 )
 def test_a_bad_row_is_named(skills, tmp_path, text, message):

@@ -76,6 +76,7 @@ def test_values_are_overridden():
         ({"train": {"learning_rate": 0}}, "learning_rate is 0; allowed: a number above 0"),
         ({"train": {"learning_rate": float("nan")}}, "learning_rate is nan"),
         ({"train": {"learning_rate": float("inf")}}, "learning_rate is inf"),
+        ({"train": {"learning_rate": 10**400}}, "learning_rate is 1000"),
         ({"train": {"warmup": 1.5}}, "train.warmup is 1.5; allowed: a number from 0 to below 1"),
         ({"train": {"activation_checkpointing": 1}}, "is 1; allowed: true or false"),
         ({"train": {"precision": "fp8"}}, "precision is 'fp8'; allowed: one of 'fp32', 'bf16'"),
@@ -123,6 +124,10 @@ def test_an_override_has_a_form(override):
 def test_a_file_that_is_no_recipe_is_named(tmp_path):
     with pytest.raises(InputError, match=r"cannot read the recipe .*nowhere\.toml"):
         load_recipe(tmp_path / "nowhere.toml")
+    for text in ("[train\nbatch_size = 3", "x = " + "[" * 50_000, "x = " + "9" * 5000):
+        (tmp_path / "x.toml").write_text(text)
+        with pytest.raises(InputError, match="is not TOML"):
+            load_recipe(tmp_path / "x.toml")
     (tmp_path / "x.toml").write_text("[train\nbatch_size = 3")
     with pytest.raises(InputError, match="is not TOML"):
         load_recipe(tmp_path / "x.toml")

@@ -6,6 +6,7 @@ import argparse
 import hashlib
 import json
 import shlex
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -90,6 +91,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
             "--dataset", metavar="DIR", help="instead of folders: a data set in SkillRet layout"
         )
         sub.add_argument("--split", help="of the data set (default: train)")
+        if name == "build":
+            sub.add_argument("--verbose", action="store_true", help="name every odd skill")
         if name in ("status", "list"):
             sub.add_argument("--json", action="store_true", help="print one JSON document")
         add_model_arguments(sub)
@@ -128,7 +131,7 @@ def _build(args: argparse.Namespace) -> int:
     path = expand(args.index) if named else default_index_path(given.sources, args.model)
     with Index.open(path, create=True) as index:
         report = _write(index, given, encoder, replace_encoder=True)
-    _tell("built", path, report, given)
+    _tell("built", path, report, given, remarks=sys.maxsize if args.verbose else _SHOWN_WARNINGS)
     if dataset is not None:
         note(f'search it with: skillret search "..." --index {shlex.quote(str(path))}')
     return 0
@@ -145,7 +148,7 @@ def _update(args: argparse.Namespace) -> int:
         else:
             given = _from_library(sources.library(), sources)
         report = _write(index, given, encoder, replace_encoder=False)
-    _tell("updated", path, report, given, remarks=False)
+    _tell("updated", path, report, given, remarks=0)
     return 0
 
 
@@ -326,7 +329,7 @@ def _write(index: Index, given: _Input, encoder: Encoder, *, replace_encoder: bo
 
 
 def _tell(
-    verb: str, path: Path, report: UpdateReport, given: _Input, *, remarks: bool = True
+    verb: str, path: Path, report: UpdateReport, given: _Input, *, remarks: int
 ) -> None:
     _show(given.diagnostics, remarks=remarks)
     skipped = sum(d.level == "error" for d in given.diagnostics)
@@ -337,16 +340,16 @@ def _tell(
     )
 
 
-def _show(diagnostics: Sequence[Diagnostic], *, remarks: bool) -> None:
+def _show(diagnostics: Sequence[Diagnostic], *, remarks: int) -> None:
     # Every skipped skill is named; remarks on odd ones are many in some libraries, and an update
     # need not repeat them.
     errors = [d for d in diagnostics if d.level == "error"]
     warnings = [d for d in diagnostics if d.level != "error" and remarks]
-    for d in [*errors[:_SHOWN_ERRORS], *warnings[:_SHOWN_WARNINGS]]:
+    for d in [*errors[:_SHOWN_ERRORS], *warnings[:remarks]]:
         note(f"{d.level}: {d.path}: {d.message}")
     for kind, found, shown in (
         ("skipped", errors, _SHOWN_ERRORS),
-        ("remarks", warnings, _SHOWN_WARNINGS),
+        ("remarks: --verbose names them", warnings, remarks),
     ):
         if len(found) > shown:
             note(f"... and {len(found) - shown} more {kind}")

@@ -98,6 +98,11 @@ def run(args: argparse.Namespace) -> int:
             limit = args.k or MAX_SELECTED
             selection = retriever.select(request, limit=limit, explain=args.explain)
             hits, need = list(selection.hits), selection.need
+            if not retriever.threshold:
+                note(
+                    "nothing says when this model should hand over nothing, so it never does;"
+                    " `skillret calibrate` fits that on labelled requests"
+                )
         else:
             hits = retriever.search(request, k=args.k or 5, explain=args.explain)
         took = (time.perf_counter() - start) * 1000

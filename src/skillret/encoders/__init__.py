@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from skillret.encoders.base import (
@@ -34,6 +35,8 @@ __all__ = [
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 DEFAULT_MODEL = "default"
+_MODEL_FILES = ("modules.json", "config.json", "config_sentence_transformers.json")
+_HUB_ID = re.compile(r"\w[\w.-]*(/[\w.-]+)?(@[\w./-]+)?")
 _DEFAULT_FOLDER = Path(__file__).parent / "default"
 
 
@@ -63,8 +66,18 @@ def load_encoder(
         from skillret.encoders.onnx import OnnxEncoder
 
         return OnnxEncoder(folder)
-    if not Path(model).is_dir() and model.startswith((".", "/")):
+    if model and Path(model).is_dir():
+        if not any((Path(model) / name).is_file() for name in _MODEL_FILES):
+            raise EncoderError(
+                f"the folder {model} holds no model: neither model.onnx with profile.json nor a"
+                " sentence-transformers model"
+            )
+    elif model.startswith((".", "/")):
         raise EncoderError(f"no model folder {model}")
+    elif not _HUB_ID.fullmatch(model):
+        raise EncoderError(
+            f"no model {model!r}: it is neither a folder nor a hub id like owner/name"
+        )
 
     from skillret.encoders.sentence_transformers import SentenceTransformerEncoder
 

@@ -12,6 +12,7 @@ from skillret.errors import DatasetError
 __all__ = ["fetch"]
 
 _COMMIT = re.compile("[0-9a-f]{40}")
+_FILES = {".csv", ".gz", ".jsonl", ".parquet", ".toml"}
 
 
 def fetch(spec: str, split: str) -> tuple[Path, str]:
@@ -25,7 +26,8 @@ def fetch(spec: str, split: str) -> tuple[Path, str]:
         DatasetError: If it cannot be had; the message says how to go on without network.
     """
     name, _, revision = spec.partition("@")
-    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+    file = Path(name).suffix in _FILES  # mistyped, most likely
+    if name.count("/") != 1 or name.startswith((".", "/", "~")) or file:
         raise DatasetError(
             f"no such data set: {spec} is neither a folder nor a hub id like ThakiCloud/SKILLRET"
         )

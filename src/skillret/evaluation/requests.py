@@ -70,6 +70,8 @@ def request_tables(file: Path, libraries: Sequence[str], split: str) -> MemoryTa
     gold: dict[str, dict[str, None]] = {}
     for text, found, _ in read_requests(file, library.skills):
         gold.setdefault(text, {}).update(dict.fromkeys(ids[id_] for id_ in found))
+    if not gold:
+        raise DatasetError(f"{file} holds no requests")
     queries = [{"id": request_id(text), "query": text} for text in gold]
     labels = [
         {"query_id": request_id(text), "skill_id": skill, "relevance": 1}
@@ -116,7 +118,19 @@ def _numbered_rows(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         return
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
-            yield from enumerate(csv.DictReader(lines), start=1)
+            reader = csv.DictReader(lines)
+            columns = list(reader.fieldnames or ())
+            if not set(columns).intersection(_REQUEST_COLUMNS):
+                raise DatasetError(
+                    f"{file} has no column {' or '.join(_REQUEST_COLUMNS)}; its first line names"
+                    " the columns"
+                )
+            if len(set(columns)) < len(columns):
+                raise DatasetError(f"{file} names a column twice: {', '.join(columns)}")
+            for number, row in enumerate(reader, start=1):
+                if None in row:
+                    raise DatasetError(f"{file}, row {number}: more cells than columns")
+                yield number, row
     except (OSError, UnicodeDecodeError, csv.Error) as e:
         raise DatasetError(f"{file} cannot be read as CSV: {e}") from None
 

@@ -69,7 +69,8 @@ def read_run(file: Path) -> Run:
                     raise InputError(f"{file}, line {number}: score or rank is not a number")
                 found.setdefault(query, []).append(entry)
     except (OSError, UnicodeDecodeError) as e:
-        raise InputError(f"cannot read the run {file}: {e}") from None
+        reason = getattr(e, "strerror", None) or e
+        raise InputError(f"cannot read the run {file}: {reason}") from None
     if not found:
         raise InputError(f"{file} is empty")
     return {

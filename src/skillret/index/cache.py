@@ -39,11 +39,11 @@ class Cache:
     def open_lexical(self, token: str, skills: int) -> LexicalIndex | None:
         """The BM25 index of a generation, if it opens and holds as many skills as the store."""
         folder = self._lexical(token)
-        if not token or not (folder / "meta.json").is_file():
-            return None
         try:
+            if not token or not (folder / "meta.json").is_file():
+                return None
             lexical = LexicalIndex(folder)
-        except StoreError:
+        except (OSError, StoreError):  # damaged, or of someone else's: it can be made anew
             return None
         return lexical if len(lexical) == skills else None
 

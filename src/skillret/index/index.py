@@ -28,7 +28,7 @@ from skillret.types import Skill, UpdateReport
 
 __all__ = ["Index", "Snapshot", "Sources", "default_index_path"]
 
-_CHUNK = 512  # documents between two commits of a build
+_CHUNK = 128  # documents between two commits of a build
 _REWRITTEN = 500  # skills up to which every change writes BM25 anew: half a second
 
 Progress = Callable[[int, int], None]

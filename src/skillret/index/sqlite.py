@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -86,6 +87,8 @@ class SqliteStore:
         try:
             if path.is_dir():
                 raise StoreError(f"{path} is a folder; an index is a file")
+            if path.exists() and not path.is_file():
+                raise StoreError(f"{path} is no regular file; give another --index")
             empty = not path.is_file() or not (path.stat().st_size or has_log(path))
             if empty and not create:
                 raise StoreError(f"no index at {path}: make one with `skillret index build`")
@@ -134,7 +137,7 @@ class SqliteStore:
 
     def _connect(self, mode: str, *, immutable: bool = False) -> sqlite3.Connection:
         # Quoted by hand: pathlib's as_uri imports 3 ms of URL handling into every search.
-        path = self.path.resolve().as_posix()
+        path = Path(os.path.realpath(self.path)).as_posix()  # which a loop of links does not stop
         for character in "%?#":
             path = path.replace(character, f"%{ord(character):02x}")
         slash = "" if path.startswith("/") else "/"  # before a drive letter

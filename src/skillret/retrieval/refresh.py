@@ -39,7 +39,19 @@ def _remarks(library: Library, *, errors_only: bool) -> str:
     warnings = 0 if errors_only else len(library.diagnostics) - errors
     parts = [f"{n} {what}" for n, what in ((errors, "skipped"), (warnings, "remarks")) if n]
     given = "".join(f" --library {quote(str(r.path))}" for r in library.roots if r.scope == "given")
-    return f" ({', '.join(parts)}: `skillret index build{given}` lists them)" if parts else ""
+    return f" ({', '.join(parts)}: `skillret index build --verbose{given}` lists them)" if parts else ""
+
+
+def _check_folders(known: Sources, sources: Sources) -> None:
+    """An index that someone named keeps the skills that it was built from."""
+    places = [place for place, _ in known.roots]
+    if known.dataset is not None or places != [place for place, _ in sources.roots]:
+        of = f"the data set {known.dataset}" if known.dataset else " and ".join(places)
+        folders = " ".join(f"--library {quote(place)}" for place, _ in sources.roots)
+        raise InputError(
+            f"this index holds the skills of {of}: search it without --library, give another"
+            f" --index, or replace them by `skillret index build --index FILE {folders}`"
+        )
 
 
 def refresh(
@@ -49,24 +61,29 @@ def refresh(
     tell: Callable[[str], None],
     progress: Progress | None = None,
     *,
-    replace_encoder: bool = False,
+    ours: bool = False,
 ) -> UpdateReport | None:
     """Bring an index up to date with its library; use it as it is where that cannot be.
 
     An index that was built before is still good to search while another process writes it, or
-    on a disk that is full or read-only, so then `tell` is told why and nothing is raised.
+    on a disk that is full or read-only, so then `tell` is told why and nothing is raised. One that
+    nobody named (`ours`) is re-encoded where it must be, after an upgrade for example.
 
     Raises:
-        InputError: If the library holds no skill.
+        InputError: If the library holds no skill, or the index those of other folders and its
+            encoder may not be replaced either.
         EncoderMismatchError: If the index holds another encoder's vectors.
         StoreError: If there is nothing to search and it cannot be built.
     """
     info = index.info()
     sources = Sources.of(library)
     same_encoder = info.profile is None or info.profile.identity == encoder.profile.identity
-    if not same_encoder and not replace_encoder:
+    if not same_encoder and not ours:
         index.check_encoder(encoder.profile, info)
-    usable = info.generation > 0 and Sources.from_info(info) == sources and same_encoder
+    known = Sources.from_info(info) if info.generation > 0 else None
+    if known is not None and not ours:
+        _check_folders(known, sources)
+    usable = known == sources and same_encoder
     if usable and info.fingerprint == library.fingerprint:
         return None
     skills = library.skills
@@ -80,7 +97,7 @@ def refresh(
         encoder,
         sources=sources,
         fingerprint=library.fingerprint,
-        replace_encoder=replace_encoder,
+        replace_encoder=ours,
         progress=progress,
     )
     try:

@@ -114,8 +114,7 @@ class Retriever:
             raise InputError(nothing_found(found))  # before an empty index is there to be found
         opened = Index.open(path, create=True)
         try:
-            # An index that nobody named is ours to re-encode, after an upgrade for example.
-            refresh(opened, found, encoder, tell, progress, replace_encoder=index is None)
+            refresh(opened, found, encoder, tell, progress, ours=index is None)
             return cls(opened, encoder, mode=mode)._told(tell)
         except BaseException:
             opened.close()

@@ -239,12 +239,17 @@ def _look_into(
             continue
         linked = entry.is_symlink()
         if linked and not _stays_inside(entry.path, root):
-            message = "a link that leaves its root is not followed; name its target as a --library"
+            message = (
+                "a link that leaves its root, or leads nowhere, is not followed; name its target as"
+                " a --library"
+            )
             notes.append(_diagnostic("warning", entry.path, message))
         elif not is_skill:
             if not linked:
                 children.append(entry.path)
-        elif entry.is_file() and (found is None or entry.name == _SKILL_FILE):
+        elif not entry.is_file():
+            notes.append(_diagnostic("error", entry.path, "is no regular file"))
+        elif found is None or entry.name == _SKILL_FILE:
             s = entry.stat()
             stamp = f"{s.st_size}:{s.st_mtime_ns}:{s.st_ctime_ns}:{s.st_ino}"
             found = _Found(entry.path, number, stamp)
@@ -285,9 +290,10 @@ def _read_all(found: Sequence[_Found], notes: list[Diagnostic]) -> list[Skill]:
         parsed, remarks = parse_skill(data, Path(item.path).parent.name)
         if Path(item.path).name != _SKILL_FILE:
             remarks.insert(0, f"its name should be {_SKILL_FILE}: other clients may not find it")
-        level = "warning" if parsed else "error"
-        notes += [_diagnostic(level, item.path, remark) for remark in remarks]
-        if parsed is not None:
+        if parsed is None:  # the reason; what else is odd with it tells nobody anything
+            notes.append(_diagnostic("error", item.path, remarks[-1]))
+        else:
+            notes += [_diagnostic("warning", item.path, remark) for remark in remarks]
             skills.append(
                 Skill(
                     id=_skill_id(parsed.name, item.path),

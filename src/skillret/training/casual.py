@@ -7,7 +7,36 @@ work of a kind that skills are written for.
 
 from __future__ import annotations
 
-__all__ = ["IDLE", "TASKS"]
+import random
+from collections.abc import Sequence
+
+__all__ = ["ASKED", "IDLE", "MENTIONED", "TASKS", "asked"]
+
+ASKED = (
+    "can you {}?",
+    "can you please {}",
+    "could you {}?",
+    "could you {} for me?",
+    "I'd like you to {}",
+    "I would like to {}",
+    "I need you to {}",
+    "please {}",
+    "help me {}",
+    "hey, {}",
+    "would you {}?",
+    "how can I {}?",
+    "{}, please",
+)
+MENTIONED = (
+    "hey, {}",
+    "can you tell me, {}?",
+    "could you tell me: {}?",
+    "quick question: {}?",
+    "by the way, {}",
+    "I'd like to know: {}",
+    "please, {}",
+    "{}, please",
+)
 
 TASKS = tuple(
     line.strip()
@@ -436,3 +465,8 @@ IDLE = tuple(
     say that in german
     """.strip().splitlines()
 )
+
+
+def asked(text: str, ways: Sequence[str], draw: random.Random) -> str:
+    """A text said in one of several ways, `ASKED` or `MENTIONED`."""
+    return draw.choice(ways).format(text[0].lower() + text[1:].rstrip("?"))

@@ -4,9 +4,10 @@ A probe, logistic regression on the vectors of requests, tells what asks for som
 talk; need is a second one on the probe's evidence and the best candidate's output. Requests of
 data sets are whole sentences for the most part. People type commands ("resize images") as well,
 and would be turned away; so the names of skills and the first words of their descriptions stand in
-for commands, half of them as one says a second request ("After that, ..."). What is as short and
-needs no skill are turns of a conversation ("yes please") and casual questions. The probe is shown
-casual tasks as well, and sentences of mere background.
+for commands: as they are, as one says a second request ("After that, ..."), or asked for ("can you
+..."). What is as short and needs no skill are turns of a conversation ("yes please") and casual
+questions, some of them as politely put. The probe is shown casual tasks as well, and sentences of
+mere background.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from skillret.encoders import Encoder
 from skillret.retrieval.ranker import Probe, Ranker
 from skillret.retrieval.retriever import clean_query
 from skillret.training.augment import join
-from skillret.training.casual import IDLE, TASKS
+from skillret.training.casual import ASKED, IDLE, MENTIONED, TASKS, asked
 from skillret.training.pool import FOLDS, Example, Float64, Pool, fold_numbers, kind_weights
 from skillret.training.rank import fit_logistic, logistic
 from skillret.training.talk import BACKGROUND, TURNS
@@ -32,12 +33,13 @@ __all__ = ["fit_need", "fit_probes", "rescale_need", "short_requests"]
 
 _COMMANDS = 700  # skills that commands are made of
 # Of short requests. Casual ones are rare in data sets, but what people type.
-_WEIGHTS = {"command": 0.6, "turn": 0.6, "casual": 2.0}
+_WEIGHTS = {"command": 0.6, "turn": 0.6, "casual": 2.0, "asked": 1.0}
 _SMALL_WEIGHT = 0.003  # of the requests of smaller libraries
 _RIDGE = 0.3  # of the probe, on unit vectors
 _SLIGHT = 1e-3  # keeps a curve finite where no request is in doubt
 _HIGH = 0.9  # quantile of needless requests that libraries of two sizes are compared at
-_WORDS = (2, 8)  # of a command
+_WORDS = (2, 8)  # of a command; a name may be one
+_QUESTION = re.compile(r"(what|which|why|who|is|are|can|there|someone|my|our|the|need)\b")
 _CLAUSE = re.compile(r"[.,;:(]| [-\u2013\u2014] | (?:when|using|with|for) ")
 
 
@@ -54,19 +56,24 @@ def short_requests(pool: Pool, seed: int) -> Pool:
     gold: dict[str, frozenset[int]] = {}
     for row in rows:
         for command in _texts(pool.skills[row]):
-            text = join(command, draw) if draw.random() < 0.5 else command
+            ways = (command, join(command, draw), asked(command, ASKED, draw))
+            text = draw.choice(ways)
             query = Query(f"\0command-{len(queries)}", text, {"kind": "command"})
             queries.append(query)
             gold[query.id] = frozenset({row})
     queries += [Query(f"\0turn-{i}", t, {"kind": "turn"}) for i, t in enumerate(TURNS)]
-    queries += [Query(f"\0casual-{i}", t, {"kind": "casual"}) for i, t in enumerate(IDLE)]
+    for number, text in enumerate(IDLE):
+        queries.append(Query(f"\0casual-{number}", text, {"kind": "casual"}))
+        said = asked(text, MENTIONED, draw)
+        queries.append(Query(f"\0asked-{number}", said, {"kind": "asked", "plain": text}))
     return Pool(pool.skills, pool.vectors, queries, gold)
 
 
 def _texts(skill: Skill) -> Iterator[str]:
-    for text in (re.sub(r"[-_]+", " ", skill.name), _CLAUSE.split(skill.description)[0]):
+    first = _CLAUSE.split(skill.description)[0]
+    for text, least in ((re.sub(r"[-_]+", " ", skill.name), 1), (first, _WORDS[0])):
         words = text.split()
-        if _WORDS[0] <= len(words) <= _WORDS[1]:
+        if least <= len(words) <= _WORDS[1]:
             yield " ".join(words)
 
 
@@ -81,8 +88,10 @@ def fit_probes(pool: Pool, short: Pool, folds: Mapping[str, int], encoder: Encod
     """
     queries = [*pool.queries, *short.queries]
     # Beside them what belongs to no library.
-    others = [Query(f"\0other-{i}", t) for i, t in enumerate((*TASKS, *BACKGROUND))]
-    tasks = np.arange(len(others)) < len(TASKS)
+    draw = random.Random(0)  # noqa: S311 (not for secrets)
+    casual = (*TASKS, *[asked(t, ASKED, draw) for t in TASKS if not _QUESTION.match(t)])
+    others = [Query(f"\0other-{i}", t) for i, t in enumerate((*casual, *BACKGROUND))]
+    tasks = np.arange(len(others)) < len(casual)
     other_folds = fold_numbers(others, {})
     texts = [clean_query(q.text) for q in [*queries, *others]]
     x = encoder.encode_queries(texts).astype(np.float64)

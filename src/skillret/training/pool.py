@@ -163,7 +163,7 @@ def examples(
 def fold_numbers(queries: Sequence[Query], gold: Mapping[str, frozenset[int]]) -> dict[str, int]:
     """A fold for every request; requests that share a gold skill, also by way of others, share it.
 
-    Requests without gold skills are spread by their text.
+    Requests without gold skills are spread by their text, or by what their `extra` calls `plain`.
     """
     parent: dict[int, int] = {}
 
@@ -179,7 +179,7 @@ def fold_numbers(queries: Sequence[Query], gold: Mapping[str, frozenset[int]]) -
     out = {}
     for query in queries:
         wanted = gold.get(query.id)
-        key = str(root(min(wanted))) if wanted else query.text
+        key = str(root(min(wanted)) if wanted else query.extra.get("plain", query.text))
         out[query.id] = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") % FOLDS
     return out
 

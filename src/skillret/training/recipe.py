@@ -323,7 +323,7 @@ def load_recipe(file: Path, overrides: Sequence[str] = ()) -> Recipe:
         table = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as e:
         raise InputError(f"cannot read the recipe {file}: {e.strerror or e}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+    except (ValueError, RecursionError) as e:  # also numbers of thousands of digits
         raise InputError(f"the recipe {file} is not TOML: {e}") from None
     for override in overrides:
         _override(table, override)
@@ -361,7 +361,7 @@ def _override(table: dict[str, Any], override: str) -> None:
         raise InputError(f"--set {override!r} is not of the form section.key=value")
     try:
         value = tomllib.loads(f"value = {text.strip()}")["value"]
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         value = text.strip()
     part = table.setdefault(section, {})
     if isinstance(part, dict):
@@ -389,7 +389,8 @@ def _convert(value: Any, kind: Any) -> tuple[Any, bool]:
     """The value as `kind`, and whether it is of that type; whole numbers serve as floats."""
     if kind is float:
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return (float(value) if number else value), number and value == value  # NaN is no number
+        number = number and abs(value) <= sys.float_info.max  # nor is NaN a number
+        return (float(value) if number else value), number
     if kind in (tuple[str, ...], tuple[int, ...]):
         item = str if kind == tuple[str, ...] else int
         ok = isinstance(value, list) and all(type(v) is item for v in value)

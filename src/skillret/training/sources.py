@@ -14,7 +14,7 @@ from skillret.errors import DatasetError, InputError
 from skillret.evaluation.hub import fetch
 from skillret.evaluation.library_tests import read_library_tests
 from skillret.evaluation.requests import read_requests
-from skillret.evaluation.tables import find_table, read_rows, read_skills
+from skillret.evaluation.tables import find_table, parse_label, read_rows, read_skills
 from skillret.files import expand
 from skillret.skills import Library
 from skillret.types import Skill
@@ -141,12 +141,10 @@ class LayoutSource:
         assert self._queries is not None
         assert self._qrels is not None
         gold: dict[str, list[str]] = {}
-        for row in read_rows(self._qrels):
-            query, skill = row.get("query_id"), row.get("skill_id")
-            if query is None or skill is None:
-                raise DatasetError(f"{self._qrels}: a row without query_id or skill_id: {row}")
-            if row.get("relevance", 1) > 0:
-                gold.setdefault(str(query), []).append(str(skill))
+        for number, row in enumerate(read_rows(self._qrels), start=1):
+            query, skill, relevance = parse_label(row, f"{self._qrels}, row {number}")
+            if relevance > 0:
+                gold.setdefault(query, []).append(skill)
         seen: set[str] = set()
         for number, row in enumerate(read_rows(self._queries), start=1):
             where = f"{self._queries}, row {number}"
