@@ -2,9 +2,10 @@
 
     python benchmarks/wording.py --dataset ../shared/data/openskillret --split train
 
-Tasks are the first words of skills' descriptions ("Resize images"), said in several ways; names are
-those of the skills as they are. Both come from a split that the probe was not fitted on. What needs
-no skill was written for this script alone. Never choose settings by this on a test split.
+The casual requests beside the example skills, and the first words of skills' descriptions
+("Resize images"), said in several ways, and names of skills as they are. The skills come from a
+split that the probe was not fitted on; what needs no skill was written for this script alone. Never
+choose settings by this on a test split.
 """
 
 from __future__ import annotations
@@ -13,15 +14,22 @@ import argparse
 import random
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from skillret import Index, Retriever, load_encoder
+from skillret.evaluation.datasets import load_dataset
+from skillret.evaluation.library_tests import LIBRARY_SPLIT
 from skillret.evaluation.tables import read_skills
 from skillret.index import Sources
 from skillret.types import Skill
+
+EXAMPLES = Path(__file__).parents[1] / "examples" / "skills"
+Asked = tuple[str, str]  # a request and the id of its skill
+Library = tuple[Sequence[Skill], dict[str, list[Asked]]]
+Row = tuple[int, float, float, float]
 
 TASK = re.compile(r"(?:[A-Z][a-z]+ )(?:[^\s.,;:(]+ ){1,6}[^\s.,;:(]+(?=[.,;:(])")
 # No "use", "this" and third persons ("Creates ..."): the others read like a task.
@@ -84,14 +92,59 @@ def said(wording: str, text: str) -> str:
     return text if wording == "{}" else wording.format(text[0].lower() + text[1:])
 
 
-def measure(retriever: Retriever, asked: Sequence[tuple[str, str]]) -> tuple[float, float, float]:
-    """Shares of requests that get something and that get their skill; mean size of the sets."""
+def measure(retriever: Retriever, asked: Sequence[Asked]) -> Row:
+    """Number of requests; shares that get something and their skill; mean size of the sets."""
     rows = []
     for text, skill in asked:
         chosen = [hit.id for hit in retriever.select(text).hits]
         rows.append((bool(chosen), skill in chosen, len(chosen)))
     some, right, size = np.mean(rows, axis=0).tolist()
-    return some, right, size
+    return len(asked), some, right, size
+
+
+def in_ways(asked: Sequence[Asked]) -> dict[str, list[Asked]]:
+    """The requests in every wording, and what needs no skill."""
+    groups = {f'"{w}"': [(said(w, t), i) for t, i in asked] for w in WORDINGS}
+    for w in IDLE_WORDINGS:
+        groups[f'needs none: "{w}"'] = [(said(w, t), "") for t in IDLE]
+    return groups
+
+
+def parts_of(skills: Sequence[Skill], size: int, count: int) -> Iterator[Library]:
+    """Random libraries of one size with some of their tasks, and their skills' names."""
+    draw = random.Random(5)
+    number = max(1, 500 // size)
+    for _ in range(number):
+        part = draw.sample(skills, size)
+        groups = in_ways([(t, i) for i, t in tasks(part).items()][: max(1, count // number)])
+        names = [(re.sub(r"[-_]+", " ", s.name), s.id) for s in part]
+        groups["a name of one word"] = [n for n in names if " " not in n[0]]
+        groups["a longer name"] = [n for n in names if " " in n[0]]
+        yield part, groups
+
+
+def casual() -> Iterator[Library]:
+    """The example skills with the requests that stand beside them, in casual words for the most."""
+    data = load_dataset(str(EXAMPLES), LIBRARY_SPLIT)
+    asked = [(q.text.strip().rstrip(".?!"), min(data.qrels[q.id])) for q in data.queries]
+    yield list(data.skills), in_ways(asked)
+
+
+def print_rows(title: str, libraries: Iterable[Library], model: str) -> None:
+    rows: dict[str, list[Row]] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        for number, (skills, groups) in enumerate(libraries):
+            with Index.open(Path(scratch) / f"{number}.db", create=True) as index:
+                index.update(skills, load_encoder(model), sources=Sources(dataset="-"))
+                with Retriever(index, load_encoder(model)) as retriever:
+                    for name, group in groups.items():
+                        if group:
+                            rows.setdefault(name, []).append(measure(retriever, group))
+    for name, found in rows.items():
+        n = sum(r[0] for r in found)
+        some, right, mean = (sum(r[0] * r[i] for r in found) / n for i in (1, 2, 3))
+        own = "" if name.startswith("needs none") else f"{right:.1%}"
+        print(f"| {title} | {name} | {n} | {some:.1%} | {own} | {mean:.1f} |", flush=True)
 
 
 def main() -> None:
@@ -102,33 +155,12 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[60, 500])
     parser.add_argument("--tasks", type=int, default=200)
     args = parser.parse_args()
-    draw = random.Random(5)
     skills = read_skills(args.dataset, args.split)
     print("| skills | request | n | gets something | its own skill | size |")
     print("|---:|---|---:|---:|---:|---:|")
+    print_rows("46 examples", casual(), args.model)
     for size in args.sizes:
-        parts = [draw.sample(skills, size) for _ in range(max(1, 500 // size))]
-        rows: dict[str, list[tuple[float, ...]]] = {}
-        with tempfile.TemporaryDirectory() as scratch:
-            for number, part in enumerate(parts):
-                asked = list(tasks(part).items())[: max(1, args.tasks // len(parts))]
-                names = [(re.sub(r"[-_]+", " ", s.name), s.id) for s in part]
-                groups = {f'"{w}"': [(said(w, t), i) for i, t in asked] for w in WORDINGS}
-                groups["a name of one word"] = [n for n in names if " " not in n[0]]
-                groups["a longer name"] = [n for n in names if " " in n[0]][: args.tasks]
-                for wording in IDLE_WORDINGS:
-                    groups[f'needs none: "{wording}"'] = [(said(wording, t), "") for t in IDLE]
-                with Index.open(Path(scratch) / f"{size}-{number}.db", create=True) as index:
-                    index.update(part, load_encoder(args.model), sources=Sources(dataset="-"))
-                    with Retriever(index, load_encoder(args.model)) as retriever:
-                        for name, group in groups.items():
-                            row = [(len(group), *measure(retriever, group))] if group else []
-                            rows.setdefault(name, []).extend(row)
-        for name, found in rows.items():
-            n = sum(r[0] for r in found)
-            some, right, mean = (sum(r[0] * r[i] for r in found) / n for i in (1, 2, 3))
-            own = "" if name.startswith("needs none") else f"{right:.1%}"
-            print(f"| {size} | {name} | {n:.0f} | {some:.1%} | {own} | {mean:.1f} |", flush=True)
+        print_rows(str(size), parts_of(skills, size, args.tasks), args.model)
 
 
 if __name__ == "__main__":

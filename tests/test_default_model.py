@@ -7,7 +7,7 @@ from skillret.evaluation.datasets import load_dataset
 from skillret.evaluation.library_tests import LIBRARY_SPLIT
 from skillret.training.casual import IDLE, TASKS
 from skillret.training.talk import TURNS
-from tests.conftest import ROOT
+from tests.conftest import ROOT, write_skill
 
 # Written apart from those that the model was fitted on.
 TALK = """
@@ -43,6 +43,26 @@ def test_casual_requests_get_their_skill(retriever):
         wanted = {names[skill] for skill in data.qrels[query.id]}
         right += any(hit.name in wanted for hit in retriever.select(query.text).hits)
     assert right >= 0.75 * len(data.queries), f"{right} of {len(data.queries)}"
+
+
+def test_asking_politely_changes_little(retriever):
+    data = load_dataset(str(ROOT / "examples" / "skills"), LIBRARY_SPLIT)
+    tasks = [q.text[0].lower() + q.text[1:].rstrip(".?!") for q in data.queries]
+    plain = sum(bool(retriever.select(task).hits) for task in tasks)
+    # Other ways than those that the probe was fitted on.
+    for way in ("would you mind helping me {}", "is there a way to {}?", "I need someone to {}"):
+        polite = sum(bool(retriever.select(way.format(task)).hits) for task in tasks)
+        assert polite >= plain - 0.05 * len(tasks), way
+
+
+def test_a_skill_is_had_by_its_name(tmp_path):
+    for name in ("commit", "wallet", "api-keys"):
+        write_skill(tmp_path, name, f"Use it for {name[::-1]}.", "Some text.")
+    with Retriever.open(library=tmp_path) as opened:
+        for request in ("commit", "Wallet", "/api_keys", "API keys"):
+            (hit,) = opened.select(request).hits[:1]
+            assert hit.name == request.strip("/").lower().replace(" ", "-").replace("_", "-")
+        assert not opened.select("thanks").hits
 
 
 @pytest.mark.parametrize(

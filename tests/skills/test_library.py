@@ -97,7 +97,7 @@ def test_a_skipped_skill_is_one_error(library):
     (library / "pipe" / "SKILL.md").unlink()
     write_skill(library, "binary").write_bytes(b"\x00\xff" * 600_000)
     said = [d for d in Library.open(library).diagnostics if d.level == "error"]
-    assert [d.message for d in said][0] == "is no regular file"
+    assert {d.message for d in said} >= {"is no regular file"}
     assert len(said) == 2
 
 

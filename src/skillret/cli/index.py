@@ -328,9 +328,7 @@ def _write(index: Index, given: _Input, encoder: Encoder, *, replace_encoder: bo
             return update()
 
 
-def _tell(
-    verb: str, path: Path, report: UpdateReport, given: _Input, *, remarks: int
-) -> None:
+def _tell(verb: str, path: Path, report: UpdateReport, given: _Input, *, remarks: int) -> None:
     _show(given.diagnostics, remarks=remarks)
     skipped = sum(d.level == "error" for d in given.diagnostics)
     note(

@@ -39,7 +39,11 @@ def _remarks(library: Library, *, errors_only: bool) -> str:
     warnings = 0 if errors_only else len(library.diagnostics) - errors
     parts = [f"{n} {what}" for n, what in ((errors, "skipped"), (warnings, "remarks")) if n]
     given = "".join(f" --library {quote(str(r.path))}" for r in library.roots if r.scope == "given")
-    return f" ({', '.join(parts)}: `skillret index build --verbose{given}` lists them)" if parts else ""
+    return (
+        f" ({', '.join(parts)}: `skillret index build --verbose{given}` lists them)"
+        if parts
+        else ""
+    )
 
 
 def _check_folders(known: Sources, sources: Sources) -> None:

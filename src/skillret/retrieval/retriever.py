@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -162,10 +163,10 @@ class Retriever:
 
         With a fitted ranker: nothing if the probability that a skill is needed stays below the
         profile's threshold or no skill is likely at all, else the best hit and the others that are
-        likely enough, without near-duplicates. Where a request has two to four parts, each is
-        searched for by itself as well, since the skill for one task stands little chance beside
-        that for another one. For an encoder without a ranker: the best hit and those that come
-        close to it.
+        likely enough, without near-duplicates. A request that is a skill's name gets that skill in
+        any case. Where a request has two to four parts, each is searched for by itself as well,
+        since the skill for one task stands little chance beside that for another one. For an
+        encoder without a ranker: the best hit and those that come close to it.
 
         Args:
             query: The request.
@@ -179,7 +180,7 @@ class Retriever:
         _check_count("limit", limit)
         with self._lock:
             found = self._find(query, 2 * limit, "hybrid", explain)
-        hits, chosen = found.hits, self._choose(found, limit)
+        hits, chosen = found.hits, self._choose(query, found, limit)
         picked = [hits[i] for i in chosen]
         if picked and self._scorer.ranker is not None:
             picked += self._of_parts(query, picked, found.vectors[chosen], explain)
@@ -215,12 +216,16 @@ class Retriever:
             )
         return self
 
-    def _choose(self, found: _Found, limit: int) -> list[int]:
+    def _choose(self, query: str, found: _Found, limit: int) -> list[int]:
         hits, need, ranker = found.hits, found.need, self._scorer.ranker
+        # A word says little, unless it is what a skill is called.
+        called = {i for i, hit in enumerate(hits) if _plain(hit.name) == _plain(query)}
         if need is not None and need < self.threshold:
-            return []
+            return sorted(called)[:limit]
         share = _SHARE if ranker is None else ranker.share
-        return choose([h.score for h in hits], found.vectors, found.parts, share, limit)
+        scores = [hit.score for hit in hits]
+        chosen = choose(scores, found.vectors, found.parts, share, limit)
+        return sorted(called.union(chosen))[:limit]
 
     def _find(self, query: str, k: int, mode: Mode, explain: bool) -> _Found:
         text = clean_query(query)
@@ -313,6 +318,11 @@ class _Found(NamedTuple):
     vectors: Float32
     parts: list[int]
     need: float | None
+
+
+def _plain(name: str) -> str:
+    """Letters and digits of a name, however it is written."""
+    return re.sub(r"[\W_]+", " ", name).strip().casefold()
 
 
 def _check_mode(mode: str) -> Mode:

@@ -15,9 +15,10 @@ SAME = 0.9
 # Of the share, where a skill fits a part of the request that no selected one fits.
 _NEW_PART = 0.4
 
-# Probability that the best skill has at least. A request may well ask for something that no skill
+# Probability that a selected skill has at least. A request may well ask for something that no skill
 # of a small library does: in parts of dev's with 60 skills the best one stays below this for a
-# tenth of such requests, and for 0.2 % of those whose skill is there.
+# tenth of such requests, and for 0.2 % of those whose skill is there. At .05 it would be 30 % and
+# 1.5 %, but casual requests lose the right skill then: their probabilities are low.
 _LEAST = 0.01
 
 
@@ -44,7 +45,7 @@ def choose(
     chosen: list[int] = []
     met = {-1}
     for position, (p, part) in enumerate(zip(likely, parts, strict=True)):
-        if len(chosen) == limit or likely[0] < _LEAST:
+        if len(chosen) == limit or p < _LEAST:
             break
         if chosen and p < (share if part in met else _NEW_PART * share) * likely[0]:
             continue
