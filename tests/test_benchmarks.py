@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, make_skill
 from tests.evaluation.conftest import dataset
 
 __all__ = ["dataset"]
@@ -41,3 +41,24 @@ def test_a_missing_data_set_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["leaderboard.py", str(tmp_path / "no")])
     with pytest.raises(SystemExit, match="leaderboard: no such data set"):
         load("leaderboard").main()
+
+
+def test_wordings_are_counted_over_all_libraries(dataset, capsys, monkeypatch):
+    wording = load("wording")
+    monkeypatch.setattr(wording, "casual", list)
+    arguments = ["--dataset", str(dataset), "--split", "dev", "--sizes", "2"]
+    monkeypatch.setattr(sys, "argv", ["wording.py", *arguments])
+    monkeypatch.setattr(wording, "parts_of", lambda skills, size, count: [part, part])
+    part = (wording.read_skills(dataset, "dev")[:2], {"none": [("thanks", "")], "empty": []})
+    wording.main()
+    *_, row = capsys.readouterr().out.splitlines()
+    assert row == "| 2 | none | 2 | 0.0% | 0.0% | 0.0 |"
+
+
+def test_first_words_of_a_description_are_a_task_if_they_begin_with_a_verb():
+    wording = load("wording")
+    texts = ("Resize many images at once. Use it.", "Use when images are large.", "Creates a page.")
+    assert wording.tasks([make_skill(str(i), text) for i, text in enumerate(texts)]) == {
+        "0": "Resize many images at once"
+    }
+    assert wording.said("can you {}?", "Resize images") == "can you resize images?"

@@ -26,16 +26,20 @@ def pool(queries=(), gold=None):
 def test_commands_are_names_and_first_words_of_descriptions_and_talk_needs_nothing():
     made = short_requests(pool(), 0)
     commands = [q for q in made.queries if q.extra["kind"] == "command"]
-    wanted = {"resize images": 0, "resizes images": 0, "file taxes": 2}
+    wanted = {"resize images": 0, "resizes images": 0, "x": 1, "tax": 2, "file taxes": 2}
     for query in commands:
-        (words,) = [w for w in wanted if query.text.lower().endswith(w)]
+        words = max((w for w in wanted if w in query.text.lower()), key=len)
         assert made.gold[query.id] == {wanted.pop(words)}
     assert not wanted
     for kind, texts in (("turn", TURNS), ("casual", IDLE)):
         talk = [q for q in made.queries if q.extra["kind"] == kind]
         assert [q.text for q in talk] == list(texts)
-        assert not any(q.id in made.gold for q in talk)
-    number = len(commands) + len(TURNS) + len(IDLE)
+        polite = [q for q in made.queries if q.extra["kind"] == f"{kind}, asked"]
+        assert [q.extra["plain"] for q in polite] == list(texts)
+        assert not any(q.id in made.gold for q in (*talk, *polite))
+        folds = fold_numbers(made.queries, made.gold)  # or a fold would know the other's texts
+        assert [folds[q.id] for q in polite] == [folds[q.id] for q in talk]
+    number = len(commands) + 2 * (len(TURNS) + len(IDLE))
     assert len({q.id for q in made.queries}) == len(made.queries) == number
     assert short_requests(pool(), 0).queries == made.queries
 
@@ -53,11 +57,12 @@ def test_a_probe_tells_what_asks_and_knows_nothing_of_its_fold():
     probes = fit_probes(whole, short, folds, encoder)
     assert len(probes) == FOLDS + 1
     last = probes[-1]
-    vectors = encoder.encode_queries(["please convert this file", "hello friend", "resize images"])
-    asked, chat, command = last.asking(vectors)
-    assert asked > 0.8
+    texts = ["please convert this file", "hello friend", "resize images", "are you sure"]
+    vectors = encoder.encode_queries(texts)
+    asked, chat, command, turn = last.asking(vectors)
+    assert asked > 0.7
     assert chat < 0.4
-    assert command > 1.5 * chat
+    assert command > 1.5 * turn
     assert np.median(last.asking(encoder.encode_queries(list(BACKGROUND)))) < 0.4
     tasks, idle = (last.asking(encoder.encode_queries(list(t))) for t in (TASKS, IDLE))
     assert auroc(tasks, idle) > 0.7

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-__all__ = ["ASKED", "IDLE", "MENTIONED", "TASKS", "asked"]
+__all__ = ["ANSWERED", "ASKED", "IDLE", "MENTIONED", "TASKS", "asked"]
 
 ASKED = (
     "can you {}?",
@@ -36,6 +36,15 @@ MENTIONED = (
     "I'd like to know: {}",
     "please, {}",
     "{}, please",
+)
+ANSWERED = (
+    "{}, please",
+    "{} please",
+    "please {}",
+    "can you {}?",
+    "could you {}?",
+    "I'd like you to {}",
+    "hey, {}",
 )
 
 TASKS = tuple(
@@ -468,5 +477,5 @@ IDLE = tuple(
 
 
 def asked(text: str, ways: Sequence[str], draw: random.Random) -> str:
-    """A text said in one of several ways, `ASKED` or `MENTIONED`."""
+    """A text said in one of several ways, such as `ASKED`."""
     return draw.choice(ways).format(text[0].lower() + text[1:].rstrip("?"))

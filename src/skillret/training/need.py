@@ -6,8 +6,8 @@ data sets are whole sentences for the most part. People type commands ("resize i
 and would be turned away; so the names of skills and the first words of their descriptions stand in
 for commands: as they are, as one says a second request ("After that, ..."), or asked for ("can you
 ..."). What is as short and needs no skill are turns of a conversation ("yes please") and casual
-questions, some of them as politely put. The probe is shown casual tasks as well, and sentences of
-mere background.
+questions, both of them also as politely put. The probe is shown casual tasks as well, and sentences
+of mere background.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from skillret.encoders import Encoder
 from skillret.retrieval.ranker import Probe, Ranker
 from skillret.retrieval.retriever import clean_query
 from skillret.training.augment import join
-from skillret.training.casual import ASKED, IDLE, MENTIONED, TASKS, asked
+from skillret.training.casual import ANSWERED, ASKED, IDLE, MENTIONED, TASKS, asked
 from skillret.training.pool import FOLDS, Example, Float64, Pool, fold_numbers, kind_weights
 from skillret.training.rank import fit_logistic, logistic
 from skillret.training.talk import BACKGROUND, TURNS
@@ -33,7 +33,13 @@ __all__ = ["fit_need", "fit_probes", "rescale_need", "short_requests"]
 
 _COMMANDS = 700  # skills that commands are made of
 # Of short requests. Casual ones are rare in data sets, but what people type.
-_WEIGHTS = {"command": 0.6, "turn": 0.6, "casual": 2.0, "asked": 1.0}
+_WEIGHTS = {
+    "command": 0.6,
+    "turn": 0.6,
+    "turn, asked": 0.6,
+    "casual": 2.0,
+    "casual, asked": 1.0,
+}
 _SMALL_WEIGHT = 0.003  # of the requests of smaller libraries
 _RIDGE = 0.3  # of the probe, on unit vectors
 _SLIGHT = 1e-3  # keeps a curve finite where no request is in doubt
@@ -56,16 +62,21 @@ def short_requests(pool: Pool, seed: int) -> Pool:
     gold: dict[str, frozenset[int]] = {}
     for row in rows:
         for command in _texts(pool.skills[row]):
-            ways = (command, join(command, draw), asked(command, ASKED, draw))
-            text = draw.choice(ways)
+            forms = (command, join(command, draw), asked(command, ASKED, draw))
+            text = draw.choice(forms)
             query = Query(f"\0command-{len(queries)}", text, {"kind": "command"})
             queries.append(query)
             gold[query.id] = frozenset({row})
-    queries += [Query(f"\0turn-{i}", t, {"kind": "turn"}) for i, t in enumerate(TURNS)]
-    for number, text in enumerate(IDLE):
-        queries.append(Query(f"\0casual-{number}", text, {"kind": "casual"}))
-        said = asked(text, MENTIONED, draw)
-        queries.append(Query(f"\0asked-{number}", said, {"kind": "asked", "plain": text}))
+    talk: tuple[tuple[str, Sequence[str], Sequence[str]], ...] = (
+        ("turn", TURNS, ANSWERED),
+        ("casual", IDLE, MENTIONED),
+    )
+    for kind, texts, ways in talk:
+        for number, text in enumerate(texts):
+            queries.append(Query(f"\0{kind}-{number}", text, {"kind": kind}))
+            said = asked(text, ways, draw)
+            extra = {"kind": f"{kind}, asked", "plain": text}
+            queries.append(Query(f"\0{kind}-{number}-asked", said, extra))
     return Pool(pool.skills, pool.vectors, queries, gold)
 
 
