@@ -1,10 +1,14 @@
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from skillret import load_encoder
 from skillret.encoders.profiles import SKILL_INSTRUCTION, find_profile
+from skillret.encoders.sentence_transformers import hub_is_away
 from skillret.errors import EncoderError
 
 TEXTS = ["read the pdf", "pods crash and restart", "write notes"]
@@ -107,3 +111,38 @@ def test_families_are_known_by_name(model, query, document):
 
 def test_a_folder_above_a_model_decides_nothing():
     assert find_profile("/data/bge-small-en/models/2024/mine") is None
+
+
+def test_a_hub_that_is_away_is_asked_once_and_not_for_a_minute():
+    # Nothing listens there.
+    code = (
+        "from skillret import load_encoder\n"
+        "from skillret.errors import EncoderError\n"
+        "import logging\n"
+        "logging.basicConfig()\n"  # each retry is logged
+        "try:\n    load_encoder('owner/name')\n"
+        "except EncoderError as e:\n    print(e)\n"
+    )
+    environment = os.environ | {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("cannot load the model 'owner/name'")
+    assert "Retrying" not in done.stderr
+
+
+def test_a_hub_that_answers_is_not_away(monkeypatch):
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    class MissingError(RepositoryNotFoundError):
+        def __init__(self):
+            pass
+
+    def missing(*arguments, **settings):
+        raise MissingError
+
+    monkeypatch.setattr(HfApi, "model_info", missing)
+    assert not hub_is_away("owner/name", "")
+    monkeypatch.setattr(HfApi, "model_info", lambda *arguments, **settings: None)
+    assert not hub_is_away("owner/name", "main")

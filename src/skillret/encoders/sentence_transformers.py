@@ -15,9 +15,28 @@ from skillret.encoders.profiles import find_profile
 from skillret.errors import EncoderError
 from skillret.files import expand
 
-__all__ = ["SentenceTransformerEncoder"]
+__all__ = ["SentenceTransformerEncoder", "hub_is_away"]
 
 _CHUNK = 256  # documents between two reports of progress
+
+
+def hub_is_away(name: str, revision: str) -> bool:
+    """Whether the hub does not answer: what it has cached then loads without a minute's waiting.
+
+    Args:
+        name: A model.
+        revision: Of the model, or "".
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        HfApi().model_info(name, revision=revision or None, timeout=10)
+    except (HfHubHTTPError, ValueError):  # it answered, or would not be asked for such a name
+        return False
+    except Exception:  # of the network, in classes of the HTTP client
+        return True
+    return False
 
 
 class SentenceTransformerEncoder:
@@ -62,6 +81,7 @@ class SentenceTransformerEncoder:
                 device=device,
                 revision=revision or None,
                 trust_remote_code=trust_remote_code,
+                local_files_only=not Path(model).is_dir() and hub_is_away(name, revision),
                 # safetensors only: a pickle can run code.
                 model_kwargs={"use_safetensors": True},
             )

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from skillret.encoders.sentence_transformers import hub_is_away
 from skillret.errors import EncoderError, InputError
 from skillret.files import expand
 from skillret.training.recipe import ModelSection
@@ -60,6 +61,7 @@ def load_base(section: ModelSection, device: str | None = None) -> Any:
             device=device,
             revision=section.revision or None,
             trust_remote_code=section.trust_remote_code,
+            local_files_only=not local and hub_is_away(section.base, section.revision),
             model_kwargs={
                 "use_safetensors": True,  # a pickle can run code
                 "attn_implementation": section.attention,
