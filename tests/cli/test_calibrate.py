@@ -12,8 +12,12 @@ from skillret.cli import main
 def test_a_folder_of_skills_is_calibrated_by_its_own_tests(capsys):
     assert main(["calibrate", str(ROOT / "examples" / "skills"), "--json"]) == 0
     out, err = capsys.readouterr()
-    assert json.loads(out)["n_negatives"] == 0
+    result = json.loads(out)
+    assert result["n_negatives"] == 0
+    assert result["sets"]["selected"]["completeness, k > 1"] is None  # none needs several
     assert "near misses" in err
+    assert main(["calibrate", str(ROOT / "examples" / "skills")]) == 0
+    assert "nan" not in capsys.readouterr().out
 
 
 def test_a_library_s_own_tests_may_be_named_as_the_split(capsys):

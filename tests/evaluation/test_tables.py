@@ -9,6 +9,7 @@ from skillret.errors import DatasetError, SkillretError
 from skillret.evaluation.tables import (
     SUFFIXES,
     SkillRetFolder,
+    find_table,
     parse_label,
     parse_query,
     parse_skill,
@@ -147,3 +148,13 @@ def test_a_table_reads_the_same_whether_written_by_us_or_by_json(tmp_path):
     (tmp_path / "a.jsonl").write_text(json.dumps(rows[0]) + "\n")
     write_rows(tmp_path / "b.jsonl", rows)
     assert list(read_rows(tmp_path / "a.jsonl")) == list(read_rows(tmp_path / "b.jsonl")) == rows
+
+
+def test_two_files_of_one_table_are_not_chosen_between(tmp_path):
+    base = tmp_path / "data" / "negatives"
+    base.mkdir(parents=True)
+    (base / "dev.jsonl").touch()
+    assert find_table(tmp_path, "negatives", "dev") == base / "dev.jsonl"
+    (base / "dev.jsonl.gz").touch()
+    with pytest.raises(DatasetError, match=r"holds dev\.\S+ and dev\.\S+: which is meant"):
+        find_table(tmp_path, "negatives", "dev")

@@ -131,7 +131,8 @@ def _print(result: dict[str, object]) -> None:
     columns = list(next(iter(sets.values())))
     print(f"\n{'':<28}" + "".join(f"{c:>21}" for c in columns))
     for name, values in sets.items():
-        print(f"{name:<28}" + "".join(f"{values[c]:>21.3f}" for c in columns))
+        cells = ("-" if values[c] is None else f"{values[c]:.3f}" for c in columns)
+        print(f"{name:<28}" + "".join(f"{cell:>21}" for cell in cells))
 
 
 def _write(source: Path, output: Path, profile: str) -> None:

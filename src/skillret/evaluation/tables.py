@@ -169,12 +169,17 @@ def find_table(folder: Path, table: str, split: str) -> Path | None:
         folder: The data set's folder.
         table: One of `TABLES`.
         split: `train`, `dev`, `test`, ...
+
+    Raises:
+        DatasetError: If several files could be meant.
     """
     for base in (folder / "data" / table, folder / table):
-        for suffix in SUFFIXES:
-            file = base / f"{split}{suffix}"
-            if file.is_file():
-                return file
+        found = [file for s in SUFFIXES if (file := base / f"{split}{s}").is_file()]
+        if len(found) > 1:
+            names = " and ".join(file.name for file in found)
+            raise DatasetError(f"{base} holds {names}: which is meant? keep one of them")
+        if found:
+            return found[0]
     return None
 
 

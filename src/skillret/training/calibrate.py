@@ -6,6 +6,7 @@ thresholds that judge a fold were chosen on the others.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -61,7 +62,7 @@ class Calibration:
         kept: Share of the others that did not.
         kept_at_95: Share of the others that is kept where 95 % of the needless are turned away.
         sets: Precision, recall, completeness and mean size of the selection (`selected`) and of
-            fixed numbers of hits (`k=3` ...), over requests that need a skill.
+            fixed numbers of hits (`k=3` ...), over requests that need a skill; NaN over none.
         notes: What a reader should know.
     """
 
@@ -88,7 +89,10 @@ class Calibration:
             "turned_away": self.turned_away,
             "kept": self.kept,
             "kept_at_95": self.kept_at_95,
-            "sets": {name: dict(values) for name, values in self.sets.items()},
+            "sets": {
+                name: {k: None if math.isnan(v) else v for k, v in values.items()}
+                for name, values in self.sets.items()
+            },
         }
 
 
