@@ -28,7 +28,7 @@ from skillret.types import Skill
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "skills"
 Asked = tuple[str, str]  # a request and the id of its skill
-Library = tuple[Sequence[Skill], dict[str, list[Asked]]]
+Case = tuple[Sequence[Skill], dict[str, list[Asked]]]  # a library and what it is asked
 Row = tuple[int, float, float, float]
 
 TASK = re.compile(r"(?:[A-Z][a-z]+ )(?:[^\s.,;:(]+ ){1,6}[^\s.,;:(]+(?=[.,;:(])")
@@ -80,6 +80,20 @@ IDLE = tuple(
     what you think of the new logo
     """.strip().splitlines()
 )
+# Looked at once: four of them got something before polite turns taught the probe.
+TURNS = tuple(
+    turn.strip()
+    for turn in """
+    yes please | please continue | go on please | please do | please stop | yes, please do that |
+    please try again | can you continue? | could you repeat that? | can you go on? |
+    would you mind repeating? | please go ahead | no thanks, please leave it |
+    can you explain that again? | could you say that more simply? | please wait |
+    can you undo that? | could you run it again please | I'd like you to stop |
+    I'd like you to go on | please keep it | can you show me again? | could you shorten that? |
+    can you do the same for the rest? | help me understand | please be brief | can you hurry up |
+    hey, are you there? | please don't | would you?
+    """.split("|")
+)
 
 
 def tasks(skills: Sequence[Skill]) -> dict[str, str]:
@@ -107,10 +121,11 @@ def in_ways(asked: Sequence[Asked]) -> dict[str, list[Asked]]:
     groups = {f'"{w}"': [(said(w, t), i) for t, i in asked] for w in WORDINGS}
     for w in IDLE_WORDINGS:
         groups[f'needs none: "{w}"'] = [(said(w, t), "") for t in IDLE]
+    groups["needs none: a polite turn"] = [(t, "") for t in TURNS]
     return groups
 
 
-def parts_of(skills: Sequence[Skill], size: int, count: int) -> Iterator[Library]:
+def parts_of(skills: Sequence[Skill], size: int, count: int) -> Iterator[Case]:
     """Random libraries of one size with some of their tasks, and their skills' names."""
     draw = random.Random(5)
     number = max(1, 500 // size)
@@ -123,20 +138,21 @@ def parts_of(skills: Sequence[Skill], size: int, count: int) -> Iterator[Library
         yield part, groups
 
 
-def casual() -> Iterator[Library]:
+def casual() -> Iterator[Case]:
     """The example skills with the requests that stand beside them, in casual words for the most."""
     data = load_dataset(str(EXAMPLES), LIBRARY_SPLIT)
     asked = [(q.text.strip().rstrip(".?!"), min(data.qrels[q.id])) for q in data.queries]
     yield list(data.skills), in_ways(asked)
 
 
-def print_rows(title: str, libraries: Iterable[Library], model: str) -> None:
+def print_rows(title: str, cases: Iterable[Case], model: str) -> None:
     rows: dict[str, list[Row]] = {}
+    encoder = load_encoder(model)
     with tempfile.TemporaryDirectory() as scratch:
-        for number, (skills, groups) in enumerate(libraries):
+        for number, (skills, groups) in enumerate(cases):
             with Index.open(Path(scratch) / f"{number}.db", create=True) as index:
-                index.update(skills, load_encoder(model), sources=Sources(dataset="-"))
-                with Retriever(index, load_encoder(model)) as retriever:
+                index.update(skills, encoder, sources=Sources(dataset="-"))
+                with Retriever(index, encoder) as retriever:
                     for name, group in groups.items():
                         if group:
                             rows.setdefault(name, []).append(measure(retriever, group))

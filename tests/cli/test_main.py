@@ -177,3 +177,18 @@ def test_help_needs_no_home(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         main(["--help"])
     assert "skillret search" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["search", "x", "--index", ""], "index"),
+        (["search", "x", "--model", ""], "model"),
+        (["evaluate", "set", "--from-run", ""], "from-run"),
+        (["calibrate", "set", "--output", ""], "output"),
+        (["data", "check", ""], "dataset"),
+    ],
+)
+def test_an_empty_value_is_not_taken_for_none(arguments, name, capsys):
+    assert main(arguments) == 1
+    assert capsys.readouterr().err == f"skillret: {name} is empty; give a value\n"

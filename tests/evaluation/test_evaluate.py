@@ -166,7 +166,6 @@ def test_bad_input_of_the_command(dataset, tmp_path, capsys):
     assert "whole numbers" in fails(capsys, *base, "--k", "five")
     assert "have a column 'colour'" in fails(capsys, *base, "--group", "colour")
     assert "no split 'test'" in fails(capsys, "evaluate", str(dataset))
-    assert "--from-run is empty" in fails(capsys, *base, "--from-run", "")
     other = tmp_path / "other.run"
     other.write_text("x Q0 y 1 1.0 z\n")
     assert "another data set" in fails(capsys, *base, "--from-run", str(other))

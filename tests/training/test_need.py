@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.conftest import HashEncoder, make_skill
@@ -45,9 +47,12 @@ def test_commands_are_names_and_first_words_of_descriptions_and_talk_needs_nothi
 
 
 def labelled():
-    asked = [Query(f"q{i}", f"please convert file number{i}", {"kind": "k"}) for i in range(60)]
+    asked = [Query(f"q{i}", f"please convert file number{i}", {"kind": "k"}) for i in range(75)]
     chat = [Query(f"n{i}", f"hello my friend{i}", {"kind": "negative"}) for i in range(30)]
-    return pool([*asked, *chat], {q.id: frozenset({0}) for q in asked})
+    # Enough of them for their commands to stand up to all the talk.
+    more = [make_skill(f"resize-images-{i}", f"Resizes images of kind{i}.") for i in range(60)]
+    found = pool([*asked, *chat], {q.id: frozenset({0}) for q in asked})
+    return replace(found, skills=[*SKILLS, *more])
 
 
 def test_a_probe_tells_what_asks_and_knows_nothing_of_its_fold():
@@ -57,12 +62,11 @@ def test_a_probe_tells_what_asks_and_knows_nothing_of_its_fold():
     probes = fit_probes(whole, short, folds, encoder)
     assert len(probes) == FOLDS + 1
     last = probes[-1]
-    texts = ["please convert this file", "hello friend", "resize images", "are you sure"]
-    vectors = encoder.encode_queries(texts)
-    asked, chat, command, turn = last.asking(vectors)
-    assert asked > 0.7
+    vectors = encoder.encode_queries(["please convert this file", "hello friend", "resize images"])
+    asked, chat, command = last.asking(vectors)
+    assert asked > 0.8
     assert chat < 0.4
-    assert command > 1.5 * turn
+    assert command > 1.5 * chat
     assert np.median(last.asking(encoder.encode_queries(list(BACKGROUND)))) < 0.4
     tasks, idle = (last.asking(encoder.encode_queries(list(t))) for t in (TASKS, IDLE))
     assert auroc(tasks, idle) > 0.7

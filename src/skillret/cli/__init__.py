@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any
 
 from skillret._version import __version__
-from skillret.errors import SkillretError
+from skillret.errors import InputError, SkillretError
 
 __all__ = ["COMMANDS", "build_parser", "entry", "main"]
 
@@ -120,6 +120,9 @@ def _run(arguments: list[str]) -> int:
         build_parser().print_help(sys.stderr)
         return 2
     args = build_parser(command if command in COMMANDS else None).parse_args(arguments)
+    for name, value in vars(args).items():
+        if value == "":  # of an unset variable, for example: not the same as leaving it out
+            raise InputError(f"{name.replace('_', '-')} is empty; give a value")
     for setting in ("HF_HUB_VERBOSITY", "TRANSFORMERS_VERBOSITY"):
         os.environ.setdefault(setting, "error")  # our one line says it, theirs need not
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

@@ -82,9 +82,6 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--k takes whole numbers with commas, got {args.k!r}") from None
     metric_names(cuts)
     group_by = tuple(args.group or DEFAULT_GROUPS)
-    for option in ("report", "run", "json", "from_run"):
-        if getattr(args, option) == "":  # of an unset variable, for example
-            raise InputError(f"--{option.replace('_', '-')} is empty; give a name")
     folder = prepare_folder(args.report) if args.report else None
     run_file = check_output(args.run) if args.run else None
     json_file = check_output(args.json) if args.json and args.json != "-" else None

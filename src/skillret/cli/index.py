@@ -343,10 +343,11 @@ def _show(diagnostics: Sequence[Diagnostic], *, remarks: int) -> None:
     # need not repeat them.
     errors = [d for d in diagnostics if d.level == "error"]
     warnings = [d for d in diagnostics if d.level != "error" and remarks]
-    for d in [*errors[:_SHOWN_ERRORS], *warnings[:remarks]]:
+    most = max(_SHOWN_ERRORS, remarks)
+    for d in [*errors[:most], *warnings[:remarks]]:
         note(f"{d.level}: {d.path}: {d.message}")
     for kind, found, shown in (
-        ("skipped", errors, _SHOWN_ERRORS),
+        ("skipped", errors, most),
         ("remarks: --verbose names them", warnings, remarks),
     ):
         if len(found) > shown:

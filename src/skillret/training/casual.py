@@ -2,7 +2,8 @@
 
 Data sets hold whole sentences for the most part, and few requests that need nothing. Written for
 this project, with no library in view: which skill a task needs is not known, only that it asks for
-work of a kind that skills are written for.
+work of a kind that skills are written for. Neither good manners nor a question mark tell whether a
+skill is needed, so all of them are said politely as well.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 
 __all__ = ["ANSWERED", "ASKED", "IDLE", "MENTIONED", "TASKS", "asked"]
 
+# How tasks are asked for, what needs no skill is mentioned, and a turn of a conversation is put.
 ASKED = (
     "can you {}?",
     "can you please {}",
@@ -477,5 +479,5 @@ IDLE = tuple(
 
 
 def asked(text: str, ways: Sequence[str], draw: random.Random) -> str:
-    """A text said in one of several ways, such as `ASKED`."""
+    """A text said in one of several ways: `ASKED`, `MENTIONED` or `ANSWERED`."""
     return draw.choice(ways).format(text[0].lower() + text[1:].rstrip("?"))

@@ -45,7 +45,8 @@ _RIDGE = 0.3  # of the probe, on unit vectors
 _SLIGHT = 1e-3  # keeps a curve finite where no request is in doubt
 _HIGH = 0.9  # quantile of needless requests that libraries of two sizes are compared at
 _WORDS = (2, 8)  # of a command; a name may be one
-_QUESTION = re.compile(r"(what|which|why|who|is|are|can|there|someone|my|our|the|need)\b")
+# How casual tasks begin that cannot be put into "can you ...?".
+_NO_VERB = re.compile(r"(what|which|why|who|is|are|can|there|someone|my|our|the|need)\b")
 _CLAUSE = re.compile(r"[.,;:(]| [-\u2013\u2014] | (?:when|using|with|for) ")
 
 
@@ -100,7 +101,7 @@ def fit_probes(pool: Pool, short: Pool, folds: Mapping[str, int], encoder: Encod
     queries = [*pool.queries, *short.queries]
     # Beside them what belongs to no library.
     draw = random.Random(0)  # noqa: S311 (not for secrets)
-    casual = (*TASKS, *[asked(t, ASKED, draw) for t in TASKS if not _QUESTION.match(t)])
+    casual = (*TASKS, *[asked(t, ASKED, draw) for t in TASKS if not _NO_VERB.match(t)])
     others = [Query(f"\0other-{i}", t) for i, t in enumerate((*casual, *BACKGROUND))]
     tasks = np.arange(len(others)) < len(casual)
     other_folds = fold_numbers(others, {})
