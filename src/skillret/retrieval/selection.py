@@ -16,9 +16,9 @@ SAME = 0.9
 _NEW_PART = 0.4
 
 # Probability that a selected skill has at least. A request may well ask for something that no skill
-# of a small library does: in parts of dev's with 60 skills the best one stays below this for a
-# tenth of such requests, and for 0.2 % of those whose skill is there. At .05 it would be 30 % and
-# 1.5 %, but casual requests lose the right skill then: their probabilities are low.
+# of a small library does: in parts of dev's with 60 skills a tenth of such requests get nothing, at
+# .05 it would be a third. But casual requests, whose probabilities are low, lose the right skill
+# then, 3.6 of 100 beside the example skills (benchmarks/absent.py).
 _LEAST = 0.01
 
 
