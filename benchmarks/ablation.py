@@ -18,16 +18,8 @@ from statistics import mean
 import numpy as np
 
 from skillret import load_encoder
-from skillret.encoders import Encoder, Float32
-from skillret.evaluation.datasets import Dataset, load_dataset
-from skillret.evaluation.metrics import measure
-from skillret.evaluation.runs import order
-from skillret.evaluation.significance import bootstrap_mean
-from skillret.evaluation.systems import encode_corpus, make_run
-from skillret.retrieval.features import FEATURES
-from skillret.retrieval.ranker import Ranker
-from skillret.training.need import fit_probes, short_requests
-from skillret.training.pool import (
+from skillret.arrays import Float32
+from skillret.calibration.examples import (
     FOLDS,
     Example,
     Float64,
@@ -37,7 +29,16 @@ from skillret.training.pool import (
     train_examples,
     varied_examples,
 )
-from skillret.training.rank import cross_fit
+from skillret.calibration.fit_need import fit_probes, short_requests
+from skillret.calibration.fit_ranker import cross_fit
+from skillret.datasets.dataset import Dataset, load_dataset
+from skillret.encoders import Encoder
+from skillret.evaluation.metrics import measure
+from skillret.evaluation.runs import order
+from skillret.evaluation.significance import bootstrap_mean
+from skillret.evaluation.systems import encode_corpus, make_run
+from skillret.retrieval.features import FEATURES
+from skillret.retrieval.ranker import Ranker
 from skillret.types import Mode
 
 Scores = dict[str, dict[str, float]]  # metric by query

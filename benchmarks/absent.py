@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 
 from skillret import Index, Retriever, load_encoder
+from skillret.calibration.examples import dataset_pool, subpools
+from skillret.datasets.dataset import load_dataset
+from skillret.datasets.library_tests import LIBRARY_SPLIT
 from skillret.encoders import Encoder
-from skillret.evaluation.datasets import load_dataset
-from skillret.evaluation.library_tests import LIBRARY_SPLIT
 from skillret.index import Sources
 from skillret.retrieval import selection
-from skillret.training.pool import dataset_pool, subpools
 from skillret.types import Skill
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "skills"

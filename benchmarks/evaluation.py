@@ -22,13 +22,14 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from skillret import Profile, Query, Skill, load_encoder
-from skillret.encoders import Float32, Tokens
+from skillret.arrays import Float32
+from skillret.datasets.dataset import Dataset, load_dataset
+from skillret.encoders import Tokens
 from skillret.encoders.onnx import OnnxEncoder
-from skillret.evaluation.datasets import Dataset, load_dataset
-from skillret.evaluation.evaluate import evaluate
+from skillret.evaluation.evaluator import evaluate
 from skillret.evaluation.metrics import measure
 from skillret.evaluation.systems import encode_corpus, make_run
-from skillret.index.lexical import write_lexical
+from skillret.lexical.bm25 import write_lexical
 from skillret.types import Mode
 
 DIM = 384

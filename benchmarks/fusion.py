@@ -20,10 +20,9 @@ import numpy as np
 import pytrec_eval
 
 from skillret import load_encoder
-from skillret.encoders import Float32
-from skillret.evaluation.tables import find_table, read_rows, read_skills
-from skillret.index import lexical as bm25
-from skillret.index.dense import top_rows
+from skillret.arrays import Float32, top_rows
+from skillret.datasets.tables import find_table, read_rows, read_skills
+from skillret.lexical import bm25
 from skillret.retrieval.fusion import LEXICAL_CANDIDATES, fuse
 from skillret.skills import document_text
 from skillret.types import Skill

@@ -17,10 +17,10 @@ from importlib.util import find_spec
 
 import numpy as np
 
+from skillret.datasets.dataset import load_dataset
 from skillret.encoders import DEFAULT_MODEL
 from skillret.errors import SkillretError
-from skillret.evaluation.datasets import load_dataset
-from skillret.evaluation.evaluate import Result, evaluate, group_queries
+from skillret.evaluation.evaluator import Result, evaluate, group_queries
 from skillret.evaluation.significance import Interval, bootstrap_mean, compare
 
 METRICS = ("ndcg@10", "recall@10", "completeness@10")

@@ -19,14 +19,14 @@ from dataclasses import replace
 import numpy as np
 
 from skillret import load_encoder
+from skillret.datasets.dataset import Dataset, load_dataset
 from skillret.encoders import Encoder
-from skillret.evaluation.datasets import Dataset, load_dataset
 from skillret.evaluation.metrics import measure
 from skillret.evaluation.runs import order
 from skillret.evaluation.significance import bootstrap_mean
 from skillret.evaluation.systems import encode_corpus, make_run
-from skillret.index.lexical import STOP_WORDS, LexicalIndex, write_lexical
-from skillret.retrieval.scoring import Scorer
+from skillret.lexical.bm25 import STOP_WORDS, LexicalIndex, write_lexical
+from skillret.retrieval.searcher import Scorer
 from skillret.skills import document_text
 
 NOISE = (

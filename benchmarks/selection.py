@@ -19,11 +19,11 @@ from pathlib import Path
 import numpy as np
 
 from skillret import Index, Retriever, load_encoder
-from skillret.evaluation.datasets import Dataset, load_dataset
-from skillret.evaluation.library_tests import LIBRARY_SPLIT
+from skillret.calibration.composed import join
+from skillret.datasets.dataset import Dataset, load_dataset
+from skillret.datasets.library_tests import LIBRARY_SPLIT
 from skillret.index import Sources
 from skillret.retrieval import retriever as facade
-from skillret.training.augment import join
 from skillret.types import Query
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "skills"

@@ -24,8 +24,8 @@ from pathlib import Path
 import yaml
 
 from skillret import Index, Library, Retriever, load_encoder
+from skillret.datasets.tables import find_table, read_rows, read_skills
 from skillret.encoders.onnx import OnnxEncoder, forward
-from skillret.evaluation.tables import find_table, read_rows, read_skills
 from skillret.index import Sources
 from skillret.skills import document_text
 from skillret.types import Mode, Skill

@@ -24,11 +24,10 @@ import numpy as np
 import torch
 
 from skillret import load_encoder
-from skillret.encoders import Float32
+from skillret.arrays import Float32, top_rows
 from skillret.evaluation.metrics import measure
-from skillret.index.dense import top_rows
+from skillret.training.dev_evaluator import DEPTH
 from skillret.training.dev_split import read_dev
-from skillret.training.evaluator import DEPTH
 
 ROOT = Path(__file__).parents[1]
 PLAIN = "plain"

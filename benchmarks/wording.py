@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 
 from skillret import Index, Retriever, load_encoder
-from skillret.evaluation.datasets import load_dataset
-from skillret.evaluation.library_tests import LIBRARY_SPLIT
-from skillret.evaluation.tables import read_skills
+from skillret.datasets.dataset import load_dataset
+from skillret.datasets.library_tests import LIBRARY_SPLIT
+from skillret.datasets.tables import read_skills
 from skillret.index import Sources
 from skillret.types import Skill
 

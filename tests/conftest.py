@@ -141,3 +141,11 @@ def openskillret():
 def changed():
     """A copy of a skill with another body."""
     return lambda skill, body="Something else entirely.": replace(skill, body=body)
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """See `tests.tables.write_dataset`."""
+    from tests.tables import write_dataset
+
+    return write_dataset(tmp_path / "set")

@@ -6,9 +6,6 @@ import sys
 import pytest
 
 from tests.conftest import ROOT, make_skill
-from tests.evaluation.conftest import dataset
-
-__all__ = ["dataset"]
 
 
 def load(name):

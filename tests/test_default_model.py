@@ -3,10 +3,10 @@
 import pytest
 
 from skillret import Retriever
-from skillret.evaluation.datasets import load_dataset
-from skillret.evaluation.library_tests import LIBRARY_SPLIT
-from skillret.training.casual import IDLE, TASKS
-from skillret.training.talk import TURNS
+from skillret.calibration.casual import IDLE, TASKS
+from skillret.calibration.talk import TURNS
+from skillret.datasets.dataset import load_dataset
+from skillret.datasets.library_tests import LIBRARY_SPLIT
 from tests.conftest import ROOT, write_skill
 
 # Written apart from those that the model was fitted on.

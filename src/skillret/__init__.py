@@ -8,7 +8,7 @@ from skillret._version import __version__
 if TYPE_CHECKING:
     from skillret.encoders import Encoder, Profile, load_encoder
     from skillret.errors import SkillretError
-    from skillret.evaluation.evaluate import evaluate
+    from skillret.evaluation.evaluator import evaluate
     from skillret.index import Index
     from skillret.retrieval import Retriever
     from skillret.skills import Library
@@ -41,10 +41,10 @@ _MODULES = {
     "Selection": "types",
     "Skill": "types",
     "SkillretError": "errors",
-    "evaluate": "evaluation.evaluate",
+    "evaluate": "evaluation.evaluator",
     "load_encoder": "encoders",
 }
-_PACKAGES = {*_MODULES.values(), "evaluation", "training"}
+_PACKAGES = {*_MODULES.values(), "calibration", "datasets", "evaluation", "lexical", "training"}
 
 
 if not TYPE_CHECKING:  # a type checker would take any name for one that there is

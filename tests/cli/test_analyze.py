@@ -2,7 +2,7 @@ import json
 
 import pytest
 from tests.cli.test_search import fails, run
-from tests.evaluation.conftest import QUERIES, write_table
+from tests.tables import QUERIES, write_table
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ def requests_for(skills):
 
 def test_a_ranker_is_fitted_on_one_split_with_the_help_of_another(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("skillret.cli.calibrate.load_encoder", lambda *a, **k: TokenHashEncoder())
-    monkeypatch.setattr("skillret.training.calibrate._LEAST_RANKER", 100)
+    monkeypatch.setattr("skillret.calibration.calibrate._LEAST_RANKER", 100)
     found = {}
     for split in ("dev", "train"):
         names = [f"{split}{i}" for i in range(60)]

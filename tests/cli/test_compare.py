@@ -65,7 +65,7 @@ def test_the_text_lists_gains_and_losses(dataset, runs, capsys):
 
 def test_a_real_difference_is_called_one(tmp_path, capsys):
     from tests.conftest import SKILLS
-    from tests.evaluation.conftest import skill_rows, write_table
+    from tests.tables import skill_rows, write_table
 
     folder = tmp_path / "many"
     write_table(folder, "skills", "dev", skill_rows())

@@ -1,7 +1,7 @@
 import json
 
 from tests.cli.test_search import fails, run
-from tests.evaluation.conftest import QUERIES, qrel_rows, write_table
+from tests.tables import QUERIES, qrel_rows, write_table
 
 
 def test_check_prints_counts_and_faults(dataset, capsys):

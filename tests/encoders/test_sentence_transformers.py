@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from skillret import load_encoder
-from skillret.encoders.profiles import SKILL_INSTRUCTION, find_profile
+from skillret.encoders.families import SKILL_INSTRUCTION, find_profile
 from skillret.encoders.sentence_transformers import hub_is_away
 from skillret.errors import EncoderError
 

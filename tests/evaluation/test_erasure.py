@@ -3,10 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from skillret.datasets.dataset import load_dataset
 from skillret.errors import DatasetError, InputError
-from skillret.evaluation.datasets import load_dataset
 from skillret.evaluation.erasure import CONDITIONS, METRICS, analyze_erasure
-from skillret.evaluation.evaluate import score
+from skillret.evaluation.evaluator import score
 from skillret.evaluation.report import write_erasure_report
 from skillret.evaluation.systems import make_run
 from skillret.types import Query

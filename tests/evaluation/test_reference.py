@@ -3,7 +3,7 @@ import json
 import pytest
 from tests.cli.test_search import fails, run
 
-from skillret.evaluation.datasets import load_dataset
+from skillret.datasets.dataset import load_dataset
 from skillret.evaluation.reference import bm25s_run
 
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tests.cli.test_search import fails, run
-from tests.evaluation.conftest import QUERIES, skill_rows, write_table
+from tests.tables import QUERIES, skill_rows, write_table
 
+from skillret.datasets.dataset import load_dataset
 from skillret.errors import InputError
-from skillret.evaluation.datasets import load_dataset
-from skillret.evaluation.evaluate import evaluate, score
+from skillret.evaluation.evaluator import evaluate, score
 from skillret.evaluation.metrics import mean, measure
 from skillret.evaluation.published import published_rows
 from skillret.evaluation.report import depth_curves, gold_ranks, hardest, write_report

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 from tests.conftest import SKILLS, fill
-from tests.retrieval.test_scoring import ranked_encoder
+from tests.retrieval.test_searcher import ranked_encoder
 
 from skillret import Retriever
+from skillret.datasets.dataset import load_dataset
 from skillret.evaluation import systems
-from skillret.evaluation.datasets import load_dataset
 from skillret.evaluation.systems import encode_corpus, make_run, score_requests
 from skillret.retrieval import request
 

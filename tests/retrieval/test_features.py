@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from tests.conftest import SKILLS, HashEncoder
 
-from skillret.index.lexical import LexicalIndex, write_lexical
+from skillret.lexical.bm25 import LexicalIndex, write_lexical
 from skillret.retrieval.features import FEATURES, find_candidates
 from skillret.retrieval.request import read_requests
 from skillret.skills import document_text

@@ -6,7 +6,7 @@ import pytest
 from skillret.errors import EncoderError
 from skillret.retrieval.features import FEATURES
 from skillret.retrieval.ranker import Probe, Ranker
-from skillret.retrieval.terms import TermHead
+from skillret.retrieval.term_head import TermHead
 
 F = len(FEATURES)
 

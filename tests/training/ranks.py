@@ -93,7 +93,7 @@ def evaluate(rank, world, base, dev, out):
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.util.distributed import distributed_evaluation
 
-    from skillret.training.evaluator import DevEvaluator
+    from skillret.training.dev_evaluator import DevEvaluator
 
     model = SentenceTransformer(base, device="cpu")
     encoded = []

@@ -3,10 +3,10 @@ from collections import Counter
 
 import pytest
 
+from skillret.datasets.labelled import Request
 from skillret.errors import InputError
 from skillret.training.augment import SECTION, augment, compose, sections
 from skillret.training.recipe import DataSection, parse_recipe
-from skillret.training.sources import Request
 from skillret.types import Skill
 
 BODY = " ".join(f"w{i}" for i in range(300))

@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from tests.training.conftest import toy, write_split
-from tests.training.test_data import Listed, listed, tables_of
+from tests.training.test_rows import Listed, listed, tables_of
 
+from skillret.datasets.labelled import open_source
 from skillret.training.augment import SECTION, augment
-from skillret.training.data import open_tables, write_tables
-from skillret.training.sources import open_source
+from skillret.training.rows import open_tables, write_tables
 
 
 def test_a_dev_split_is_made_by_skill(recipe, tmp_path):

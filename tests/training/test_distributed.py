@@ -82,7 +82,7 @@ def test_masks_change_what_is_compared(halves):
 def test_evaluation_is_shared_and_equal(bert, tmp_path):
     from sentence_transformers import SentenceTransformer
 
-    from skillret.training.evaluator import DevEvaluator
+    from skillret.training.dev_evaluator import DevEvaluator
 
     tables = toy(9, 1, 1, "d")
     dev = Dev(

@@ -7,7 +7,6 @@ import pytest
 import torch
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
-from skillret.training.data import label_row
 from skillret.training.loss import (
     CachedMaskedRankingLoss,
     Labels,
@@ -17,6 +16,7 @@ from skillret.training.loss import (
     false_negatives,
 )
 from skillret.training.recipe import DistillSection, LossSection
+from skillret.training.rows import label_row
 
 SCALE = 20.0
 # Six pairs. Query 0 needs skills 0 and 1, query 2 has skill 0 as well, skill 5 is a near-duplicate

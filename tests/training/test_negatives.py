@@ -3,11 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tests.conftest import HashEncoder
-from tests.training.test_data import DEV, Listed, listed
+from tests.training.test_rows import DEV, Listed, listed
 
-from skillret.training.data import open_tables, write_tables
 from skillret.training.negatives import mine, pick
 from skillret.training.recipe import NegativesSection
+from skillret.training.rows import open_tables, write_tables
 from skillret.training.teacher import write_teacher
 from skillret.types import Skill
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from skillret import load_encoder
-from skillret.training.base import load_base
-from skillret.training.evaluator import DevEvaluator
+from skillret.training.dev_evaluator import DevEvaluator
 from skillret.training.export import export_onnx, model_profile
 from skillret.training.recipe import ModelSection
 from skillret.training.run import train
+from skillret.training.starting_model import load_base
 
 TEXTS = ["badofi", "a much longer text with many more words in it than the others have " * 3, "gu"]
 
@@ -83,8 +83,8 @@ def test_it_learns_the_toy_set_by_heart_saves_reloads_and_exports(recipe, qwen, 
     folder = train(recipe(base=qwen, **sections), tmp_path / "out")
     from sentence_transformers import SentenceTransformer
 
-    from skillret.training.data import open_tables
     from skillret.training.dev_split import Dev
+    from skillret.training.rows import open_tables
 
     tables = open_tables(tmp_path / "out" / "data")
     ids = list(tables.skills["id"])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from skillret.encoders.profiles import SKILL_INSTRUCTION
+from skillret.encoders.families import SKILL_INSTRUCTION
 from skillret.errors import InputError
 from skillret.training.recipe import load_recipe, parse_recipe
 

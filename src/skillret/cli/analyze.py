@@ -14,8 +14,8 @@ from skillret.cli.common import (
     printable,
     progress_bar,
 )
+from skillret.datasets.dataset import load_dataset
 from skillret.encoders import DEFAULT_MODEL, load_encoder
-from skillret.evaluation.datasets import load_dataset
 from skillret.evaluation.erasure import CONDITIONS, METRICS, SHORT_NAMES, Erasure, analyze_erasure
 from skillret.evaluation.pages import prepare_folder
 

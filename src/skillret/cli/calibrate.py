@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from skillret.cli.common import add_model_arguments, note, print_json, printable, progress_bar
+from skillret.datasets.dataset import load_dataset, open_rows
+from skillret.datasets.library_tests import LIBRARY_SPLIT
 from skillret.encoders import TokenEncoder, load_encoder
 from skillret.encoders.onnx import OnnxEncoder
 from skillret.errors import InputError, SkillretError
-from skillret.evaluation.datasets import load_dataset, open_rows
-from skillret.evaluation.library_tests import LIBRARY_SPLIT
 from skillret.files import check_fresh, expand, fresh_folder, write_text
 
 __all__ = ["configure", "run"]
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
                 f"export {args.model} first: skillret export {args.model} --output DIR"
             )
         check_fresh(output)
-    from skillret.training.calibrate import calibrate
+    from skillret.calibration.calibrate import calibrate
 
     own = args.split in (None, LIBRARY_SPLIT)
     library = own and open_rows(args.dataset)[0].splits() == [LIBRARY_SPLIT]
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     if args.train_split:
         if not isinstance(encoder, TokenEncoder):
             raise InputError(f"{args.model} shows no tokens; export it: skillret export")
-        from skillret.training.terms import fit_terms
+        from skillret.calibration.fit_terms import fit_terms
 
         train = load_dataset(args.dataset, args.train_split)
         with progress_bar("weighing terms") as read:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from skillret.cli.common import non_negative, note, print_json, printable, wrap
-from skillret.evaluation.datasets import Dataset, load_dataset
+from skillret.datasets.dataset import Dataset, load_dataset
 from skillret.evaluation.metrics import measure
 from skillret.evaluation.runs import Run, check_run, order, read_run
 from skillret.evaluation.significance import (

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 
 from skillret.cli.common import note, print_json, printable
+from skillret.datasets.check import Check, check_dataset
+from skillret.datasets.convert import FORMATS, LAYOUTS, convert
 from skillret.errors import DatasetError
-from skillret.evaluation.check import Check, check_dataset
-from skillret.evaluation.convert import FORMATS, LAYOUTS, convert
 from skillret.files import expand
 
 __all__ = ["configure", "run"]

@@ -13,9 +13,9 @@ from skillret.cli.common import (
     printable,
     progress_bar,
 )
+from skillret.datasets.dataset import NEAR_MISSES, load_dataset
 from skillret.errors import InputError
-from skillret.evaluation.datasets import NEAR_MISSES, load_dataset
-from skillret.evaluation.evaluate import DEFAULT_GROUPS, Result, evaluate, score
+from skillret.evaluation.evaluator import DEFAULT_GROUPS, Result, evaluate, score
 from skillret.evaluation.metrics import metric_names
 from skillret.evaluation.pages import prepare_folder
 from skillret.evaluation.runs import check_ids, read_run, write_run

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from skillret.cli.common import add_model_arguments, note, print_json, printable, progress_bar
+from skillret.datasets.tables import find_table, read_skills
 from skillret.encoders import Encoder, load_encoder
 from skillret.errors import IndexBusyError, InputError, StoreError
-from skillret.evaluation.tables import find_table, read_skills
 from skillret.files import expand
 from skillret.index import Index, Sources, default_index_path
 from skillret.retrieval.refresh import NO_USUAL_PLACES, nothing_found

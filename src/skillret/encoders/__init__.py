@@ -9,7 +9,6 @@ from pathlib import Path
 from skillret.encoders.base import (
     DOCUMENT_TEMPLATE,
     Encoder,
-    Float32,
     Profile,
     TokenEncoder,
     Tokens,
@@ -22,7 +21,6 @@ __all__ = [
     "DEFAULT_MODEL",
     "DOCUMENT_TEMPLATE",
     "Encoder",
-    "Float32",
     "Profile",
     "TokenEncoder",
     "Tokens",

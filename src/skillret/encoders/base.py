@@ -7,10 +7,11 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from skillret.arrays import Float32
 from skillret.errors import EncoderError
 from skillret.files import parse_json
 from skillret.skills import is_template
@@ -18,7 +19,6 @@ from skillret.skills import is_template
 __all__ = [
     "DOCUMENT_TEMPLATE",
     "Encoder",
-    "Float32",
     "Profile",
     "TokenEncoder",
     "Tokens",
@@ -27,8 +27,6 @@ __all__ = [
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray  # 5 ms of every start, and only names at run time
-
-Float32: TypeAlias = "NDArray[np.float32]"
 
 _MOST = 1 << 20  # tokens of a text, or values of a vector
 

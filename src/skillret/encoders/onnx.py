@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skillret.encoders.base import Float32, Profile, Tokens, check_vectors
+from skillret.arrays import Float32
+from skillret.encoders.base import Profile, Tokens, check_vectors
 from skillret.errors import EncoderError
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from skillret.encoders.base import Float32, Profile, check_vectors
-from skillret.encoders.profiles import find_profile
+from skillret.arrays import Float32
+from skillret.encoders.base import Profile, check_vectors
+from skillret.encoders.families import find_profile
 from skillret.errors import EncoderError
 from skillret.files import expand
 

@@ -1,1 +1,1 @@
-"""Data sets, metrics, runs and reports."""
+"""Metrics, runs and reports of labelled requests."""

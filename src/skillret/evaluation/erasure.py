@@ -27,14 +27,14 @@ from typing import Any, Literal
 
 import numpy as np
 
+from skillret.arrays import top_rows
+from skillret.datasets.dataset import Dataset
 from skillret.encoders import Encoder
 from skillret.errors import DatasetError, InputError
-from skillret.evaluation.datasets import Dataset
-from skillret.evaluation.evaluate import DEFAULT_GROUPS, group_queries
+from skillret.evaluation.evaluator import DEFAULT_GROUPS, group_queries
 from skillret.evaluation.metrics import measure
 from skillret.evaluation.significance import Interval, bootstrap_mean
 from skillret.evaluation.systems import Progress, score_requests
-from skillret.index.dense import top_rows
 from skillret.retrieval.sentences import split_sentences
 from skillret.types import Mode, Query
 

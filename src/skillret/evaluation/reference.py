@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from skillret.arrays import top_rows
+from skillret.datasets.dataset import Dataset
 from skillret.encoders import DOCUMENT_TEMPLATE
 from skillret.errors import SkillretError
-from skillret.evaluation.datasets import Dataset
 from skillret.evaluation.runs import Run
 from skillret.evaluation.systems import Progress
-from skillret.index.dense import top_rows
 from skillret.skills import document_text
 
 __all__ = ["BM25S", "bm25s_run"]

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from skillret.evaluation.datasets import Dataset
+from skillret.datasets.dataset import Dataset
 from skillret.evaluation.erasure import CONDITIONS, METRICS, SHORT_NAMES, ErasedRequest, Erasure
-from skillret.evaluation.evaluate import Result, group_queries
+from skillret.evaluation.evaluator import Result, group_queries
 from skillret.evaluation.metrics import DEFAULT_CUTS
 from skillret.evaluation.pages import write_page
 from skillret.evaluation.plots import plot_abstention, plot_depth, plot_means, plot_scores

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from skillret.encoders import Encoder, Float32, check_vectors
-from skillret.evaluation.datasets import Dataset
+from skillret.arrays import Float32, top_rows
+from skillret.datasets.dataset import Dataset
+from skillret.encoders import Encoder, check_vectors
 from skillret.evaluation.runs import Run
-from skillret.index.dense import top_rows
-from skillret.index.lexical import LexicalIndex, write_lexical
+from skillret.lexical.bm25 import LexicalIndex, write_lexical
 from skillret.retrieval.retriever import clean_query
-from skillret.retrieval.scoring import Scorer
+from skillret.retrieval.searcher import Scorer
 from skillret.skills import content_hash, document_text
 from skillret.types import Mode, Skill
 

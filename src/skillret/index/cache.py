@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from skillret.errors import StoreError
-from skillret.index.lexical import LEXICAL_VERSION, LexicalIndex, write_lexical
 from skillret.index.store import VectorTable
+from skillret.lexical.bm25 import LEXICAL_VERSION, LexicalIndex, write_lexical
 from skillret.types import Skill
 
 __all__ = ["Cache"]

@@ -19,9 +19,9 @@ from skillret.encoders import Encoder, Profile
 from skillret.errors import EncoderMismatchError, IndexCorruptError, InputError, StoreError
 from skillret.files import expand
 from skillret.index.cache import Cache
-from skillret.index.lexical import LexicalIndex, write_lexical
 from skillret.index.sqlite import SqliteStore
 from skillret.index.store import Change, IndexInfo, Record, Store, VectorTable
+from skillret.lexical.bm25 import LexicalIndex, write_lexical
 from skillret.skills import Library, content_hash, document_text
 from skillret.skills.library import Root
 from skillret.types import Skill, UpdateReport

@@ -16,7 +16,7 @@ import numpy as np
 from skillret.encoders import Profile
 from skillret.errors import EncoderError, IndexBusyError, IndexCorruptError, StoreError
 from skillret.files import parse_json
-from skillret.index.files import has_log, is_truncated, is_writable
+from skillret.index.sqlite_files import has_log, is_truncated, is_writable
 from skillret.index.store import Change, IndexInfo, Record, VectorTable
 from skillret.types import Skill
 

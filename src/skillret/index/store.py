@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from skillret.encoders import Float32, Profile
+from skillret.arrays import Float32
+from skillret.encoders import Profile
 from skillret.types import Skill
 
 if TYPE_CHECKING:

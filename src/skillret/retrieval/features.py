@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skillret.encoders import Float32
-from skillret.index.dense import top_rows
-from skillret.index.grams import GRAMS
-from skillret.index.lexical import LexicalIndex
+from skillret.arrays import Float32, top_rows
+from skillret.lexical.bm25 import LexicalIndex
+from skillret.lexical.grams import GRAMS
 from skillret.retrieval.request import Request
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from skillret.encoders import Float32
+from skillret.arrays import Float32
 
 __all__ = ["LEXICAL_CANDIDATES", "fuse"]
 

@@ -4,7 +4,7 @@ One hidden layer over some features orders the candidates; a logistic curve turn
 the probability that a candidate is needed, given that the request needs a skill of the library at
 all. That is judged apart, from the vectors of the request and its sentences, which tell tasks from
 small talk, and from how well the best candidate fits. Some 2,700 numbers in the encoder's
-profile, fitted by `skillret calibrate`; `skillret.training.rank` and `.need` describe how.
+profile, fitted by `skillret calibrate`; `skillret.calibration.fit_ranker` and `.need` describe how.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from skillret.encoders import Float32
+from skillret.arrays import Float32
 from skillret.errors import EncoderError
 from skillret.retrieval.features import FEATURES
-from skillret.retrieval.terms import TermHead
+from skillret.retrieval.term_head import TermHead
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skillret.encoders import Encoder, Float32, TokenEncoder, Tokens, check_vectors
+from skillret.arrays import Float32
+from skillret.encoders import Encoder, TokenEncoder, Tokens, check_vectors
 from skillret.errors import EncoderError
 from skillret.retrieval.sentences import segments
 

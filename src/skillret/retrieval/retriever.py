@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import numpy as np
 
-from skillret.encoders import DEFAULT_MODEL, Encoder, Float32, load_encoder
+from skillret.arrays import Float32, top_rows
+from skillret.encoders import DEFAULT_MODEL, Encoder, load_encoder
 from skillret.errors import InputError
 from skillret.index import Index, default_index_path
-from skillret.index.dense import top_rows
 from skillret.index.index import Progress, Snapshot
 from skillret.retrieval.fusion import LEXICAL_CANDIDATES
 from skillret.retrieval.refresh import NO_USUAL_PLACES, nothing_found, refresh
-from skillret.retrieval.scoring import Scorer, Scores
+from skillret.retrieval.searcher import Scorer, Scores
 from skillret.retrieval.selection import MAX_SELECTED, SAME, choose
 from skillret.retrieval.sentences import segments, split_sentences
 from skillret.skills import Library

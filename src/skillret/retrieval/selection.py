@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from skillret.encoders import Float32
+from skillret.arrays import Float32
 
 __all__ = ["MAX_SELECTED", "SAME", "choose"]
 

@@ -15,26 +15,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
+from skillret.calibration.composed import compose
+from skillret.datasets.labelled import Request, Source
 from skillret.training.recipe import DataSection
-from skillret.training.sources import Request, Source
-from skillret.training.talk import BACKGROUND
 from skillret.types import Skill
 
 __all__ = [
     "SECTION",
     "AugmentedSource",
     "augment",
-    "compose",
-    "join",
-    "pad",
     "sections",
 ]
 
 SECTION = "#section"  # ends the id of a part of a skill, which is never a negative
 
-_JOINS = ("Also: ", "And then ", "After that, ", "Besides, ", "Second thing: ", "Oh, and ", "")
 _WORDS_OF_SECTION = 130
-_LABEL = re.compile(r"^[^:.!?]{3,60}: (?=\S)")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 
 
@@ -102,51 +97,6 @@ def augment(source: Source, section: DataSection, seed: int) -> Source:
     if section.repeat or section.composed or section.sections:
         return AugmentedSource(source, section, seed)
     return source
-
-
-def compose(singles: Sequence[Request], count: int, draw: random.Random) -> Iterator[Request]:
-    """Requests that need two or three skills, from requests that need one.
-
-    Args:
-        singles: Requests with one gold skill each.
-        count: How many to make.
-        draw: Decides which and in what order.
-    """
-    if len({r.gold for r in singles}) < 3:
-        return
-    for number in range(count):
-        parts: dict[tuple[str, ...], Request] = {}
-        wanted = draw.choice((2, 2, 3))
-        while len(parts) < wanted:
-            request = draw.choice(singles)
-            parts.setdefault(request.gold, request)
-        gold = tuple(g for (g,) in parts)
-        where = "composed of " + ", ".join(r.id for r in parts.values())
-        text = _join(list(parts.values()), draw)
-        yield Request(f"composed-{number}", text, gold, where, made=True)
-
-
-def pad(text: str, draw: random.Random) -> str:
-    """A request amid 8 to 24 sentences that need no skill."""
-    sentences = draw.sample(BACKGROUND, draw.randint(8, 24))
-    sentences.insert(draw.randrange(len(sentences) + 1), text)
-    return " ".join(sentences)
-
-
-def join(text: str, draw: random.Random) -> str:
-    """A request as the second one of several is said: "After that, ..."."""
-    words = draw.choice(_JOINS)
-    return f"{words}{text[0].lower() + text[1:] if words.endswith(', ') else text}"
-
-
-def _join(parts: Sequence[Request], draw: random.Random) -> str:
-    lines = []
-    for number, request in enumerate(parts):
-        text = _LABEL.sub("", request.text.strip())
-        lines.append(join(text, draw) if number else text)
-    for sentence in draw.sample(BACKGROUND, draw.randrange(4)):
-        lines.insert(draw.randrange(len(lines) + 1), sentence)
-    return draw.choice((" ", " ", "\n")).join(lines)
 
 
 def sections(

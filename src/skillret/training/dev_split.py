@@ -11,10 +11,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from skillret.datasets.labelled import Source
 from skillret.errors import DatasetError
 from skillret.skills import document_text
 from skillret.training.recipe import Recipe
-from skillret.training.sources import Source
 
 __all__ = ["Dev", "dev_from_source", "dev_from_train", "hold_out", "read_dev"]
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from skillret.encoders.base import Profile
-from skillret.encoders.profiles import find_profile
+from skillret.encoders.families import find_profile
 from skillret.errors import EncoderError, InputError
 
 __all__ = ["export_onnx", "model_profile"]

@@ -16,12 +16,12 @@ from sentence_transformers import SentenceTransformerTrainingArguments
 from transformers import PrinterCallback, ProgressCallback
 
 from skillret.errors import TrainingError
-from skillret.training.data import table_texts
-from skillret.training.evaluator import DevEvaluator
+from skillret.training.dev_evaluator import DevEvaluator
 from skillret.training.log import log_rows
 from skillret.training.loss import Labels, Teacher, build_loss
 from skillret.training.prepare import Prepared
 from skillret.training.recipe import Recipe
+from skillret.training.rows import table_texts
 from skillret.training.trainer import RetrieverTrainer, Watch, common_checkpoint
 
 __all__ = ["fit"]

@@ -54,7 +54,7 @@ class Labels:
 
     @classmethod
     def unpack(cls, labels: Tensor, columns: int) -> Labels:
-        """Split int64 `(b, 1 + 2 c + g)`, as `label_row` of `skillret.training.data` made it."""
+        """Split int64 `(b, 1 + 2 c + g)`, as `label_row` of `skillret.training.rows` made it."""
         keys = 1 + columns
         end = keys + columns
         return cls(labels[:, 0], labels[:, 1:keys], labels[:, keys:end], labels[:, end:])

@@ -16,13 +16,13 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from skillret.arrays import top_rows
 from skillret.encoders import Encoder
-from skillret.index.dense import top_rows
-from skillret.index.lexical import LexicalIndex, write_lexical
+from skillret.lexical.bm25 import LexicalIndex, write_lexical
 from skillret.training.augment import SECTION
-from skillret.training.data import Tables, table_texts
 from skillret.training.duplicates import jaccard, shingles
 from skillret.training.recipe import NegativesSection
+from skillret.training.rows import Tables, table_texts
 from skillret.training.teacher import encode_tables
 from skillret.types import Skill
 

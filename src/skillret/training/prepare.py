@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from skillret.datasets.labelled import LayoutSource, Source, open_source
+from skillret.datasets.tables import find_table, read_rows
 from skillret.encoders import load_encoder
 from skillret.errors import DatasetError, InputError
-from skillret.evaluation.tables import find_table, read_rows
 from skillret.training.augment import augment
-from skillret.training.base import base_facts, length_facts, load_base
-from skillret.training.data import (
+from skillret.training.dev_split import Dev
+from skillret.training.recipe import Recipe
+from skillret.training.rows import (
     PAIRS,
     Tables,
     open_pairs,
@@ -24,9 +26,7 @@ from skillret.training.data import (
     write_pairs,
     write_tables,
 )
-from skillret.training.dev_split import Dev
-from skillret.training.recipe import Recipe
-from skillret.training.sources import LayoutSource, Source, open_source
+from skillret.training.starting_model import base_facts, length_facts, load_base
 
 __all__ = ["Prepared", "prepare"]
 

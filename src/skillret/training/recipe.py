@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from skillret.encoders.base import DOCUMENT_TEMPLATE
-from skillret.encoders.profiles import SKILL_INSTRUCTION
+from skillret.encoders.families import SKILL_INSTRUCTION
 from skillret.errors import InputError
 from skillret.skills import is_template
 

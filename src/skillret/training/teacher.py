@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skillret.encoders import Encoder, Float32
+from skillret.arrays import Float32
+from skillret.encoders import Encoder
 from skillret.errors import InputError
-from skillret.training.data import Tables
+from skillret.training.rows import Tables
 
 __all__ = ["encode_tables", "write_teacher"]
 

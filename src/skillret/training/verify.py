@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from skillret.encoders import Encoder, Float32
+from skillret.arrays import Float32, top_rows
+from skillret.datasets.dataset import load_dataset
+from skillret.encoders import Encoder
 from skillret.errors import TrainingError
-from skillret.evaluation.datasets import load_dataset
-from skillret.index.dense import top_rows
 from skillret.skills import document_text
 from skillret.training.dev_split import Dev, read_dev
 
@@ -149,7 +149,7 @@ def compare(
     )
     before = after = None
     if labelled:
-        from skillret.training.evaluator import measure_dense
+        from skillret.training.dev_evaluator import measure_dense
 
         before, after = (
             measure_dense(q, d, dev)["ndcg@10"] for q, d in zip(queries, documents, strict=True)

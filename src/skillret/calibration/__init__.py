@@ -1,0 +1,1 @@
+"""Fitting what turns scores into probabilities, thresholds and a ranking; needs no extra."""

@@ -1,0 +1,1 @@
+"""Data sets of every layout: one reader for evaluation, training and calibration."""

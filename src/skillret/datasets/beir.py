@@ -1,0 +1,164 @@
+"""Data sets in BEIR layout (arXiv:2104.08663): corpus, queries and tab-separated qrels.
+
+`corpus.jsonl` has `_id`, `title`, `text`; `queries.jsonl` has `_id`, `text`; `qrels/{split}.tsv`
+has a header and `query-id`, `corpus-id`, `score`. A skill is written as its name (title) and its
+description and body (text); what a BEIR reader does not look at stands in `metadata` and in
+`negatives/{split}.jsonl`, so that the way there and back loses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from skillret.datasets.tables import (
+    Row,
+    RowSource,
+    digest_files,
+    parse_label,
+    parse_query,
+    parse_skill,
+    read_rows,
+    write_rows,
+)
+from skillret.errors import DatasetError
+from skillret.files import replacing
+
+__all__ = ["BeirFolder", "write_beir"]
+
+_SUFFIXES = (".jsonl", ".jsonl.gz")
+_GAP = "\n\n"  # between description and body
+
+
+class BeirFolder:
+    """A folder in BEIR layout. Corpus and file of queries are shared by all splits."""
+
+    layout = "beir"
+
+    def __init__(self, folder: Path, corpus: Path, queries: Path) -> None:
+        self.folder, self.corpus, self.queries = folder, corpus, queries
+
+    @classmethod
+    def find(cls, folder: Path) -> BeirFolder | None:
+        """The data set in a folder, or None if it is not in BEIR layout."""
+        corpus, queries = (_first(folder / name) for name in ("corpus", "queries"))
+        return cls(folder, corpus, queries) if corpus and queries else None
+
+    def splits(self) -> list[str]:
+        """Names of the splits that have qrels, in order of name."""
+        return sorted(f.stem for f in (self.folder / "qrels").glob("*.tsv"))
+
+    def rows(self, table: str, split: str) -> Iterator[tuple[Row, str]]:
+        """See `RowSource.rows`; queries are those that the split's qrels ask."""
+        if table == "skills":
+            for row, where in _numbered(self.corpus):
+                yield _skill_row(row, where), where
+        elif table == "queries":
+            asked = {row["query_id"] for row, _ in self.rows("qrels", split)}
+            for row, where in _numbered(self.queries):
+                if str(row.get("_id")) in asked:
+                    yield _query_row(row, where), where
+        elif table == "qrels":
+            yield from _read_qrels(self.folder / "qrels" / f"{split}.tsv")
+        elif (file := _first(self.folder / "negatives" / split)) is not None:
+            for row, where in _numbered(file):
+                yield _query_row(row, where), where
+
+    def revision(self, split: str) -> str:
+        """See `RowSource.revision`."""
+        negatives = _first(self.folder / "negatives" / split)
+        files = [self.corpus, self.queries, self.folder / "qrels" / f"{split}.tsv"]
+        return digest_files([*files, *([negatives] if negatives else [])])
+
+
+def write_beir(source: RowSource, split: str, folder: Path, suffix: str = ".jsonl") -> None:
+    """Write one split as a data set of its own.
+
+    Args:
+        source: Where it comes from.
+        split: Its name, kept.
+        folder: Where to write.
+        suffix: `.jsonl`, which every BEIR reader takes, or `.jsonl.gz`.
+
+    Raises:
+        DatasetError: If a row is malformed.
+        SkillretError: If a file cannot be written or an id cannot stand in a table of tabs.
+    """
+    corpus = (_corpus_row(*row) for row in source.rows("skills", split))
+    write_rows(folder / f"corpus{suffix}", corpus)
+    queries = (_request_row(*row) for row in source.rows("queries", split))
+    write_rows(folder / f"queries{suffix}", queries)
+    with replacing(folder / "qrels" / f"{split}.tsv") as out:
+        out.write(b"query-id\tcorpus-id\tscore\n")
+        for row, where in source.rows("qrels", split):
+            cells = parse_label(row, where)
+            line = "\t".join(map(str, cells))
+            if len(line.splitlines()) != 1 or line.count("\t") != 2:
+                raise DatasetError(f"{where}: an id holds a tab or line break; qrels cannot")
+            out.write(f"{line}\n".encode())
+    negatives = [_request_row(*row) for row in source.rows("negatives", split)]
+    if negatives:
+        write_rows(folder / "negatives" / f"{split}{suffix}", negatives)
+
+
+def _first(stem: Path) -> Path | None:
+    return next((f for x in _SUFFIXES if (f := stem.with_name(stem.name + x)).is_file()), None)
+
+
+def _numbered(file: Path) -> Iterator[tuple[Row, str]]:
+    for number, row in enumerate(read_rows(file), start=1):
+        yield row, f"{file}, row {number}"
+
+
+def _metadata(row: Mapping[str, Any], where: str) -> Row:
+    metadata = row.get("metadata", {})
+    if not isinstance(metadata, dict):
+        raise DatasetError(f"{where}: the column 'metadata' is no object")
+    return metadata
+
+
+def _skill_row(row: Mapping[str, Any], where: str) -> Row:
+    if "_id" not in row:
+        raise DatasetError(f"{where}: the column '_id' is missing")
+    text = str(row.get("text", ""))
+    metadata = _metadata(row, where)
+    description = metadata.get("description")
+    if isinstance(description, str) and description and text.startswith(description):
+        text = text[len(description) :].removeprefix(_GAP)
+    return {**metadata, "id": row["_id"], "name": row.get("title", ""), "skill_md": text}
+
+
+def _corpus_row(row: Mapping[str, Any], where: str) -> Row:
+    skill = parse_skill(row, where)
+    text = _GAP.join(part for part in (skill.description, skill.body) if part)
+    used = ("id", "name", "skill_md" if "skill_md" in row else "body")
+    metadata = {k: v for k, v in row.items() if k not in used}
+    return {"_id": skill.id, "title": skill.name, "text": text, "metadata": metadata}
+
+
+def _query_row(row: Mapping[str, Any], where: str) -> Row:
+    return {**_metadata(row, where), "id": row.get("_id"), "query": row.get("text")}
+
+
+def _request_row(row: Mapping[str, Any], where: str) -> Row:
+    query = parse_query(row, where)
+    return {"_id": query.id, "text": query.text, "metadata": dict(query.extra)}
+
+
+def _read_qrels(file: Path) -> Iterator[tuple[Row, str]]:
+    try:
+        with file.open(encoding="utf-8-sig", newline="\n") as lines:
+            for number, line in enumerate(lines, start=1):
+                cells = line.rstrip("\r\n").split("\t")
+                if not line.strip() or (number == 1 and cells[-1] == "score"):
+                    continue
+                where = f"{file}, line {number}"
+                try:
+                    query_id, skill_id, relevance = cells
+                    row = {"query_id": query_id, "skill_id": skill_id, "relevance": int(relevance)}
+                except ValueError:
+                    raise DatasetError(f"{where}: not `query-id<TAB>corpus-id<TAB>score`") from None
+                yield row, where
+    except (OSError, UnicodeDecodeError) as e:
+        raise DatasetError(f"{file} cannot be read: {e}") from None

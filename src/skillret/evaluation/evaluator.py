@@ -1,0 +1,224 @@
+"""`evaluate`: score a system on a labelled data set, by the protocol of SkillRet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal
+
+from skillret.datasets.dataset import Dataset, load_dataset
+from skillret.encoders import DEFAULT_MODEL, Encoder, load_encoder
+from skillret.errors import InputError
+from skillret.evaluation.abstention import (
+    Abstention,
+    NeedScorer,
+    largest_similarity,
+    measure_abstention,
+    probability_of_need,
+)
+from skillret.evaluation.metrics import DEFAULT_CUTS, mean, measure, metric_names
+from skillret.evaluation.reference import BM25S, bm25s_run
+from skillret.evaluation.runs import Run, check_run, order
+from skillret.evaluation.systems import DEPTH, Progress, make_run
+from skillret.retrieval.searcher import Scorer
+from skillret.types import Mode
+
+__all__ = ["DEFAULT_GROUPS", "Result", "evaluate", "group_queries", "score"]
+
+DEFAULT_GROUPS = ("kind", "k")  # those that a data set lacks are left out
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What an evaluation found.
+
+    Attributes:
+        dataset: Name of the data set.
+        revision: Its revision.
+        split: Its split.
+        mode: Kind of retrieval, or `run` for a run that was read.
+        model: Name of the encoder, or of the run.
+        n_queries: Queries that were scored.
+        n_skills: Skills in the corpus.
+        metrics: Means over all queries.
+        groups: Means over the queries of a group (`kind=...`, `k=1`), with its `n_queries`.
+        per_query: Every metric of every query.
+        run: What was returned.
+        abstention: How well scores tell requests that need no skill; None without such requests.
+        notes: What a reader should know.
+    """
+
+    dataset: str
+    revision: str
+    split: str
+    mode: str
+    model: str
+    n_queries: int
+    n_skills: int
+    metrics: Mapping[str, float]
+    groups: Mapping[str, Mapping[str, float]]
+    per_query: Mapping[str, Mapping[str, float]] = field(repr=False)
+    run: Run = field(repr=False)
+    abstention: Abstention | None = None
+    notes: Sequence[str] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as plain JSON types, without what there is for every query."""
+        document: dict[str, Any] = {
+            "dataset": self.dataset,
+            "revision": self.revision,
+            "split": self.split,
+            "mode": self.mode,
+            "model": self.model,
+            "n_queries": self.n_queries,
+            "n_skills": self.n_skills,
+            "metrics": dict(self.metrics),
+            "groups": {name: dict(values) for name, values in self.groups.items()},
+        }
+        if self.abstention is not None:
+            document["abstention"] = self.abstention.to_json()
+        return document
+
+
+def evaluate(
+    dataset: str | Dataset,
+    *,
+    split: str = "test",
+    mode: Mode = "hybrid",
+    model: str | Encoder = DEFAULT_MODEL,
+    cuts: Sequence[int] = DEFAULT_CUTS,
+    group_by: Sequence[str] = DEFAULT_GROUPS,
+    lexical: Literal["skillret", "bm25s"] = "skillret",
+    need: NeedScorer | None = None,
+    allow_missing: bool = False,
+    trust_remote_code: bool = False,
+    progress: Progress | None = None,
+    searched: Progress | None = None,
+) -> Result:
+    """Search every query of a data set and score what is found.
+
+    Args:
+        dataset: Folder, hub id (`id@revision`), or a loaded data set.
+        split: Its split, unless it is loaded already.
+        mode: `hybrid`, `dense` or `lexical`.
+        model: Encoder, or its name or folder.
+        cuts: The ks of the metrics.
+        group_by: Columns of the queries, or of their gold skills, to report groups by. `k` is
+            the number of gold skills.
+        lexical: `bm25s` for the reference BM25 of the paper, in lexical mode only.
+        need: How sure the system is that a request needs a skill, from what it returned; the
+            probability of need where the profile has a ranker, else the largest similarity.
+        allow_missing: Drop gold labels whose skill is not in the corpus.
+        trust_remote_code: Run Python code that a model brings along.
+        progress: Called with the documents encoded so far and in all.
+        searched: Called with the requests searched so far and in all.
+
+    Raises:
+        DatasetError: If the data set cannot be used.
+        EncoderError: If the encoder cannot be loaded or returns NaN.
+        InputError: If a cut is below 1, or no query and no skill has a column to group by.
+    """
+    metric_names(cuts)  # refuses impossible cuts before anything is encoded
+    if lexical == "bm25s" and mode != "lexical":
+        raise InputError(f"bm25s is a system of its own: it has no mode {mode!r}, only 'lexical'")
+    if isinstance(dataset, str):
+        dataset = load_dataset(dataset, split, allow_missing=allow_missing)
+    group_queries(dataset, group_by)
+    depth = max(DEPTH, *cuts)
+    search: Callable[..., tuple[Run, dict[str, float]]]
+    if lexical == "bm25s":
+        name, search = BM25S, partial(bm25s_run, dataset, depth)
+    else:
+        if isinstance(model, str):
+            model = DEFAULT_MODEL if mode == "lexical" else model
+            model = load_encoder(model, trust_remote_code=trust_remote_code)
+        name = "BM25" if mode == "lexical" else model.profile.name
+        if need is None and mode == "hybrid" and Scorer(model).ranker is not None:
+            need = probability_of_need
+        search = partial(make_run, dataset, mode, model, depth=depth, progress=progress)
+    # All requests in one go, since each call would make the BM25 index anew.
+    texts = [(q.id, q.text) for q in dataset.queries]
+    needless = {f"\0negative-{n}": q.text for n, q in enumerate(dataset.negatives)}
+    run, best = search(texts=[*texts, *needless.items()], searched=searched)
+    abstention = None
+    if needless:
+        need = need or largest_similarity
+        without = {id_: run.pop(id_) for id_ in needless}
+        largest = {id_: best.pop(id_) for id_ in needless}
+        abstention = measure_abstention(need(mode, run, best), need(mode, without, largest))
+    return score(dataset, run, mode, name, cuts, group_by, abstention)
+
+
+def score(
+    dataset: Dataset,
+    run: Run,
+    mode: str,
+    model: str,
+    cuts: Sequence[int] = DEFAULT_CUTS,
+    group_by: Sequence[str] = DEFAULT_GROUPS,
+    abstention: Abstention | None = None,
+) -> Result:
+    """Score a run, by whichever system it was made.
+
+    Raises:
+        InputError: If the run is one of another data set, or a cut is below 1.
+    """
+    remarks = check_run(run, dataset.qrels, (s.id for s in dataset.skills), model)
+    if mode == "run":
+        depth = max(map(len, run.values()))
+        if depth < min(max(cuts), len(dataset.skills)):
+            remarks.append(f"{model} ranks at most {depth} skills; metrics beyond see no more")
+    per_query = measure(order(run), dataset.qrels, cuts)
+    groups = {
+        name: {"n_queries": float(len(ids)), **mean({id_: per_query[id_] for id_ in ids})}
+        for name, ids in group_queries(dataset, group_by).items()
+    }
+    return Result(
+        dataset=dataset.name,
+        revision=dataset.revision,
+        split=dataset.split,
+        mode=mode,
+        model=model,
+        n_queries=len(per_query),
+        n_skills=len(dataset.skills),
+        metrics=mean(per_query),
+        groups=groups,
+        per_query=per_query,
+        run=run,
+        abstention=abstention,
+        notes=[*dataset.notes, *remarks],
+    )
+
+
+def group_queries(dataset: Dataset, columns: Sequence[str]) -> dict[str, list[str]]:
+    """Ids of scored queries by `column=value`, in order of name; a query may be in several.
+
+    Raises:
+        InputError: If neither queries nor skills have a column, other than `kind` and `k`.
+    """
+    skills = {s.id: s for s in dataset.skills}
+    groups: dict[str, set[str]] = {}
+    for column in columns:
+        for query in dataset.queries:
+            gold = dataset.qrels.get(query.id)
+            if gold is None:
+                continue
+            if column == "k":
+                found: list[Any] = [len(gold)]
+            elif query.extra.get(column) is not None:
+                found = [query.extra[column]]
+            else:
+                found = [skills[id_].extra.get(column) for id_ in gold]
+            for value in found:
+                for one in value if isinstance(value, (list, tuple)) else [value]:
+                    if one is not None:
+                        groups.setdefault(f"{column}={one}", set()).add(query.id)
+        if tuple(columns) != DEFAULT_GROUPS and not any(g.startswith(f"{column}=") for g in groups):
+            known = {"k"} | {c for query in dataset.queries for c in query.extra}
+            known |= {c for skill in dataset.skills for c in skill.extra}
+            raise InputError(
+                f"neither queries nor skills of {dataset.name} have a column {column!r};"
+                f" they have: {', '.join(sorted(known))}"
+            )
+    return {name: sorted(groups[name]) for name in sorted(groups)}

@@ -1,0 +1,77 @@
+"""How much each term of a request counts, read from its context.
+
+BM25 weighs a term by how rare it is. What a request is about is another matter: in "we meet about
+the invoices, make me a chart" the chart counts, and the meeting does not. The encoder's last layer
+knows, and a linear head over it says so (as in DeepCT, Dai and Callan 2020, arXiv:1910.10687).
+`skillret.calibration.fit_terms` fits it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from skillret.arrays import Float32
+from skillret.encoders import Tokens
+from skillret.lexical.bm25 import LexicalIndex, Word
+from skillret.retrieval.request import Request
+
+__all__ = ["TermHead", "term_factors", "term_tokens"]
+
+
+@dataclass(frozen=True, slots=True)
+class TermHead:
+    """Weighs terms: softplus of a linear function of the mean of a term's tokens.
+
+    Attributes:
+        weights: `(dim,)`.
+        bias: Added.
+    """
+
+    weights: Float32
+    bias: float
+
+    def weigh(self, tokens: Tokens, words: Sequence[Word]) -> dict[str, float]:
+        """The factor of each term, around 1, of those words that the encoder saw.
+
+        Args:
+            tokens: Of a request.
+            words: Of the same request.
+        """
+        means = term_tokens(tokens, words)
+        if not means:
+            return {}
+        logits = np.stack(list(means.values())) @ self.weights + np.float32(self.bias)
+        return dict(zip(means, np.logaddexp(0, logits).tolist(), strict=True))
+
+
+def term_factors(
+    head: TermHead | None, request: Request, lexical: LexicalIndex
+) -> dict[str, float]:
+    """How much each term of a request counts; nothing is said where there is no head."""
+    if head is None or request.tokens is None:
+        return {}
+    return head.weigh(request.tokens, lexical.words(request.text))
+
+
+def term_tokens(tokens: Tokens, words: Sequence[Word]) -> dict[str, Float32]:
+    """The mean of each term's token vectors, float32 `(dim,)`; without terms that have none."""
+    starts, ends = tokens.spans[:, 0].tolist(), tokens.spans[:, 1].tolist()
+    rows: dict[str, list[int]] = {}
+    row = 0
+    for word in words:  # both are in the order of the text
+        while row < len(ends) and ends[row] <= word.start:
+            row += 1
+        stop = row
+        while stop < len(ends) and starts[stop] < word.end and ends[stop] > starts[stop]:
+            stop += 1
+        for term in word.terms:
+            rows.setdefault(term, []).extend(range(row, stop))
+    seen = {term: found for term, found in rows.items() if found}
+    shares = np.zeros((len(seen), len(tokens.vectors)), dtype=np.float32)
+    for line, found in zip(shares, seen.values(), strict=True):
+        line[found] = 1
+    means = shares @ tokens.vectors / shares.sum(axis=1, keepdims=True)
+    return dict(zip(seen, means, strict=True))

@@ -1,0 +1,162 @@
+import json
+
+import pytest
+from tests.cli.test_search import run
+from tests.conftest import ROOT, write_skill
+
+from skillret import Library, evaluate
+from skillret.datasets.convert import convert
+from skillret.datasets.dataset import load_dataset
+from skillret.datasets.library_tests import library_tables, read_library_tests
+from skillret.errors import DatasetError
+
+
+def put_tests(folder, name, document):
+    file = folder / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(document), encoding="utf-8")
+
+
+@pytest.fixture
+def tested(tmp_path):
+    """Three skills: with trigger tests, with tasks, with none; one request wanted by two."""
+    folder = tmp_path / "skills"
+    for name in ("pdf", "charts", "mail"):
+        write_skill(folder, name, f"All about {name}.")
+    put_tests(
+        folder / "pdf",
+        "eval_queries.json",
+        [
+            {"query": "read this pdf", "should_trigger": True},
+            {"query": "plot the table in the pdf", "should_trigger": True},
+            {"query": "write a pdf viewer", "should_trigger": False},
+            {"query": "draw a pie", "should_trigger": False},
+        ],
+    )
+    tasks = [{"id": 1, "prompt": "draw a pie "}, {"prompt": "plot the table in the pdf"}]
+    put_tests(folder / "charts", "evals/evals.json", {"skill_name": "charts", "evals": tasks})
+    return folder
+
+
+def test_a_library_s_own_tests_are_a_data_set(tested):
+    data = load_dataset(str(tested))
+    assert data.split == "tests"
+    texts = {q.id: q.text for q in data.queries}
+    assert {texts[q]: set(gold) for q, gold in data.qrels.items()} == {
+        "read this pdf": {"pdf"},
+        "plot the table in the pdf": {"pdf", "charts"},
+        "draw a pie": {"charts"},  # a near miss of one skill that another one wants
+    }
+    assert {q.text: q.extra["negative_for"] for q in data.negatives} == {
+        "write a pdf viewer": ["pdf"]
+    }
+    assert [q.extra["kind"] for q in data.queries if q.text == "draw a pie"] == ["task"]
+    assert any("2 of 3 skills have tests" in n for n in data.notes)
+    assert any("near misses" in n for n in data.notes)
+    convert(str(tested), tested.parent / "converted", "skillret")
+    assert any(
+        "near misses" in n for n in load_dataset(str(tested.parent / "converted"), "tests").notes
+    )
+    with pytest.raises(DatasetError, match="no split 'train'; it has: tests"):
+        load_dataset(str(tested), "train")
+
+
+def test_near_misses_are_said_to_tell_nothing_of_abstention(tested, capsys):
+    status, out, _ = run(capsys, "evaluate", str(tested), "--mode", "lexical")
+    assert status == 0
+    assert "abstention: not told by" in out
+    assert "are kept" not in out
+
+
+def test_links_lead_out_of_no_skill(tested, tmp_path):
+    secret = tmp_path / "secret.json"
+    secret.write_text('[{"query": "private", "should_trigger": true}]')
+    file = tested / "mail" / "eval_queries.json"
+    file.symlink_to(secret)
+    with pytest.raises(DatasetError, match=r"mail.eval_queries\.json is a link that leaves"):
+        load_dataset(str(tested))
+    file.unlink()
+    file.symlink_to("own.json")
+    (tested / "mail" / "own.json").write_text(secret.read_text())
+    assert "private" in {q.text for q in load_dataset(str(tested)).queries}
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '[{"query": "\\ud800", "should_trigger": true}]'])
+def test_json_that_could_not_be_kept_is_refused(tested, text):
+    (tested / "mail" / "eval_queries.json").write_text(text)
+    with pytest.raises(DatasetError, match="cannot be read as JSON"):
+        load_dataset(str(tested))
+
+
+def test_ids_do_not_depend_on_the_place_nor_on_other_skills_and_tests(tested, tmp_path):
+    before = load_dataset(str(tested), "tests")
+    (tmp_path / "elsewhere").mkdir()
+    moved = tested.rename(tmp_path / "elsewhere" / "skills")
+    assert load_dataset(str(moved)).revision == before.revision
+    write_skill(moved, "aaa-first")
+    put_tests(moved / "aaa-first", "eval_queries.json", [{"query": "x", "should_trigger": True}])
+    after = load_dataset(str(moved))
+    assert after.revision != before.revision
+    assert before.qrels.items() <= after.qrels.items()
+    assert {s.id for s in before.skills} < {s.id for s in after.skills}
+
+
+def test_tests_beside_a_collapsed_copy_count_for_the_skill(tested):
+    write_skill(tested / "zzz", "pdf", "All about pdf.")
+    tests = [{"query": "only beside the copy", "should_trigger": True}]
+    put_tests(tested / "zzz" / "pdf", "eval_queries.json", tests)
+    data = load_dataset(str(tested))
+    assert len(data.skills) == 3
+    (query,) = [q for q in data.queries if q.text == "only beside the copy"]
+    assert set(data.qrels[query.id]) == {"pdf"}
+
+
+def test_skills_of_one_name_are_told_apart_and_ids_hold_no_blank(tested):
+    write_skill(tested / "team", "mail", "Another thing.", "Another body.")
+    write_skill(tested, "two words")
+    ids = [s.id for s in load_dataset(str(tested)).skills]
+    assert "two-words" in ids
+    assert len([i for i in ids if i.startswith("mail@")]) == 2
+
+
+def test_a_library_without_tests_and_a_folder_without_anything(library, tmp_path):
+    with pytest.raises(DatasetError, match=r"4 skills in .* have no tests: .* eval_queries\.json"):
+        load_dataset(str(library))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DatasetError, match=r"neither data/skills.* nor corpus\.jsonl.* nor a SKI"):
+        load_dataset(str(tmp_path / "empty"))
+    (tmp_path / "file").touch()
+    with pytest.raises(DatasetError, match="is a file"):
+        load_dataset(str(tmp_path / "file"))
+
+
+@pytest.mark.parametrize(
+    ("name", "document", "match"),
+    [
+        ("eval_queries.json", [{"query": "x"}], "needs a query and should_trigger"),
+        ("eval_queries.json", [{"query": "x", "should_trigger": "yes"}], "true or false"),
+        ("eval_queries.json", ["x"], "no list of tests"),
+        ("evals/evals.json", {"evals": [{"prompt": " "}]}, "needs a prompt"),
+        ("evals/evals.json", {"tests": []}, "no list of tests"),
+    ],
+)
+def test_malformed_tests_are_named(tested, name, document, match):
+    put_tests(tested / "mail", name, document)
+    with pytest.raises(DatasetError, match=f"{name}.*{match}"):
+        load_dataset(str(tested))
+
+
+def test_a_file_that_is_no_json(tested):
+    (tested / "mail" / "evals.json").write_text("{")
+    with pytest.raises(DatasetError, match=r"evals\.json cannot be read as JSON"):
+        library_tables(tested)
+
+
+def test_the_example_skills_are_found_by_their_own_tests():
+    folder = ROOT / "examples" / "skills"
+    tests = list(read_library_tests(Library.open(folder).skills))
+    assert {t.kind for t in tests} == {"trigger", "task"}
+    result = evaluate(str(folder), mode="lexical")
+    wanted = {t.text for t in tests if t.should_trigger}
+    assert (result.split, result.n_queries) == ("tests", len(wanted))
+    assert result.metrics["recall@10"] > 0.9
