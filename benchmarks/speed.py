@@ -92,7 +92,7 @@ def memory(index: Path) -> None:
 def bare_pass(encoder: OnnxEncoder, query: str) -> None:
     profile = encoder.profile
     tokens = encoder.tokenize([query], profile.query_prompt, profile.max_query_tokens)[0]
-    forward(encoder._query_session, tokens)
+    forward(encoder._query_session(), tokens)
 
 
 def warm_query(index: Path, asked: Sequence[tuple[Mode, Sequence[str], str]]) -> None:
@@ -140,7 +140,7 @@ def indexing(skills: Sequence[Skill], folder: Path) -> None:
             index.update(skills, encoder, sources=Sources(dataset="benchmark"))
 
     ours, base = interleaved(
-        build, lambda: [forward(encoder._document_session, ids) for ids in tokens], 3
+        build, lambda: [forward(encoder._document_session(), ids) for ids in tokens], 3
     )
     n = len(skills)
     row(

@@ -19,7 +19,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from skillret.encoders.base import Profile
+from skillret.encoders.profile import Profile
 from skillret.training.export import export_onnx
 
 ROOT = Path(__file__).parents[1]

@@ -185,7 +185,7 @@ def _encoder(recipe: Recipe, name: str, device: str) -> Any:
     if name:
         trust = recipe.model.trust_remote_code and name == recipe.model.base
         return load_encoder(name, device=device, trust_remote_code=trust)
-    from skillret.encoders.base import Profile
+    from skillret.encoders.profile import Profile
     from skillret.encoders.sentence_transformers import SentenceTransformerEncoder
 
     section = recipe.model

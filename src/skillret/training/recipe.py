@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
-from skillret.encoders.base import DOCUMENT_TEMPLATE
 from skillret.encoders.families import SKILL_INSTRUCTION
+from skillret.encoders.profile import DOCUMENT_TEMPLATE
 from skillret.errors import InputError
 from skillret.skills import is_template
 

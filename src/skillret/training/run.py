@@ -18,7 +18,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from skillret._version import __version__
-from skillret.encoders.base import Profile
+from skillret.encoders.profile import Profile
 from skillret.errors import InputError, SkillretError, TrainingError
 from skillret.files import write_text
 from skillret.training.recipe import Recipe, parse_recipe

@@ -1,32 +1,19 @@
-"""What every encoder offers, and the profile that says how one encoder wants its texts."""
+"""The profile of an encoder: how it wants its texts, its limits, and what makes it itself."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any
 
-import numpy as np
-
-from skillret.arrays import Float32
 from skillret.errors import EncoderError
 from skillret.files import parse_json
 from skillret.skills import is_template
 
-__all__ = [
-    "DOCUMENT_TEMPLATE",
-    "Encoder",
-    "Profile",
-    "TokenEncoder",
-    "Tokens",
-    "check_vectors",
-]
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray  # 5 ms of every start, and only names at run time
+__all__ = ["DOCUMENT_TEMPLATE", "Profile"]
 
 _MOST = 1 << 20  # tokens of a text, or values of a vector
 
@@ -141,84 +128,3 @@ def _fits(key: str, value: object) -> bool:
             return False
         return least <= value <= 1
     return isinstance(value, str)
-
-
-@runtime_checkable
-class Encoder(Protocol):
-    """Turns queries and documents into unit vectors.
-
-    An implementation knows its own `profile` completely from the start (weights hash and
-    dimension included), may load its weights as late as the first encoding, and may be called
-    from one thread at a time.
-    """
-
-    @property
-    def profile(self) -> Profile:
-        """How this encoder treats texts, with `weights` and `dim` filled."""
-        ...
-
-    def encode_queries(self, texts: Sequence[str]) -> Float32:
-        """Encode requests.
-
-        Returns:
-            float32 of shape `(len(texts), dim)`, rows of unit length.
-        """
-        ...
-
-    def encode_documents(
-        self, texts: Sequence[str], progress: Callable[[int], None] | None = None
-    ) -> Float32:
-        """Encode documents, as the profile's template made them.
-
-        Args:
-            texts: The documents, in any order; batching by length is the encoder's concern.
-            progress: Called with the number of documents finished since the last call.
-
-        Returns:
-            float32 of shape `(len(texts), dim)`, rows of unit length, in the order of `texts`.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """A text as an encoder's last layer sees it.
-
-    Attributes:
-        pooled: The text's vector, float32 `(dim,)`, of unit length.
-        vectors: Of its `t` tokens in their context, float32 `(t, dim)`, of any length.
-        spans: Characters `start:end` of the text that each stands for, int64 `(t, 2)`; both 0 for
-            special tokens and the prompt's.
-    """
-
-    pooled: Float32
-    vectors: Float32
-    spans: NDArray[np.int64]
-
-
-@runtime_checkable
-class TokenEncoder(Encoder, Protocol):
-    """An encoder that shows the tokens behind a request's vector."""
-
-    def encode_tokens(self, texts: Sequence[str]) -> list[Tokens]:
-        """Read requests as `encode_queries` does.
-
-        Raises:
-            EncoderError: If the model shows no tokens.
-        """
-        ...
-
-
-def check_vectors(vectors: Float32, name: str) -> Float32:
-    """Return `vectors` if they are finite.
-
-    Raises:
-        EncoderError: If any value is NaN or infinite.
-    """
-    if not np.isfinite(vectors).all():
-        bad = int((~np.isfinite(vectors)).any(axis=1).sum())
-        raise EncoderError(
-            f"the encoder {name} returned {bad} of {len(vectors)} vectors with NaN or infinite"
-            " values; its weights are damaged or its precision is too low"
-        )
-    return vectors
