@@ -27,7 +27,7 @@ def require(extra: str, what: str, modules: Sequence[str], *, instead: str = "")
     Raises:
         MissingExtraError: If one is not installed; the message names the commands to get it.
     """
-    missing = [name for name in modules if find_spec(name) is None]
+    missing = [name for name in modules if not _is_there(name)]
     if not missing:
         return
     hints = [f"pip install 'skillret[{extra}]', in a checkout pip install '.[{extra}]'"]
@@ -35,7 +35,14 @@ def require(extra: str, what: str, modules: Sequence[str], *, instead: str = "")
         hints.append(f"without a GPU, first pip install {_torch()} --index-url {_CPU_WHEELS}")
     if instead:
         hints.append(instead)
-    raise MissingExtraError(f"{what} needs {' and '.join(missing)}: {'; '.join(hints)}")
+    raise MissingExtraError(f"{what} needs {', '.join(missing)}: {'; '.join(hints)}")
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ValueError:  # it is loaded, and by no ordinary way
+        return True
 
 
 def _torch() -> str:

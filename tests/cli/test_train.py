@@ -3,7 +3,7 @@ import json
 import re
 
 import pytest
-from tests.conftest import ROOT, write_skill
+from tests.conftest import write_skill
 from tests.training.conftest import bert, dataset, recipe_table, words  # noqa: F401
 
 from skillret.cli import main
@@ -113,12 +113,3 @@ def test_help_has_an_example(command, capsys):
         main([command, "--help"])
     assert e.value.code == 0
     assert f"examples:\n  skillret {command} " in capsys.readouterr().out
-
-
-def test_without_torch_it_says_what_to_install(monkeypatch, capsys):
-    recipe = ROOT / "recipes" / "minilm-cpu.toml"
-    monkeypatch.setattr("skillret.cli.train.find_spec", lambda name: None)
-    assert main(["train", str(recipe), "--data", "somewhere"]) == 1
-    assert capsys.readouterr().err == (
-        "skillret: training needs torch: pip install 'skillret[train]'\n"
-    )

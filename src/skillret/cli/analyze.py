@@ -18,6 +18,7 @@ from skillret.datasets.dataset import load_dataset
 from skillret.encoders import DEFAULT_MODEL, load_encoder
 from skillret.evaluation.erasure import CONDITIONS, METRICS, SHORT_NAMES, Erasure, analyze_erasure
 from skillret.evaluation.pages import prepare_folder
+from skillret.extras import require
 
 __all__ = ["configure", "run"]
 
@@ -86,6 +87,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _erasure(args: argparse.Namespace) -> int:
+    require("evaluate", "an analysis", ("pytrec_eval",))
     folder = prepare_folder(args.report) if args.report else None
     dataset = load_dataset(args.dataset, args.split, allow_missing=args.allow_missing)
     for remark in dataset.notes:

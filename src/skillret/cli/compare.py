@@ -18,6 +18,7 @@ from skillret.evaluation.significance import (
     compare,
     cuts_of,
 )
+from skillret.extras import require
 
 __all__ = ["configure", "run"]
 
@@ -65,6 +66,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the command."""
     metrics = list(dict.fromkeys(args.metric or _METRICS))
     cuts = cuts_of(metrics)
+    require("evaluate", "comparing runs", ("pytrec_eval",))
     dataset = load_dataset(args.dataset, args.split, allow_missing=args.allow_missing)
     for remark in dataset.notes:
         note(remark)

@@ -14,11 +14,13 @@ from skillret.cli.common import (
     progress_bar,
 )
 from skillret.datasets.dataset import NEAR_MISSES, load_dataset
+from skillret.encoders import DEFAULT_MODEL, Encoder, load_encoder
 from skillret.errors import InputError
 from skillret.evaluation.evaluator import DEFAULT_GROUPS, Result, evaluate, score
 from skillret.evaluation.metrics import metric_names
 from skillret.evaluation.pages import prepare_folder
 from skillret.evaluation.runs import check_ids, read_run, write_run
+from skillret.extras import require
 from skillret.files import expand, write_text
 from skillret.types import Mode
 
@@ -81,6 +83,8 @@ def run(args: argparse.Namespace) -> int:
     except ValueError:
         raise InputError(f"--k takes whole numbers with commas, got {args.k!r}") from None
     metric_names(cuts)
+    reference = ("bm25s",) if args.lexical == "bm25s" and not args.from_run else ()
+    require("evaluate", "evaluation", ("pytrec_eval", *reference))
     group_by = tuple(args.group or DEFAULT_GROUPS)
     folder = prepare_folder(args.report) if args.report else None
     run_file = check_output(args.run) if args.run else None
@@ -89,6 +93,11 @@ def run(args: argparse.Namespace) -> int:
     given = [expand(name).absolute() for name in files if name and name != "-"]
     if len(set(given)) < len(given):
         raise InputError("--run, --json and --from-run name one file twice; give each its own")
+    mode: Mode = args.mode or ("lexical" if args.lexical == "bm25s" else "hybrid")
+    encoder: Encoder | None = None
+    if mode != "lexical" and not args.from_run:
+        # Before the data is read: a model that is not there, or that needs what is not installed.
+        encoder = load_encoder(args.model, trust_remote_code=args.trust_remote_code)
     dataset = load_dataset(args.dataset, args.split, allow_missing=args.allow_missing)
     if run_file is not None:
         check_ids([*(q.id for q in dataset.queries), *(s.id for s in dataset.skills)])
@@ -96,7 +105,6 @@ def run(args: argparse.Namespace) -> int:
         file = expand(args.from_run)
         result = score(dataset, read_run(file), "run", file.name, cuts, group_by)
     else:
-        mode: Mode = args.mode or ("lexical" if args.lexical == "bm25s" else "hybrid")
         with (
             progress_bar("encoding", "skill") as progress,
             progress_bar("searching", "query") as searched,
@@ -105,10 +113,9 @@ def run(args: argparse.Namespace) -> int:
                 dataset,
                 mode=mode,
                 lexical=args.lexical,
-                model=args.model,
+                model=encoder or DEFAULT_MODEL,
                 cuts=cuts,
                 group_by=group_by,
-                trust_remote_code=args.trust_remote_code,
                 progress=progress,
                 searched=searched,
             )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from skillret.cli.common import non_negative, note, printable
 from skillret.errors import InputError
+from skillret.extras import require
 from skillret.files import expand
 
 __all__ = ["configure", "run"]
@@ -52,6 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
+    require("train", "exporting", ("torch", "sentence_transformers", "onnx", "pytrec_eval"))
     model_dir, output = expand(args.model_dir), expand(args.output)
     if not model_dir.is_dir():
         raise InputError(f"no such model folder: {model_dir}")

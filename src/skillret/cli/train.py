@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-from importlib.util import find_spec
 from pathlib import Path
 
 from skillret.cli.common import note, printable
-from skillret.errors import SkillretError
 from skillret.files import expand
 from skillret.training.recipe import load_recipe
 
@@ -61,9 +59,6 @@ def run(args: argparse.Namespace) -> int:
     """Run the command."""
     # The whole recipe is checked before torch is imported.
     recipe = load_recipe(expand(args.recipe), args.overrides)
-    for needed in ("torch", "sentence_transformers", "datasets"):
-        if find_spec(needed) is None:
-            raise SkillretError(f"training needs {needed}: pip install 'skillret[train]'")
     from skillret.training.run import train
 
     output = expand(args.output) if args.output else Path("runs") / recipe.name

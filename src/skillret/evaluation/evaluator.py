@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,6 +22,7 @@ from skillret.evaluation.metrics import DEFAULT_CUTS, mean, measure, metric_name
 from skillret.evaluation.reference import BM25S, bm25s_run
 from skillret.evaluation.runs import Run, check_run, order
 from skillret.evaluation.systems import DEPTH, Progress, make_run
+from skillret.extras import require
 from skillret.retrieval.searcher import Scorer
 from skillret.types import Mode
 
@@ -86,7 +88,7 @@ def evaluate(
     *,
     split: str = "test",
     mode: Mode = "hybrid",
-    model: str | Encoder = DEFAULT_MODEL,
+    model: str | os.PathLike[str] | Encoder = DEFAULT_MODEL,
     cuts: Sequence[int] = DEFAULT_CUTS,
     group_by: Sequence[str] = DEFAULT_GROUPS,
     lexical: Literal["skillret", "bm25s"] = "skillret",
@@ -118,7 +120,10 @@ def evaluate(
         DatasetError: If the data set cannot be used.
         EncoderError: If the encoder cannot be loaded or returns NaN.
         InputError: If a cut is below 1, or no query and no skill has a column to group by.
+        MissingExtraError: If a library that is needed is not installed.
     """
+    reference = ("bm25s",) if lexical == "bm25s" else ()
+    require("evaluate", "evaluation", ("pytrec_eval", *reference))
     metric_names(cuts)  # refuses impossible cuts before anything is encoded
     if lexical == "bm25s" and mode != "lexical":
         raise InputError(f"bm25s is a system of its own: it has no mode {mode!r}, only 'lexical'")
@@ -130,9 +135,9 @@ def evaluate(
     if lexical == "bm25s":
         name, search = BM25S, partial(bm25s_run, dataset, depth)
     else:
-        if isinstance(model, str):
-            model = DEFAULT_MODEL if mode == "lexical" else model
-            model = load_encoder(model, trust_remote_code=trust_remote_code)
+        if mode == "lexical" and isinstance(model, str | os.PathLike):
+            model = DEFAULT_MODEL  # only its profile is looked at
+        model = load_encoder(model, trust_remote_code=trust_remote_code)
         name = "BM25" if mode == "lexical" else model.profile.name
         if need is None and mode == "hybrid" and Scorer(model).ranker is not None:
             need = probability_of_need

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skillret.errors import SkillretError
 from skillret.evaluation.abstention import Abstention
 from skillret.evaluation.significance import Interval
+from skillret.extras import require
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,10 +50,9 @@ _MAX_LABEL = 44
 @contextmanager
 def _figure(height: float, columns: int = 1) -> Iterator[tuple[Any, Any, BytesIO]]:
     """A figure, its axes, and where its PNG goes when the block is left."""
-    try:
-        import matplotlib
-    except ImportError:
-        raise SkillretError("a report needs pip install 'skillret[evaluate]'") from None
+    require("evaluate", "a report", ("matplotlib",))
+    import matplotlib
+
     # The object interface: pyplot would keep state and may want a display.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -9,9 +9,9 @@ import numpy as np
 from skillret.arrays import top_rows
 from skillret.datasets.dataset import Dataset
 from skillret.encoders import DOCUMENT_TEMPLATE
-from skillret.errors import SkillretError
 from skillret.evaluation.runs import Run
 from skillret.evaluation.systems import Progress
+from skillret.extras import require
 from skillret.skills import document_text
 
 __all__ = ["BM25S", "bm25s_run"]
@@ -37,12 +37,11 @@ def bm25s_run(
         The run, and each request's largest score.
 
     Raises:
-        SkillretError: If bm25s is not installed.
+        MissingExtraError: If bm25s is not installed.
     """
-    try:
-        import bm25s
-    except ImportError:
-        raise SkillretError("--lexical bm25s needs pip install 'skillret[evaluate]'") from None
+    require("evaluate", "the reference BM25", ("bm25s",))
+    import bm25s
+
     pairs = list(texts) if texts is not None else [(q.id, q.text) for q in dataset.queries]
     documents = [document_text(s, DOCUMENT_TEMPLATE) for s in dataset.skills]
     system = bm25s.BM25()

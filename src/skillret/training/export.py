@@ -21,6 +21,7 @@ from skillret.encoders.families import find_profile
 from skillret.encoders.profile import Profile
 from skillret.encoders.weights import hash_weights
 from skillret.errors import EncoderError, InputError
+from skillret.extras import require
 
 __all__ = ["export_onnx", "model_profile"]
 
@@ -85,9 +86,11 @@ def export_onnx(model_dir: Path, output: Path, profile: Profile, *, quantize: bo
     Raises:
         EncoderError: If a module or the pooling of the model is not supported.
         InputError: If `model_dir` is no model folder.
+        MissingExtraError: If a library that is needed is not installed.
     """
     if not (model_dir / "tokenizer.json").is_file():
         raise InputError(f"{model_dir} is no model folder: it holds no tokenizer.json")
+    require("train", "exporting", ("torch", "transformers", "onnx"))
     import onnx
     import onnxruntime as ort
     from onnxruntime.quantization import QuantType, quantize_dynamic

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from skillret.errors import InputError, SkillretError
+from skillret.extras import require
 from skillret.training.card import addressed
 
 __all__ = ["push"]
@@ -26,6 +27,7 @@ def push(model_dir: Path, repository: str, *, public: bool = False) -> str:
 
     Raises:
         InputError: If the folder is no model, or the repository's name has another form.
+        MissingExtraError: If huggingface_hub is not installed.
         SkillretError: If the hub cannot be reached or refuses.
     """
     if not (model_dir / "modules.json").is_file():
@@ -36,6 +38,7 @@ def push(model_dir: Path, repository: str, *, public: bool = False) -> str:
     owner, slash, name = repository.partition("/")
     if not (owner and slash and name) or "/" in name:
         raise InputError(f"{repository!r} is no repository: give OWNER/NAME")
+    require("evaluate", "pushing", ("huggingface_hub",))
     from huggingface_hub import CommitOperationAdd, HfApi
 
     files = [f for f in sorted(model_dir.rglob("*")) if f.is_file() and f.name != _CARD]

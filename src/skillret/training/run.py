@@ -20,11 +20,13 @@ from filelock import FileLock, Timeout
 from skillret._version import __version__
 from skillret.encoders.profile import Profile
 from skillret.errors import InputError, SkillretError, TrainingError
+from skillret.extras import require
 from skillret.files import write_text
 from skillret.training.recipe import Recipe, parse_recipe
 
 __all__ = ["check_devices", "train"]
 
+_NEEDED = ("torch", "sentence_transformers", "datasets", "accelerate", "pytrec_eval", "matplotlib")
 _PACKAGES = (
     "sentence-transformers",
     "transformers",
@@ -66,8 +68,10 @@ def train(
         InputError: If an argument or the recipe is at fault.
         DatasetError: If the data is empty, incomplete or malformed.
         EncoderError: If the base model cannot be loaded.
+        MissingExtraError: If a library that is needed is not installed.
         TrainingError: If the run cannot go on.
     """
+    require("train", "training", _NEEDED)
     _check_trackers(recipe.output.report_to)
     first = os.environ.get("RANK", "0") == "0"
     tell = say if first else _silent
