@@ -87,6 +87,14 @@ def test_evaluate_says_it_too(without):
         evaluate("no-such-data-set")
 
 
+def test_the_docs_name_the_same_torch(without):
+    without("torch")
+    with pytest.raises(MissingExtraError) as e:
+        require("train", "training", ("torch",))
+    command = str(e.value).partition("first ")[2]
+    assert f"`{command}`" in (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("command", ["search", "calibrate"])
 def test_what_needs_no_extra_works_without(without, command, library, capsys):
     without("torch", "sentence_transformers", "pytrec_eval", "matplotlib", "pyarrow", "bm25s")
