@@ -21,7 +21,6 @@ import numpy as np
 from skillret import Index, Retriever, load_encoder
 from skillret.calibration.examples import dataset_pool, subpools
 from skillret.datasets.dataset import load_dataset
-from skillret.datasets.library_tests import LIBRARY_SPLIT
 from skillret.encoders import Encoder
 from skillret.index import Sources
 from skillret.retrieval import selection
@@ -47,7 +46,7 @@ def parts(dataset: str, split: str, encoder: Encoder) -> Iterator[Case]:
 
 
 def examples(dataset: str, split: str) -> Iterator[Case]:
-    data = load_dataset(str(EXAMPLES), LIBRARY_SPLIT)
+    data = load_dataset(EXAMPLES)
     asked: dict[frozenset[str], list[str]] = defaultdict(list)
     for q in data.queries:
         asked[frozenset(data.qrels[q.id])].append(q.text)

@@ -21,11 +21,11 @@ import pytrec_eval
 
 from skillret import load_encoder
 from skillret.arrays import Float32, top_rows
-from skillret.datasets.tables import find_table, read_rows, read_skills
+from skillret.datasets.labelled import open_split
 from skillret.lexical import bm25
 from skillret.retrieval.fusion import LEXICAL_CANDIDATES, fuse
 from skillret.skills import document_text
-from skillret.types import Skill
+from skillret.types import Query, Skill
 
 # The list that Lucene, tantivy and bm25s use for English.
 USUAL_STOP_WORDS = frozenset(
@@ -41,13 +41,13 @@ class Scorer:
     def __init__(
         self,
         ids: Sequence[str],
-        queries: Sequence[dict[str, str]],
+        queries: Sequence[Query],
         qrels: dict[str, dict[str, int]],
     ) -> None:
         self.ids = ids
         self.queries = queries
         self.evaluator = pytrec_eval.RelevanceEvaluator(qrels, {"ndcg_cut.10"})
-        self.kinds = sorted({q["kind"] for q in queries})
+        self.kinds = sorted({str(q.extra["kind"]) for q in queries})
 
     def header(self) -> None:
         print(f"| system | all | {' | '.join(self.kinds)} |")
@@ -58,13 +58,13 @@ class Scorer:
         for query, line in zip(self.queries, scores, strict=True):
             rows = top_rows(line, DEPTH)
             # Ranks as scores: the order is ours, whatever the evaluator does with ties.
-            run[query["id"]] = {self.ids[i]: float(DEPTH - r) for r, i in enumerate(rows)}
+            run[query.id] = {self.ids[i]: float(DEPTH - r) for r, i in enumerate(rows)}
         values = defaultdict(list)
         per_query = self.evaluator.evaluate(run)
         for query in self.queries:
-            value = per_query.get(query["id"], {}).get("ndcg_cut_10", 0.0)
+            value = per_query.get(query.id, {}).get("ndcg_cut_10", 0.0)
             values["all"].append(value)
-            values[query["kind"]].append(value)
+            values[str(query.extra["kind"])].append(value)
         cells = [f"{np.mean(values[k]):.4f}" for k in ("all", *self.kinds)]
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
@@ -118,16 +118,10 @@ def main() -> None:
     parser.add_argument("--dataset", type=Path, default=Path("../shared/data/openskillret"))
     parser.add_argument("--split", default="dev")
     args = parser.parse_args()
-    skills = read_skills(args.dataset, args.split)
-    files = {t: find_table(args.dataset, t, args.split) for t in ("queries", "qrels")}
-    if files["queries"] is None or files["qrels"] is None:
-        raise SystemExit(f"{args.dataset} has no queries and qrels of the split {args.split}")
-    queries = list(read_rows(files["queries"]))
-    qrels: dict[str, dict[str, int]] = defaultdict(dict)
-    for row in read_rows(files["qrels"]):
-        qrels[row["query_id"]][row["skill_id"]] = int(row["relevance"])
-    texts = [q["query"] for q in queries]
-    scorer = Scorer([s.id for s in skills], queries, dict(qrels))
+    data = open_split(args.dataset, args.split)
+    skills, queries = list(data.skills()), list(data.bare_queries())
+    texts = [q.text for q in queries]
+    scorer = Scorer([s.id for s in skills], queries, data.labels())
 
     encoder = load_encoder()
     template = encoder.profile.template

@@ -21,7 +21,6 @@ import numpy as np
 from skillret import Index, Retriever, load_encoder
 from skillret.calibration.composed import join
 from skillret.datasets.dataset import Dataset, load_dataset
-from skillret.datasets.library_tests import LIBRARY_SPLIT
 from skillret.index import Sources
 from skillret.retrieval import retriever as facade
 from skillret.types import Query
@@ -97,7 +96,7 @@ def main() -> None:
     args = parser.parse_args()
     print("| requests | number | complete | precision | size | with parts | precision | size |")
     print("|---|" + "---:|" * 7)
-    examples = load_dataset(str(EXAMPLES), LIBRARY_SPLIT)
+    examples = load_dataset(EXAMPLES)
     single = [("for one skill", q.text, frozenset(examples.qrels[q.id])) for q in examples.queries]
     compare(examples, [*single, *pairs(examples, 600, 3)])
     data = load_dataset(args.dataset, args.split)

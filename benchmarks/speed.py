@@ -24,7 +24,7 @@ from pathlib import Path
 import yaml
 
 from skillret import Index, Library, Retriever, load_encoder
-from skillret.datasets.tables import find_table, read_rows, read_skills
+from skillret.datasets.labelled import open_split
 from skillret.encoders.onnx import OnnxEncoder, forward
 from skillret.index import Sources
 from skillret.skills import document_text
@@ -211,11 +211,8 @@ def main() -> None:
     parser.add_argument("--large", type=int, default=17_000, help="skills of the larger index")
     parser.add_argument("--runs", type=int, default=15, help="runs of each whole process")
     args = parser.parse_args()
-    queries_file = find_table(args.dataset, "queries", "dev")
-    if queries_file is None:
-        raise SystemExit(f"no data set at {args.dataset}: give --dataset DIR in SkillRet layout")
-    skills = read_skills(args.dataset, args.split)
-    queries = [str(r["query"]) for r in read_rows(queries_file)]
+    skills = list(open_split(args.dataset, args.split).skills())
+    queries = [q.text for q in open_split(args.dataset, "dev").bare_queries()]
     long = [q for q in queries if 55 <= len(q.split()) <= 70][:100]
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)

@@ -21,8 +21,7 @@ import numpy as np
 
 from skillret import Index, Retriever, load_encoder
 from skillret.datasets.dataset import load_dataset
-from skillret.datasets.library_tests import LIBRARY_SPLIT
-from skillret.datasets.tables import read_skills
+from skillret.datasets.labelled import open_split
 from skillret.index import Sources
 from skillret.types import Skill
 
@@ -140,7 +139,7 @@ def parts_of(skills: Sequence[Skill], size: int, count: int) -> Iterator[Case]:
 
 def casual() -> Iterator[Case]:
     """The example skills with the requests that stand beside them, in casual words for the most."""
-    data = load_dataset(str(EXAMPLES), LIBRARY_SPLIT)
+    data = load_dataset(EXAMPLES)
     asked = [(q.text.strip().rstrip(".?!"), min(data.qrels[q.id])) for q in data.queries]
     yield list(data.skills), in_ways(asked)
 
@@ -171,7 +170,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[60, 500])
     parser.add_argument("--tasks", type=int, default=200)
     args = parser.parse_args()
-    skills = read_skills(args.dataset, args.split)
+    skills = list(open_split(args.dataset, args.split).skills())
     print("| skills | request | n | gets something | its own skill | size |")
     print("|---:|---|---:|---:|---:|---:|")
     print_rows("46 examples", casual(), args.model)

@@ -6,7 +6,6 @@ from skillret import Retriever
 from skillret.calibration.casual import IDLE, TASKS
 from skillret.calibration.talk import TURNS
 from skillret.datasets.dataset import load_dataset
-from skillret.datasets.library_tests import LIBRARY_SPLIT
 from tests.conftest import ROOT, write_skill
 
 # Written apart from those that the model was fitted on.
@@ -35,7 +34,7 @@ def test_turns_of_a_conversation_need_no_skill(retriever):
 
 
 def test_casual_requests_get_their_skill(retriever):
-    data = load_dataset(str(ROOT / "examples" / "skills"), LIBRARY_SPLIT)
+    data = load_dataset(ROOT / "examples" / "skills")
     assert not {q.text for q in data.queries} & {*TASKS, *IDLE}  # a test, not seen in the fit
     names = {skill.id: skill.name for skill in data.skills}
     right = 0
@@ -46,7 +45,7 @@ def test_casual_requests_get_their_skill(retriever):
 
 
 def test_asking_politely_changes_little(retriever):
-    data = load_dataset(str(ROOT / "examples" / "skills"), LIBRARY_SPLIT)
+    data = load_dataset(ROOT / "examples" / "skills")
     tasks = [q.text[0].lower() + q.text[1:].rstrip(".?!") for q in data.queries]
     plain = sum(bool(retriever.select(task).hits) for task in tasks)
     # Other ways than those that the probe was fitted on.

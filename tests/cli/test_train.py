@@ -94,7 +94,7 @@ def test_the_eval_queries_of_a_library(recipe_file, tmp_path, capsys):
         (["--set", "train.batch_size=500"], "is larger than the data, 48 pairs"),
         (["--set", "train.devices=4"], "torchrun --nproc-per-node 4"),
         (["--set", "model.base=./nowhere"], "no model folder ./nowhere"),
-        (["--data", "./nowhere"], "no such data set folder: ./nowhere"),
+        (["--data", "./nowhere"], "no such data set: ./nowhere is neither a folder nor a hub id"),
         (["--data", "x.csv"], "no such file: x.csv"),
         (["--resume"], "nothing to resume"),
     ],

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from skillret.calibration.talk import BACKGROUND
-from skillret.datasets.labelled import Request
+from skillret.datasets.labelled import LabelledQuery as Request
 
 __all__ = ["compose", "join", "pad"]
 

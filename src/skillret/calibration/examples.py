@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from skillret.arrays import Float32
 from skillret.calibration.composed import compose, pad
 from skillret.datasets.dataset import Dataset
-from skillret.datasets.labelled import Request
+from skillret.datasets.labelled import LabelledQuery as Request
 from skillret.encoders import Encoder
 from skillret.evaluation.systems import encode_corpus
 from skillret.lexical.bm25 import LexicalIndex, write_lexical

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 
 from skillret.cli.common import (
+    add_file_library,
     add_model_arguments,
     non_negative,
     note,
@@ -48,7 +49,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     sub.set_defaults(run_action=_erasure)
     sub.add_argument("dataset", metavar="DATASET", help="a data set, as of `skillret evaluate`")
-    sub.add_argument("--split", default="test", help="default: test")
+    sub.add_argument("--split", help="default: test; own tests and files of queries have but one")
+    add_file_library(sub)
     sub.add_argument(
         "--mode", choices=("hybrid", "dense", "lexical"), default="hybrid", help="default: hybrid"
     )
@@ -87,7 +89,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _erasure(args: argparse.Namespace) -> int:
     folder = prepare_folder(args.report) if args.report else None
-    dataset = load_dataset(args.dataset, args.split, allow_missing=args.allow_missing)
+    dataset = load_dataset(
+        args.dataset, args.split, libraries=args.library, allow_missing=args.allow_missing
+    )
     for remark in dataset.notes:
         note(remark)
     model = DEFAULT_MODEL if args.mode == "lexical" else args.model

@@ -8,9 +8,17 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from skillret.cli.common import add_model_arguments, note, print_json, printable, progress_bar
-from skillret.datasets.dataset import load_dataset, open_rows
-from skillret.datasets.library_tests import LIBRARY_SPLIT
+from skillret.cli.common import (
+    DATASET_HELP,
+    add_file_library,
+    add_model_arguments,
+    note,
+    print_json,
+    printable,
+    progress_bar,
+)
+from skillret.datasets.dataset import load_dataset
+from skillret.datasets.source import OWN_SPLIT
 from skillret.encoders import TokenEncoder, load_encoder
 from skillret.encoders.onnx import OnnxEncoder
 from skillret.errors import InputError, SkillretError
@@ -33,11 +41,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "dataset",
         metavar="DATASET",
-        help="labelled requests: a data set, or a folder of skills with their eval_queries.json",
+        help=f"labelled queries: {DATASET_HELP}",
     )
     parser.add_argument(
         "--split", help="never a test split (default: dev; of a folder of skills their own tests)"
     )
+    add_file_library(parser)
     parser.add_argument(
         "--output", metavar="DIR", help="write a copy of the model with what was fitted"
     )
@@ -59,7 +68,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     # A library's own tests are a split of its owner's, not one that others report figures on.
-    given = (split or "" for split in (args.split, args.train_split) if split != LIBRARY_SPLIT)
+    given = (split or "" for split in (args.split, args.train_split) if split != OWN_SPLIT)
     if any(split.lower().startswith("test") for split in given):
         raise InputError("nothing is fitted on a test split; name another one with --split")
     if args.train_split and not args.fit_ranker:
@@ -74,9 +83,7 @@ def run(args: argparse.Namespace) -> int:
         check_fresh(output)
     from skillret.calibration.calibrate import calibrate
 
-    own = args.split in (None, LIBRARY_SPLIT)
-    library = own and open_rows(args.dataset)[0].splits() == [LIBRARY_SPLIT]
-    dataset = load_dataset(args.dataset, LIBRARY_SPLIT if library else args.split or "dev")
+    dataset = load_dataset(args.dataset, args.split, usual="dev", libraries=args.library)
     for line in dataset.notes:
         note(line)
     needless = [n for n in dataset.negatives if not n.extra.get("negative_for")]
@@ -89,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
             raise InputError(f"{args.model} shows no tokens; export it: skillret export")
         from skillret.calibration.fit_terms import fit_terms
 
-        train = load_dataset(args.dataset, args.train_split)
+        train = load_dataset(args.dataset, args.train_split, libraries=args.library)
         with progress_bar("weighing terms") as read:
             head = fit_terms(train, encoder, progress=read)
     with progress_bar("encoding") as encoded, progress_bar("searching") as searched:

@@ -6,6 +6,8 @@ import argparse
 import json
 
 from skillret.cli.common import (
+    DATASET_HELP,
+    add_file_library,
     add_model_arguments,
     check_output,
     note,
@@ -30,6 +32,7 @@ examples:
   skillret evaluate openskillret --split dev --mode dense --model BAAI/bge-small-en-v1.5
   skillret evaluate openskillret --split dev --lexical bm25s
   skillret evaluate .claude/skills
+  skillret evaluate queries.csv --library .claude/skills
   skillret evaluate ThakiCloud/SKILLRET --split test --json result.json --run system.run
   skillret evaluate openskillret --split dev --report report
   skillret evaluate openskillret --split dev --from-run system.run
@@ -44,9 +47,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "dataset",
         metavar="DATASET",
-        help="folder in SkillRet or BEIR layout, folder of skills with their own tests, or hub id",
+        help=DATASET_HELP,
     )
-    parser.add_argument("--split", default="test", help="default: test")
+    parser.add_argument(
+        "--split", help="default: test; own tests and files of queries have but one"
+    )
+    add_file_library(parser)
     parser.add_argument("--mode", choices=("hybrid", "dense", "lexical"), help="default: hybrid")
     parser.add_argument(
         "--lexical",
@@ -89,7 +95,9 @@ def run(args: argparse.Namespace) -> int:
     given = [expand(name).absolute() for name in files if name and name != "-"]
     if len(set(given)) < len(given):
         raise InputError("--run, --json and --from-run name one file twice; give each its own")
-    dataset = load_dataset(args.dataset, args.split, allow_missing=args.allow_missing)
+    dataset = load_dataset(
+        args.dataset, args.split, libraries=args.library, allow_missing=args.allow_missing
+    )
     if run_file is not None:
         check_ids([*(q.id for q in dataset.queries), *(s.id for s in dataset.skills)])
     if args.from_run:
@@ -124,7 +132,8 @@ def run(args: argparse.Namespace) -> int:
         print_json(result.to_json())
         return 0
     if json_file is not None:
-        write_text(json_file, json.dumps(result.to_json(), ensure_ascii=False, indent=2) + "\n")
+        text = json.dumps(result.to_json(), ensure_ascii=False, indent=2, allow_nan=False)
+        write_text(json_file, text + "\n")
     _print(result, cuts)
     return 0
 

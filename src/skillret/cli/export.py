@@ -35,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="data set in SkillRet layout to check NDCG@10 on (default: the dev split of the run"
         " that the model lies in; without one, cosine and neighbours of a few texts only)",
     )
-    parser.add_argument("--split", default="dev", metavar="S", help="of --dataset (default: dev)")
+    parser.add_argument("--split", metavar="S", help="of --dataset (default: dev)")
     parser.add_argument(
         "--max-queries",
         type=non_negative,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from skillret.cli.common import add_model_arguments, note, print_json, printable, progress_bar
-from skillret.datasets.tables import find_table, read_skills
+from skillret.datasets.skillret_folder import find_table, read_skills
 from skillret.encoders import Encoder, load_encoder
 from skillret.errors import IndexBusyError, InputError, StoreError
 from skillret.files import expand

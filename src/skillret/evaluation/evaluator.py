@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -82,11 +83,12 @@ class Result:
 
 
 def evaluate(
-    dataset: str | Dataset,
+    dataset: str | os.PathLike[str] | Dataset,
     *,
-    split: str = "test",
+    split: str | None = None,
+    libraries: Sequence[str | os.PathLike[str]] = (),
     mode: Mode = "hybrid",
-    model: str | Encoder = DEFAULT_MODEL,
+    model: str | os.PathLike[str] | Encoder = DEFAULT_MODEL,
     cuts: Sequence[int] = DEFAULT_CUTS,
     group_by: Sequence[str] = DEFAULT_GROUPS,
     lexical: Literal["skillret", "bm25s"] = "skillret",
@@ -99,8 +101,10 @@ def evaluate(
     """Search every query of a data set and score what is found.
 
     Args:
-        dataset: Folder, hub id (`id@revision`), or a loaded data set.
-        split: Its split, unless it is loaded already.
+        dataset: Folder, file of queries, hub id (`id@revision`), or a loaded data set.
+        split: Its split, unless it is loaded already; without one `test`, or the only split of own
+            tests and files of queries.
+        libraries: Folders of the skills that a file of queries names.
         mode: `hybrid`, `dense` or `lexical`.
         model: Encoder, or its name or folder.
         cuts: The ks of the metrics.
@@ -122,16 +126,16 @@ def evaluate(
     metric_names(cuts)  # refuses impossible cuts before anything is encoded
     if lexical == "bm25s" and mode != "lexical":
         raise InputError(f"bm25s is a system of its own: it has no mode {mode!r}, only 'lexical'")
-    if isinstance(dataset, str):
-        dataset = load_dataset(dataset, split, allow_missing=allow_missing)
+    if not isinstance(dataset, Dataset):
+        dataset = load_dataset(dataset, split, libraries=libraries, allow_missing=allow_missing)
     group_queries(dataset, group_by)
     depth = max(DEPTH, *cuts)
     search: Callable[..., tuple[Run, dict[str, float]]]
     if lexical == "bm25s":
         name, search = BM25S, partial(bm25s_run, dataset, depth)
     else:
-        if isinstance(model, str):
-            model = DEFAULT_MODEL if mode == "lexical" else model
+        if isinstance(model, (str, os.PathLike)):
+            model = DEFAULT_MODEL if mode == "lexical" else os.fspath(model)
             model = load_encoder(model, trust_remote_code=trust_remote_code)
         name = "BM25" if mode == "lexical" else model.profile.name
         if need is None and mode == "hybrid" and Scorer(model).ranker is not None:

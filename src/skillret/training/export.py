@@ -21,6 +21,7 @@ from typing import Any
 from skillret.encoders.base import Profile
 from skillret.encoders.families import find_profile
 from skillret.errors import EncoderError, InputError
+from skillret.files import parse_json
 
 __all__ = ["export_onnx", "model_profile"]
 
@@ -139,7 +140,7 @@ def export_onnx(model_dir: Path, output: Path, profile: Profile, *, quantize: bo
             while block := opened.read(1 << 24):
                 digest.update(block)
     full = replace(profile, dim=dim, pooling=pooling, weights=digest.hexdigest())
-    text = json.dumps(full.to_json(), indent=2) + "\n"
+    text = json.dumps(full.to_json(), indent=2, allow_nan=False) + "\n"
     (output / "profile.json").write_text(text, encoding="utf-8")
     return output
 
@@ -258,6 +259,6 @@ def _max_tokens(model_dir: Path) -> int:
 
 def _json(file: Path) -> Any:
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        return parse_json(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}

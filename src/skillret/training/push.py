@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from skillret.errors import InputError, SkillretError
+from skillret.files import parse_json
 from skillret.training.card import addressed
 
 __all__ = ["push"]
@@ -58,7 +58,7 @@ def push(model_dir: Path, repository: str, *, public: bool = False) -> str:
 def _card(model_dir: Path, repository: str) -> str | None:
     try:
         card = (model_dir / _CARD).read_text(encoding="utf-8")
-        profile = json.loads((model_dir / "profile.json").read_text(encoding="utf-8"))
-    except OSError:
+        profile = parse_json((model_dir / "profile.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return None
     return addressed(card, str(profile.get("name", "")), repository)

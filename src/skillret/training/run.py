@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from skillret._version import __version__
 from skillret.encoders.base import Profile
 from skillret.errors import InputError, SkillretError, TrainingError
-from skillret.files import write_text
+from skillret.files import parse_json, write_text
 from skillret.training.recipe import Recipe, parse_recipe
 
 __all__ = ["check_devices", "train"]
@@ -226,7 +226,7 @@ def _check_output(output: Path, recipe: Recipe, resume: bool) -> Mapping[str, An
             )
         return None
     try:
-        stored = json.loads((output / "run.json").read_text(encoding="utf-8"))
+        stored = parse_json((output / "run.json").read_text(encoding="utf-8"))
         before = parse_recipe(stored["recipe"], "").to_json()
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(f"nothing to resume: {output} holds no run.json of a run") from None
@@ -261,7 +261,7 @@ def _clear_prepared(output: Path) -> bool:
 
 
 def _write_run(output: Path, run: Mapping[str, Any]) -> None:
-    write_text(output / "run.json", json.dumps(run, indent=2) + "\n")
+    write_text(output / "run.json", json.dumps(run, indent=2, allow_nan=False) + "\n")
 
 
 def _write_model(
@@ -285,7 +285,7 @@ def _write_model(
         max_document_tokens=recipe.model.max_tokens,
         source=f"trained by skillret {__version__} with the recipe {recipe.name}",
     )
-    text = json.dumps(profile.to_json(), indent=2) + "\n"
+    text = json.dumps(profile.to_json(), indent=2, allow_nan=False) + "\n"
     (folder / "profile.json").write_text(text, encoding="utf-8")
 
 
