@@ -1,6 +1,10 @@
+import csv
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.conftest import write_skill
 
 from skillret import Library
 from skillret.datasets.check import check_dataset
@@ -103,3 +107,18 @@ def test_a_file_of_queries_is_checked_as_any_data_set(library, tmp_path):
     data = load_dataset(file, libraries=[library])
     assert data.revision == counts["revision"]
     assert "1 queries have no gold skill and are not scored" in data.notes
+
+
+@given(texts=st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), max_size=5))
+def test_whatever_csv_holds_is_read_or_refused_in_one_line(tmp_path_factory, texts):
+    folder = tmp_path_factory.mktemp("csv")
+    write_skill(folder / "skills", "pdf")
+    with (folder / "r.csv").open("w", encoding="utf-8", newline="") as out:
+        csv.writer(out).writerows([("query", "skill"), *((text, "pdf") for text in texts)])
+    source = QueryFile(folder / "r.csv", Library.open(folder / "skills"))
+    wanted = dict.fromkeys(text.strip() for text in texts)
+    if all(wanted):
+        assert [row["query"] for row in rows_of(source, "queries")] == list(wanted)
+    else:
+        with pytest.raises(DatasetError, match="no query"):
+            rows_of(source, "queries")

@@ -120,8 +120,8 @@ class DataSection:
     """What is trained on.
 
     Attributes:
-        source: Data set in SkillRet layout (folder or hub id, optionally `@revision`), or a
-            `.csv`, `.jsonl` or `.jsonl.gz` file of requests and skills; `--data` overrides it.
+        source: Data set of any layout, as in `skillret.datasets.layouts.open_source`; `--data`
+            overrides it.
         train_split: Split to train on.
         dev_split: Split that chooses the checkpoint; made from train by skill if there is none.
         dev_share: Share of the skills that a made dev split takes.
