@@ -67,7 +67,9 @@ def test_sections_are_parts_of_a_body_asked_for_by_its_description():
     skills = list(FixedSource().skills())
     pairs = list(
         sections(
-            [*skills, Skill("x", "x", "", BODY), Skill("y", "y", "d", "short")], 9, random.Random(0)
+            lambda: [*skills, Skill("x", "x", "", BODY), Skill("y", "y", "d", "short")],
+            9,
+            random.Random(0),
         )
     )
     assert {p.id for p, _ in pairs} == {s.id + SECTION for s in skills}

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
@@ -83,7 +83,7 @@ class AugmentedSource:
     def _sections(self) -> Iterator[tuple[Skill, LabelledQuery]]:
         if self._section.sections:
             draw = random.Random(self._seed)  # noqa: S311
-            yield from sections(list(self._source.skills()), self._section.sections, draw)
+            yield from sections(self._source.skills, self._section.sections, draw)
 
     def _weight(self, kind: str) -> float:
         for pattern, _, weight in self._rules:
@@ -100,17 +100,25 @@ def augment(source: LabelledData, section: DataSection, seed: int) -> LabelledDa
 
 
 def sections(
-    skills: Sequence[Skill], count: int, draw: random.Random
+    read: Callable[[], Iterable[Skill]], count: int, draw: random.Random
 ) -> Iterator[tuple[Skill, LabelledQuery]]:
     """Pairs of a section of a body, as a skill of its own, and the description that asks for it.
 
     Args:
-        skills: Those without description or with a short body are left out.
+        read: Yields the skills, twice the same; memory holds those that are drawn. Those without
+            description or with a short body are left out.
         count: How many pairs at most, one a skill.
         draw: Decides which skills and which section.
     """
-    able = [s for s in skills if s.description and len(s.body.split()) > _WORDS_OF_SECTION]
-    for skill in draw.sample(able, min(count, len(able))):
+    able = [
+        row
+        for row, s in enumerate(read())
+        if s.description and len(s.body.split()) > _WORDS_OF_SECTION
+    ]
+    drawn = draw.sample(able, min(count, len(able)))
+    wanted = set(drawn)
+    skills = {row: skill for row, skill in enumerate(read()) if row in wanted}
+    for skill in (skills[row] for row in drawn):
         words = skill.body.split(" ")
         start = draw.randrange(max(1, len(words) - _WORDS_OF_SECTION))
         text = " ".join(words[start : start + _WORDS_OF_SECTION])
