@@ -3,8 +3,7 @@
 import pytest
 
 from skillret import Retriever
-from skillret.calibration.casual import IDLE, TASKS
-from skillret.calibration.talk import TURNS
+from skillret.calibration.written import written
 from skillret.datasets.dataset import load_dataset
 from skillret.datasets.library_tests import LIBRARY_SPLIT
 from tests.conftest import ROOT, write_skill
@@ -29,14 +28,15 @@ def retriever():
 
 def test_turns_of_a_conversation_need_no_skill(retriever):
     turns = [t.strip() for line in TALK.strip().splitlines() for t in line.split(" | ")]
-    assert not set(turns) & set(TURNS)
+    assert not set(turns) & set(written("turns"))
     taken = [t for t in turns if retriever.select(t).hits]
     assert len(taken) <= 0.1 * len(turns), taken
 
 
 def test_casual_requests_get_their_skill(retriever):
     data = load_dataset(str(ROOT / "examples" / "skills"), LIBRARY_SPLIT)
-    assert not {q.text for q in data.queries} & {*TASKS, *IDLE}  # a test, not seen in the fit
+    learnt = {*written("tasks"), *written("idle")}
+    assert not {q.text for q in data.queries} & learnt
     names = {skill.id: skill.name for skill in data.skills}
     right = 0
     for query in data.queries:

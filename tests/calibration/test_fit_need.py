@@ -6,14 +6,14 @@ from tests.conftest import HashEncoder, make_skill
 from tests.retrieval.test_ranker import make_ranker
 
 from skillret.calibration import fit_need as need
-from skillret.calibration.casual import IDLE, TASKS
 from skillret.calibration.examples import FOLDS, Example, Pool, fold_numbers
 from skillret.calibration.fit_need import fit_need, fit_probes, rescale_need, short_requests
-from skillret.calibration.talk import BACKGROUND, TURNS
+from skillret.calibration.written import written
 from skillret.evaluation.abstention import auroc
 from skillret.retrieval.features import FEATURES
 from skillret.types import Query
 
+TASKS, IDLE, TURNS, BACKGROUND = map(written, ("tasks", "idle", "turns", "background"))
 SKILLS = [
     make_skill("resize-images", "Resizes images, in bulk. Use it for thumbnails."),
     make_skill("x", "Does far too many different things in one sentence that never seems to end"),

@@ -6,7 +6,7 @@ import random
 import re
 from collections.abc import Iterator, Sequence
 
-from skillret.calibration.talk import BACKGROUND
+from skillret.calibration.written import written
 from skillret.datasets.labelled import Request
 
 __all__ = ["compose", "join", "pad"]
@@ -39,7 +39,7 @@ def compose(singles: Sequence[Request], count: int, draw: random.Random) -> Iter
 
 def pad(text: str, draw: random.Random) -> str:
     """A request amid 8 to 24 sentences that need no skill."""
-    sentences = draw.sample(BACKGROUND, draw.randint(8, 24))
+    sentences = draw.sample(written("background"), draw.randint(8, 24))
     sentences.insert(draw.randrange(len(sentences) + 1), text)
     return " ".join(sentences)
 
@@ -55,6 +55,6 @@ def _join(parts: Sequence[Request], draw: random.Random) -> str:
     for number, request in enumerate(parts):
         text = _LABEL.sub("", request.text.strip())
         lines.append(join(text, draw) if number else text)
-    for sentence in draw.sample(BACKGROUND, draw.randrange(4)):
+    for sentence in draw.sample(written("background"), draw.randrange(4)):
         lines.insert(draw.randrange(len(lines) + 1), sentence)
     return draw.choice((" ", " ", "\n")).join(lines)

@@ -19,11 +19,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from skillret.calibration.casual import ANSWERED, ASKED, IDLE, MENTIONED, TASKS, asked
 from skillret.calibration.composed import join
 from skillret.calibration.examples import FOLDS, Example, Float64, Pool, fold_numbers, kind_weights
 from skillret.calibration.fit_ranker import fit_logistic, logistic
-from skillret.calibration.talk import BACKGROUND, TURNS
+from skillret.calibration.written import asked, written
 from skillret.encoders import Encoder
 from skillret.retrieval.ranker import Probe, Ranker
 from skillret.retrieval.retriever import clean_query
@@ -63,16 +62,15 @@ def short_requests(pool: Pool, seed: int) -> Pool:
     gold: dict[str, frozenset[int]] = {}
     for row in rows:
         for command in _texts(pool.skills[row]):
-            forms = (command, join(command, draw), asked(command, ASKED, draw))
+            forms = (command, join(command, draw), asked(command, written("asked"), draw))
             text = draw.choice(forms)
             query = Query(f"\0command-{len(queries)}", text, {"kind": "command"})
             queries.append(query)
             gold[query.id] = frozenset({row})
-    talk: tuple[tuple[str, Sequence[str], Sequence[str]], ...] = (
-        ("turn", TURNS, ANSWERED),
-        ("casual", IDLE, MENTIONED),
-    )
-    for kind, texts, ways in talk:
+    for kind, texts, ways in (
+        ("turn", written("turns"), written("answered")),
+        ("casual", written("idle"), written("mentioned")),
+    ):
         for number, text in enumerate(texts):
             queries.append(Query(f"\0{kind}-{number}", text, {"kind": kind}))
             said = asked(text, ways, draw)
@@ -101,8 +99,9 @@ def fit_probes(pool: Pool, short: Pool, folds: Mapping[str, int], encoder: Encod
     queries = [*pool.queries, *short.queries]
     # Beside them what belongs to no library.
     draw = random.Random(0)  # noqa: S311 (not for secrets)
-    casual = (*TASKS, *[asked(t, ASKED, draw) for t in TASKS if not _NO_VERB.match(t)])
-    others = [Query(f"\0other-{i}", t) for i, t in enumerate((*casual, *BACKGROUND))]
+    ways, plain = written("asked"), written("tasks")
+    casual = (*plain, *[asked(t, ways, draw) for t in plain if not _NO_VERB.match(t)])
+    others = [Query(f"\0other-{i}", t) for i, t in enumerate((*casual, *written("background")))]
     tasks = np.arange(len(others)) < len(casual)
     other_folds = fold_numbers(others, {})
     texts = [clean_query(q.text) for q in [*queries, *others]]
