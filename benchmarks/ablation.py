@@ -37,8 +37,8 @@ from skillret.evaluation.metrics import measure
 from skillret.evaluation.runs import order
 from skillret.evaluation.significance import bootstrap_mean
 from skillret.evaluation.systems import encode_corpus, make_run
+from skillret.retrieval.calibration import load_calibration
 from skillret.retrieval.features import FEATURES
-from skillret.retrieval.ranker import Ranker
 from skillret.types import Mode
 
 Scores = dict[str, dict[str, float]]  # metric by query
@@ -81,9 +81,14 @@ class Table:
         self.run(name, order(make_run(self._data, mode, encoder)[0]), against)
 
 
-def without_ranker(encoder: Encoder, weight: float) -> Encoder:
-    encoder.profile = replace(encoder.profile, ranker=None, dense_weight=weight)  # type: ignore[misc]
-    return encoder
+class Bare:
+    """An encoder without its calibration, with a weight of the dense score."""
+
+    def __init__(self, model: str, weight: float) -> None:
+        self._encoder = load_encoder(model)
+        self.profile = replace(self._encoder.profile, dense_weight=weight)
+        self.encode_queries = self._encoder.encode_queries
+        self.encode_documents = self._encoder.encode_documents
 
 
 def ranked(
@@ -113,8 +118,8 @@ def rankers(table: Table, data: Dataset, train: Dataset, name: str, encoder: Enc
     short = short_requests(pool, 4)
     folds = fold_numbers([*queries, *short.queries], {**gold, **short.gold})
     probes = fit_probes(pool, short, folds, encoder)
-    stored = Ranker.from_json(encoder.profile.ranker or {}, name, encoder.profile.dim)
-    head = stored.terms if stored else None
+    stored = load_calibration(encoder)
+    head = stored.ranker.terms if stored else None
     plain = list(examples(pool, encoder, folds, probes))
     found = list(examples(pool, encoder, folds, probes, head))
     before = f"{name}, fused"
@@ -185,7 +190,7 @@ def main() -> None:
         table.system(f"{name}, alone", "dense", load_encoder(model), before and f"{before}, alone")
         for weight in (0.25, 0.35, 0.45):
             fused = f"{name}, fused" if weight == 0.35 else f"{name}, fused, dense x {weight}"
-            table.system(fused, "hybrid", without_ranker(load_encoder(model), weight), "BM25")
+            table.system(fused, "hybrid", Bare(model, weight), "BM25")
         before = name
     train = load_dataset(args.dataset, args.train_split)
     rankers(table, data, train, name, load_encoder(model))

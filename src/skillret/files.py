@@ -33,15 +33,19 @@ def expand(path: str | os.PathLike[str]) -> Path:
         raise InputError(f"{os.fspath(path)} starts with ~, and no such user has a home") from None
 
 
-def parse_json(text: str) -> Any:
+def parse_json(text: str, *, strict: bool = False) -> Any:
     """JSON from outside.
+
+    Args:
+        text: The JSON.
+        strict: Refuse NaN and Infinity, which Python writes and no other language reads.
 
     Raises:
         ValueError: If it is no JSON, is nested more than 100 deep, or holds a number of thousands
             of digits or half a character (a lone surrogate), which no UTF-8 could hold.
     """
     try:
-        data = json.loads(text)
+        data = json.loads(text, parse_constant=_refuse if strict else None)
         deep = text.count("[") + text.count("{") > _DEPTH and _is_deep(data)
     except RecursionError:
         deep = True
@@ -50,6 +54,10 @@ def parse_json(text: str) -> Any:
     if "\\u" in text:
         json.dumps(data, ensure_ascii=False).encode("utf-8")
     return data
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _is_deep(data: Any) -> bool:

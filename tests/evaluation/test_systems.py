@@ -50,7 +50,7 @@ def test_a_text_that_changed_is_another_corpus(dataset, encoder, changed):
 
 
 def test_blocks_of_requests_are_judged_like_one_by_the_product(tmp_path, monkeypatch):
-    encoder = ranked_encoder()
+    encoder = ranked_encoder(tmp_path)
     monkeypatch.setattr(request, "_BLOCK", 2)
     texts = ["pods crash", "Read tables from PDF files. Then plan my meals.", " zebra ", "commits"]
     pairs = [(f"q{n}", text) for n, text in enumerate(texts)]

@@ -7,17 +7,18 @@ from tests.retrieval.test_ranker import make_ranker
 
 from skillret import Retriever
 from skillret.lexical.bm25 import LexicalIndex, write_lexical
+from skillret.retrieval.calibration import CALIBRATION_FILE, Calibration
 from skillret.retrieval.features import FEATURES
 from skillret.retrieval.ranker import Probe
 from skillret.retrieval.searcher import Scorer
 from skillret.retrieval.term_head import TermHead
 
 
-def ranked_encoder(**fields):
-    """An encoder whose ranker goes by the share of BM25 alone."""
+def bm25_ranker():
+    """A ranker that goes by the share of BM25 alone."""
     hidden = np.zeros((1, len(FEATURES)), dtype=np.float32)
     hidden[0, FEATURES.index("lexical")] = 1.0
-    ranker = make_ranker(
+    return make_ranker(
         mean=np.zeros(len(FEATURES), dtype=np.float32),
         scale=np.ones(len(FEATURES), dtype=np.float32),
         hidden=hidden,
@@ -32,8 +33,15 @@ def ranked_encoder(**fields):
         need_size=0.0,
         share=0.5,
     )
+
+
+def ranked_encoder(folder, threshold=None):
+    """An encoder with `bm25_ranker`; its calibration is written to a folder."""
     encoder = TokenHashEncoder()
-    encoder.profile = replace(encoder.profile, ranker=ranker.to_json(), **fields)
+    encoder.folder = folder
+    identity = encoder.profile.identity
+    calibration = Calibration(identity, bm25_ranker(), threshold, created="2026-01-31")
+    calibration.save(folder / CALIBRATION_FILE)
     return encoder
 
 
@@ -43,8 +51,8 @@ def scores(encoder, text, skills=SKILLS, mode="hybrid"):
     return Scorer(encoder).score(text, mode, vectors, lexical)
 
 
-def test_with_a_ranker_the_score_is_a_probability():
-    found = scores(ranked_encoder(), "why do pods crash")
+def test_with_a_ranker_the_score_is_a_probability(tmp_path):
+    found = scores(ranked_encoder(tmp_path), "why do pods crash")
     assert int(found.total.argmax()) == 1
     need = 1 / (1 + np.exp(-(10 * np.tanh(1) - 2)))
     assert found.need == pytest.approx(need, abs=1e-3)
@@ -55,8 +63,8 @@ def test_with_a_ranker_the_score_is_a_probability():
 
 @pytest.mark.parametrize("mode", ["hybrid", "dense", "lexical"])
 @pytest.mark.parametrize("ranked", [True, False])
-def test_many_requests_are_scored_as_each_alone(mode, ranked):
-    encoder = ranked_encoder() if ranked else HashEncoder()
+def test_many_requests_are_scored_as_each_alone(mode, ranked, tmp_path):
+    encoder = ranked_encoder(tmp_path) if ranked else HashEncoder()
     vectors = encoder.encode_documents([s.description for s in SKILLS])
     lexical = LexicalIndex(write_lexical(None, enumerate(SKILLS)))
     texts = ["pods crash", "Read all the tables. Then plan my meals. Thanks!", "zebra", "meals"]
@@ -70,16 +78,16 @@ def test_many_requests_are_scored_as_each_alone(mode, ranked):
         assert found.need == pytest.approx(alone.need, abs=1e-5)
 
 
-def test_an_empty_library_has_no_scores():
-    encoder = ranked_encoder()
+def test_an_empty_library_has_no_scores(tmp_path):
+    encoder = ranked_encoder(tmp_path)
     empty = np.empty((0, 32), dtype=np.float32)
     found = list(Scorer(encoder).score_all(["pods", "meals"], "hybrid", empty, None))
     assert [len(f.total) for f in found] == [0, 0]
 
 
-def test_skills_beyond_the_candidates_stand_behind_them():
+def test_skills_beyond_the_candidates_stand_behind_them(tmp_path):
     skills = [make_skill(f"s{i}", f"words {i} of skill", f"body{i}") for i in range(400)]
-    found = scores(ranked_encoder(), "body7", skills)
+    found = scores(ranked_encoder(tmp_path), "body7", skills)
     order = np.argsort(-found.total, kind="stable")
     assert order[0] == 7
     assert len(set(found.total[order[:50]])) > 1
@@ -87,7 +95,7 @@ def test_skills_beyond_the_candidates_stand_behind_them():
 
 
 def test_an_index_is_searched_and_selected_from_by_the_ranker(tmp_path):
-    encoder = ranked_encoder(threshold=0.5)
+    encoder = ranked_encoder(tmp_path, threshold=0.5)
     with Retriever(fill(tmp_path / "i.db", encoder=encoder), encoder) as retriever:
         assert retriever.search("why do pods crash")[0].name == "kubernetes-debugging"
         chosen = retriever.select("why do pods crash")
@@ -100,23 +108,27 @@ def test_an_index_is_searched_and_selected_from_by_the_ranker(tmp_path):
         assert [h.rank for h in both.hits] == list(range(1, len(both.hits) + 1))
 
 
-def test_a_ranker_of_another_version_is_left_aside_with_its_threshold(tmp_path, monkeypatch):
-    encoder = ranked_encoder(threshold=0.9)
-    encoder.profile.ranker["features"] = ["dense"]
-    index = tmp_path / "i.db"
-    fill(index, encoder=encoder).close()
-    monkeypatch.setattr("skillret.retrieval.retriever.load_encoder", lambda *a, **k: encoder)
-    told = []
-    with Retriever.open(index=index, on_update=told.append) as retriever:
-        assert retriever.threshold == 0.0
-        chosen = retriever.select("why do pods crash")
-    assert chosen.hits[0].name == "kubernetes-debugging"
-    assert "of another version" in told[0]
-    assert "calibrate" in told[0]
+def test_a_ranker_of_fewer_features_gets_its_own(tmp_path):
+    encoder, text = ranked_encoder(tmp_path), "why do pods crash"
+    whole = scores(encoder, text)
+    names = ("name", "lexical")
+    columns = [list(FEATURES).index(name) for name in names]
+    ranker = bm25_ranker()
+    few = replace(
+        ranker,
+        features=names,
+        mean=ranker.mean[columns],
+        scale=ranker.scale[columns],
+        hidden=ranker.hidden[:, columns],
+    )
+    Calibration(encoder.profile.identity, few, None, created="2026-01-31").save(
+        tmp_path / CALIBRATION_FILE
+    )
+    np.testing.assert_allclose(scores(encoder, text).total, whole.total, atol=1e-6)
 
 
 def test_a_selection_says_how_sure_it_is(tmp_path):
-    encoder = ranked_encoder(threshold=0.5)
+    encoder = ranked_encoder(tmp_path, threshold=0.5)
     with Retriever(fill(tmp_path / "i.db", encoder=encoder), encoder) as retriever:
         assert retriever.threshold == 0.5
         sure, unsure = (retriever.select(t).need for t in ("why do pods crash", "good morning"))

@@ -28,7 +28,7 @@ from skillret.types import Query
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["fit_terms"]
+__all__ = ["fit_terms", "term_queries"]
 
 _PER_KIND = 3000  # requests of one kind that are learned from
 _CANDIDATES = 80
@@ -77,8 +77,7 @@ def fit_terms(
     Raises:
         DatasetError: If there are fewer than 100 usable requests.
     """
-    labelled = [q for q in dataset.queries if q.id in dataset.qrels]
-    queries = some_of_each_kind(labelled, _PER_KIND, seed)
+    queries = term_queries(dataset, seed)
     samples = list(_samples(dataset, queries, encoder, progress))
     if len(samples) < _LEAST:
         raise DatasetError(
@@ -98,6 +97,12 @@ def fit_terms(
             slopes, shifts = zip(*found, strict=True)
             optimizer.step([np.mean(slopes, axis=0), np.array([np.mean(shifts)], np.float32)])
     return TermHead(weights, float(bias[0] - centre @ weights))
+
+
+def term_queries(dataset: Dataset, seed: int = 0) -> list[Query]:
+    """The queries of a data set that `fit_terms` learns from, at most 3,000 of a kind."""
+    labelled = [q for q in dataset.queries if q.id in dataset.qrels]
+    return some_of_each_kind(labelled, _PER_KIND, seed)
 
 
 def _samples(

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import argparse
-import json
-import shutil
+import os
 from dataclasses import replace
 from pathlib import Path
 
-from skillret.cli.common import add_model_arguments, note, print_json, printable, progress_bar
+from skillret.cli.common import (
+    add_model_arguments,
+    check_output,
+    note,
+    print_json,
+    printable,
+    progress_bar,
+)
 from skillret.datasets.dataset import load_dataset, open_rows
 from skillret.datasets.library_tests import LIBRARY_SPLIT
-from skillret.encoders import TokenEncoder, load_encoder
-from skillret.encoders.onnx import OnnxEncoder
-from skillret.errors import InputError, SkillretError
-from skillret.files import check_fresh, expand, fresh_folder, write_text
+from skillret.encoders import DEFAULT_MODEL, Encoder, TokenEncoder, load_encoder
+from skillret.errors import EncoderError, InputError
+from skillret.files import expand
+from skillret.retrieval.calibration import CALIBRATION_FILE, Calibration, load_calibration
 
 __all__ = ["configure", "run"]
 
-_READ = ("model.onnx", "model.onnx.data", "tokenizer.json")
 _EXAMPLES = """\
 examples:
-  skillret calibrate ~/team/skills --output ~/team/retriever
-  skillret calibrate ~/team/requests --split dev --output ~/team/retriever
-  skillret search "review my pull request" --model ~/team/retriever --select
+  skillret calibrate ~/team/skills --output ~/team/calibration.json
+  skillret calibrate ~/team/requests --split dev --model ~/team/retriever
+  skillret search "review my pull request" --calibration ~/team/calibration.json --select
 """
 
 
@@ -39,7 +44,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--split", help="never a test split (default: dev; of a folder of skills their own tests)"
     )
     parser.add_argument(
-        "--output", metavar="DIR", help="write a copy of the model with what was fitted"
+        "--output",
+        metavar="FILE",
+        help="where to write what was fitted (default: calibration.json in the model's own folder;"
+        " of the packaged model and of one from the hub nothing is written)",
+    )
+    parser.add_argument(
+        "--calibration",
+        metavar="FILE",
+        help="start from this one instead of the model's own",
     )
     parser.add_argument(
         "--fit-ranker",
@@ -65,13 +78,8 @@ def run(args: argparse.Namespace) -> int:
     if args.train_split and not args.fit_ranker:
         raise InputError("--train-split is for fitting a ranker: add --fit-ranker")
     encoder = load_encoder(args.model, trust_remote_code=args.trust_remote_code)
-    output = expand(args.output) if args.output else None
-    if output is not None:
-        if not isinstance(encoder, OnnxEncoder):
-            raise InputError(
-                f"export {args.model} first: skillret export {args.model} --output DIR"
-            )
-        check_fresh(output)
+    output = _output(args.output, args.model, encoder)
+    stored = _stored(encoder, args.calibration, args.fit_ranker)
     from skillret.calibration.calibrate import calibrate
 
     own = args.split in (None, LIBRARY_SPLIT)
@@ -96,6 +104,7 @@ def run(args: argparse.Namespace) -> int:
         result = calibrate(
             dataset,
             encoder,
+            stored,
             refit_ranker=args.fit_ranker,
             head=head,
             train=train,
@@ -108,11 +117,55 @@ def run(args: argparse.Namespace) -> int:
         print_json(result.to_json())
     else:
         _print(result.to_json())
-    if output is not None:
-        assert isinstance(encoder, OnnxEncoder)
-        _write(encoder.folder, output, json.dumps(result.profile.to_json(), indent=1))
-        note(f"wrote {output}; use it with --model {output}")
+    if output is None:
+        note("nothing was written; --output FILE keeps what was fitted")
+    else:
+        result.calibration.save(output)
+        used = "" if args.output is None else f"; use it with --calibration {output}"
+        note(f"wrote {output}{used}")
     return 0
+
+
+def _output(name: str | None, model: str, encoder: Encoder) -> Path | None:
+    """The file to be written; None if none was named and the model has no folder of the user's own.
+
+    Raises:
+        InputError: If it cannot be written, or is there already and holds something else.
+    """
+    if name is None:
+        folder: Path | None = getattr(encoder, "folder", None)
+        # The packaged model is replaced with the package, and the hub's folders are a cache.
+        if folder is None or model == DEFAULT_MODEL or not expand(model).is_dir():
+            return None
+        packaged: Path | None = getattr(load_encoder(DEFAULT_MODEL), "folder", None)
+        if packaged is not None and folder.resolve() == packaged.resolve():
+            return None
+        if not os.access(folder, os.W_OK):
+            return None
+        name = str(folder / CALIBRATION_FILE)
+    file = check_output(name)
+    if file.exists() and not _is_calibration(file):
+        raise InputError(f"{file} is there already and is no calibration; name another file")
+    return file
+
+
+def _is_calibration(file: Path) -> bool:
+    try:
+        with file.open("rb") as source:
+            start = source.read(1 << 16)
+        return b'"encoder"' in start and b'"fitted_on"' in start
+    except OSError as e:
+        raise InputError(f"cannot read {file}: {e.strerror}") from None
+
+
+def _stored(encoder: Encoder, file: str | None, refit: bool) -> Calibration | None:
+    try:
+        return load_calibration(encoder, file)
+    except EncoderError as e:
+        if not refit:
+            raise
+        note(f"left aside: {e}")  # a new one is the remedy
+        return None
 
 
 def _print(result: dict[str, object]) -> None:
@@ -133,16 +186,3 @@ def _print(result: dict[str, object]) -> None:
     for name, values in sets.items():
         cells = ("-" if values[c] is None else f"{values[c]:.3f}" for c in columns)
         print(f"{name:<28}" + "".join(f"{cell:>21}" for cell in cells))
-
-
-def _write(source: Path, output: Path, profile: str) -> None:
-    try:
-        with fresh_folder(output):
-            for file in source.iterdir():
-                # What the encoder has read may be links, as in the hub's cache; nothing else.
-                own = file.name in _READ or not file.is_symlink()
-                if own and file.is_file() and file.name != "profile.json":
-                    shutil.copyfile(file, output / file.name)
-            write_text(output / "profile.json", profile + "\n")
-    except OSError as e:
-        raise SkillretError(f"cannot write {output}: {e.strerror or e}") from None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -37,7 +37,9 @@ DOCUMENT_TEMPLATE = "{name} | {description} | {body}"
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How one encoder wants its texts, and what was fitted for it on a dev split.
+    """How one encoder wants its texts.
+
+    What is fitted for it on labelled queries is a `skillret.retrieval.calibration.Calibration`.
 
     Attributes:
         name: What results and indexes call the encoder.
@@ -52,9 +54,6 @@ class Profile:
         dim: Length of a vector; 0 until the weights are loaded.
         weights: SHA-256 of the weights; empty until they are loaded.
         dense_weight: Share of the dense score in hybrid retrieval, 0 to 1.
-        threshold: Below it no skill is needed: of the probability of need where the profile has a
-            ranker, else of the largest cosine; None if never fitted.
-        ranker: The fitted `skillret.retrieval.ranker.Ranker` as plain JSON; None if there is none.
         source: Where the settings come from, for people.
     """
 
@@ -69,8 +68,6 @@ class Profile:
     dim: int = 0
     weights: str = ""
     dense_weight: float = 0.5
-    threshold: float | None = None
-    ranker: Mapping[str, Any] | None = field(default=None, hash=False)
     source: str = ""
 
     @property
@@ -127,19 +124,12 @@ def _fits(key: str, value: object) -> bool:
     """Whether a field of a profile may have a value; a profile may come from anyone."""
     if key == "template":
         return isinstance(value, str) and is_template(value)
-    if key == "ranker":
-        return value is None or isinstance(value, dict)
     if key in ("max_query_tokens", "max_document_tokens"):
         return type(value) is int and 1 <= value <= _MOST
     if key in ("dim", "version"):
         return type(value) is int and 0 <= value <= _MOST
-    if key == "threshold" and value is None:
-        return True
-    if key in ("dense_weight", "threshold"):
-        least = 0 if key == "dense_weight" else -1  # a cosine may be negative
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            return False
-        return least <= value <= 1
+    if key == "dense_weight":
+        return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
     return isinstance(value, str)
 
 

@@ -103,7 +103,7 @@ class Retriever:
             opened = Index.open(index)
             try:
                 opened.check_built()
-                return cls(opened, encoder, mode=mode)._told(tell)
+                return cls(opened, encoder, mode=mode)
             except BaseException:
                 opened.close()
                 raise
@@ -116,18 +116,16 @@ class Retriever:
         opened = Index.open(path, create=True)
         try:
             refresh(opened, found, encoder, tell, progress, ours=index is None)
-            return cls(opened, encoder, mode=mode)._told(tell)
+            return cls(opened, encoder, mode=mode)
         except BaseException:
             opened.close()
             raise
 
     @property
     def threshold(self) -> float:
-        """Probability of need, or else largest cosine, below which nothing is selected."""
-        profile = self.encoder.profile
-        if profile.ranker and self._scorer.ranker is None:
-            return 0.0  # it belongs to a ranker of another version
-        return profile.threshold or 0.0
+        """Probability of need below which nothing is selected."""
+        calibration = self._scorer.calibration
+        return (calibration.threshold if calibration else None) or 0.0
 
     def close(self) -> None:
         """Close the index."""
@@ -206,15 +204,6 @@ class Retriever:
             added.append(hit)
             vectors = np.concatenate([vectors, found.vectors])
         return added
-
-    def _told(self, tell: Callable[[str], None]) -> Retriever:
-        profile = self.encoder.profile
-        if profile.ranker and self._scorer.ranker is None:
-            tell(
-                f"the ranker of {profile.name} is of another version of skillret and left aside;"
-                " fit one anew: skillret calibrate DATASET --fit-ranker"
-            )
-        return self
 
     def _choose(self, query: str, found: _Found, limit: int) -> list[int]:
         hits, need, ranker = found.hits, found.need, self._scorer.ranker

@@ -11,7 +11,8 @@ import numpy as np
 from skillret.arrays import Float32
 from skillret.encoders import Encoder
 from skillret.lexical.bm25 import LexicalIndex
-from skillret.retrieval.features import Candidates, find_candidates
+from skillret.retrieval.calibration import load_calibration
+from skillret.retrieval.features import FEATURES, Candidates, find_candidates
 from skillret.retrieval.fusion import LEXICAL_CANDIDATES, fuse
 from skillret.retrieval.ranker import Ranker
 from skillret.retrieval.request import Request, read_requests
@@ -54,19 +55,19 @@ class Scores:
 
 
 class Scorer:
-    """Scores requests by the encoder's profile: its ranker, or else its weight of both scores.
+    """Scores requests by the encoder's calibration, or else by its weight of both scores.
 
     Args:
         encoder: The encoder that made the vectors.
+
+    Raises:
+        EncoderError: If its calibration cannot be used; see `load_calibration`.
     """
 
     def __init__(self, encoder: Encoder) -> None:
         self.encoder = encoder
-        # One of another version of this package knows other features, and is left aside.
-        stored = encoder.profile.ranker
-        self.ranker: Ranker | None = None
-        if stored:
-            self.ranker = Ranker.from_json(stored, encoder.profile.name, encoder.profile.dim)
+        self.calibration = load_calibration(encoder)
+        self.ranker = self.calibration.ranker if self.calibration else None
 
     def score(
         self,
@@ -138,7 +139,7 @@ class Scorer:
         asking = ranker.probe.asking(request.vectors)
         factors = term_factors(ranker.terms, request, lexical)
         found = find_candidates(request, lexical, keys, asking, factors)
-        outputs = ranker.outputs(found.features)
+        outputs = ranker.outputs(found.features[:, ranker.columns(FEATURES)])
         evidence = ranker.probe.evidence(request.vectors)
         need = ranker.need(outputs, evidence, request.cosines.shape[1])
         likely = need * ranker.probabilities(outputs)
