@@ -2,7 +2,7 @@ import json
 import shutil
 from pathlib import Path
 
-from tests.conftest import ROOT, TokenHashEncoder
+from tests.conftest import ROOT, HashEncoder, TokenHashEncoder
 from tests.training.conftest import write_split
 
 import skillret.encoders
@@ -106,6 +106,21 @@ def test_a_ranker_is_fitted_on_one_split_with_the_help_of_another(tmp_path, caps
     assert "100% of the queries of" in capsys.readouterr().err
     assert main([*again, "--split", "train"]) == 1
     assert "nothing held out" in capsys.readouterr().err
+
+
+def test_an_encoder_that_shows_no_tokens_gets_a_ranker_too(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("skillret.cli.calibrate.load_encoder", lambda *a, **k: HashEncoder())
+    monkeypatch.setattr("skillret.calibration.calibrate._LEAST_RANKER", 80)
+    monkeypatch.setattr("skillret.calibration.calibrate._SEEDS", 1)
+    data = example_requests(tmp_path)
+    for kind in ("skills", "queries", "qrels", "negatives"):
+        file = data / "data" / kind / "dev.jsonl.gz"
+        shutil.copyfile(file, file.with_name("train.jsonl.gz"))
+    output = tmp_path / "c.json"
+    command = ["calibrate", str(data), "--fit-ranker", "--train-split", "train"]
+    assert main([*command, "--output", str(output)]) == 0
+    assert "all terms count alike" in capsys.readouterr().err
+    assert load_calibration(HashEncoder(), output).ranker.terms is None
 
 
 def example_requests(folder):

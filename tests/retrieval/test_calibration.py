@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -175,6 +176,34 @@ def test_what_is_no_json_object_is_refused(text, tmp_path):
     file.write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(EncoderError, match="cannot read the calibration"):
         Calibration.load(file, PROFILE)
+
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+
+
+@given(st.data())
+def test_whatever_a_file_holds_is_read_or_refused(tmp_path_factory, data):
+    document = make_calibration().to_json()
+    place, key = document, data.draw(st.sampled_from(list(document)))
+    while isinstance(place[key], dict | list) and place[key] and data.draw(st.booleans()):
+        place = place[key]
+        keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+        key = data.draw(st.sampled_from(keys))
+    place[key] = data.draw(PLAIN)
+    file = tmp_path_factory.getbasetemp() / "fuzzed.json"
+    file.write_text(json.dumps(document))
+    try:
+        again = Calibration.load(file, PROFILE)
+    except EncoderError as e:
+        assert "\n" not in str(e)
+    else:
+        assert again.seen(["pods crash"]) in (0, 1)
+        x = np.zeros((2, len(again.ranker.features)), dtype=np.float32)
+        assert np.isfinite(again.ranker.outputs(x)).all()
 
 
 def test_a_file_that_cannot_be_read_or_written_is_an_error(tmp_path):

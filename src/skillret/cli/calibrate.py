@@ -93,13 +93,17 @@ def run(args: argparse.Namespace) -> int:
         dataset = replace(dataset, negatives=needless)
     head = train = None
     if args.train_split:
-        if not isinstance(encoder, TokenEncoder):
-            raise InputError(f"{args.model} shows no tokens; export it: skillret export")
-        from skillret.calibration.fit_terms import fit_terms
-
         train = load_dataset(args.dataset, args.train_split)
-        with progress_bar("weighing terms") as read:
-            head = fit_terms(train, encoder, progress=read)
+        if isinstance(encoder, TokenEncoder):
+            from skillret.calibration.fit_terms import fit_terms
+
+            with progress_bar("weighing terms") as read:
+                head = fit_terms(train, encoder, progress=read)
+        else:
+            note(
+                f"{args.model} shows no tokens, so all terms count alike;"
+                " a model made by skillret export shows them"
+            )
     with progress_bar("encoding") as encoded, progress_bar("searching") as searched:
         result = calibrate(
             dataset,
