@@ -32,6 +32,14 @@ def test_json_that_could_not_be_kept_is_refused(text):
         parse_json(text)
 
 
+@pytest.mark.parametrize("text", ["NaN", "[1, -Infinity]", '{"a": Infinity}'])
+def test_strict_json_has_no_nan(text):
+    parse_json(text)
+    with pytest.raises(ValueError, match="is no JSON"):
+        parse_json(text, strict=True)
+    assert parse_json('[1, "NaN"]', strict=True) == [1, "NaN"]
+
+
 def test_json_may_be_a_hundred_deep_and_any_width():
     assert parse_json("[" * 100 + "]" * 100)
     assert len(parse_json("[" + "[]," * 5000 + "{}]")) == 5001

@@ -1,9 +1,19 @@
 from dataclasses import replace
 
+import pytest
 from tests.calibration.test_calibrate import labelled
 from tests.retrieval.test_calibration import fitted_on as entry
+from tests.retrieval.test_calibration import make_calibration
 
-from skillret.calibration.provenance import fitted_on, judging_texts, merge, only, without
+from skillret.calibration.provenance import (
+    check_held_out,
+    fitted_on,
+    judging_texts,
+    merge,
+    only,
+    without,
+)
+from skillret.errors import DatasetError
 
 
 def test_a_name_does_not_say_where_a_data_set_lies(tmp_path):
@@ -26,6 +36,17 @@ def test_purposes_are_taken_away_and_what_has_none_is_left_out():
     both, one = entry(purpose=("ranker", "need")), entry(purpose=("need",))
     assert [e.purpose for e in only([both, one], "ranker")] == [("ranker",)]
     assert [e.purpose for e in without([both, one], "need")] == [("ranker",)]
+
+
+def test_only_data_sets_with_these_queries_are_named():
+    data = labelled()
+    fitted = [entry(judging_texts(data), ("ranker",), "mine"), entry(("x",), ("helped",), "other")]
+    calibration = make_calibration(fitted_on=tuple(fitted))
+    with pytest.raises(DatasetError, match=r"\(mine rev dev\)"):
+        check_held_out(calibration, data)
+    check_held_out(make_calibration(fitted_on=(fitted[1],)), data)
+    needed_only = (entry(judging_texts(data), ("need", "thresholds")),)
+    check_held_out(make_calibration(fitted_on=needed_only), data)
 
 
 def test_what_says_nothing_beside_a_new_entry_is_left_out():

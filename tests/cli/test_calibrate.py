@@ -179,12 +179,19 @@ def test_a_calibration_of_other_weights_gives_way_to_a_new_one(tmp_path, capsys,
     encoder = TokenHashEncoder()
     encoder.folder = tmp_path / "model"
     encoder.folder.mkdir()
-    monkeypatch.setattr("skillret.cli.calibrate.load_encoder", lambda *a, **k: encoder)
+    models = {str(encoder.folder): encoder, "default": load_encoder()}
+    monkeypatch.setattr("skillret.cli.calibrate.load_encoder", lambda name, **k: models[name])
     shutil.copyfile(PACKAGED / CALIBRATION_FILE, encoder.folder / CALIBRATION_FILE)
     data = str(example_requests(tmp_path / "set"))
-    assert main(["calibrate", data]) == 1
+    command = ["calibrate", data, "--model", str(encoder.folder)]
+    assert main(command) == 1
     assert "fitted for other weights" in capsys.readouterr().err
-    assert main(["calibrate", data, "--fit-ranker"]) == 1
+    assert main([*command, "--fit-ranker"]) == 1
     left, few = capsys.readouterr().err.splitlines()
     assert "left aside" in left
     assert "at least 500 are needed to fit a ranker" in few
+    monkeypatch.setattr("skillret.calibration.calibrate._LEAST_RANKER", 80)
+    monkeypatch.setattr("skillret.calibration.calibrate._SEEDS", 1)
+    (encoder.folder / CALIBRATION_FILE).write_text("{}")  # a damaged one too
+    assert main([*command, "--fit-ranker"]) == 0
+    assert load_calibration(encoder).fitted_on[0].dataset == "set"

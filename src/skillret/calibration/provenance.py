@@ -28,11 +28,14 @@ def check_held_out(stored: Calibration, dataset: Dataset) -> None:
     Raises:
         DatasetError: If the ranker was fitted on more than 5 % of its queries.
     """
-    share = stored.seen(judging_texts(dataset), *_RANKER)
+    texts = judging_texts(dataset)
+    share = stored.seen(texts, *_RANKER)
     if share <= _MOST_SEEN:
         return
     sets = ", ".join(
-        f"{f.dataset} {f.revision} {f.split}" for f in stored.fitted_on if {*_RANKER} & {*f.purpose}
+        f"{f.dataset} {f.revision} {f.split}"
+        for f in stored.fitted_on
+        if {*_RANKER} & {*f.purpose} and any(text in f.queries for text in texts)
     )
     raise DatasetError(
         f"{share:.0%} of the queries of {dataset.name}, split {dataset.split}, are ones that the"

@@ -146,9 +146,9 @@ def _output(name: str | None, model: str, encoder: Encoder) -> Path | None:
             return None
         if not os.access(folder, os.W_OK):
             return None
-        name = str(folder / CALIBRATION_FILE)
+        return check_output(str(folder / CALIBRATION_FILE))
     file = check_output(name)
-    if file.exists() and not _is_calibration(file):
+    if file.is_file() and not _is_calibration(file):
         raise InputError(f"{file} is there already and is no calibration; name another file")
     return file
 
