@@ -4,7 +4,7 @@
         --encoder base=FOLDER --encoder stage-1=FOLDER --encoder default=default
 
 Rankers are scored out of fold. Intervals are of the paired difference to the row named last,
-from 2,000 bootstrap samples of the requests. Never run this on a split that is reported as a test.
+from 2,000 bootstrap samples of the queries. Never run this on a split that is reported as a test.
 """
 
 from __future__ import annotations
@@ -29,16 +29,17 @@ from skillret.calibration.examples import (
     train_examples,
     varied_examples,
 )
-from skillret.calibration.fit_need import fit_probes, short_requests
+from skillret.calibration.fit_need import fit_probes, short_queries
 from skillret.calibration.fit_ranker import cross_fit
 from skillret.datasets.dataset import Dataset, load_dataset
 from skillret.encoders import Encoder
+from skillret.evaluation.corpora import encode_corpus
 from skillret.evaluation.metrics import measure
 from skillret.evaluation.runs import order
 from skillret.evaluation.significance import bootstrap_mean
-from skillret.evaluation.systems import encode_corpus, make_run
+from skillret.evaluation.systems import make_run
+from skillret.retrieval.calibration import load_calibration
 from skillret.retrieval.features import FEATURES
-from skillret.retrieval.ranker import Ranker
 from skillret.types import Mode
 
 Scores = dict[str, dict[str, float]]  # metric by query
@@ -47,7 +48,7 @@ GRAMS = ("words", "pairs", "term_pairs", "name")  # how names of features begin
 
 
 class Table:
-    """Rows of NDCG@10 over all and by kind, Completeness@10 of requests for several skills."""
+    """Rows of NDCG@10 over all and by kind, Completeness@10 of queries for several skills."""
 
     def __init__(self, data: Dataset) -> None:
         self._data = data
@@ -81,9 +82,14 @@ class Table:
         self.run(name, order(make_run(self._data, mode, encoder)[0]), against)
 
 
-def without_ranker(encoder: Encoder, weight: float) -> Encoder:
-    encoder.profile = replace(encoder.profile, ranker=None, dense_weight=weight)  # type: ignore[misc]
-    return encoder
+class Bare:
+    """An encoder without its calibration, with a weight of the dense score."""
+
+    def __init__(self, model: str, weight: float) -> None:
+        self._encoder = load_encoder(model)
+        self.profile = replace(self._encoder.profile, dense_weight=weight)
+        self.encode_queries = self._encoder.encode_queries
+        self.encode_documents = self._encoder.encode_documents
 
 
 def ranked(
@@ -110,11 +116,11 @@ def rankers(table: Table, data: Dataset, train: Dataset, name: str, encoder: Enc
     negatives = [replace(q, id=f"negative-{q.id}", extra={"kind": "-"}) for q in data.negatives]
     queries = [*data.queries, *negatives]
     pool = Pool(data.skills, encode_corpus(data.skills, encoder), queries, gold)
-    short = short_requests(pool, 4)
+    short = short_queries(pool, 4)
     folds = fold_numbers([*queries, *short.queries], {**gold, **short.gold})
     probes = fit_probes(pool, short, folds, encoder)
-    stored = Ranker.from_json(encoder.profile.ranker or {}, name, encoder.profile.dim)
-    head = stored.terms if stored else None
+    stored = load_calibration(encoder)
+    head = stored.ranker.terms if stored else None
     plain = list(examples(pool, encoder, folds, probes))
     found = list(examples(pool, encoder, folds, probes, head))
     before = f"{name}, fused"
@@ -133,24 +139,24 @@ def rankers(table: Table, data: Dataset, train: Dataset, name: str, encoder: Enc
     for row, more in (
         (f"{name}, ranker, small libraries too", small),
         (f"{name}, ranker, 6 % amid small talk too", talk),
-        (f"{name}, ranker, joined requests too", joined),
+        (f"{name}, ranker, joined queries too", joined),
     ):
         extra += more
         table.run(row, ranked(pool, found, extra), before)
         before = row
     also = train_examples(train, encoder, probes[-1], head)
     final = ranked(pool, found, extra, also)
-    table.run(f"{name}, ranker, requests of train too", final, before)
+    table.run(f"{name}, ranker, queries of train too", final, before)
     table.run("the same", final, "BM25")
     apart, before = repositories_apart(pool, found), "repositories apart"
     table.run(before, ranked(pool, apart))
-    table.run(f"{before}, requests of train too", ranked(pool, apart, (), also), before)
+    table.run(f"{before}, queries of train too", ranked(pool, apart, (), also), before)
 
 
 def repositories_apart(pool: Pool, found: Sequence[Example]) -> list[Example]:
     """The examples in folds that share no repository: what to expect of a library never seen.
 
-    The largest repository has a fold of its own; a request belongs to that of its first gold skill.
+    The largest repository has a fold of its own; a query belongs to that of its first gold skill.
     """
     owners = [str(skill.extra.get("repo")) for skill in pool.skills]
     owner = {q: owners[min(rows)] for q, rows in pool.gold.items()}
@@ -185,7 +191,7 @@ def main() -> None:
         table.system(f"{name}, alone", "dense", load_encoder(model), before and f"{before}, alone")
         for weight in (0.25, 0.35, 0.45):
             fused = f"{name}, fused" if weight == 0.35 else f"{name}, fused, dense x {weight}"
-            table.system(fused, "hybrid", without_ranker(load_encoder(model), weight), "BM25")
+            table.system(fused, "hybrid", Bare(model, weight), "BM25")
         before = name
     train = load_dataset(args.dataset, args.train_split)
     rankers(table, data, train, name, load_encoder(model))

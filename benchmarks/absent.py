@@ -1,36 +1,35 @@
-"""Requests for skills that a library lacks: how often something is handed over. Prints a table.
+"""Queries for skills that a library lacks: how often something is handed over. Prints a table.
 
     python benchmarks/absent.py ../shared/data/openskillret --split dev
 
 Two sorts of libraries: parts of a split with 60 skills, asked for skills of other parts, and the
-example skills without the one that a request of theirs is for. Beside them what a higher floor
-costs: requests for skills that are there. The packaged ranker was fitted on dev, so these figures
+example skills without the one that a query of theirs is for. Beside them what a higher floor
+costs: queries for skills that are there. The packaged ranker was fitted on dev, so these figures
 flatter it. Never choose a floor by this on a test split.
 """
 
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from skillret import Index, Retriever, load_encoder
+from skillret import load_encoder
 from skillret.calibration.examples import dataset_pool, subpools
 from skillret.datasets.dataset import load_dataset
-from skillret.datasets.library_tests import LIBRARY_SPLIT
 from skillret.encoders import Encoder
-from skillret.index import Sources
-from skillret.retrieval import selection
+from skillret.evaluation.systems import open_searcher
+from skillret.retrieval.searcher import Searcher
 from skillret.types import Skill
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "skills"
 FLOORS = (0.01, 0.02, 0.05)  # the first is the packaged one
-PER_LIBRARY = 12  # requests of each sort that a part is asked
-Asked = tuple[str, str, frozenset[str]]  # sort, request, ids of the skills that it needs
+PER_LIBRARY = 12  # queries of each sort that a part is asked
+Asked = tuple[str, str, frozenset[str]]  # sort, query, ids of the skills that it needs
 Case = tuple[Sequence[Skill], list[Asked]]
 
 
@@ -47,7 +46,7 @@ def parts(dataset: str, split: str, encoder: Encoder) -> Iterator[Case]:
 
 
 def examples(dataset: str, split: str) -> Iterator[Case]:
-    data = load_dataset(str(EXAMPLES), LIBRARY_SPLIT)
+    data = load_dataset(EXAMPLES)
     asked: dict[frozenset[str], list[str]] = defaultdict(list)
     for q in data.queries:
         asked[frozenset(data.qrels[q.id])].append(q.text)
@@ -60,16 +59,19 @@ def examples(dataset: str, split: str) -> Iterator[Case]:
         yield rest, [("examples, absent", t, frozenset()) for t in texts]
 
 
-def measure(retriever: Retriever, asked: Sequence[Asked]) -> Iterator[tuple[str, list[float]]]:
-    """Sort of each request; whether need is seen, and for each floor what is selected and right."""
+def measure(
+    searcher: Searcher, skills: Sequence[Skill], asked: Sequence[Asked]
+) -> Iterator[tuple[str, list[float]]]:
+    """Sort of each query; whether need is seen, and for each floor what is selected and right."""
+    policies = [replace(searcher.policy, least=floor) for floor in FLOORS]
     for sort, text, gold in asked:
+        ranking = searcher.rank(text, searcher.policy.depth)
         row: list[float] = []
-        for floor in FLOORS:
-            selection._LEAST = floor
-            chosen = retriever.select(text)
-            ids = {hit.id for hit in chosen.hits}
+        for policy in policies:
+            picked, _ = searcher.select(text, policy, ranking=ranking)
+            ids = {skills[p.key].id for p in picked}
             row += [bool(ids), bool(ids & gold)]
-        yield sort, [(chosen.need or 0) >= retriever.threshold, *row]
+        yield sort, [(ranking.need or 0) >= searcher.policy.threshold, *row]
 
 
 def main() -> None:
@@ -81,15 +83,12 @@ def main() -> None:
     encoder = load_encoder(args.model)
     rows: dict[str, list[list[float]]] = defaultdict(list)
     cases = [*examples(args.dataset, args.split), *parts(args.dataset, args.split, encoder)]
-    with tempfile.TemporaryDirectory() as scratch:
-        for number, (skills, asked) in enumerate(cases):
-            with Index.open(Path(scratch) / f"{number}.db", create=True) as index:
-                index.update(skills, encoder, sources=Sources(dataset="-"))
-                with Retriever(index, encoder) as retriever:
-                    for sort, row in measure(retriever, asked):
-                        rows[sort].append(row)
+    for skills, asked in cases:
+        searcher = open_searcher(skills, "hybrid", encoder, cache=False)
+        for sort, row in measure(searcher, skills, asked):
+            rows[sort].append(row)
     titles = [f"some at {f:g} | right" for f in FLOORS]
-    print(f"| requests | n | need | {' | '.join(titles)} |")
+    print(f"| queries | n | need | {' | '.join(titles)} |")
     print("|---|---:|---:|" + "---:|---:|" * len(FLOORS))
     for sort, found in rows.items():
         cells = " | ".join(f"{value:.1%}" for value in np.mean(found, axis=0).tolist())

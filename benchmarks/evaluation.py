@@ -2,7 +2,7 @@
 
     python benchmarks/evaluation.py --dataset ../shared/data/openskillret --split dev
 
-What is encoded is the documents, the requests, and in hybrid mode their tokens and the sentences of
+What is encoded is the documents, the queries, and in hybrid mode their tokens and the sentences of
 long ones; the rest is all else that `evaluate` does, the BM25 index included. Both are taken from
 the same runs, in processor time and by the clock. Everything else runs on one core, so does the
 encoder unless told otherwise. Short steps are the best of three. Quote ratios, not seconds.
@@ -21,14 +21,15 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from skillret import Profile, Query, Skill, load_encoder
+from skillret import Profile, Skill, load_encoder
 from skillret.arrays import Float32
 from skillret.datasets.dataset import Dataset, load_dataset
 from skillret.encoders import Tokens
 from skillret.encoders.onnx import OnnxEncoder
+from skillret.evaluation.corpora import encode_corpus
 from skillret.evaluation.evaluator import evaluate
 from skillret.evaluation.metrics import measure
-from skillret.evaluation.systems import encode_corpus, make_run
+from skillret.evaluation.systems import open_searcher, rank_queries
 from skillret.lexical.bm25 import write_lexical
 from skillret.types import Mode
 
@@ -58,6 +59,7 @@ class Timed:
 
     def __init__(self, encoder: OnnxEncoder) -> None:
         self.encoder, self.profile, self.spent = encoder, encoder.profile, Spent(0.0, 0.0)
+        self.folder = encoder.folder  # where its calibration lies
 
     def _count(self, encode: Callable[[], T]) -> T:
         start = Spent.now()
@@ -100,7 +102,7 @@ def row(what: str, value: str, against: str, ratio: float, aim: str) -> None:
 def scoring(dataset: Dataset, model: OnnxEncoder) -> None:
     """Everything after encoding (search, metrics, groups, abstention) against encoding."""
     encoder = Timed(model)
-    encode_corpus(dataset.skills, encoder)  # kept: the runs below encode requests alone
+    encode_corpus(dataset.skills, encoder)  # kept: the runs below encode queries alone
     documents = encoder.spent
     size = f"{len(dataset.queries):,} x {len(dataset.skills):,}"
     modes: tuple[Mode, ...] = ("dense", "hybrid")
@@ -144,13 +146,13 @@ def metrics(n_queries: int = 5000, depth: int = 50) -> None:
 
 
 def peak(n_skills: int, n_queries: int) -> float:
-    """Megabytes that a dense run allocates beside texts and mapped vectors."""
+    """Megabytes that dense searches allocate beside the corpus."""
     skills = [Skill(f"s{i}", f"n{i}", "", "") for i in range(n_skills)]
-    queries = [Query(f"q{i}", f"request {i}") for i in range(n_queries)]
-    dataset = Dataset("random", "", "test", skills, queries, {}, [])
-    make_run(dataset, "dense", Random())  # keeps the vectors
+    searcher = open_searcher(skills, "dense", Random(), cache=False)
+    queries = ((f"q{i}", f"request {i}") for i in range(n_queries))
     tracemalloc.start()
-    make_run(dataset, "dense", Random())
+    for _ in rank_queries(searcher, queries, mode="dense"):
+        pass
     used = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return used / 1e6

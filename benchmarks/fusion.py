@@ -1,4 +1,4 @@
-"""Lexical settings and fusion, chosen on dev: prints NDCG@10 over all and by kind of request.
+"""Lexical settings and fusion, chosen on dev: prints NDCG@10 over all and by kind of query.
 
     python benchmarks/fusion.py --dataset ../shared/data/openskillret --split dev
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from unittest.mock import patch
@@ -21,11 +21,11 @@ import pytrec_eval
 
 from skillret import load_encoder
 from skillret.arrays import Float32, top_rows
-from skillret.datasets.tables import find_table, read_rows, read_skills
-from skillret.lexical import bm25
+from skillret.datasets.labelled import open_split
+from skillret.lexical import analyzer, bm25
 from skillret.retrieval.fusion import LEXICAL_CANDIDATES, fuse
 from skillret.skills import document_text
-from skillret.types import Skill
+from skillret.types import Query, Skill
 
 # The list that Lucene, tantivy and bm25s use for English.
 USUAL_STOP_WORDS = frozenset(
@@ -41,13 +41,13 @@ class Scorer:
     def __init__(
         self,
         ids: Sequence[str],
-        queries: Sequence[dict[str, str]],
+        queries: Sequence[Query],
         qrels: dict[str, dict[str, int]],
     ) -> None:
         self.ids = ids
         self.queries = queries
         self.evaluator = pytrec_eval.RelevanceEvaluator(qrels, {"ndcg_cut.10"})
-        self.kinds = sorted({q["kind"] for q in queries})
+        self.kinds = sorted({str(q.extra["kind"]) for q in queries})
 
     def header(self) -> None:
         print(f"| system | all | {' | '.join(self.kinds)} |")
@@ -58,27 +58,36 @@ class Scorer:
         for query, line in zip(self.queries, scores, strict=True):
             rows = top_rows(line, DEPTH)
             # Ranks as scores: the order is ours, whatever the evaluator does with ties.
-            run[query["id"]] = {self.ids[i]: float(DEPTH - r) for r, i in enumerate(rows)}
+            run[query.id] = {self.ids[i]: float(DEPTH - r) for r, i in enumerate(rows)}
         values = defaultdict(list)
         per_query = self.evaluator.evaluate(run)
         for query in self.queries:
-            value = per_query.get(query["id"], {}).get("ndcg_cut_10", 0.0)
+            value = per_query.get(query.id, {}).get("ndcg_cut_10", 0.0)
             values["all"].append(value)
-            values[query["kind"]].append(value)
+            values[str(query.extra["kind"])].append(value)
         cells = [f"{np.mean(values[k]):.4f}" for k in ("all", *self.kinds)]
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
 def lexical_scores(
-    skills: Sequence[Skill], queries: Sequence[str], *, repeat: bool = False, **constants: object
+    skills: Sequence[Skill],
+    queries: Sequence[str],
+    *,
+    repeat: bool = False,
+    weights: Mapping[str, float] | None = None,
+    stop_words: frozenset[str] = analyzer.STOP_WORDS,
 ) -> Float32:
     """BM25 of every skill for every query, with some of the package's settings replaced."""
-    with patch.multiple(bm25, **{"FIELD_WEIGHTS": bm25.FIELD_WEIGHTS, **constants}):  # type: ignore[call-overload]
+    with (
+        patch.object(bm25, "FIELD_WEIGHTS", weights or bm25.FIELD_WEIGHTS),
+        patch.object(analyzer, "STOP_WORDS", stop_words),
+    ):
+        analyze = analyzer.make_analyzer().analyze
         index = bm25.LexicalIndex(bm25.write_lexical(None, enumerate(skills)))
         scores = np.zeros((len(queries), len(skills)), dtype=np.float32)
         for row, query in enumerate(queries):
-            said = Counter(term for word in index.words(query) for term in word.terms)
-            keys, values = index.search(index.terms(query, said if repeat else None), len(skills))
+            said = Counter(analyze(query)) if repeat else None
+            keys, values = index.search(index.terms(query, said), len(skills))
             scores[row, keys] = values
     return scores
 
@@ -104,7 +113,8 @@ def keep_best(x: Float32, depth: int) -> Float32:
 
 
 def packaged(dense: Float32, lexical: Float32, *, depth: int, weight: float) -> Float32:
-    return fuse(dense, keep_best(lexical, depth), weight)
+    low = float(dense.mean() - 3 * dense.std())
+    return fuse(dense, keep_best(lexical, depth), weight, low)
 
 
 def weighted_sum(
@@ -118,16 +128,10 @@ def main() -> None:
     parser.add_argument("--dataset", type=Path, default=Path("../shared/data/openskillret"))
     parser.add_argument("--split", default="dev")
     args = parser.parse_args()
-    skills = read_skills(args.dataset, args.split)
-    files = {t: find_table(args.dataset, t, args.split) for t in ("queries", "qrels")}
-    if files["queries"] is None or files["qrels"] is None:
-        raise SystemExit(f"{args.dataset} has no queries and qrels of the split {args.split}")
-    queries = list(read_rows(files["queries"]))
-    qrels: dict[str, dict[str, int]] = defaultdict(dict)
-    for row in read_rows(files["qrels"]):
-        qrels[row["query_id"]][row["skill_id"]] = int(row["relevance"])
-    texts = [q["query"] for q in queries]
-    scorer = Scorer([s.id for s in skills], queries, dict(qrels))
+    data = open_split(args.dataset, args.split)
+    skills, queries = list(data.skills()), list(data.bare_queries())
+    texts = [q.text for q in queries]
+    scorer = Scorer([s.id for s in skills], queries, data.labels())
 
     encoder = load_encoder()
     template = encoder.profile.template
@@ -138,25 +142,21 @@ def main() -> None:
 
     print(
         f"{args.dataset.name}, {args.split}: NDCG@10,"
-        f" {len(queries)} requests, {len(skills)} skills\n"
+        f" {len(queries)} queries, {len(skills)} skills\n"
     )
     scorer.header()
     one_field = {"text": 1.0}
     scorer.row(
         "lexical, one field, usual stop words, terms repeated",
-        lexical_scores(
-            skills, texts, repeat=True, FIELD_WEIGHTS=one_field, STOP_WORDS=USUAL_STOP_WORDS
-        ),
+        lexical_scores(skills, texts, repeat=True, weights=one_field, stop_words=USUAL_STOP_WORDS),
     )
-    scorer.row(
-        "... our stop words", lexical_scores(skills, texts, repeat=True, FIELD_WEIGHTS=one_field)
-    )
-    scorer.row("... each term once", lexical_scores(skills, texts, FIELD_WEIGHTS=one_field))
+    scorer.row("... our stop words", lexical_scores(skills, texts, repeat=True, weights=one_field))
+    scorer.row("... each term once", lexical_scores(skills, texts, weights=one_field))
     for name, description in ((0.3, 0.3), (0.2, 0.5), (0.0, 0.4), (0.5, 1.0)):
-        weights = {"text": 1.0, "name": name, "description": description}
+        fields = {"text": 1.0, "name": name, "description": description}
         scorer.row(
             f"... name x {name}, description x {description}",
-            lexical_scores(skills, texts, FIELD_WEIGHTS=weights),
+            lexical_scores(skills, texts, weights=fields),
         )
     scorer.row("**... name x 0.1, description x 0.4 (lexical, as packaged)**", lexical)
     scorer.row("**dense, as packaged**", dense)

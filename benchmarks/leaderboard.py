@@ -80,14 +80,14 @@ def main() -> None:
     everything = list(next(iter(results.values())).per_query)
     kinds = group_queries(dataset, ("kind",))
     print(
-        f"{args.split} of revision {dataset.revision}: {len(everything)} requests,"
-        f" {len(dataset.skills)} skills; 95 % bootstrap intervals over requests.\n"
+        f"{args.split} of revision {dataset.revision}: {len(everything)} queries,"
+        f" {len(dataset.skills)} skills; 95 % bootstrap intervals over queries.\n"
     )
     table(
         ["system", *METRICS],
         [[n, *map(interval, means(r, METRICS, everything))] for n, r in results.items()],
     )
-    print("\nNDCG@10 by kind of request:\n")
+    print("\nNDCG@10 by kind of query:\n")
     table(
         ["system", *(f"{k.removeprefix('kind=')} ({len(ids)})" for k, ids in kinds.items())],
         [

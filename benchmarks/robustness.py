@@ -1,10 +1,10 @@
-"""Robustness on dev: what odd requests and odd skills cost, as NDCG@10 of the packaged hybrid.
+"""Robustness on dev: what odd queries and odd skills cost, as NDCG@10 of the packaged hybrid.
 
     python benchmarks/robustness.py --dataset ../shared/data/openskillret --split dev
 
-Requests are damaged one way at a time, with a fixed seed; then skills are. The last table stuffs
-the description of skills that a request does not need with the commonest words of all requests, or
-with the words of that very request, and tells how often that carries them into its top 5.
+Queries are damaged one way at a time, with a fixed seed; then skills are. The last table stuffs
+the description of skills that a query does not need with the commonest words of all queries, or
+with the words of that very query, and tells how often that carries them into its top 5.
 """
 
 from __future__ import annotations
@@ -21,12 +21,16 @@ import numpy as np
 from skillret import load_encoder
 from skillret.datasets.dataset import Dataset, load_dataset
 from skillret.encoders import Encoder
+from skillret.evaluation.corpora import encode_corpus
 from skillret.evaluation.metrics import measure
 from skillret.evaluation.runs import order
 from skillret.evaluation.significance import bootstrap_mean
-from skillret.evaluation.systems import encode_corpus, make_run
-from skillret.lexical.bm25 import STOP_WORDS, LexicalIndex, write_lexical
-from skillret.retrieval.searcher import Scorer
+from skillret.evaluation.systems import make_run
+from skillret.index.memory import corpus_of
+from skillret.lexical.analyzer import STOP_WORDS
+from skillret.lexical.grams import gram_reader
+from skillret.retrieval.calibration import load_calibration
+from skillret.retrieval.searcher import Searcher
 from skillret.skills import document_text
 
 NOISE = (
@@ -73,7 +77,7 @@ def show(name: str, found: dict[str, float], plain: dict[str, float]) -> None:
 
 
 def stuffing(data: Dataset, encoder: Encoder, count: int) -> None:
-    """How far a stuffed description lifts a skill that the request does not need."""
+    """How far a stuffed description lifts a skill that the query does not need."""
     draw = random.Random(0)
     words = Counter(
         word
@@ -83,18 +87,20 @@ def stuffing(data: Dataset, encoder: Encoder, count: int) -> None:
     )
     common = " ".join(word for word, _ in words.most_common(80))
     vectors = np.array(encode_corpus(data.skills, encoder))
-    scorer = Scorer(encoder)
+    grams = [gram_reader().read_skill(skill) for skill in data.skills]
+    calibration = load_calibration(encoder)
 
     def rank_of(row: int, text: str, description: str | None) -> int:
-        skills, own = list(data.skills), vectors[row].copy()
+        skills, own, read = list(data.skills), vectors[row].copy(), list(grams)
         if description is not None:
             skills[row] = replace(skills[row], description=description[:1024])
             document = document_text(skills[row], encoder.profile.template)
             vectors[row] = encoder.encode_documents([document])[0]
-        lexical = LexicalIndex(write_lexical(None, enumerate(skills)))
-        total = scorer.score(text, "hybrid", vectors, lexical).total
+            read[row] = gram_reader().read_skill(skills[row])
+        corpus = corpus_of(skills, vectors, encoder.profile, read)
+        ranking = Searcher(corpus, encoder, calibration).rank(text, len(skills))
         vectors[row] = own
-        return int((total > total[row]).sum()) + 1
+        return int(np.flatnonzero(ranking.keys == row)[0]) + 1
 
     cases = []
     for query in draw.sample(list(data.queries), min(count, len(data.queries))):
@@ -106,8 +112,8 @@ def stuffing(data: Dataset, encoder: Encoder, count: int) -> None:
     ways: Sequence[tuple[str, Callable[[str], str | None]]] = (
         ("as it is", lambda text: None),
         ("the 80 commonest words of all requests", lambda text: common),
-        ("the request itself", lambda text: text),
-        ("the request itself, ten times", lambda text: " ".join([text] * 10)),
+        ("the query itself", lambda text: text),
+        ("the query itself, ten times", lambda text: " ".join([text] * 10)),
     )
     for name, stuffed in ways:
         ranks = np.array([rank_of(row, text, stuffed(text)) for text, row in cases])
@@ -119,7 +125,7 @@ def main() -> None:
     parser.add_argument("--dataset", default="../shared/data/openskillret")
     parser.add_argument("--split", default="dev")
     parser.add_argument("--model", default="default")
-    parser.add_argument("--sample", type=int, default=0, help="so many requests at random")
+    parser.add_argument("--sample", type=int, default=0, help="so many queries at random")
     parser.add_argument("--stuffed", type=int, default=40, help="skills to stuff")
     args = parser.parse_args()
     data = load_dataset(args.dataset, args.split)
@@ -129,10 +135,10 @@ def main() -> None:
     encoder = load_encoder(args.model)
     plain = ndcg(data, encoder)
     print(
-        f"{args.dataset}, {args.split}, revision {data.revision}; {len(data.queries)} requests;"
+        f"{args.dataset}, {args.split}, revision {data.revision}; {len(data.queries)} queries;"
         f" {encoder.profile.name}\n"
     )
-    print("| requests | NDCG@10 | difference | 95 % interval |\n|---|---:|---:|---:|")
+    print("| queries | NDCG@10 | difference | 95 % interval |\n|---|---:|---:|---:|")
     show("as they are", plain, plain)
     draw = random.Random(0)
     damages: Sequence[tuple[str, Callable[[str], str]]] = (

@@ -1,10 +1,10 @@
-"""What looking at each part of a request by itself brings to selections: prints a table.
+"""What looking at each part of a query by itself brings to selections: prints a table.
 
     python benchmarks/selection.py ../shared/data/openskillret --split dev
 
-Pairs are made of the requests that stand beside the example skills, which nothing was fitted on:
+Pairs are made of the queries that stand beside the example skills, which nothing was fitted on:
 two of them joined by a phrase ("... After that, ..."), as two sentences, and in one sentence. Kinds
-of the data set's requests show what it costs where one skill is needed. Never choose settings by
+of the data set's queries show what it costs where one skill is needed. Never choose settings by
 this on a split that is reported as a test.
 """
 
@@ -12,26 +12,26 @@ from __future__ import annotations
 
 import argparse
 import random
-import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from skillret import Index, Retriever, load_encoder
+from skillret import load_encoder
 from skillret.calibration.composed import join
 from skillret.datasets.dataset import Dataset, load_dataset
-from skillret.datasets.library_tests import LIBRARY_SPLIT
-from skillret.index import Sources
-from skillret.retrieval import retriever as facade
+from skillret.evaluation.systems import open_searcher
+from skillret.retrieval.searcher import Searcher
+from skillret.retrieval.selection import TASKS
 from skillret.types import Query
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "skills"
-Asked = tuple[str, str, frozenset[str]]  # kind, request, ids of the skills it needs
+Asked = tuple[str, str, frozenset[str]]  # kind, query, ids of the skills it needs
 
 
 def pairs(data: Dataset, count: int, seed: int) -> Iterator[Asked]:
-    """Requests for two skills, a third of each style."""
+    """Queries for two skills, a third of each style."""
     draw = random.Random(seed)
     short = [q for q in data.queries if len(q.text.split()) <= 25]
     for number in range(count):
@@ -51,7 +51,7 @@ def pairs(data: Dataset, count: int, seed: int) -> Iterator[Asked]:
 
 
 def of_kinds(data: Dataset, count: int, seed: int) -> Iterator[Asked]:
-    """At most `count` requests of each kind, and those that need no skill."""
+    """At most `count` queries of each kind, and those that need no skill."""
     draw = random.Random(seed)
     kinds: dict[str, list[Query]] = {}
     for query in data.queries:
@@ -63,12 +63,14 @@ def of_kinds(data: Dataset, count: int, seed: int) -> Iterator[Asked]:
         yield "needs none", query.text, frozenset()
 
 
-def measure(retriever: Retriever, asked: Sequence[Asked], parts: int) -> dict[str, list[float]]:
+def measure(
+    searcher: Searcher, ids: Sequence[str], asked: Sequence[Asked], parts: int
+) -> dict[str, list[float]]:
     """Completeness, precision and size of the selected sets, by kind."""
-    facade._TASKS = parts
+    policy = replace(searcher.policy, tasks=parts)
     rows: dict[str, list[tuple[float, float, float]]] = {}
     for kind, text, gold in asked:
-        chosen = {hit.id for hit in retriever.select(text).hits}
+        chosen = {ids[p.key] for p in searcher.select(text, policy)[0]}
         hit = len(gold & chosen)
         precision = hit / len(chosen) if chosen else float(not gold)
         complete = float(chosen >= gold if gold else not chosen)
@@ -78,12 +80,11 @@ def measure(retriever: Retriever, asked: Sequence[Asked], parts: int) -> dict[st
 
 def compare(data: Dataset, asked: Sequence[Asked]) -> None:
     """A row for each kind, without and with parts."""
-    encoder = load_encoder()
-    with tempfile.TemporaryDirectory() as scratch:
-        index = Index.open(Path(scratch) / "index.db", create=True)
-        index.update(data.skills, encoder, sources=Sources(dataset=data.name))
-        with Retriever(index, encoder) as retriever:
-            whole, both = (measure(retriever, asked, parts) for parts in (0, 4))
+    searcher, ids = (
+        open_searcher(data.skills, "hybrid", load_encoder()),
+        [s.id for s in data.skills],
+    )
+    whole, both = (measure(searcher, ids, asked, parts) for parts in (0, TASKS))
     for kind, (count, *before) in whole.items():
         cells = " | ".join(f"{value:.3f}" for value in (*before, *both[kind][1:]))
         print(f"| {kind} | {count:.0f} | {cells} |", flush=True)
@@ -95,9 +96,9 @@ def main() -> None:
     parser.add_argument("--split", default="dev")
     parser.add_argument("--sample", type=int, default=150, help="requests of each kind")
     args = parser.parse_args()
-    print("| requests | number | complete | precision | size | with parts | precision | size |")
+    print("| queries | number | complete | precision | size | with parts | precision | size |")
     print("|---|" + "---:|" * 7)
-    examples = load_dataset(str(EXAMPLES), LIBRARY_SPLIT)
+    examples = load_dataset(EXAMPLES)
     single = [("for one skill", q.text, frozenset(examples.qrels[q.id])) for q in examples.queries]
     compare(examples, [*single, *pairs(examples, 600, 3)])
     data = load_dataset(args.dataset, args.split)

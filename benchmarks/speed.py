@@ -24,9 +24,8 @@ from pathlib import Path
 import yaml
 
 from skillret import Index, Library, Retriever, load_encoder
-from skillret.datasets.tables import find_table, read_rows, read_skills
+from skillret.datasets.labelled import open_split
 from skillret.encoders.onnx import OnnxEncoder, forward
-from skillret.index import Sources
 from skillret.skills import document_text
 from skillret.types import Mode, Skill
 
@@ -92,14 +91,14 @@ def memory(index: Path) -> None:
 def bare_pass(encoder: OnnxEncoder, query: str) -> None:
     profile = encoder.profile
     tokens = encoder.tokenize([query], profile.query_prompt, profile.max_query_tokens)[0]
-    forward(encoder._query_session, tokens)
+    forward(encoder._query_session(), tokens)
 
 
 def warm_query(index: Path, asked: Sequence[tuple[Mode, Sequence[str], str]]) -> None:
-    """Rows of searches in one process; `asked` holds mode, requests and the aim of each row."""
+    """Rows of searches in one process; `asked` holds mode, queries and the aim of each row."""
     encoder = load_encoder()
     assert isinstance(encoder, OnnxEncoder)
-    with Retriever(Index.open(index), encoder) as retriever:
+    with Retriever(Index.open(index, model=encoder)) as retriever:
         size = retriever.index.info().skills
         for mode, queries, limit in asked:
             pairs = []
@@ -124,7 +123,7 @@ def enlarge(index: Path, library: Path, size: int) -> None:
     copies = (replace(s, id=f"{s.id}-{n}") for n in count(1) for s in skills)
     filled = [*skills, *islice(copies, max(0, size - len(skills)))]
     with Index.open(index) as opened:
-        opened.update(filled, load_encoder(), sources=Sources(dataset="benchmark"))
+        opened.update(filled)
 
 
 def indexing(skills: Sequence[Skill], folder: Path) -> None:
@@ -136,11 +135,12 @@ def indexing(skills: Sequence[Skill], folder: Path) -> None:
     number = iter(range(1000))
 
     def build() -> None:
-        with Index.open(folder / f"build{next(number)}.db", create=True) as index:
-            index.update(skills, encoder, sources=Sources(dataset="benchmark"))
+        path = folder / f"build{next(number)}.db"
+        with Index.open(path, create=True, model=encoder) as index:
+            index.update(skills)
 
     ours, base = interleaved(
-        build, lambda: [forward(encoder._document_session, ids) for ids in tokens], 3
+        build, lambda: [forward(encoder._document_session(), ids) for ids in tokens], 3
     )
     n = len(skills)
     row(
@@ -211,11 +211,8 @@ def main() -> None:
     parser.add_argument("--large", type=int, default=17_000, help="skills of the larger index")
     parser.add_argument("--runs", type=int, default=15, help="runs of each whole process")
     args = parser.parse_args()
-    queries_file = find_table(args.dataset, "queries", "dev")
-    if queries_file is None:
-        raise SystemExit(f"no data set at {args.dataset}: give --dataset DIR in SkillRet layout")
-    skills = read_skills(args.dataset, args.split)
-    queries = [str(r["query"]) for r in read_rows(queries_file)]
+    skills = list(open_split(args.dataset, args.split).skills())
+    queries = [q.text for q in open_split(args.dataset, "dev").bare_queries()]
     long = [q for q in queries if 55 <= len(q.split()) <= 70][:100]
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)

@@ -1,8 +1,8 @@
-"""How the wording of a request decides whether it gets a skill: prints a table.
+"""How the wording of a query decides whether it gets a skill: prints a table.
 
     python benchmarks/wording.py --dataset ../shared/data/openskillret --split train
 
-The casual requests beside the example skills, and the first words of skills' descriptions
+The casual queries beside the example skills, and the first words of skills' descriptions
 ("Resize images"), said in several ways, and names of skills as they are. The skills come from a
 split that the probe was not fitted on; what needs no skill was written for this script alone. Never
 choose settings by this on a test split.
@@ -13,21 +13,20 @@ from __future__ import annotations
 import argparse
 import random
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from skillret import Index, Retriever, load_encoder
+from skillret import load_encoder
 from skillret.datasets.dataset import load_dataset
-from skillret.datasets.library_tests import LIBRARY_SPLIT
-from skillret.datasets.tables import read_skills
-from skillret.index import Sources
+from skillret.datasets.labelled import open_split
+from skillret.evaluation.systems import open_searcher
+from skillret.retrieval.searcher import Searcher
 from skillret.types import Skill
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "skills"
-Asked = tuple[str, str]  # a request and the id of its skill
+Asked = tuple[str, str]  # a query and the id of its skill
 Case = tuple[Sequence[Skill], dict[str, list[Asked]]]  # a library and what it is asked
 Row = tuple[int, float, float, float]
 
@@ -106,18 +105,18 @@ def said(wording: str, text: str) -> str:
     return text if wording == "{}" else wording.format(text[0].lower() + text[1:])
 
 
-def measure(retriever: Retriever, asked: Sequence[Asked]) -> Row:
-    """Number of requests; shares that get something and their skill; mean size of the sets."""
+def measure(searcher: Searcher, skills: Sequence[Skill], asked: Sequence[Asked]) -> Row:
+    """Number of queries; shares that get something and their skill; mean size of the sets."""
     rows = []
     for text, skill in asked:
-        chosen = [hit.id for hit in retriever.select(text).hits]
+        chosen = [skills[p.key].id for p in searcher.select(text)[0]]
         rows.append((bool(chosen), skill in chosen, len(chosen)))
     some, right, size = np.mean(rows, axis=0).tolist()
     return len(asked), some, right, size
 
 
 def in_ways(asked: Sequence[Asked]) -> dict[str, list[Asked]]:
-    """The requests in every wording, and what needs no skill."""
+    """The queries in every wording, and what needs no skill."""
     groups = {f'"{w}"': [(said(w, t), i) for t, i in asked] for w in WORDINGS}
     for w in IDLE_WORDINGS:
         groups[f'needs none: "{w}"'] = [(said(w, t), "") for t in IDLE]
@@ -139,8 +138,8 @@ def parts_of(skills: Sequence[Skill], size: int, count: int) -> Iterator[Case]:
 
 
 def casual() -> Iterator[Case]:
-    """The example skills with the requests that stand beside them, in casual words for the most."""
-    data = load_dataset(str(EXAMPLES), LIBRARY_SPLIT)
+    """The example skills with the queries that stand beside them, in casual words for the most."""
+    data = load_dataset(EXAMPLES)
     asked = [(q.text.strip().rstrip(".?!"), min(data.qrels[q.id])) for q in data.queries]
     yield list(data.skills), in_ways(asked)
 
@@ -148,14 +147,11 @@ def casual() -> Iterator[Case]:
 def print_rows(title: str, cases: Iterable[Case], model: str) -> None:
     rows: dict[str, list[Row]] = {}
     encoder = load_encoder(model)
-    with tempfile.TemporaryDirectory() as scratch:
-        for number, (skills, groups) in enumerate(cases):
-            with Index.open(Path(scratch) / f"{number}.db", create=True) as index:
-                index.update(skills, encoder, sources=Sources(dataset="-"))
-                with Retriever(index, encoder) as retriever:
-                    for name, group in groups.items():
-                        if group:
-                            rows.setdefault(name, []).append(measure(retriever, group))
+    for skills, groups in cases:
+        searcher = open_searcher(skills, "hybrid", encoder, cache=False)
+        for name, group in groups.items():
+            if group:
+                rows.setdefault(name, []).append(measure(searcher, skills, group))
     for name, found in rows.items():
         n = sum(r[0] for r in found)
         some, right, mean = (sum(r[0] * r[i] for r in found) / n for i in (1, 2, 3))
@@ -171,8 +167,8 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[60, 500])
     parser.add_argument("--tasks", type=int, default=200)
     args = parser.parse_args()
-    skills = read_skills(args.dataset, args.split)
-    print("| skills | request | n | gets something | its own skill | size |")
+    skills = list(open_split(args.dataset, args.split).skills())
+    print("| skills | query | n | gets something | its own skill | size |")
     print("|---:|---|---:|---:|---:|---:|")
     print_rows("46 examples", casual(), args.model)
     for size in args.sizes:

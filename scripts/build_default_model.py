@@ -19,7 +19,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from skillret.encoders.base import Profile
+from skillret.encoders.profile import Profile
+from skillret.retrieval.calibration import CALIBRATION_FILE
 from skillret.training.export import export_onnx
 
 ROOT = Path(__file__).parents[1]
@@ -31,7 +32,7 @@ PROFILE = Profile(
     max_document_tokens=256,
     dense_weight=0.35,
     source="all-MiniLM-L6-v2 trained by recipes/default-1.toml and default-2.toml on the train"
-    " split of OpenSkillRet; ranker and thresholds fitted on its dev split by skillret calibrate",
+    " split of OpenSkillRet",
 )
 
 
@@ -85,14 +86,13 @@ def main() -> None:
     given = (f"model.base={first / 'model'}", f"negatives.encoder={miner}", *args.set)
     second = train(2, args.runs, args.data, *given)
     exported = export(second, "onnx", PROFILE)
-    fitted = second / "calibrated"
-    if not (fitted / "profile.json").is_file():
+    if not (exported / CALIBRATION_FILE).is_file():
         skillret(
             *("calibrate", args.data, "--split", "dev", "--model", exported),
-            *("--fit-ranker", "--train-split", "train", "--output", fitted),
+            *("--fit-ranker", "--train-split", "train"),
         )
-    for name in ("model.onnx", "model.onnx.data", "profile.json"):
-        shutil.copyfile(fitted / name, TARGET / name)
+    for name in ("model.onnx", "model.onnx.data", "profile.json", CALIBRATION_FILE):
+        shutil.copyfile(exported / name, TARGET / name)
     # The base's own: training saves the same one again, in other words.
     shutil.copyfile(base / "tokenizer.json", TARGET / "tokenizer.json")
     for stage, run in ((1, first), (2, second)):

@@ -96,8 +96,8 @@ SKILLS = [
 
 def fill(path: Path, skills=SKILLS, encoder=None) -> Index:
     """An index file of some skills, open."""
-    index = Index.open(path, create=True)
-    index.update(skills, encoder or HashEncoder(), sources=Sources(dataset="test"))
+    index = Index.open(path, create=True, model=encoder or HashEncoder())
+    index.update(skills, sources=Sources(dataset="test"))
     return index
 
 

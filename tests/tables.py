@@ -56,7 +56,7 @@ def qrel_rows():
 
 
 def write_dataset(folder):
-    """Four skills, three queries, two requests that need no skill, in SkillRet layout."""
+    """Four skills, three queries, two queries that need no skill, in SkillRet layout."""
     write_table(folder, "skills", "dev", skill_rows())
     write_table(folder, "queries", "dev", QUERIES)
     write_table(folder, "qrels", "dev", qrel_rows())

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from skillret.arrays import top_rows
+from skillret.arrays import distinct, top_rows
 
 
 @given(
@@ -15,3 +15,9 @@ from skillret.arrays import top_rows
 def test_rows_come_best_first_and_ties_in_order(scores, k):
     expected = sorted(range(len(scores)), key=lambda i: (-scores[i], i))[:k]
     assert top_rows(scores, k).tolist() == expected
+
+
+@given(hnp.arrays(np.uint32, st.integers(0, 40), elements=st.integers(0, 9)))
+def test_distinct_numbers_are_those_of_numpy(values):
+    np.testing.assert_array_equal(distinct(values), np.unique(values))
+    assert distinct(values).dtype == values.dtype

@@ -46,7 +46,10 @@ def test_wordings_are_counted_over_all_libraries(dataset, capsys, monkeypatch):
     arguments = ["--dataset", str(dataset), "--split", "dev", "--sizes", "2"]
     monkeypatch.setattr(sys, "argv", ["wording.py", *arguments])
     monkeypatch.setattr(wording, "parts_of", lambda skills, size, count: [part, part])
-    part = (wording.read_skills(dataset, "dev")[:2], {"none": [("thanks", "")], "empty": []})
+    part = (
+        list(wording.open_split(dataset, "dev").skills())[:2],
+        {"none": [("thanks", "")], "empty": []},
+    )
     wording.main()
     *_, row = capsys.readouterr().out.splitlines()
     assert row == "| 2 | none | 2 | 0.0% | 0.0% | 0.0 |"

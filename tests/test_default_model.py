@@ -3,10 +3,9 @@
 import pytest
 
 from skillret import Retriever
-from skillret.calibration.casual import IDLE, TASKS
-from skillret.calibration.talk import TURNS
+from skillret.calibration.written import written
 from skillret.datasets.dataset import load_dataset
-from skillret.datasets.library_tests import LIBRARY_SPLIT
+from skillret.retrieval.searcher import Searcher
 from tests.conftest import ROOT, write_skill
 
 # Written apart from those that the model was fitted on.
@@ -29,14 +28,15 @@ def retriever():
 
 def test_turns_of_a_conversation_need_no_skill(retriever):
     turns = [t.strip() for line in TALK.strip().splitlines() for t in line.split(" | ")]
-    assert not set(turns) & set(TURNS)
+    assert not set(turns) & set(written("turns"))
     taken = [t for t in turns if retriever.select(t).hits]
     assert len(taken) <= 0.1 * len(turns), taken
 
 
 def test_casual_requests_get_their_skill(retriever):
-    data = load_dataset(str(ROOT / "examples" / "skills"), LIBRARY_SPLIT)
-    assert not {q.text for q in data.queries} & {*TASKS, *IDLE}  # a test, not seen in the fit
+    data = load_dataset(ROOT / "examples" / "skills")
+    learnt = {*written("tasks"), *written("idle")}
+    assert not {q.text for q in data.queries} & learnt  # a test, not seen in the fit
     names = {skill.id: skill.name for skill in data.skills}
     right = 0
     for query in data.queries:
@@ -46,7 +46,7 @@ def test_casual_requests_get_their_skill(retriever):
 
 
 def test_asking_politely_changes_little(retriever):
-    data = load_dataset(str(ROOT / "examples" / "skills"), LIBRARY_SPLIT)
+    data = load_dataset(ROOT / "examples" / "skills")
     tasks = [q.text[0].lower() + q.text[1:].rstrip(".?!") for q in data.queries]
     plain = sum(bool(retriever.select(task).hits) for task in tasks)
     # Other ways than those that the probe was fitted on.
@@ -59,9 +59,9 @@ def test_a_skill_is_had_by_its_name(tmp_path):
     for name in ("commit", "wallet", "api-keys"):
         write_skill(tmp_path, name, f"Use it for {name[::-1]}.", "Some text.")
     with Retriever.open(library=tmp_path) as opened:
-        for request in ("commit", "Wallet", "/api_keys", "API keys"):
-            (hit,) = opened.select(request).hits[:1]
-            assert hit.name == request.strip("/").lower().replace(" ", "-").replace("_", "-")
+        for query in ("commit", "Wallet", "/api_keys", "API keys"):
+            (hit,) = opened.select(query).hits[:1]
+            assert hit.name == query.strip("/").lower().replace(" ", "-").replace("_", "-")
         assert not opened.select("thanks").hits
 
 
@@ -82,13 +82,13 @@ def test_each_of_two_tasks_gets_its_skill(retriever, request_):
 
 
 def test_parts_add_only_what_is_new_and_likely(retriever, tmp_path, monkeypatch):
-    asked, find = [], Retriever._find
+    asked, rank = [], Searcher.rank
 
-    def counted(self, query, *arguments):
+    def counted(self, query, *arguments, **options):
         asked.append(query)
-        return find(self, query, *arguments)
+        return rank(self, query, *arguments, **options)
 
-    monkeypatch.setattr(Retriever, "_find", counted)
+    monkeypatch.setattr(Searcher, "rank", counted)
     slim, notes = "shrink my docker image", "write the release notes"
     retriever.select(slim)
     assert asked == [slim]

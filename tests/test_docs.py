@@ -14,12 +14,17 @@ from tests.training.conftest import make_bert
 _BLOCK = re.compile(
     r"(?P<skip><!-- no test[^\n]*-->\n)?```(?P<kind>\w+)\n(?P<code>.*?)```", re.DOTALL
 )
-FILES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+FILES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "benchmarks").glob("*.md")),
+    ROOT / "src" / "skillret" / "encoders" / "default" / "README.md",
+]
 
 
 def blocks(kind):
     return [
-        pytest.param(m["code"], id=f"{file.name}-{number}")
+        pytest.param(m["code"], id=f"{file.relative_to(ROOT)}-{number}")
         for file in FILES
         for number, m in enumerate(_BLOCK.finditer(file.read_text(encoding="utf-8")))
         if m["kind"] == kind and not m["skip"]
@@ -71,7 +76,7 @@ def test_links_lead_somewhere():
     for file in FILES:
         for target in re.findall(r"\]\(([^)#]+)\)", file.read_text(encoding="utf-8")):
             if "://" not in target:
-                assert (file.parent / target).exists(), f"{file.name}: {target}"
+                assert (file.parent / target).exists(), f"{file.relative_to(ROOT)}: {target}"
 
 
 def test_every_key_of_a_recipe_is_in_the_docs():

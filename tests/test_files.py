@@ -25,11 +25,29 @@ def test_json_from_outside_is_read(value):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[" * 100_000, "[" * 101 + "]" * 101, "9" * 5000, '["\\ud800"]', '{"\\uDfff": 1}'],
+    [
+        "",
+        "{",
+        "[" * 100_000,
+        "[" * 101 + "]" * 101,
+        "9" * 5000,
+        '["\\ud800"]',
+        '{"\\uDfff": 1}',
+        "NaN",
+        "[-Infinity]",
+        '{"x": 1e999}',
+    ],
 )
 def test_json_that_could_not_be_kept_is_refused(text):
     with pytest.raises(ValueError, match=r"."):
         parse_json(text)
+
+
+def test_no_number_is_read_for_what_only_looks_like_one():
+    assert parse_json('[1, "NaN"]') == [1, "NaN"]
+    for text in ("NaN", "[1, -Infinity]", '{"a": Infinity}'):
+        with pytest.raises(ValueError, match="is no number in JSON"):
+            parse_json(text)
 
 
 def test_json_may_be_a_hundred_deep_and_any_width():
@@ -39,6 +57,10 @@ def test_json_may_be_a_hundred_deep_and_any_width():
 
 def test_half_characters_that_make_a_whole_one_are_read():
     assert parse_json('"\\ud83c\\udf89"') == "🎉"
+
+
+def test_half_characters_may_be_mended():
+    assert parse_json('["cut \\ud83d", "\\ud83c\\udf89"]', mend=True) == ["cut ?", "🎉"]
 
 
 def test_a_user_without_a_home_is_a_clear_error(home):

@@ -1,11 +1,15 @@
-"""Find the right agent skills for a request: fast, offline, trainable, measured."""
+"""Find the right agent skills for a query: fast, offline, trainable, measured."""
+
+from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from skillret._version import __version__
 
+TYPE_CHECKING = False  # as type checkers take it; `typing` would be nearly all of the import's time
 if TYPE_CHECKING:
+    from typing import Any
+
     from skillret.encoders import Encoder, Profile, load_encoder
     from skillret.errors import SkillretError
     from skillret.evaluation.evaluator import evaluate

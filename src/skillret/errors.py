@@ -7,9 +7,11 @@ __all__ = [
     "DatasetError",
     "EncoderError",
     "EncoderMismatchError",
+    "ExtensionError",
     "IndexBusyError",
     "IndexCorruptError",
     "InputError",
+    "MissingExtraError",
     "SkillretError",
     "StoreError",
     "TrainingError",
@@ -21,7 +23,7 @@ class SkillretError(Exception):
 
 
 class InputError(SkillretError, ValueError):
-    """An argument of the caller is at fault: an empty request, a folder that is missing."""
+    """An argument of the caller is at fault: an empty query, a folder that is missing."""
 
 
 class DatasetError(SkillretError):
@@ -30,6 +32,14 @@ class DatasetError(SkillretError):
 
 class EncoderError(SkillretError):
     """A model cannot be loaded or does not produce usable vectors."""
+
+
+class MissingExtraError(SkillretError, ImportError):
+    """A library is not installed that an optional part of skillret needs."""
+
+
+class ExtensionError(SkillretError):
+    """What another package adds to skillret cannot be used."""
 
 
 class StoreError(SkillretError):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ from skillret.errors import InputError, SkillretError
 __all__ = ["check_fresh", "expand", "fresh_folder", "parse_json", "replacing", "write_text"]
 
 _DEPTH = 100  # of nested JSON
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a surrogate pair
 
 
 def expand(path: str | os.PathLike[str]) -> Path:
@@ -33,28 +36,52 @@ def expand(path: str | os.PathLike[str]) -> Path:
         raise InputError(f"{os.fspath(path)} starts with ~, and no such user has a home") from None
 
 
-def parse_json(text: str) -> Any:
+def parse_json(text: str, *, mend: bool = False) -> Any:
     """JSON from outside.
 
+    Args:
+        text: One value.
+        mend: Read half a character as `?` instead of refusing it.
+
     Raises:
-        ValueError: If it is no JSON, is nested more than 100 deep, or holds a number of thousands
-            of digits or half a character (a lone surrogate), which no UTF-8 could hold.
+        ValueError: If it is no JSON, is nested more than 100 deep, or holds NaN, an infinite
+            number, one of thousands of digits, or half a character (a lone surrogate), which no
+            UTF-8 could hold.
     """
     try:
-        data = json.loads(text)
+        data = _DECODER.decode(text)
         deep = text.count("[") + text.count("{") > _DEPTH and _is_deep(data)
     except RecursionError:
         deep = True
     if deep:  # whoever handles it next may stand less than the parser
-        raise ValueError("it is nested too deeply")
-    if "\\u" in text:
-        json.dumps(data, ensure_ascii=False).encode("utf-8")
+        raise ValueError("nested too deeply")
+    if _HALF.search(text):
+        whole = json.dumps(data, ensure_ascii=False).encode(
+            "utf-8", "replace" if mend else "strict"
+        )
+        data = _DECODER.decode(whole.decode("utf-8"))
     return data
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no number in JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"{digits[:20]} is too large a number")
+    return number
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_number, parse_float=_finite)
 
 
 def _is_deep(data: Any) -> bool:
     level = [data]
     for _ in range(_DEPTH):
+        if not level:
+            return False
         level = [
             child
             for value in level

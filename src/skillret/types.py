@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 __all__ = [
     "Diagnostic",
@@ -15,9 +15,13 @@ __all__ = [
     "Selection",
     "Skill",
     "UpdateReport",
+    "Where",
 ]
 
 Mode = Literal["hybrid", "dense", "lexical"]
+
+# What a skill's metadata must hold: every key with the value, or with one of the values.
+Where: TypeAlias = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,9 @@ class Skill:
         path: Absolute path of the SKILL.md; for a row of a data set its source URL, if it has one.
         aliases: Paths of copies that were collapsed into this skill.
         shadowed_by: Path of a skill of the same name that an agent would load instead.
-        extra: Further columns or front-matter fields, as read.
+        metadata: What its author or owner says of it (`metadata` in the front matter), by which
+            searches can be narrowed; plain JSON values.
+        extra: Further columns or front-matter fields, as read; no index keeps them.
     """
 
     id: str
@@ -42,16 +48,17 @@ class Skill:
     path: str | None = None
     aliases: tuple[str, ...] = ()
     shadowed_by: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A labelled request of a data set.
+    """A labelled query of a data set.
 
     Attributes:
         id: Unique within its split.
-        text: The request as a user typed it.
+        text: The query as a user typed it.
         extra: Further columns (`kind`, `k`, ...), as read.
     """
 
@@ -62,12 +69,12 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What of a request carried one hit.
+    """What of a query carried one hit.
 
     Attributes:
-        terms: Words of the request that the skill's text holds, with what each adds to the hit's
+        terms: Words of the query that the skill's text holds, with what each adds to the hit's
             BM25 score, largest first.
-        sentences: Sentences of the request with their similarity to the skill (cosine, or
+        sentences: Sentences of the query with their similarity to the skill (cosine, or
             BM25 score in lexical mode), largest first.
     """
 
@@ -85,10 +92,11 @@ class Hit:
         name: The skill's name.
         description: The skill's description.
         path: Absolute path of its SKILL.md, if it has one.
-        score: What hits are ordered by; comparable within one request only.
-        dense: Cosine of request and skill, where a dense search ran.
+        score: What hits are ordered by; comparable within one query only.
+        dense: Cosine of query and skill, where a dense search ran.
         lexical: BM25 score, where a lexical search ran (0 where no word is shared).
-        explanation: Filled on request.
+        explanation: Filled on query.
+        metadata: The skill's metadata.
     """
 
     rank: int
@@ -100,6 +108,7 @@ class Hit:
     dense: float | None = None
     lexical: float | None = None
     explanation: Explanation | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +116,9 @@ class Selection:
     """The set of skills to hand to an agent; empty when no skill fits (abstention).
 
     Attributes:
-        query: The request.
+        query: The query.
         hits: The skills, best first.
-        need: Probability that the request needs a skill; below the threshold, or where no skill is
+        need: Probability that the query needs a skill; below the threshold, or where no skill is
             likely, the set is empty. For an encoder without a ranker the largest cosine.
     """
 

@@ -62,7 +62,7 @@ def test_composed_requests_hold_those_of_one_fold_and_their_gold():
     found, own = composed(pool, 0.5, folds, 0)
     assert len(found.queries) == len(own) == len({q.id for q in found.queries}) == 20
     (joined,) = {len(segments(q.text)) for q in found.queries if "." not in q.text[:-1]}
-    assert joined == 2  # tasks in one sentence, which a request falls apart at
+    assert joined == 2  # tasks in one sentence, which a query falls apart at
     for query in found.queries:
         rows = found.gold[query.id]
         assert len(rows) in (2, 3)

@@ -6,14 +6,14 @@ from tests.conftest import HashEncoder, make_skill
 from tests.retrieval.test_ranker import make_ranker
 
 from skillret.calibration import fit_need as need
-from skillret.calibration.casual import IDLE, TASKS
 from skillret.calibration.examples import FOLDS, Example, Pool, fold_numbers
-from skillret.calibration.fit_need import fit_need, fit_probes, rescale_need, short_requests
-from skillret.calibration.talk import BACKGROUND, TURNS
+from skillret.calibration.fit_need import fit_need, fit_probes, rescale_need, short_queries
+from skillret.calibration.written import written
 from skillret.evaluation.abstention import auroc
 from skillret.retrieval.features import FEATURES
 from skillret.types import Query
 
+TASKS, IDLE, TURNS, BACKGROUND = map(written, ("tasks", "idle", "turns", "background"))
 SKILLS = [
     make_skill("resize-images", "Resizes images, in bulk. Use it for thumbnails."),
     make_skill("x", "Does far too many different things in one sentence that never seems to end"),
@@ -26,7 +26,7 @@ def pool(queries=(), gold=None):
 
 
 def test_commands_are_names_and_first_words_of_descriptions_and_talk_needs_nothing():
-    made = short_requests(pool(), 0)
+    made = short_queries(pool(), 0)
     commands = [q for q in made.queries if q.extra["kind"] == "command"]
     wanted = {"resize images": 0, "resizes images": 0, "x": 1, "tax": 2, "file taxes": 2}
     for query in commands:
@@ -43,7 +43,7 @@ def test_commands_are_names_and_first_words_of_descriptions_and_talk_needs_nothi
         assert [folds[q.id] for q in polite] == [folds[q.id] for q in talk]
     number = len(commands) + 2 * (len(TURNS) + len(IDLE))
     assert len({q.id for q in made.queries}) == len(made.queries) == number
-    assert short_requests(pool(), 0).queries == made.queries
+    assert short_queries(pool(), 0).queries == made.queries
 
 
 def labelled():
@@ -56,7 +56,7 @@ def labelled():
 
 
 def test_a_probe_tells_what_asks_and_knows_nothing_of_its_fold():
-    whole, short, encoder = labelled(), short_requests(labelled(), 0), HashEncoder()
+    whole, short, encoder = labelled(), short_queries(labelled(), 0), HashEncoder()
     queries = [*whole.queries, *short.queries]
     folds = fold_numbers(queries, {**whole.gold, **short.gold})
     probes = fit_probes(whole, short, folds, encoder)
@@ -70,7 +70,7 @@ def test_a_probe_tells_what_asks_and_knows_nothing_of_its_fold():
     assert np.median(last.asking(encoder.encode_queries(list(BACKGROUND)))) < 0.4
     tasks, idle = (last.asking(encoder.encode_queries(list(t))) for t in (TASKS, IDLE))
     assert auroc(tasks, idle) > 0.7
-    # All requests that ask share one skill and so one fold: its probe has seen none of them.
+    # All queries that ask share one skill and so one fold: its probe has seen none of them.
     fold = folds["q0"]
     assert probes[fold].asking(vectors)[0] < asked
 
@@ -88,16 +88,19 @@ def judged(count, *, asks, kind="k", seed=0, evidence=None, skills=1000, noise=0
     return found, outputs
 
 
+def needs(ranker, found, outputs):
+    return [ranker.need(o, e.evidence, e.skills) for e, o in zip(found, outputs, strict=True)]
+
+
 def test_need_is_fitted_to_evidence_and_output():
     parts = [judged(200, asks=True), judged(100, asks=False), judged(40, asks=True, kind="command")]
     found = [e for p in parts for e in p[0]]
     outputs = [o for p in parts for o in p[1]]
-    ranker, likely = fit_need(make_ranker(), found, outputs, whole=300, short=40)
-    assert len(likely) == 300
+    ranker = fit_need(make_ranker(), found, outputs, whole=300, short=40)
+    likely = needs(ranker, found, outputs)[:300]
     assert auroc(likely[:200], likely[200:]) > 0.95
     assert ranker.need_weight > 0
     assert ranker.need_slope > 0
-    assert ranker.need(outputs[0], found[0].evidence, 1000) == pytest.approx(likely[0])
 
 
 def test_commands_with_little_evidence_lift_the_need_of_all(monkeypatch):
@@ -111,7 +114,7 @@ def test_commands_with_little_evidence_lift_the_need_of_all(monkeypatch):
 
     def of_command(weight):
         monkeypatch.setitem(need._WEIGHTS, "command", weight)
-        ranker, _ = fit_need(make_ranker(), found, outputs, whole=300, short=60)
+        ranker = fit_need(make_ranker(), found, outputs, whole=300, short=60)
         return ranker.need(np.array([1.5]), -2.0, 1000)
 
     assert of_command(1.0) > of_command(0.01)
@@ -126,7 +129,7 @@ def test_as_many_needless_requests_are_turned_away_in_a_small_library():
     ]
     found = [e for p in parts for e in p[0]]
     outputs = [o for p in parts for o in p[1]]
-    ranker, _ = fit_need(make_ranker(), found, outputs, whole=400, short=0)
+    ranker = fit_need(make_ranker(), found, outputs, whole=400, short=0)
     assert ranker.need_size > 0
     assert ranker.need_skills == 1000
     high = []
@@ -142,8 +145,8 @@ def test_rescaling_keeps_the_order_and_fits_the_level():
     found = [e for p in parts for e in p[0]]
     outputs = [o for p in parts for o in p[1]]
     before = make_ranker(need_intercept=-9.0)
-    ranker, likely = rescale_need(before, found, outputs, [True] * 50 + [False] * 50)
+    ranker = rescale_need(before, found, outputs, [True] * 50 + [False] * 50)
+    likely = needs(ranker, found, outputs)
     odds = [before.need_odds(o, e.evidence, e.skills) for o, e in zip(outputs, found, strict=True)]
     assert (np.diff(np.array(likely)[np.argsort(odds)]) >= 0).all()
     assert np.mean(likely) == pytest.approx(0.5, abs=0.02)
-    assert ranker.need(outputs[3], found[3].evidence, 1000) == pytest.approx(likely[3])

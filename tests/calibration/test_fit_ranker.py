@@ -1,9 +1,17 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from skillret.calibration import fit_ranker as rank
 from skillret.calibration.examples import FOLDS, Example, weighted
-from skillret.calibration.fit_ranker import cross_fit, fit_logistic, fit_ranker
+from skillret.calibration.fit_ranker import (
+    average,
+    cross_fit,
+    fit_logistic,
+    fit_probability,
+    fit_ranker,
+)
 from skillret.retrieval.features import FEATURES
 from skillret.retrieval.ranker import Probe
 from skillret.types import Query
@@ -13,7 +21,7 @@ PROBE = Probe(np.zeros(4, dtype=np.float32), 0.0)
 
 
 def toy(count=120, seed=0):
-    """Requests whose gold skill is the candidate that is best in two features together."""
+    """Queries whose gold skill is the candidate that is best in two features together."""
     draw = np.random.default_rng(seed)
     found = []
     for i in range(count):
@@ -60,12 +68,47 @@ def test_the_hardest_candidates_are_the_best_by_each_score_and_the_gold_ones(mon
     for e in toy(20):
         e.labels[:] = 0
         e.labels[3] = 1
-        kept = rank._hardest(e)
-        columns = [FEATURES.index(n) for n in ("lexical", "dense", "sentence_dense")]
+        kept = rank._hardest(e, tuple(FEATURES))
+        columns = [list(FEATURES).index(n) for n in ("lexical", "dense", "sentence_dense")]
         best = {int(i) for c in columns for i in np.argsort(-e.features[:, c])[:2]}
         assert set(kept.rows.tolist()) == best | {3}
         assert kept.labels.sum() == 1
         np.testing.assert_array_equal(kept.features, e.features[kept.rows])
+
+
+def test_without_those_scores_all_candidates_are_learnt_from():
+    for e in toy(5):
+        assert rank._hardest(e, [f"new{i}" for i in range(F)]) is e
+
+
+def test_a_ranker_is_fitted_on_the_columns_that_it_is_told_of():
+    names = ("dense", "a new one", "name")
+    found = [replace(e, features=e.features[:, [0, 6, 1]]) for e in toy(300)]
+    ranker = fit_ranker(found, PROBE, features=names)
+    assert ranker.features == names
+    assert ranker.hidden.shape[1] == 3
+    assert hit_rate(found, cross_fit(found, features=names)) > 0.7
+
+
+def test_an_average_is_one_ranker():
+    found = toy(40)
+    rankers = [fit_ranker(found, PROBE, seed) for seed in range(3)]
+    x = found[0].features
+    mean = np.mean([r.outputs(x) for r in rankers], axis=0)
+    np.testing.assert_allclose(average(rankers).outputs(x), mean, atol=1e-5)
+
+
+def test_probabilities_are_fitted_to_what_needs_a_skill():
+    found = toy(200)
+    outputs = [3.0 * e.labels - 1.0 + e.features[:, 1] for e in found]
+    strange = np.full(20, 1e3)  # of a query that needs none: it says nothing here
+    needed = [False, *[True] * 200]
+    ranker = fit_ranker(found[:30], PROBE)
+    ranker = fit_probability(ranker, [found[0], *found], [strange, *outputs], needed)
+    likely = np.concatenate([ranker.probabilities(o) for o in outputs])
+    labels = np.concatenate([e.labels for e in found])
+    assert likely.mean() == pytest.approx(labels.mean(), abs=0.005)
+    assert ranker.slope > 1
 
 
 def test_fitting_is_repeatable():
@@ -80,7 +123,7 @@ def test_gradients_are_those_of_the_loss():
     draw = np.random.default_rng(0)
     x = draw.normal(size=(3, 5, F)).astype(np.float32)
     y = np.zeros((3, 5), dtype=np.float32)
-    y[0, 1] = y[1, 0] = y[1, 2] = 1  # the third request needs no skill
+    y[0, 1] = y[1, 0] = y[1, 2] = 1  # the third query needs no skill
     mask = np.ones((3, 5), dtype=bool)
     mask[0, 4] = False
     w = np.array([1.0, 2.0, 0.5], dtype=np.float32)

@@ -6,8 +6,7 @@ from skillret.calibration import fit_terms as module
 from skillret.calibration.fit_terms import fit_terms
 from skillret.datasets.dataset import Dataset
 from skillret.errors import DatasetError
-from skillret.lexical.bm25 import LexicalIndex, write_lexical
-from skillret.retrieval.request import read_requests
+from skillret.retrieval.query import read_queries
 from skillret.retrieval.term_head import term_factors
 from skillret.types import Query
 
@@ -15,7 +14,7 @@ NOISE = ["meeting", "budget", "friend", "laptop", "summer", "coffee"]
 
 
 def labelled(count, seed=0):
-    """Requests name the topic they need and two things that other skills are about."""
+    """Queries name the topic they need and two things that other skills are about."""
     draw = np.random.default_rng(seed)
     topics = [f"topic{i}" for i in range(40)]
     skills = [make_skill(t, f"Do {t} things") for t in topics]
@@ -34,11 +33,9 @@ def test_what_never_says_which_skill_counts_less():
     steps = []
     head = fit_terms(dataset, encoder, progress=lambda done, of: steps.append((done, of)))
     assert steps[-1] == (400, 400)
-    library = encoder.encode_documents([s.description for s in dataset.skills])
-    lexical = LexicalIndex(write_lexical(None, enumerate(dataset.skills)))
     text = "after the coffee i want topic7 beside the laptop"
-    (request,) = read_requests([text], encoder, library, tokens=True)
-    factors = term_factors(head, request, lexical)
+    (query,) = read_queries([text], encoder, tokens=True)
+    factors = term_factors(head, query)
     assert factors["topic7"] > 1.2 * max(factors["coffe"], factors["laptop"])
     again = fit_terms(dataset, encoder)
     np.testing.assert_array_equal(head.weights, again.weights)

@@ -2,11 +2,15 @@ import json
 import shutil
 from pathlib import Path
 
-from tests.conftest import ROOT, TokenHashEncoder
+from tests.conftest import ROOT, HashEncoder, TokenHashEncoder
 from tests.training.conftest import write_split
 
 import skillret.encoders
+from skillret import load_encoder
 from skillret.cli import main
+from skillret.retrieval.calibration import CALIBRATION_FILE, load_calibration
+
+PACKAGED = Path(skillret.encoders.__file__).parent / "default"
 
 
 def test_a_folder_of_skills_is_calibrated_by_its_own_tests(capsys):
@@ -31,30 +35,28 @@ def test_a_library_s_own_tests_may_be_named_as_the_split(capsys):
 def test_bad_input_is_one_line(tmp_path, capsys, library):
     assert main(["calibrate", str(tmp_path / "none"), "--split", "dev"]) == 1
     assert main(["calibrate", str(library), "--split", "test"]) == 1
-    full = tmp_path / "full"
-    full.mkdir()
-    (full / "file").write_text("x")
-    assert main(["calibrate", str(library), "--output", str(full)]) == 1
+    assert main(["calibrate", str(library), "--output", str(library)]) == 1
     assert main(["calibrate", str(library)]) == 1  # no eval queries
     assert main(["calibrate", str(library), "--train-split", "test"]) == 1
     assert main(["calibrate", str(library), "--train-split", "train"]) == 1
-    lines = capsys.readouterr().err.strip().splitlines()
     file = tmp_path / "file"
     file.write_text("x")
     assert main(["calibrate", str(library), "--output", str(file)]) == 1
-    lines += capsys.readouterr().err.strip().splitlines()
-    assert len(lines) == 7
-    assert "is a file" in lines[6]
-    assert file.read_text() == "x"
+    assert main(["calibrate", str(library), "--calibration", str(file)]) == 1
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 8
     assert all(line.startswith("skillret: ") for line in lines)
     assert "test split" in lines[1]
-    assert "not empty" in lines[2]
+    assert "is no file" in lines[2]
     assert "test split" in lines[4]
     assert "add --fit-ranker" in lines[5]
+    assert "is there already and is no calibration" in lines[6]
+    assert file.read_text() == "x"
+    assert "cannot read the calibration" in lines[7]
 
 
 def requests_for(skills):
-    """Two requests a skill, and small talk."""
+    """Two queries a skill, and small talk."""
     queries = [
         {"id": f"{s['id']}-{i}", "query": text.format(s["description"].rstrip(".").lower())}
         for s in skills
@@ -74,6 +76,7 @@ def requests_for(skills):
 def test_a_ranker_is_fitted_on_one_split_with_the_help_of_another(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("skillret.cli.calibrate.load_encoder", lambda *a, **k: TokenHashEncoder())
     monkeypatch.setattr("skillret.calibration.calibrate._LEAST_RANKER", 100)
+    monkeypatch.setattr("skillret.calibration.calibrate._SEEDS", 1)
     found = {}
     for split in ("dev", "train"):
         names = [f"{split}{i}" for i in range(60)]
@@ -84,41 +87,111 @@ def test_a_ranker_is_fitted_on_one_split_with_the_help_of_another(tmp_path, caps
         data = write_split(tmp_path, split, found[split])
     command = ["calibrate", str(data), "--fit-ranker", "--json"]
     assert main(command) == 0
-    alone = json.loads(capsys.readouterr().out)
-    assert main([*command, "--train-split", "train"]) == 0
+    out, err = capsys.readouterr()
+    alone = json.loads(out)
+    assert "nothing was written" in err
+    file = tmp_path / "new" / "c.json"
+    assert main([*command, "--train-split", "train", "--output", str(file)]) == 0
     helped = json.loads(capsys.readouterr().out)
     assert helped["n_queries"] == alone["n_queries"] == len(found["dev"]["queries"])
     assert helped["ndcg@10"]["all"] > 0.9
     assert helped["threshold"] != alone["threshold"]
+    # The encoder has no folder, so what was fitted for it is named.
+    kept = load_calibration(TokenHashEncoder(), file)
+    assert kept.id == helped["calibration"]
+    assert kept.ranker.terms is not None
+    assert [f.purpose[0] for f in kept.fitted_on] == ["helped", "ranker"]
+    again = ["calibrate", str(data), "--calibration", str(file)]
+    assert main(again) == 1
+    assert "100% of the queries of" in capsys.readouterr().err
+    assert main([*again, "--split", "train"]) == 1
+    assert "nothing held out" in capsys.readouterr().err
 
 
-def test_a_calibrated_copy_works_as_a_model(tmp_path, capsys, library):
+def test_an_encoder_that_shows_no_tokens_gets_a_ranker_too(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("skillret.cli.calibrate.load_encoder", lambda *a, **k: HashEncoder())
+    monkeypatch.setattr("skillret.calibration.calibrate._LEAST_RANKER", 80)
+    monkeypatch.setattr("skillret.calibration.calibrate._SEEDS", 1)
+    data = example_requests(tmp_path)
+    for kind in ("skills", "queries", "qrels", "negatives"):
+        file = data / "data" / kind / "dev.jsonl.gz"
+        shutil.copyfile(file, file.with_name("train.jsonl.gz"))
+    output = tmp_path / "c.json"
+    command = ["calibrate", str(data), "--fit-ranker", "--train-split", "train"]
+    assert main([*command, "--output", str(output)]) == 0
+    assert "all terms count alike" in capsys.readouterr().err
+    assert load_calibration(HashEncoder(), output).ranker.terms is None
+
+
+def example_requests(folder):
+    """A data set about the example skills."""
     skills = [
         {"id": f.name, "name": f.name, "description": f.name.replace("-", " "), "skill_md": "Do."}
         for f in sorted((ROOT / "examples" / "skills").iterdir())
     ]
-    data = write_split(tmp_path / "set", "dev", requests_for(skills))
-    target = tmp_path / "model"
-    assert main(["calibrate", str(data), "--output", str(target), "--json"]) == 0
-    result = json.loads(capsys.readouterr().out)
+    return write_split(folder, "dev", requests_for(skills))
+
+
+def test_a_calibration_is_written_beside_the_weights_and_copies_none(tmp_path, capsys, library):
+    data, model = example_requests(tmp_path / "set"), tmp_path / "model"
+    shutil.copytree(PACKAGED, model)
+    before = {f.name: (f.stat().st_mtime_ns, f.stat().st_size) for f in model.iterdir()}
+    assert main(["calibrate", str(data), "--model", str(model), "--json"]) == 0
+    out, err = capsys.readouterr()
+    result = json.loads(out)
     assert result["ndcg@10"]["all"] > 0.9
     assert result["auroc"] > 0.9
+    after = {f.name: (f.stat().st_mtime_ns, f.stat().st_size) for f in model.iterdir()}
+    assert {n for n in after if after[n] != before.get(n)} == {CALIBRATION_FILE}
+    assert after.keys() == before.keys()
+    assert f"wrote {model / CALIBRATION_FILE}" in err
+    encoder = load_encoder(str(model))
+    own = load_calibration(encoder)
+    assert own.id == result["calibration"] != load_calibration(load_encoder()).id
+    assert own.threshold == result["threshold"]
     arguments = ["search", "find out why my pods crash", "--library", str(library)]
-    assert main([*arguments, "--model", str(target), "--select", "--json"]) == 0
-    hits = json.loads(capsys.readouterr().out)["hits"]
-    assert hits[0]["name"] == "kubernetes-debugging"
+    assert main([*arguments, "--model", str(model), "--select", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["hits"][0]["name"] == "kubernetes-debugging"
+    assert found["threshold"] == own.threshold
 
 
-def test_a_copy_takes_no_more_than_the_model(tmp_path, capsys):
-    model = tmp_path / "model"
-    shutil.copytree(Path(skillret.encoders.__file__).parent / "default", model)
-    (tmp_path / "secret.txt").write_text("secret")
-    (model / "vocab.txt").symlink_to(tmp_path / "secret.txt")
-    (model / "tokenizer.json").rename(tmp_path / "blob")
-    (model / "tokenizer.json").symlink_to(tmp_path / "blob")  # as in the hub's cache
-    skills, output = str(ROOT / "examples" / "skills"), tmp_path / "copy"
-    assert main(["calibrate", skills, "--model", str(model), "--output", str(output)]) == 0
-    capsys.readouterr()
-    assert (output / "tokenizer.json").read_bytes() == (tmp_path / "blob").read_bytes()
-    assert not (output / "vocab.txt").exists()
-    assert (output / "README.md").is_file()
+def test_the_packaged_model_is_left_as_it_is(tmp_path, capsys, monkeypatch):
+    skills, file = str(ROOT / "examples" / "skills"), tmp_path / "mine.json"
+    before = (PACKAGED / CALIBRATION_FILE).read_bytes()
+    for model in ("default", str(PACKAGED)):
+        assert main(["calibrate", skills, "--model", model]) == 0
+        assert "nothing was written; --output FILE" in capsys.readouterr().err
+    (tmp_path / "default").mkdir()  # a folder of the same name is not meant
+    monkeypatch.chdir(tmp_path)
+    assert main(["calibrate", skills, "--output", str(file)]) == 0
+    assert f"use it with --calibration {file}" in capsys.readouterr().err
+    assert main(["calibrate", skills, "--output", str(file), "--calibration", str(file)]) == 0
+    assert not list((tmp_path / "default").iterdir())
+    assert (PACKAGED / CALIBRATION_FILE).read_bytes() == before
+    kept = load_calibration(load_encoder(), file)
+    purposes = [f.purpose for f in kept.fitted_on]
+    assert purposes == [("helped", "terms"), ("ranker", "need", "thresholds"), ("thresholds",)]
+    assert kept.fitted_on[-1].dataset == "skills"
+
+
+def test_a_calibration_of_other_weights_gives_way_to_a_new_one(tmp_path, capsys, monkeypatch):
+    encoder = TokenHashEncoder()
+    encoder.folder = tmp_path / "model"
+    encoder.folder.mkdir()
+    models = {str(encoder.folder): encoder, "default": load_encoder()}
+    monkeypatch.setattr("skillret.cli.calibrate.load_encoder", lambda name, **k: models[name])
+    shutil.copyfile(PACKAGED / CALIBRATION_FILE, encoder.folder / CALIBRATION_FILE)
+    data = str(example_requests(tmp_path / "set"))
+    command = ["calibrate", data, "--model", str(encoder.folder)]
+    assert main(command) == 1
+    assert "fitted for other weights" in capsys.readouterr().err
+    assert main([*command, "--fit-ranker"]) == 1
+    left, few = capsys.readouterr().err.splitlines()
+    assert "left aside" in left
+    assert "at least 500 are needed to fit a ranker" in few
+    monkeypatch.setattr("skillret.calibration.calibrate._LEAST_RANKER", 80)
+    monkeypatch.setattr("skillret.calibration.calibrate._SEEDS", 1)
+    (encoder.folder / CALIBRATION_FILE).write_text("{}")  # a damaged one too
+    assert main([*command, "--fit-ranker"]) == 0
+    assert load_calibration(encoder).fitted_on[0].dataset == "set"

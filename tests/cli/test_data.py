@@ -1,5 +1,6 @@
 import json
 
+import pytest
 from tests.cli.test_search import fails, run
 from tests.tables import QUERIES, qrel_rows, write_table
 
@@ -55,3 +56,48 @@ def test_bad_input_is_one_line(dataset, tmp_path, capsys):
     assert "neither a folder nor a hub id" in fails(capsys, "data", "check", str(tmp_path / "no"))
     line = fails(capsys, "data", "convert", str(dataset), str(dataset), "--to", "beir")
     assert "not empty" in line
+
+
+COMMANDS = [
+    ("data", "check"),
+    ("data", "convert", "--to", "skillret", "out"),
+    ("evaluate", "--mode", "lexical"),
+    ("analyze", "erasure", "--mode", "lexical"),
+    ("compare", "a.run", "b.run", "--dataset"),
+    ("calibrate",),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_reads_and_refuses_alike(command, library, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    start = command[:-1] if command[-1] == "out" else command
+    end = ("out",) if command[-1] == "out" else ()
+    (tmp_path / "q.csv").write_text("query,skill\nx,gone\n")
+    given = ("--library", str(library))
+    for spec, options, message in (
+        ("q.csv", (), "q.csv names skills: give the folder that holds them with --library"),
+        ("nowhere.csv", given, "no such file: nowhere.csv"),
+        ("./nowhere", (), "no such data set: ./nowhere is neither a folder nor a hub id"),
+        (str(library), given, "--library goes with a .csv, .jsonl, .jsonl.gz or .parquet file"),
+        (str(library), (), "have no tests: put queries into eval_queries.json"),
+    ):
+        assert message in fails(capsys, *start, spec, *end, *options)
+    status, out, err = run(capsys, *start, "q.csv", *end, *given)
+    assert status == 1
+    assert "q.csv, row 1: the skill 'gone' is not in the library" in out + err
+
+
+def test_a_file_of_queries_is_evaluated_and_converted_to_the_same(library, tmp_path, capsys):
+    file = tmp_path / "q.csv"
+    file.write_text("query,skill,kind\nmy pods crash,kubernetes-debugging,short\n")
+    given = ("--library", str(library))
+    status, out, _ = run(capsys, "evaluate", str(file), *given, "--mode", "lexical", "--json", "-")
+    result = json.loads(out)
+    assert (status, result["split"], result["n_queries"]) == (0, "tests", 1)
+    assert "kind=short" in result["groups"]
+    assert "tests" in run(capsys, "data", "check", str(file), *given)[1]
+    converted = tmp_path / "out"
+    run(capsys, "data", "convert", str(file), str(converted), "--to", "skillret", *given)
+    _, out, _ = run(capsys, "evaluate", str(converted), "--mode", "lexical", "--json", "-")
+    assert json.loads(out)["metrics"] == result["metrics"]

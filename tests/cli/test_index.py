@@ -11,7 +11,8 @@ import pytest
 from tests.cli.test_search import fails, run
 from tests.conftest import ROOT, SKILLS, write_skill
 
-from skillret import Index
+from skillret import Index, Library
+from skillret.index import Sources
 
 
 @pytest.fixture
@@ -127,6 +128,10 @@ def test_an_index_of_a_data_set_has_a_file_of_its_own(dataset, capsys):
     assert "run `skillret index build --dataset" in fails(
         capsys, "index", "list", *source[:2], "--split", "x"
     )
+    dataset.rename(dataset.with_name("moved"))  # an index outlives its data set
+    _, out, err = run(capsys, "index", "status", "--index", path)
+    assert "data set has changed" in err
+    assert "no such data set" in fails(capsys, "index", "update", "--index", path)
 
 
 def test_sources_that_contradict_each_other_are_refused(dataset, library, tmp_path, capsys):
@@ -158,13 +163,14 @@ def test_rows_that_are_no_unicode_are_mended_and_bombs_refused(dataset, tmp_path
     line = fails(capsys, "index", "build", "--dataset", str(dataset), *index)
     assert "line 1: not JSON (nested too deeply)" in line
     file.write_text("")
-    assert "holds no skills" in fails(capsys, "index", "build", "--dataset", str(dataset), *index)
+    assert "holds no skill" in fails(capsys, "index", "build", "--dataset", str(dataset), *index)
 
 
 def test_bad_data_sets_are_one_clear_line(dataset, tmp_path, capsys):
     build = ("index", "build", "--index", str(tmp_path / "i.db"), "--dataset")
-    assert "no such data set folder" in fails(capsys, *build, str(tmp_path / "no"))
-    assert "no data set in SkillRet layout" in fails(capsys, *build, str(tmp_path))
+    assert "no such data set" in fails(capsys, *build, str(tmp_path / "no"))
+    (tmp_path / "empty").mkdir()
+    assert "is no data set: it has neither" in fails(capsys, *build, str(tmp_path / "empty"))
     line = fails(capsys, *build, str(dataset), "--split", "test")
     assert "no split 'test'; it has: train" in line
     file = dataset / "data" / "skills" / "train.jsonl.gz"
@@ -305,3 +311,74 @@ def test_control_c_in_a_build_keeps_what_was_encoded(library, tmp_path, capsys):
     _, out, err = run(capsys, "index", "status", "--index", str(path))
     assert "pending     2" in out
     assert "has not finished" in err
+
+
+def test_a_data_set_of_another_layout_is_indexed_as_well(dataset, tmp_path, capsys):
+    folder = tmp_path / "beir"
+    (folder / "qrels").mkdir(parents=True)
+    rows = [{"_id": s.id, "title": s.name, "text": s.description} for s in SKILLS]
+    (folder / "corpus.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    (folder / "queries.jsonl").write_text('{"_id": "q1", "text": "pods"}\n')
+    (folder / "qrels" / "train.tsv").write_text("query-id\tcorpus-id\tscore\nq1\tpdf-tables\t1\n")
+    status, _, err = run(capsys, "index", "build", "--dataset", str(folder))
+    assert (status, "4 skills, 4 added" in err) == (0, True)
+    _, out, _ = run(capsys, "index", "status", "--dataset", str(folder), "--json")
+    told = json.loads(out)
+    assert (told["skills"], told["split"], told["up_to_date"]) == (4, "train", True)
+    _, _, err = run(capsys, "index", "update", "--dataset", str(folder))
+    assert "0 encoded" in err
+    with (folder / "corpus.jsonl").open("a") as file:
+        file.write('{"_id": "new", "title": "new", "text": "Something new."}\n')
+    _, _, err = run(capsys, "index", "update", "--dataset", str(folder))
+    assert "5 skills, 1 added" in err
+
+
+def test_tests_beside_skills_make_a_folder_a_data_set(library, capsys):
+    tests = [{"query": "pods", "should_trigger": True}]
+    (library / "pdf-tables" / "eval_queries.json").write_text(json.dumps(tests))
+    run(capsys, "index", "build", "--dataset", str(library))
+    _, out, _ = run(capsys, "index", "status", "--dataset", str(library), "--json")
+    told = json.loads(out)
+    assert (told["split"], told["up_to_date"], told["skills"]) == ("tests", True, 4)
+
+
+def test_skills_that_were_added_one_by_one_have_no_folder_to_update_from(library, tmp_path, capsys):
+    path = tmp_path / "i.db"
+    with Index.open(path, create=True) as index:
+        index.add(SKILLS)
+    index = ("--index", str(path))
+    assert "added one by one" in fails(capsys, "index", "update", *index)
+    _, out, err = run(capsys, "index", "status", *index, "--json")
+    assert json.loads(out)["up_to_date"]
+    assert err == ""
+    line = fails(capsys, "search", "pods", *index, "--library", str(library))
+    assert "this index holds skills that were added one by one: search it without" in line
+    _, _, err = run(capsys, "index", "remove", "pdf-tables", *index)
+    assert err == "skillret: removed 1 skill\n"
+
+
+def test_an_older_scan_does_not_overwrite_a_newer_one(library, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("skillret.cli.index._PATIENCE", 0)
+    index = ("--index", str(tmp_path / "i.db"))
+    run(capsys, "index", "build", "--library", str(library), *index)
+    write_skill(library, "meal-planner", "The old text.")
+    said = []
+    with Index.open(tmp_path / "i.db") as other, ExitStack() as lock:
+        lock.enter_context(other.writing())
+
+        def note(message):
+            said.append(message)
+            if "waiting" in message:  # the folders were read before
+                write_skill(library, "meal-planner", "The new text.")
+                found = Library.open(library)
+                sources = Sources.of(found)
+                other.update(found.skills, sources=sources, fingerprint=found.fingerprint)
+                lock.close()
+
+        monkeypatch.setattr("skillret.cli.index.note", note)
+        assert run(capsys, "index", "update", *index)[0] == 0
+        assert [s.description for s in other.skills() if s.name == "meal-planner"] == [
+            "The new text."
+        ]
+    assert said[0] == "another process is writing this index; waiting for it"
+    assert "0 added, 0 changed" in said[1]

@@ -70,7 +70,7 @@ def test_closed_streams_lead_nowhere(search):
     assert (status, "kubernetes-debugging" in out) == (0, True)
     status, out, err = shell("<&-", "search", "-", *search[2:])
     assert (status, out) == (1, "")
-    assert "request is empty" in err
+    assert "query is empty" in err
     assert shell("<&- >&- 2>&-", *search)[0] == 0
 
 

@@ -3,12 +3,14 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from tests.conftest import ROOT, fill, write_skill
 
-from skillret import Library
+from skillret import Library, load_encoder
 from skillret.cli import COMMANDS, main
+from skillret.retrieval.calibration import load_calibration
 
 
 def run(capsys, *arguments):
@@ -57,11 +59,11 @@ def test_json_is_the_contract_and_alone_on_stdout(library, capsys):
 def test_a_selection_as_json_says_how_sure_it_is(library, capsys):
     arguments = ("--library", str(library), "--select", "--json")
     found = {}
-    for request in ("find out why my pods crash", "thanks, that was all"):
-        status, out, _ = run(capsys, "search", request, *arguments)
-        found[request] = json.loads(out)
+    for query in ("find out why my pods crash", "thanks, that was all"):
+        status, out, _ = run(capsys, "search", query, *arguments)
+        found[query] = json.loads(out)
         assert status == 0
-        assert list(found[request])[4:] == ["hits", "need", "threshold"]
+        assert list(found[query])[4:] == ["hits", "need", "threshold"]
     needed, idle = found.values()
     assert [h["name"] for h in needed["hits"]] == ["kubernetes-debugging"]
     assert needed["need"] >= needed["threshold"] == idle["threshold"] > idle["need"]
@@ -83,8 +85,8 @@ def test_a_folder_behind_the_request_is_pointed_out(library, capsys):
 
 
 def test_explain_shows_words_and_sentences(library, capsys):
-    request = "It was a long day. The pods crash."
-    arguments = ("search", request, "--library", str(library), "-k", "1", "--explain")
+    query = "It was a long day. The pods crash."
+    arguments = ("search", query, "--library", str(library), "-k", "1", "--explain")
     _, out, _ = run(capsys, *arguments)
     assert "words: " in out
     assert 'most of it from: "The pods crash."' in out
@@ -218,7 +220,7 @@ def test_every_command_has_help_with_an_example(capsys, command):
 def test_bad_input_is_one_line_and_exit_1(library, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lib = ("--library", str(library))
-    assert "request is empty" in fails(capsys, "search", "  ", *lib)
+    assert "query is empty" in fails(capsys, "search", "  ", *lib)
     assert "no such folder" in fails(capsys, "search", "x", "--library", str(tmp_path / "no"))
     assert "no skills found" in fails(capsys, "search", "x")
     assert "name of a folder is empty" in fails(capsys, "search", "x", "--library", "")
@@ -327,3 +329,47 @@ def test_the_program_ends_with_the_status_and_all_output(library, arguments, sta
     assert out.returncode == status
     assert ("kubernetes-debugging" in out.stdout) == (status == 0)
     assert (out.stderr != "") or status == 0
+
+
+def test_a_filter_on_metadata(library, capsys):
+    for name, team in (("a", "red"), ("b", "blue"), ("c", "red")):
+        file = write_skill(library, name, f"Find out why pods crash, {name}.")
+        text = file.read_text().replace("---\n\n", f"metadata:\n  team: {team}\n  n: 2\n---\n\n")
+        file.write_text(text)
+    base = ("search", "why do pods crash", "--library", str(library), "--json", "-k", "9")
+    for where, names in (
+        (["team=red"], {"a", "c"}),
+        (["team=red", "team=blue"], {"a", "b", "c"}),
+        (["team=blue", "n=2"], {"b"}),
+        (["team=green"], set()),
+    ):
+        options = [option for condition in where for option in ("--where", condition)]
+        _, out, _ = run(capsys, *base, *options)
+        hits = json.loads(out)["hits"]
+        assert {h["name"] for h in hits} == names
+        assert all(h["metadata"]["n"] in (2, "2") for h in hits)
+    _, out, _ = run(capsys, *base, "--select", "--where", "team=blue")
+    assert {h["name"] for h in json.loads(out)["hits"]} <= {"b"}
+    plain = tuple(option for option in base if option != "--json")
+    for options in ((), ("--select",), ("--mode", "lexical")):
+        _, out, err = run(capsys, *plain, *options[:2], "--where", "team=green")
+        last = "skillret: no skill has metadata as --where asks for: team=green"
+        assert (out, err.splitlines()[-1]) == ("", last)
+    _, _, err = run(capsys, "search", "zebra", *plain[2:4], "--mode", "lexical", "--where", "n=2")
+    assert "no skill shares a word" in err
+    for condition in ("team", "=red"):
+        assert f"takes NAME=VALUE, got {condition!r}" in fails(capsys, *base, "--where", condition)
+
+
+def test_another_calibration_may_be_named(library, tmp_path, capsys):
+    packaged = load_calibration(load_encoder())
+    replace(packaged, threshold=1.0).save(tmp_path / "strict.json")
+    base = ("search", "find out why my pods crash", "--library", str(library))
+    options = ("--select", "--json", "--calibration")
+    _, out, _ = run(capsys, *base, *options, str(tmp_path / "strict.json"))
+    assert (json.loads(out)["hits"], json.loads(out)["threshold"]) == ([], 1.0)
+    _, _, err = run(capsys, *base, *options, str(tmp_path / "strict.json"))
+    assert err == ""  # no index is built anew for it
+    assert "No such file" in fails(capsys, *base, *options, str(tmp_path / "no.json"))
+    line = fails(capsys, *base, "--mode", "dense", "--calibration", "x.json")
+    assert line == "skillret: --calibration works in hybrid mode, not with --mode dense"

@@ -3,7 +3,7 @@ import json
 import re
 
 import pytest
-from tests.conftest import ROOT, write_skill
+from tests.conftest import write_skill
 from tests.training.conftest import bert, dataset, recipe_table, words  # noqa: F401
 
 from skillret.cli import main
@@ -83,7 +83,7 @@ def test_the_eval_queries_of_a_library(recipe_file, tmp_path, capsys):
         (folder / "eval_queries.json").write_text(json.dumps(rows))
     command = ["train", str(recipe_file), "--output", str(tmp_path / "run")]
     assert main([*command, "--library", str(library), "--set", "train.max_steps=2"]) == 0
-    assert "data: library, revision local" in capsys.readouterr().err
+    assert "data: library, revision " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_the_eval_queries_of_a_library(recipe_file, tmp_path, capsys):
         (["--set", "train.batch_size=500"], "is larger than the data, 48 pairs"),
         (["--set", "train.devices=4"], "torchrun --nproc-per-node 4"),
         (["--set", "model.base=./nowhere"], "no model folder ./nowhere"),
-        (["--data", "./nowhere"], "no such data set folder: ./nowhere"),
+        (["--data", "./nowhere"], "no such data set: ./nowhere is neither a folder nor a hub id"),
         (["--data", "x.csv"], "no such file: x.csv"),
         (["--resume"], "nothing to resume"),
     ],
@@ -113,12 +113,3 @@ def test_help_has_an_example(command, capsys):
         main([command, "--help"])
     assert e.value.code == 0
     assert f"examples:\n  skillret {command} " in capsys.readouterr().out
-
-
-def test_without_torch_it_says_what_to_install(monkeypatch, capsys):
-    recipe = ROOT / "recipes" / "minilm-cpu.toml"
-    monkeypatch.setattr("skillret.cli.train.find_spec", lambda name: None)
-    assert main(["train", str(recipe), "--data", "somewhere"]) == 1
-    assert capsys.readouterr().err == (
-        "skillret: training needs torch: pip install 'skillret[train]'\n"
-    )

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from skillret.datasets.beir import BeirFolder, write_beir
 from skillret.datasets.dataset import load_dataset
-from skillret.datasets.pairs import MemoryTables
-from skillret.datasets.tables import SkillRetFolder
+from skillret.datasets.skillret_folder import SkillRetFolder
+from skillret.datasets.source import RowsInMemory
 from skillret.errors import DatasetError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -24,10 +24,10 @@ def tables(draw):
         body = draw(description) + draw(description)
         row = {"id": id_, "name": draw(TEXT), "description": draw(description), "skill_md": body}
         skills[id_] = {**draw(EXTRA), **row}
-    requests = {}
+    queries = {}
     for id_ in draw(st.lists(ID, min_size=2, max_size=6, unique=True)):
-        requests[id_] = {**draw(EXTRA), "id": id_, "query": "x" + draw(TEXT)}
-    *queries, negative = requests.values()
+        queries[id_] = {**draw(EXTRA), "id": id_, "query": "x" + draw(TEXT)}
+    *queries, negative = queries.values()
     labels = [
         {"query_id": q["id"], "skill_id": s, "relevance": draw(st.integers(1, 3))}
         for q in queries
@@ -45,7 +45,7 @@ def tables(draw):
 @given(tables=tables())
 def test_nothing_is_lost_on_the_way_there_and_back(tmp_path_factory, suffix, tables):
     folder = tmp_path_factory.mktemp("beir")
-    write_beir(MemoryTables("library", "dev", tables, "memory"), "dev", folder, suffix)
+    write_beir(RowsInMemory("library", "m", "memory", tables, "dev"), "dev", folder, suffix)
     back = BeirFolder.find(folder)
     assert back.splits() == ["dev"]
     for table, rows in tables.items():
@@ -116,15 +116,15 @@ def test_rows_without_an_id_or_with_strange_metadata(tmp_path):
 
 @pytest.mark.parametrize("id_", ["a\tb", "a\nb"])
 def test_an_id_that_no_table_of_tabs_can_hold(tmp_path, id_):
-    source = MemoryTables(
+    source = RowsInMemory(
         "library",
-        "dev",
+        "m",
+        "memory",
         {
             "skills": [{"id": id_, "name": "n"}],
             "queries": [{"id": "q", "query": "x"}],
             "qrels": [{"query_id": "q", "skill_id": id_}],
         },
-        "memory",
     )
     with pytest.raises(DatasetError, match="tab or line break"):
         write_beir(source, "dev", tmp_path / "beir")

@@ -4,8 +4,10 @@ from hypothesis import strategies as st
 from tests.tables import QUERIES, qrel_rows, skill_rows, write_table
 
 from skillret.datasets.convert import convert
-from skillret.datasets.dataset import load_dataset, open_rows
-from skillret.datasets.tables import TABLES, write_rows
+from skillret.datasets.dataset import load_dataset
+from skillret.datasets.layouts import open_source
+from skillret.datasets.row_files import write_rows
+from skillret.datasets.source import TABLES
 from skillret.errors import DatasetError, InputError
 
 STEPS = st.lists(
@@ -24,7 +26,7 @@ STEPS = st.lists(
 
 
 def content(folder, split):
-    source, _ = open_rows(str(folder))
+    source = open_source(folder)
     return {table: [row for row, _ in source.rows(table, split)] for table in TABLES}
 
 
@@ -76,9 +78,10 @@ def test_a_library_and_a_file_of_requests(library, tmp_path):
     assert convert(str(file), tmp_path / "b", "beir", **given) == ["dev"]
     (gold,) = load_dataset(str(tmp_path / "b"), "dev").qrels.values()
     assert gold == {"kubernetes-debugging": 1}
+    assert convert(file, tmp_path / "d", "skillret", libraries=[library]) == ["tests"]
     with pytest.raises(InputError, match="give the folder that holds them with --library"):
         convert(str(file), tmp_path / "c", "skillret")
-    with pytest.raises(InputError, match="goes with a file of requests"):
+    with pytest.raises(InputError, match=r"--library goes with a .* file of queries"):
         convert(str(library), tmp_path / "c", "skillret", libraries=["x"])
 
 

@@ -7,7 +7,7 @@ from tests.conftest import ROOT, write_skill
 from skillret import Library, evaluate
 from skillret.datasets.convert import convert
 from skillret.datasets.dataset import load_dataset
-from skillret.datasets.library_tests import library_tables, read_library_tests
+from skillret.datasets.library_tests import library_source, read_library_tests
 from skillret.errors import DatasetError
 
 
@@ -19,7 +19,7 @@ def put_tests(folder, name, document):
 
 @pytest.fixture
 def tested(tmp_path):
-    """Three skills: with trigger tests, with tasks, with none; one request wanted by two."""
+    """Three skills: with trigger tests, with tasks, with none; one query wanted by two."""
     folder = tmp_path / "skills"
     for name in ("pdf", "charts", "mail"):
         write_skill(folder, name, f"All about {name}.")
@@ -126,7 +126,7 @@ def test_a_library_without_tests_and_a_folder_without_anything(library, tmp_path
     with pytest.raises(DatasetError, match=r"neither data/skills.* nor corpus\.jsonl.* nor a SKI"):
         load_dataset(str(tmp_path / "empty"))
     (tmp_path / "file").touch()
-    with pytest.raises(DatasetError, match="is a file"):
+    with pytest.raises(DatasetError, match="is a file; a data set is the folder"):
         load_dataset(str(tmp_path / "file"))
 
 
@@ -149,7 +149,7 @@ def test_malformed_tests_are_named(tested, name, document, match):
 def test_a_file_that_is_no_json(tested):
     (tested / "mail" / "evals.json").write_text("{")
     with pytest.raises(DatasetError, match=r"evals\.json cannot be read as JSON"):
-        library_tables(tested)
+        library_source(Library.open(tested))
 
 
 def test_the_example_skills_are_found_by_their_own_tests():

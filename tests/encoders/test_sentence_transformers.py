@@ -2,6 +2,8 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from skillret import load_encoder
 from skillret.encoders.families import SKILL_INSTRUCTION, find_profile
 from skillret.encoders.sentence_transformers import hub_is_away
-from skillret.errors import EncoderError
+from skillret.errors import EncoderError, InputError
 
 TEXTS = ["read the pdf", "pods crash and restart", "write notes"]
 
@@ -75,6 +77,50 @@ def test_weights_and_not_the_name_make_the_identity(tiny):
     b = load_encoder(str(tiny / "e5-small-tiny")).profile
     assert a.weights == b.weights
     assert a.identity != b.identity  # another document prompt
+
+
+def test_a_folder_is_known_and_a_path_will_do(tiny):
+    encoder = load_encoder(tiny / "some-model")
+    assert encoder.folder == tiny / "some-model"
+    assert encoder.profile.name == str(tiny / "some-model")
+
+
+def test_threads_may_share_an_encoder(tiny):
+    """With different limits too: the model holds the limit of whoever came last."""
+    encoder = load_encoder(tiny / "some-model")
+    encoder.profile = replace(encoder.profile, max_query_tokens=8)
+    texts = [f"{text} " * 10 for text in TEXTS]
+    jobs = [encoder.encode_queries, encoder.encode_documents]
+    expected = [job(texts) for job in jobs]
+    assert not np.allclose(*expected)
+    with ThreadPoolExecutor(6) as threads:
+        done = [(n % 2, threads.submit(jobs[n % 2], texts)) for n in range(60)]
+        for which, one in done:
+            np.testing.assert_allclose(one.result(), expected[which], atol=1e-6)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_child_forked_beside_a_turn_can_take_its_own(tiny):
+    code = f"""
+import os, sys, threading
+from skillret import load_encoder
+encoder = load_encoder({str(tiny / "some-model")!r}, device="cpu")
+with encoder._turn():
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if encoder._turn().acquire(timeout=30) else 4)
+    sys.exit(os.waitpid(child, 0)[1])
+"""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], timeout=120)
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("texts", ["pods", ["pods", None]])
+def test_what_is_no_list_of_texts_is_refused(tiny, texts):
+    encoder = load_encoder(tiny / "some-model")
+    for encode in (encoder.encode_queries, encoder.encode_documents):
+        with pytest.raises(InputError, match="takes a list of texts"):
+            encode(texts)
 
 
 def test_what_cannot_be_loaded_is_one_clear_error(tmp_path):

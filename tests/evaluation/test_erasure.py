@@ -17,7 +17,7 @@ TWO = "Extract tables from PDF files. Plan meals and a shopping list!"
 
 @pytest.fixture
 def loaded(dataset):
-    """One request of three sentences, one of two with a gold skill each, one of one."""
+    """One query of three sentences, one of two with a gold skill each, one of one."""
     loaded = load_dataset(str(dataset), "dev")
     texts = {"q1": LONG, "q2": TWO, "q3": "notes for the release"}
     return replace(loaded, queries=[replace(q, text=texts[q.id]) for q in loaded.queries])
@@ -33,26 +33,26 @@ def by_hand(loaded, encoder, mode, query, text):
 @pytest.mark.parametrize("mode", ["hybrid", "dense", "lexical"])
 def test_every_condition_is_what_searching_by_hand_gives(loaded, encoder, mode):
     found = analyze_erasure(loaded, mode, encoder)
-    assert [r.query.id for r in found.requests] == ["q1", "q2"]
+    assert [r.query.id for r in found.queries] == ["q1", "q2"]
     assert (found.n_eligible, found.n_short) == (2, 1)
-    for request in found.requests:
-        parts, id_ = list(request.sentences), request.query.id
+    for query in found.queries:
+        parts, id_ = list(query.sentences), query.query.id
         rest = [" ".join(parts[:i] + parts[i + 1 :]) for i in range(len(parts))]
         erased = [by_hand(loaded, encoder, mode, id_, text) for text in rest]
-        assert request.metrics["whole"] == by_hand(loaded, encoder, mode, id_, request.query.text)
-        assert request.metrics["most_erased"] == erased[request.most]
-        assert request.metrics["least_erased"] == erased[int(np.argmin(request.importance))]
-        only = by_hand(loaded, encoder, mode, id_, parts[request.most])
-        assert request.metrics["most_only"] == only
+        assert query.metrics["whole"] == by_hand(loaded, encoder, mode, id_, query.query.text)
+        assert query.metrics["most_erased"] == erased[query.most]
+        assert query.metrics["least_erased"] == erased[int(np.argmin(query.importance))]
+        only = by_hand(loaded, encoder, mode, id_, parts[query.most])
+        assert query.metrics["most_only"] == only
         for metric in METRICS:
             mean = np.mean([e[metric] for e in erased])
-            assert request.metrics["random_erased"][metric] == pytest.approx(mean)
+            assert query.metrics["random_erased"][metric] == pytest.approx(mean)
 
 
 def test_the_sentence_that_names_the_skill_is_the_most_important(loaded, encoder):
     for mode in ("dense", "lexical"):
         found = analyze_erasure(loaded, mode, encoder)
-        first = found.requests[0]
+        first = found.queries[0]
         assert first.sentences[first.most] == "My pods crash and restart."
     # Without it BM25 has nothing to go by; with nothing else it has all it needs.
     assert first.metrics["most_erased"]["ndcg@10"] == 0
@@ -60,8 +60,8 @@ def test_the_sentence_that_names_the_skill_is_the_most_important(loaded, encoder
 
 
 def test_importance_by_ndcg_breaks_ties_by_the_score(loaded, encoder):
-    by_score = analyze_erasure(loaded, "lexical", encoder).requests[0]
-    by_ndcg = analyze_erasure(loaded, "lexical", encoder, importance="ndcg@10").requests[0]
+    by_score = analyze_erasure(loaded, "lexical", encoder).queries[0]
+    by_ndcg = analyze_erasure(loaded, "lexical", encoder, importance="ndcg@10").queries[0]
     assert by_ndcg.most == by_score.most
     assert by_ndcg.importance[by_ndcg.most] == pytest.approx(1, abs=1e-5)
 
@@ -75,7 +75,7 @@ def test_the_sample_is_seeded_and_no_larger_than_there_is(loaded, encoder):
     def sample(seed, size=4):
         found = analyze_erasure(many, "lexical", encoder, max_queries=size, seed=seed)
         assert found.n_eligible == 12
-        return [r.query.id for r in found.requests]
+        return [r.query.id for r in found.queries]
 
     assert sample(0) == sample(0)
     assert len({tuple(sample(seed)) for seed in range(4)}) > 1
@@ -100,7 +100,7 @@ def test_progress_reaches_its_total(loaded, encoder):
     analyze_erasure(
         loaded, "dense", encoder, searched=lambda done, total: steps.append((done, total))
     )
-    # Two requests whole, five erasures, two sentences alone.
+    # Two queries whole, five erasures, two sentences alone.
     assert steps == [(n, 9) for n in range(1, 10)]
 
 

@@ -1,31 +1,39 @@
 import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from tests.cli.test_search import fails, run
-from tests.conftest import HashEncoder, fill
+from tests.conftest import ROOT, HashEncoder, fill
+from tests.retrieval.test_calibration import fitted_on, make_calibration
+from tests.retrieval.test_searcher import bm25_ranker, ranked_encoder
 from tests.tables import QUERIES, qrel_rows, write_table
 
 import skillret
 from skillret import Retriever
 from skillret.datasets.dataset import load_dataset
 from skillret.errors import EncoderError, InputError
+from skillret.evaluation import evaluate
 from skillret.evaluation.abstention import NeedScores
-from skillret.evaluation.evaluator import evaluate
 from skillret.evaluation.metrics import mean, measure
-from skillret.evaluation.systems import encode_corpus, make_run
+from skillret.evaluation.sets import Sets
+from skillret.evaluation.systems import make_run
+from skillret.retrieval.calibration import load_calibration
 
 
 @pytest.mark.parametrize("mode", ["hybrid", "dense", "lexical"])
 def test_runs_are_the_product_s_own(dataset, encoder, tmp_path, mode):
     loaded = load_dataset(str(dataset), "dev")
-    found, _ = make_run(loaded, mode, encoder)
-    with Retriever(fill(tmp_path / "i.db", loaded.skills, encoder), encoder) as retriever:
+    ranked, _ = make_run(loaded, mode, encoder)
+    with Retriever(fill(tmp_path / "i.db", loaded.skills, encoder)) as retriever:
         for query in loaded.queries:
             hits = retriever.search(query.text, k=50, mode=mode)
-            assert [id_ for id_, _ in found[query.id]] == [h.id for h in hits]
+            assert [id_ for id_, _ in ranked[query.id]] == [h.id for h in hits]
             np.testing.assert_allclose(
-                [s for _, s in found[query.id]], [h.score for h in hits], atol=1e-3
+                [s for _, s in ranked[query.id]], [h.score for h in hits], atol=1e-3
             )
 
 
@@ -53,17 +61,6 @@ def test_a_result_has_means_groups_and_abstention(dataset, encoder):
     )
 
 
-def test_a_corpus_is_encoded_once(dataset, encoder):
-    loaded = load_dataset(str(dataset), "dev")
-    first = encode_corpus(loaded.skills, encoder)
-    again = HashEncoder()
-    np.testing.assert_array_equal(encode_corpus(loaded.skills, again), first)
-    assert again.encoded == []
-    other = HashEncoder("other")
-    encode_corpus(loaded.skills, other)
-    assert len(other.encoded) == 4
-
-
 @pytest.mark.parametrize("method", ["encode_queries", "encode_documents"])
 def test_nan_vectors_are_refused_and_not_kept(dataset, encoder, monkeypatch, method):
     def broken(texts, progress=None):
@@ -87,7 +84,7 @@ def test_a_second_evaluation_encodes_only_queries(dataset, encoder, monkeypatch)
         searched=lambda *s: steps.append(("query", *s)),
     )
     assert steps[0] == ("skill", 4, 4)
-    assert steps[-1] == ("query", 5, 5)  # with the requests that need no skill
+    assert steps[-1] == ("query", 5, 5)  # with the queries that need no skill
     again = HashEncoder()
     queries = []
     encode = again.encode_queries
@@ -210,6 +207,105 @@ def test_allow_missing_drops_labels_and_says_so(dataset, capsys):
     status, out, err = run(capsys, *base, "--allow-missing")
     assert (status, json.loads(out)["n_queries"]) == (0, 3)
     assert "the first is 'gone' of query 'q1'; dropped" in err
+
+
+def test_sets_are_those_that_an_agent_would_get(dataset, tmp_path):
+    encoder = ranked_encoder(tmp_path, threshold=0.4)
+    loaded = load_dataset(dataset, "dev")
+    result = evaluate(loaded, model=encoder)
+    with Retriever(fill(tmp_path / "i.db", loaded.skills, encoder)) as retriever:
+        chosen = {q.id: [h.id for h in retriever.select(q.text)] for q in loaded.queries}
+        ranked = {q.id: [h.id for h in retriever.search(q.text, 50)] for q in loaded.queries}
+        needless = [[h.id for h in retriever.select(q.text)] for q in loaded.negatives]
+    assert result.sets == Sets.of(chosen, ranked, loaded.qrels, needless)
+    assert result.sets.kept > 0
+    assert result.to_json()["sets"] == result.sets.to_json()
+    # Also without a ranker; cosines or BM25 alone select nothing.
+    assert evaluate(loaded, model=HashEncoder()).sets.kept == 1
+    for mode in ("dense", "lexical"):
+        assert evaluate(loaded, model=encoder, mode=mode).sets is None
+
+
+def test_sets_of_queries_without_labels_are_not_scored(dataset, encoder):
+    write_table(dataset, "queries", "dev", [*QUERIES, {"id": "q4", "query": "unlabelled"}])
+    result = evaluate(dataset, split="dev", model=encoder)
+    assert "1 queries have no gold skill and are not scored" in result.notes
+    assert result.n_queries == 3
+    assert result.sets.selected["size"] >= 1
+
+
+def test_a_figure_on_what_was_fitted_on_says_so(dataset, tmp_path, capsys):
+    encoder = ranked_encoder(tmp_path)
+    texts = [q["query"] for q in QUERIES]
+
+    def notes(entries, **options):
+        fitted = make_calibration(
+            encoder=encoder.profile.identity, ranker=bm25_ranker(), fitted_on=entries
+        )
+        result = evaluate(dataset, split="dev", model=encoder, calibration=fitted, **options)
+        return [n for n in result.notes if "held-out" in n], fitted.id
+
+    ((line,), id_) = notes((fitted_on(texts),))  # beside them two that need no skill
+    assert line == (
+        f"60 % of these queries were used to fit the calibration {id_}: not a held-out figure"
+    )
+    assert notes((fitted_on(["other"], ("thresholds",)), fitted_on(texts[:1])))[0]
+    assert notes((fitted_on(["other"]),))[0] == []
+    assert notes((fitted_on(texts),), mode="dense")[0] == []
+
+
+def test_the_command_tells_of_sets_and_takes_a_calibration(dataset, tmp_path, capsys):
+    base = ("evaluate", str(dataset), "--split", "dev")
+    status, out, _ = run(capsys, *base)
+    assert status == 0
+    lines = out.splitlines()
+    (head,) = [n for n, line in enumerate(lines) if line.split()[:2] == ["precision", "recall"]]
+    assert [line[:14].strip() for line in lines[head + 1 : head + 5]] == [
+        "selected",
+        "first 1",
+        "first 3",
+        "first 5",
+    ]
+    assert re.fullmatch(
+        r"[0-9.]+ % of the queries that need a skill get a set; [0-9.]+ % of 2 needless ones get"
+        r" none",
+        lines[head + 5],
+    )
+    packaged = load_calibration(skillret.load_encoder())
+    file = tmp_path / "c.json"
+    replace(packaged, threshold=1.0, fitted_on=()).save(file)
+    _, out, err = run(capsys, *base, "--calibration", str(file), "--json", "-")
+    assert json.loads(out)["sets"]["turned_away"] == 1.0
+    assert "held-out" not in err
+    assert "hybrid mode" in fails(capsys, *base, "--calibration", str(file), "--mode", "dense")
+    assert "hybrid mode" in fails(capsys, *base, "--calibration", str(file), "--from-run", "x")
+    assert "No such file" in fails(capsys, *base, "--calibration", str(tmp_path / "no.json"))
+    _, out, _ = run(capsys, *base, "--mode", "lexical")
+    assert "get a set" not in out
+
+
+def test_near_misses_are_no_needless_queries(dataset, capsys):
+    near = [{"id": "n1", "query": "pods", "negative_for": "kubernetes-debugging"}]
+    write_table(dataset, "negatives", "dev", near)
+    _, out, _ = run(capsys, "evaluate", str(dataset), "--split", "dev")
+    assert "needless" not in out
+    assert "% of the queries that need a skill get a set\n" in out
+
+
+def test_evaluate_is_had_from_its_package_and_takes_a_path(dataset):
+    import skillret.evaluation as package
+
+    assert package.evaluate is skillret.evaluate
+    result = package.evaluate(dataset, split="dev", mode="lexical")
+    assert isinstance(result, package.Result)
+    assert result.dataset == str(dataset)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        package.nothing  # noqa: B018
+    code = (
+        "import sys, skillret.evaluation, skillret.evaluation.sets\n"
+        "assert 'skillret.evaluation.evaluator' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
 @pytest.mark.data

@@ -39,6 +39,11 @@ def test_the_page_stands_alone(measured, tmp_path):
     assert f"{value:.4f}" in text
     assert "kind=short" in text
     assert "need no skill" in text
+    assert "The sets an agent would get" in text
+    for values in (result.sets.selected, *(result.sets.fixed[k] for k in (1, 3, 5))):
+        cells = (f'<td class="n">{v:.4f}</td>' for v in list(values.values())[:4])
+        assert "".join(cells) in text
+    assert "100.0 % of these queries get a set; 0.0 % of 2 needless ones get none." in text
     for query in QUERIES:
         assert query["query"] in text
 
@@ -46,7 +51,8 @@ def test_the_page_stands_alone(measured, tmp_path):
 def test_a_second_report_leaves_no_figure_of_the_first(measured, tmp_path):
     loaded, result = measured
     write_report(loaded, result, tmp_path)
-    write_report(loaded, replace(result, abstention=None), tmp_path)
+    write_report(loaded, replace(result, abstention=None, sets=None), tmp_path)
+    assert "The sets" not in (tmp_path / "report.html").read_text()
     assert not (tmp_path / "abstention.png").exists()
     assert "need no skill" not in (tmp_path / "report.html").read_text()
 

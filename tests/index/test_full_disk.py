@@ -7,7 +7,7 @@ import textwrap
 
 import pytest
 from tests.conftest import ROOT, SKILLS, fill
-from tests.index.test_index import names
+from tests.index.tools import names, said
 
 from skillret import Index
 from skillret.errors import StoreError
@@ -15,17 +15,20 @@ from skillret.errors import StoreError
 _FULL = """
     import resource, signal, sys
     from tests.conftest import HashEncoder, make_skill
+    from tests.index.tools import said
     import skillret
     from skillret.errors import StoreError
-    from skillret.index import Sources
+    if sys.argv[3] == "mapped":
+        import skillret.index.sqlite
+        skillret.index.sqlite._MAP_FROM = skillret.index.sqlite._LEAST_TAIL = 1
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     skills = [make_skill(f"new-{i}", body=f"body {i} " * 500) for i in range(300)]
-    index = skillret.Index.open(sys.argv[1])
-    index.snapshot().lexical.search("x", 1)
+    index = skillret.Index.open(sys.argv[1], model=HashEncoder())
+    said(index.corpus(), "x")
     limit = int(sys.argv[2])
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     try:
-        index.update(skills, HashEncoder(), sources=Sources(dataset="test"))
+        index.update(skills)
         print("stored")
     except StoreError as e:
         print("refused:", e)
@@ -37,13 +40,12 @@ _FULL_TO_READ = """
     from tests.conftest import HashEncoder, make_skill
     import skillret
     from skillret.errors import StoreError
-    from skillret.index import Sources
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
-    with skillret.Retriever(skillret.Index.open(sys.argv[1]), HashEncoder()) as retriever:
+    with skillret.Retriever(skillret.Index.open(sys.argv[1], model=HashEncoder())) as retriever:
         print(len(retriever.search("pods", k=9, explain=True)))
         try:
-            retriever.index.update([make_skill("x")], HashEncoder(), sources=Sources())
+            retriever.index.update([make_skill("x")])
         except StoreError as e:
             print(e)
 """
@@ -70,7 +72,8 @@ def test_on_a_full_disk_an_index_can_be_searched(tmp_path, cache):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
-def test_a_full_disk_loses_nothing(tmp_path):
+@pytest.mark.parametrize("kind", ["read", "mapped"])
+def test_a_full_disk_loses_nothing(tmp_path, kind):
     resource = pytest.importorskip("resource")
     assert resource
     path = tmp_path / "i.db"
@@ -78,20 +81,21 @@ def test_a_full_disk_loses_nothing(tmp_path):
     refused = 0
     for limit in (1_000, 50_000, 150_000, 400_000, 10_000_000):
         out = subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(_FULL), str(path), str(limit)],
+            [sys.executable, "-c", textwrap.dedent(_FULL), str(path), str(limit), kind],
             capture_output=True,
             text=True,
             cwd=ROOT,
         )
         assert out.returncode == 0, out.stderr
         with Index.open(path) as index:
+            assert not index.store.damaged()
             if out.stdout.startswith("stored"):
                 assert len(names(index)) == 300
             else:
                 refused += 1
                 assert "cannot write" in out.stdout, out.stdout
                 assert names(index) == sorted(s.name for s in SKILLS)
-                assert len(index.snapshot().lexical) == len(SKILLS)
+                assert said(index.corpus(), "ocr") == ["pdf-tables"]
     assert 3 <= refused <= 4
 
 

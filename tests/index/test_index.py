@@ -1,431 +1,368 @@
-"""The index: what is encoded when, and that every change is all or nothing."""
+"""The index, in a file and in memory: what is encoded when, and what every change leaves."""
 
-import os
-import shutil
-import sqlite3
-import subprocess
-import sys
-import tempfile
-import textwrap
+import threading
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.conftest import ROOT, SKILLS, HashEncoder, fill, make_skill
+from tests.conftest import SKILLS, HashEncoder, fill, make_skill
+from tests.index.tools import SOURCES, keys_of, names, said
 
-from skillret import Index
-from skillret.errors import (
-    EncoderMismatchError,
-    IndexBusyError,
-    IndexCorruptError,
-    InputError,
-    StoreError,
-)
+from skillret import Index, Retriever
+from skillret.errors import EncoderMismatchError, InputError, StoreError
 from skillret.index import Sources
-from skillret.index.cache import Cache
 
-SOURCES = Sources(dataset="test")
-
-
-def names(index):
-    snapshot = index.snapshot()
-    records = index.records(snapshot.table.keys.tolist())
-    return sorted(r.name for r in records.values())
+DEEP: list = []
+for _ in range(5000):
+    DEEP = [DEEP]
+NAMES = sorted(s.name for s in SKILLS)
 
 
-def test_vectors_and_terms_of_all_skills_are_there(tmp_path, encoder):
-    with fill(tmp_path / "i.db", encoder=encoder) as index:
-        snapshot = index.snapshot()
-        assert names(index) == sorted(s.name for s in SKILLS)
-        assert len(snapshot.lexical) == len(SKILLS)
-        expected = encoder.encode_queries(
-            [f"{s.name} | {s.description} | {s.body}" for s in SKILLS]
-        )
-        order = [index.records([int(k)])[int(k)].name for k in snapshot.table.keys]
-        rows = [[s.name for s in SKILLS].index(n) for n in order]
-        np.testing.assert_allclose(snapshot.table.vectors, expected[rows], atol=1e-3)
-        assert snapshot.table.vectors.dtype == np.float32
+@pytest.fixture(params=["file", "memory"])
+def make(request, tmp_path):
+    """Makes an index of some skills and closes it in the end."""
+    opened = []
+
+    def make(skills=SKILLS, encoder=None):
+        model = encoder or HashEncoder()
+        if request.param == "file":
+            index = Index.open(tmp_path / f"{len(opened)}.db", create=True, model=model)
+        else:
+            index = Index.in_memory(model=model)
+        opened.append(index)
+        if skills:
+            index.update(skills, sources=SOURCES)
+        return index
+
+    yield make
+    for index in opened:
+        index.close()
 
 
-def test_only_what_changed_is_encoded(tmp_path, encoder, changed):
-    with fill(tmp_path / "i.db", encoder=encoder) as index:
-        generation = index.info().generation
-        encoder.encoded.clear()
-
-        report = index.update(SKILLS, encoder, sources=SOURCES)
-        assert (report.encoded, report.unchanged, report.dirty) == (0, 4, False)
-        assert index.info().generation == generation
-
-        report = index.update([changed(SKILLS[0]), *SKILLS[1:]], encoder, sources=SOURCES)
-        assert (report.changed, report.encoded, report.unchanged) == (1, 1, 3)
-        assert [d.split(" | ")[::2] for d in encoder.encoded] == [
-            ["pdf-tables", "Something else entirely."]
-        ]
-
-        moved = [replace(SKILLS[1], id="moved", path="/elsewhere"), *SKILLS[2:]]
-        report = index.update(moved, encoder, sources=SOURCES)
-        assert (report.added, report.removed, report.encoded) == (1, 2, 0)
-        assert names(index) == ["kubernetes-debugging", "meal-planner", "release-notes"]
+def test_vectors_and_terms_of_all_skills_are_there(make, encoder):
+    index = make(encoder=encoder)
+    corpus = index.corpus()
+    assert names(index) == NAMES
+    expected = encoder.encode_queries([f"{s.name} | {s.description} | {s.body}" for s in SKILLS])
+    keys = np.array(keys_of(corpus))
+    order = [r.name for _, r in sorted(corpus.records(keys.tolist()).items())]
+    rows = [[s.name for s in SKILLS].index(n) for n in order]
+    np.testing.assert_allclose(corpus.vectors(keys), expected[rows], atol=1e-3)
+    assert corpus.vectors(keys).dtype == np.float32
+    for skill in SKILLS:
+        assert said(corpus, skill.name)[0] == skill.name
 
 
-def test_the_bm25_index_follows_every_change(tmp_path, encoder, changed):
-    with fill(tmp_path / "i.db", encoder=encoder) as index:
-        assert len(index.snapshot().lexical.search("ocr", 9)[0]) == 1
-        index.update([changed(SKILLS[0], "zebra"), *SKILLS[1:]], encoder, sources=SOURCES)
-        assert len(index.snapshot().lexical.search("ocr", 9)[0]) == 0
-        keys, _ = index.snapshot().lexical.search("zebra", 9)
-        assert index.records(keys.tolist())[int(keys[0])].name == "pdf-tables"
-        index.update(SKILLS[1:], encoder, sources=SOURCES)
-        assert len(index.snapshot().lexical.search("zebra spreadsheet", 9)[0]) == 0
+def test_only_what_changed_is_encoded(make, encoder, changed):
+    index = make(encoder=encoder)
+    generation = index.info().generation
+    encoder.encoded.clear()
+
+    report = index.update(SKILLS, sources=SOURCES)
+    assert (report.encoded, report.unchanged, report.dirty) == (0, 4, False)
+    assert index.info().generation == generation
+
+    report = index.update([changed(SKILLS[0]), *SKILLS[1:]], sources=SOURCES)
+    assert (report.changed, report.encoded, report.unchanged) == (1, 1, 3)
+    assert [d.split(" | ")[::2] for d in encoder.encoded] == [
+        ["pdf-tables", "Something else entirely."]
+    ]
+
+    moved = [replace(SKILLS[1], id="moved", path="/elsewhere"), *SKILLS[2:]]
+    report = index.update(moved, sources=SOURCES)
+    assert (report.added, report.removed, report.encoded) == (1, 2, 0)
+    assert names(index) == ["kubernetes-debugging", "meal-planner", "release-notes"]
 
 
-def test_a_skill_can_be_removed_and_comes_back_with_an_update(tmp_path, encoder):
-    with fill(tmp_path / "i.db", encoder=encoder) as index:
-        assert index.remove(["pdf-tables", "unknown"]) == 1
-        assert "pdf-tables" not in names(index)
-        assert index.update(SKILLS, encoder, sources=SOURCES).added == 1
+def test_a_new_place_costs_no_new_row(make, encoder):
+    index = make(encoder=encoder)
+    keys = keys_of(index.corpus())
+    encoder.encoded.clear()
+    elsewhere = replace(SKILLS[0], path="/b/SKILL.md", aliases=("/c",), shadowed_by="/d")
+    report = index.update([elsewhere, *SKILLS[1:]], sources=SOURCES)
+    assert (report.changed, report.unchanged, encoder.encoded) == (1, 3, [])
+    assert keys_of(index.corpus()) == keys
+    record = index.corpus().records(keys)[keys[0]]
+    assert (record.path, record.aliases, record.shadowed_by) == ("/b/SKILL.md", ("/c",), "/d")
+    assert index.get("pdf-tables") == elsewhere
 
 
-def test_two_skills_of_one_id_are_refused(tmp_path, encoder):
-    with (
-        Index.open(tmp_path / "i.db", create=True) as index,
-        pytest.raises(InputError, match="'a'"),
-    ):
-        index.update([make_skill("a"), make_skill("a")], encoder, sources=SOURCES)
+def test_the_bm25_index_follows_every_change(make, changed):
+    index = make()
+    assert said(index.corpus(), "ocr") == ["pdf-tables"]
+    index.update([changed(SKILLS[0], "zebra"), *SKILLS[1:]], sources=SOURCES)
+    assert said(index.corpus(), "ocr") == []
+    assert said(index.corpus(), "zebra") == ["pdf-tables"]
+    index.update(SKILLS[1:], sources=SOURCES)
+    assert said(index.corpus(), "zebra spreadsheet") == []
+
+
+def test_a_skill_can_be_removed_and_comes_back_with_an_update(make):
+    index = make()
+    assert index.remove(["pdf-tables", "unknown", "pdf-tables"]) == 1
+    assert "pdf-tables" not in names(index)
+    assert index.remove("meal-planner") == 1
+    generation = index.info().generation
+    assert index.remove(["unknown"]) == index.remove([]) == 0
+    assert index.info().generation == generation
+    assert index.update(SKILLS, sources=SOURCES).added == 2
+
+
+def test_skills_are_added_and_replaced_by_their_id_and_the_others_stay(make, encoder, changed):
+    index = make(SKILLS[:2], encoder)
+    encoder.encoded.clear()
+    report = index.add([SKILLS[2], changed(SKILLS[0])])
+    assert (report.total, report.added, report.changed, report.unchanged) == (3, 1, 1, 1)
+    assert report.encoded == len(encoder.encoded) == 2
+    assert names(index) == sorted(s.name for s in SKILLS[:3])
+    assert index.get("pdf-tables") == changed(SKILLS[0])
+    assert index.get("kubernetes-debugging") == SKILLS[1]
+    assert index.get("unknown") is None
+    again = index.add([SKILLS[2]])
+    assert (again.total, again.unchanged, again.dirty, again.encoded) == (3, 3, False, 0)
+
+
+def test_a_search_after_add_sees_it(make):
+    index = make([])
+    with Retriever(index) as retriever:
+        assert retriever.search("pods") == []
+        index.add(SKILLS[:1])
+        assert [hit.name for hit in retriever.search("pods")] == ["pdf-tables"]
+        index.add([SKILLS[1]])
+        assert retriever.search("find out why pods crash")[0].name == "kubernetes-debugging"
+        assert len(retriever.search("find out why pods crash")) == 2
+        index.remove("kubernetes-debugging")
+        assert [hit.name for hit in retriever.search("find out why pods crash")] == ["pdf-tables"]
+
+
+def test_skills_come_whole_and_in_the_order_in_which_they_were_added(make, changed):
+    index = make(SKILLS[:3])
+    index.add([SKILLS[3], changed(SKILLS[1])])
+    expected = [SKILLS[0], SKILLS[2], SKILLS[3], changed(SKILLS[1])]
+    assert list(index.skills()) == expected
+
+
+def test_what_no_index_keeps_is_no_change(make):
+    index = make()
+    assert not index.update([replace(s, extra={"x": 1}) for s in SKILLS], sources=SOURCES).dirty
+    assert index.get(SKILLS[0].id).extra == {}
+
+
+def test_an_empty_index_is_one_too(make):
+    index = make([])
+    assert (len(index), bool(index), list(index.skills())) == (0, True, [])
+    assert len(index.corpus()) == 0
+    assert index.corpus().profile is None
+    with pytest.raises(StoreError, match="has not finished"):
+        index.check_built()
+    index.add([])
+    index.update([])
+    assert index.info().generation > 0
+    assert index.info().skills == 0
+    index.check_built()
+
+
+def test_an_index_needs_no_sources(make):
+    index = make([])
+    index.add(SKILLS)
+    info = index.info()
+    assert (info.sources, info.fingerprint, info.skills) == ({}, "", 4)
+    assert not Sources.from_info(info)
+    index.update(SKILLS[:2])
+    assert not Sources.from_info(index.info())
+    assert names(index) == sorted(s.name for s in SKILLS[:2])
+
+
+def test_the_sources_stay_when_a_skill_is_added_and_are_looked_at_again(make):
+    index = make()
+    index.update(SKILLS, sources=SOURCES, fingerprint="f")
+    assert index.info().fingerprint == "f"
+    index.add([make_skill("new")])
+    assert Sources.from_info(index.info()) == SOURCES
+    assert index.info().fingerprint == ""
+
+
+def test_new_sources_of_the_same_skills_change_no_generation(make):
+    index = make()
+    generation = index.info().generation
+    index.update(SKILLS, sources=Sources(dataset="other"), fingerprint="g")
+    assert Sources.from_info(index.info()) == Sources(dataset="other")
+    assert (index.info().fingerprint, index.info().generation) == ("g", generation)
+
+
+@pytest.mark.parametrize("how", ["add", "update"])
+def test_two_skills_of_one_id_and_a_skill_of_none_are_refused(make, how):
+    index = make([])
+    with pytest.raises(InputError, match="'a'"):
+        getattr(index, how)([make_skill("a"), make_skill("a")])
+    with pytest.raises(InputError, match=r"'a' has no id"):
+        getattr(index, how)([make_skill("a", id="")])
+    assert len(index) == 0
+
+
+def test_two_skills_of_one_text_are_two(make):
+    index = make([make_skill("same", "x", "y", id=i) for i in ("1", "2")])
+    assert names(index) == ["same", "same"]
+    index.remove("1")
+    assert index.get("2").id == "2"
 
 
 @pytest.mark.parametrize("field", ["id", "name", "description", "body", "path", "shadowed_by"])
-def test_half_a_character_is_refused_with_the_name_of_the_skill(tmp_path, encoder, field):
+def test_half_a_character_is_refused_with_the_name_of_the_skill(make, field):
     skill = replace(SKILLS[0], **{field: "pdf-\ud800"})
-    with (
-        Index.open(tmp_path / "i.db", create=True) as index,
-        pytest.raises(InputError, match=r"the skill 'pdf-.*lone surrogate"),
-    ):
-        index.update([skill, *SKILLS[1:]], encoder, sources=SOURCES)
+    index = make([])
+    with pytest.raises(InputError, match=r"the skill 'pdf-.*lone surrogate"):
+        index.update([skill, *SKILLS[1:]], sources=SOURCES)
+
+
+def test_metadata_is_kept_and_searches_are_narrowed_by_it(make, encoder):
+    metadata = [{"tag": "office"}, {"tag": ["ops", "cloud"], "level": 2, "x": {"y": None}}, {}, {}]
+    skills = [replace(s, metadata=m) for s, m in zip(SKILLS, metadata, strict=True)]
+    index = make(skills, encoder)
+    for skill in skills:
+        assert index.get(skill.id).metadata == skill.metadata
+    corpus = index.corpus()
+    assert [r.metadata for _, r in sorted(corpus.records(keys_of(corpus)).items())] == metadata
+    retriever = Retriever(index)
+    for mode in ("hybrid", "dense", "lexical"):
+        hits = retriever.search("pods, PDF tables, meals", 9, mode=mode, where={"tag": "ops"})
+        assert [(h.name, h.metadata) for h in hits] == [("kubernetes-debugging", metadata[1])]
+        both = {"tag": ["ops", "office"]}
+        assert len(retriever.search("pods, PDF tables, meals", 9, mode=mode, where=both)) == 2
+        assert retriever.search("pods, PDF", mode=mode, where={"tag": "ops", "level": 3}) == []
+    # New metadata is a new row, and no new vector.
+    encoder.encoded.clear()
+    report = index.add([replace(skills[1], metadata={"tag": "home"})])
+    assert (report.changed, encoder.encoded) == (1, [])
+    assert said(index.corpus(), "pods", {"tag": "ops"}) == []
+    assert said(index.corpus(), "pods", {"tag": "home"}) == ["kubernetes-debugging"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [float("nan"), {1, 2}, object(), b"x", "\ud800", {"\ud800": 1}, 10**5000, DEEP, {1: 2, "1": 3}],
+    ids=["nan", "set", "object", "bytes", "half", "half key", "long", "deep", "keys"],
+)
+def test_metadata_that_is_no_json_is_refused_with_the_name_of_the_skill(make, value):
+    index = make([])
+    with pytest.raises(InputError, match=r"the skill 'a'"):
+        index.add([make_skill("a", metadata={"tag": value})])
+    assert len(index) == 0
+    index.add([make_skill("a")])
+
+
+def test_what_a_caller_does_to_its_metadata_changes_no_index(make):
+    metadata = {"tags": ["x"]}
+    index = make([make_skill("a", metadata=metadata)])
+    metadata["tags"].append("y")
+    assert index.get("a").metadata == {"tags": ["x"]}
+    (record,) = index.corpus().records(keys_of(index.corpus())).values()
+    assert record.metadata == {"tags": ["x"]}
 
 
 def test_vectors_of_two_encoders_never_mix(tmp_path, encoder):
     other = HashEncoder("other")
-    with fill(tmp_path / "i.db", encoder=encoder) as index:
-        for attempt in (index.update, lambda *a, **k: index.check_encoder(other.profile)):
+    fill(tmp_path / "i.db", encoder=encoder).close()
+    with Index.open(tmp_path / "i.db", model=other) as index:
+        for attempt in (
+            lambda: index.update(SKILLS, sources=SOURCES),
+            lambda: index.add(SKILLS[:1]),
+            index.check_encoder,
+            lambda: Retriever(index),
+        ):
             with pytest.raises(EncoderMismatchError, match="skillret index build") as e:
-                attempt(SKILLS, other, sources=SOURCES)
+                attempt()
             assert "hash-seed" in str(e.value)
             assert "hash-other" in str(e.value)
-        report = index.update(SKILLS, other, sources=SOURCES, replace_encoder=True)
+        report = index.update(SKILLS, sources=SOURCES, replace_encoder=True)
         assert report.encoded == 4
-        index.check_encoder(other.profile)
+        index.check_encoder()
+
+
+@pytest.mark.parametrize("dim", [32, 48])
+def test_a_reader_goes_over_to_another_encoder(tmp_path, encoder, dim):
+    other = HashEncoder("other", dim)
+    with (
+        fill(tmp_path / "i.db", encoder=encoder) as reader,
+        Index.open(tmp_path / "i.db", model=other) as writer,
+    ):
+        before = reader.corpus()
+        writer.update(SKILLS, replace_encoder=True)
+        after = reader.corpus()
+        assert (before.profile, after.profile) == (encoder.profile, other.profile)
+        assert after.vectors(np.array(keys_of(after))).shape == (4, dim)
+        assert before.vectors(np.array(keys_of(before))).shape == (4, 32)
+        with pytest.raises(EncoderMismatchError):
+            reader.check_encoder(after)
 
 
 @pytest.mark.parametrize("field", ["template", "document_prompt", "max_document_tokens", "version"])
-def test_the_same_weights_used_differently_are_another_encoder(tmp_path, encoder, field):
+def test_the_same_weights_used_differently_are_another_encoder(make, field):
     value = {"template": "{body}", "document_prompt": "x", "max_document_tokens": 1, "version": 2}
-    with fill(tmp_path / "i.db", encoder=encoder) as index:
-        changed = replace(encoder.profile, **{field: value[field]})
-        with pytest.raises(EncoderMismatchError):
-            index.check_encoder(changed)
+    encoder = HashEncoder()
+    index = make(encoder=encoder)
+    encoder.profile = replace(encoder.profile, **{field: value[field]})
+    with pytest.raises(EncoderMismatchError):
+        index.check_encoder()
 
 
-def test_a_reader_sees_the_next_generation_and_keeps_its_own(tmp_path, encoder, changed):
-    with (
-        fill(tmp_path / "i.db", encoder=encoder) as writer,
-        Index.open(tmp_path / "i.db") as reader,
-    ):
-        old = reader.snapshot()
-        assert reader.snapshot() is old
-        writer.update([changed(SKILLS[0], "zebra"), *SKILLS[1:]], encoder, sources=SOURCES)
-        assert len(old.lexical.search("ocr", 9)[0]) == 1
-        assert len(reader.snapshot().lexical.search("zebra", 9)[0]) == 1
-
-
-def test_a_reader_works_while_a_writer_is_busy(tmp_path, encoder):
-    path = tmp_path / "i.db"
-
-    class Looking(HashEncoder):
-        def encode_documents(self, texts, progress=None):
-            with Index.open(path) as reader:
-                self.seen = names(reader)
-            return super().encode_documents(texts, progress)
-
-    looking = Looking()
-    with fill(path, encoder=encoder) as index:
-        index.update([*SKILLS, make_skill("new")], looking, sources=SOURCES)
-    assert looking.seen == sorted(s.name for s in SKILLS)
-
-
-def test_a_second_writer_gets_a_clear_message(tmp_path, encoder):
-    path = tmp_path / "i.db"
-    with (
-        fill(path, encoder=encoder) as first,
-        Index.open(path) as second,
-        first.store.writing(),
-        pytest.raises(IndexBusyError, match=r"another process is writing .*i\.db"),
-    ):
-        second.update(SKILLS[1:], encoder, sources=SOURCES, timeout=0)
-    with Index.open(path) as second:
-        assert second.update(SKILLS[1:], encoder, sources=SOURCES, timeout=0).removed == 1
-
-
-@pytest.mark.parametrize("damage", ["delete", "empty", "garbage", "foreign"])
-def test_a_lost_or_damaged_cache_is_made_anew(tmp_path, encoder, damage):
-    path = tmp_path / "i.db"
-    fill(path, encoder=encoder).close()
-    cache = tmp_path / "i.db.cache"
-    if damage == "delete":
-        shutil.rmtree(cache)
-    elif damage == "foreign":
-        with fill(tmp_path / "other.db", SKILLS[:2]):
-            pass
-        (ours,) = cache.glob("*/bm25*")
-        (theirs,) = (tmp_path / "other.db.cache").glob("*/bm25*")
-        shutil.rmtree(ours)
-        shutil.copytree(theirs, ours)
-    else:
-        for file in cache.rglob("*"):
-            if file.is_file():
-                file.write_bytes(b"" if damage == "empty" else b"garbage")
-    for _ in range(2):
-        with Index.open(path) as index:
-            assert len(index.snapshot().lexical.search("ocr", 9)[0]) == 1
-            assert len(index.snapshot().lexical) == len(SKILLS)
-    with Index.open(path) as index:
-        index.update(SKILLS[1:], encoder, sources=SOURCES)
-        assert len(index.snapshot().lexical) == len(SKILLS) - 1
-
-
-def test_many_vectors_are_mapped_by_the_next_process(tmp_path, encoder, monkeypatch):
-    monkeypatch.setattr("skillret.index.cache._MAP_FROM", 1)
-    fill(tmp_path / "i.db", encoder=encoder).close()
-    with Index.open(tmp_path / "i.db") as index:
-        read = index.snapshot().table
-    assert len(list((tmp_path / "i.db.cache").glob("*/vectors.npy"))) == 1
-    with Index.open(tmp_path / "i.db") as index:
-        monkeypatch.setattr(index.store, "vector_table", None)
-        mapped = index.snapshot().table
-        np.testing.assert_array_equal(mapped.vectors, read.vectors)
-        np.testing.assert_array_equal(mapped.keys, read.keys)
-        monkeypatch.undo()
-        index.update(SKILLS[1:], encoder, sources=SOURCES)
-        assert len(index.snapshot().table.keys) == 3
-
-
-def test_old_generations_are_cleaned_up(tmp_path, encoder):
-    with fill(tmp_path / "i.db", encoder=encoder) as index:
-        for number in range(5):
-            index.update([*SKILLS, make_skill(f"s{number}")], encoder, sources=SOURCES)
-    assert len(list((tmp_path / "i.db.cache").iterdir())) == 2
-
-
-def test_a_deleted_index_serves_its_readers_to_the_end(tmp_path, encoder):
-    path = tmp_path / "i.db"
-    with fill(path, encoder=encoder) as index:
-        index.snapshot()
-        path.unlink()
-        shutil.rmtree(tmp_path / "i.db.cache")
-        assert names(index) == sorted(s.name for s in SKILLS)
-
-
-def test_a_replaced_index_is_opened_again(tmp_path, encoder):
-    path = tmp_path / "i.db"
-    with fill(path, encoder=encoder) as index:
-        index.snapshot()
-        fill(tmp_path / "new.db", [make_skill("fresh")], encoder).close()
-        for suffix in ("-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
-        (tmp_path / "new.db").replace(path)
-        assert names(index) == ["fresh"]
-
-
-def test_an_interrupted_build_goes_on_where_it_was(tmp_path, monkeypatch):
+def test_an_interrupted_build_goes_on_where_it_was(make, monkeypatch):
     monkeypatch.setattr("skillret.index.index._CHUNK", 2)
 
     class Interrupted(HashEncoder):
+        interrupted = False
+
         def encode_documents(self, texts, progress=None):
-            if len(self.encoded) >= 2:
+            if len(self.encoded) >= 2 and not self.interrupted:
+                self.interrupted = True
                 raise KeyboardInterrupt
             return super().encode_documents(texts, progress)
 
-    with Index.open(tmp_path / "i.db", create=True) as index:
-        with pytest.raises(KeyboardInterrupt):
-            index.update(SKILLS, Interrupted(), sources=SOURCES)
-        assert (index.info().skills, index.info().pending) == (0, 2)
-        rest = HashEncoder()
-        assert index.update(SKILLS, rest, sources=SOURCES).encoded == 2
-        assert (index.info().skills, index.info().pending) == (4, 0)
+    index = make([], Interrupted())
+    with pytest.raises(KeyboardInterrupt):
+        index.update(SKILLS, sources=SOURCES)
+    assert (index.info().skills, index.info().pending) == (0, 2)
+    assert index.update(SKILLS, sources=SOURCES).encoded == 2
+    assert (index.info().skills, index.info().pending) == (4, 0)
 
 
-@pytest.mark.parametrize("name", ["a b.db", "100%.db", "what?.db", "#1.db", "%3f.db", "ü.db"])
-def test_a_path_may_hold_any_character(tmp_path, name):
-    with fill(tmp_path / name) as index:
-        assert len(names(index)) == 4
-    assert (tmp_path / name).is_file()
+def test_progress_counts_what_is_encoded(make):
+    steps = []
+    index = make([])
+    index.update(SKILLS, progress=lambda done, of: steps.append((done, of)))
+    assert steps[-1] == (4, 4)
+    index.add([*SKILLS, make_skill("new")], progress=lambda done, of: steps.append((done, of)))
+    assert steps[-1] == (1, 1)
 
 
-# --- files that are no index -----------------------------------------------------------------
-
-
-def test_no_index_a_folder_and_a_text_file_are_refused_with_a_remedy(tmp_path):
-    with pytest.raises(StoreError, match="skillret index build"):
-        Index.open(tmp_path / "missing.db")
-    with pytest.raises(StoreError, match="is a folder"):
-        Index.open(tmp_path)
-    file = tmp_path / "text.db"
-    file.write_text("I am no database. " * 1000)
-    for create in (False, True):
-        with pytest.raises(IndexCorruptError, match=r"text\.db is no skillret index; give another"):
-            Index.open(file, create=create)
-    assert file.read_text().startswith("I am no database.")
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="needs named pipes")
-def test_a_pipe_and_a_loop_of_links_are_no_place_for_an_index(tmp_path):
-    os.mkfifo(tmp_path / "pipe.db")
-    (tmp_path / "loop.db").symlink_to("loop.db")
-    for create in (False, True):
-        with pytest.raises(StoreError, match="no regular file; give another --index"):
-            Index.open(tmp_path / "pipe.db", create=create)
-        with pytest.raises(StoreError, match=r"loop\.db"):
-            Index.open(tmp_path / "loop.db", create=create)
-
-
-def test_a_cache_that_cannot_be_looked_into_is_passed_by(tmp_path, encoder, monkeypatch):
-    fill(tmp_path / "i.db", SKILLS, encoder)
-
-    def closed(self):
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(Path, "is_file", closed)
-    assert Cache(tmp_path / "i.db.cache").open_lexical("0" * 16, 4) is None
-
-
-def test_another_sqlite_file_is_not_touched(tmp_path):
-    path = tmp_path / "photos.db"
-    with sqlite3.connect(path) as db:
-        db.execute("CREATE TABLE photos (x)")
-    db.close()
-    before = path.read_bytes()
-    for create in (False, True):
-        with pytest.raises(IndexCorruptError, match="no skillret index"):
-            Index.open(path, create=create)
-    assert path.read_bytes() == before
-
-
-def test_an_index_of_a_newer_version_is_refused(tmp_path):
-    fill(tmp_path / "i.db").close()
-    with sqlite3.connect(tmp_path / "i.db") as db:
-        db.execute("PRAGMA user_version = 99")
-    db.close()
-    with pytest.raises(StoreError, match=r"newer skillret \(format 99.*upgrade"):
-        Index.open(tmp_path / "i.db")
-
-
-def test_a_truncated_index_is_refused_or_complete_never_half(tmp_path, encoder):
-    skills = [make_skill(f"skill-{i}", body="word " * 300) for i in range(60)]
-    path = tmp_path / "i.db"
-    fill(path, skills, encoder).close()
-    whole = path.read_bytes()
-    refused = 0
-    for size in [0, 1, 100, 4096, *range(5000, len(whole), len(whole) // 25)]:
-        path.write_bytes(whole[:size])
-        try:
-            with Index.open(path) as index:
-                assert len(index.snapshot().table.keys) == 60
-                assert len(list(index.store.skills())) == 60
-        except StoreError as e:
-            refused += 1
-            assert "i.db" in str(e)
-    assert refused > 20
-
-
-@pytest.fixture
-def public(tmp_path):
-    """A folder that another user can reach; pytest's own are private."""
-    folder = Path(tempfile.mkdtemp(prefix="skillret-test-"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
-
-
-# Permissions mean nothing to root, so the check runs as nobody; all modules are loaded before,
-# since nobody may not be allowed to read them.
-_AS_NOBODY = """
-    import os, sys
-    import skillret, skillret.index.index, filelock, tempfile, random
-    from skillret.errors import StoreError
-    from tests.conftest import HashEncoder, SKILLS, make_skill
-    from skillret.index import Sources
-    skillret.Index.open(sys.argv[2]).snapshot().lexical.search("x", 1)
-    if os.getuid() == 0:
-        os.setgid(65534); os.setuid(65534)
-    with skillret.Index.open(sys.argv[1]) as index:
-        snapshot = index.snapshot()
-        print(len(snapshot.table.keys), len(snapshot.lexical.search("ocr", 9)[0]))
-        try:
-            index.update([make_skill("new")], HashEncoder(), sources=Sources(dataset="test"))
-        except StoreError as e:
-            print(e, flush=True)
-        sys.stdin.readline()
-        print(len(index.snapshot().table.keys))
-"""
-
-
-@pytest.mark.parametrize("cache", [True, False])
-def test_a_read_only_index_is_searched_and_not_written(public, tmp_path, encoder, cache):
-    path = public / "i.db"
-    fill(path).close()
-    fill(tmp_path / "warm-up.db").close()
-    if not cache:
-        shutil.rmtree(public / "i.db.cache")
-    for file in [public, *public.rglob("*")]:
-        file.chmod(0o555 if file.is_dir() else 0o444)
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            textwrap.dedent(_AS_NOBODY),
-            str(path),
-            str(tmp_path / "warm-up.db"),
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-    )
-    assert process.stdout is not None
-    lines = [process.stdout.readline() for _ in range(2)]
-    # Meanwhile its owner writes it, which the reader has to notice by itself.
-    for file in [public, *public.rglob("*")]:
-        file.chmod(0o755 if file.is_dir() else 0o644)
-    fill(path, [*SKILLS, make_skill("new")], encoder).close()
-    out, err = process.communicate("\n")
-    assert process.returncode == 0, err
-    assert lines[0] == "4 1\n"
-    assert "read-only" in lines[1]
-    assert out == "5\n"
-
-
-def test_a_small_library_scores_the_same_updated_or_built_anew(tmp_path, encoder):
+def test_a_small_library_scores_the_same_updated_or_built_anew(make):
     """BM25 would go on counting what an update removed or replaced."""
     old = [replace(s, body="Pods, pods and release notes. " * 9) for s in SKILLS]
     gone = [make_skill(f"gone{i}", "pods restart and crash") for i in range(9)]
-    with fill(tmp_path / "a.db", old + gone, encoder) as index:
-        index.update(SKILLS, encoder, sources=SOURCES)
-        updated = index.snapshot().lexical.search("why do pods crash", 9)[1]
-    with fill(tmp_path / "b.db", SKILLS, encoder) as index:
-        built = index.snapshot().lexical.search("why do pods crash", 9)[1]
+    index = make(old + gone)
+    index.update(SKILLS, sources=SOURCES)
+    corpora = index.corpus(), make(SKILLS).corpus()
+    updated, built = (c.best(c.terms("why do pods crash"), 9)[1] for c in corpora)
     np.testing.assert_array_equal(updated, built)
 
 
-def test_an_index_by_two_names_is_one_index(tmp_path, encoder):
-    path, link = tmp_path / "i.db", tmp_path / "link.db"
-    fill(path, SKILLS[:2], encoder).close()
-    link.symlink_to(path)
-    with Index.open(link) as index, index.store.writing(), Index.open(path) as other:
-        with pytest.raises(IndexBusyError):
-            other.update(SKILLS, encoder, sources=SOURCES, timeout=0.1)
-        index.update(SKILLS, encoder, sources=SOURCES)
-        assert names(other) == sorted(s.name for s in SKILLS)
-    assert not (tmp_path / "link.db.cache").exists()
-    assert not (tmp_path / "link.db.lock").exists()
+@pytest.mark.parametrize("mode", ["hybrid", "dense", "lexical"])
+def test_a_reader_looks_while_a_writer_encodes(make, mode):
+    class Looking(HashEncoder):
+        def encode_documents(self, texts, progress=None):
+            if hasattr(self, "reader"):
+                other = threading.Thread(target=self.look)
+                other.start()
+                other.join(30)
+            return super().encode_documents(texts, progress)
+
+        def look(self):
+            self.seen = [hit.name for hit in self.reader.search("pods crash", 9, mode=mode)]
+
+    looking = Looking()
+    index = make(encoder=looking)
+    looking.reader = Retriever(index)
+    index.add([make_skill("pods", "pods crash")])
+    assert "kubernetes-debugging" in looking.seen
+    assert "pods" not in looking.seen
+    assert looking.reader.search("pods crash", mode=mode)[0].name == "pods"

@@ -9,8 +9,10 @@ import sys
 import textwrap
 import time
 
+import numpy as np
 import pytest
 from tests.conftest import ROOT, HashEncoder, make_skill
+from tests.index.tools import keys_of, names, said
 
 from skillret import Index, Skill
 from skillret.skills import document_text
@@ -33,17 +35,17 @@ _WRITER = """
     from tests.conftest import HashEncoder
     from tests.index.test_kill import libraries
     import skillret, skillret.index.index as module
-    from skillret.index import Sources
     module._CHUNK = 4
     class Slow(HashEncoder):
         def encode_documents(self, texts, progress=None):
             time.sleep(0.003)
             return super().encode_documents(texts, progress)
-    encoder = Slow()
-    index = skillret.Index.open(sys.argv[1], create=True)
+    import skillret.index.sqlite as sqlite
+    sqlite._MAP_FROM, sqlite._LEAST_TAIL = 8, 16
+    index = skillret.Index.open(sys.argv[1], create=True, model=Slow())
     print("ready", flush=True)
     for number, skills in enumerate(libraries(int(sys.argv[2]))):
-        index.update(skills, encoder, sources=Sources(dataset="test"))
+        index.update(skills)
         print("stored", number, flush=True)
 """
 
@@ -81,15 +83,16 @@ def test_fifty_kills_lose_nothing(tmp_path):
             before = list(stored.values())
             state = {(s.name, s.body) for s in before}
             assert state in [{(s.name, s.body) for s in skills} for skills in sequence[-2:]]
-            snapshot = index.snapshot()
-            assert len(snapshot.lexical) == len(snapshot.table.keys) == len(stored)
-            for key, record in index.records(snapshot.table.keys.tolist()).items():
-                row = snapshot.table.keys.tolist().index(key)
+            assert names(index) == sorted(stored)
+            assert not index.store.damaged()
+            corpus = index.corpus()
+            keys = keys_of(corpus)
+            vectors = corpus.vectors(np.array(keys))
+            for key, record in corpus.records(keys).items():
                 text = document_text(stored[record.name], encoder.profile.template)
-                cosine = encoder.encode_queries([text])[0] @ snapshot.table.vectors[row]
+                cosine = encoder.encode_queries([text])[0] @ vectors[keys.index(key)]
                 assert cosine > 0.999, record
-                found, _ = snapshot.lexical.search(record.name, 40)
-                assert key in found.tolist()
+                assert record.name in said(corpus, record.name)
         with sqlite3.connect(path) as db:
             assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         db.close()

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import bm25s
 import numpy as np
 import pytest
@@ -6,7 +8,6 @@ from tests.conftest import SKILLS, make_skill
 from skillret.errors import StoreError
 from skillret.lexical import bm25 as module
 from skillret.lexical.bm25 import LexicalIndex, write_lexical
-from skillret.lexical.grams import GRAMS
 
 
 def search(skills, text, k=10):
@@ -32,7 +33,8 @@ def test_a_word_that_no_skill_holds_stands_for_those_one_letter_away():
         assert search(skills, unknown)[0] == [], unknown
     index = LexicalIndex(write_lexical(None, enumerate(skills)))
     assert index.terms("reveiw").weight == pytest.approx(0.7 * index.terms("review").weight)
-    assert index.term_scores("reveiw", [0])[0][0][0] == "reveiw"
+    (value,) = index.explain(index.terms("reveiw"), [0])[0].items()
+    assert value == ("reveiw", pytest.approx(float(index.search("reveiw", 1)[1][0])))
 
 
 def test_many_unknown_words_are_another_language():
@@ -106,40 +108,11 @@ def test_factors_multiply_the_scores_of_their_terms():
     assert index.terms(text, {"commit": 0.5}).weight == pytest.approx(0.5 * commits + pods)
 
 
-def test_words_know_their_place_and_terms():
+def test_a_single_term_is_searched_for_by_itself():
     index = LexicalIndex(write_lexical(None, enumerate(SKILLS)))
-    text = "Do the release_notes, pods!"
-    words = index.words(text)
-    assert [text[w.start : w.end] for w in words] == ["Do", "the", "release_notes", "pods"]
-    assert [list(w.terms) for w in words] == [[], [], ["releas", "note"], ["pod"]]
     single = index.search(index.term("pod"), 4)
     np.testing.assert_array_equal(single[1], index.search("pods", 4)[1])
     assert index.search(index.term("zebra"), 4)[0].tolist() == []
-
-
-def test_grams_are_found_and_weighed_by_how_rare_they_are():
-    skills = [
-        make_skill("a", "x", "review the pull request"),
-        make_skill("b", "x", "pull the rope and request a review"),
-        make_skill("c", "x", "pulls of the requests"),
-        make_skill("d", "x", "request, then pull"),
-    ]
-    index = LexicalIndex(write_lexical(None, enumerate(skills)))
-    grams = index.grams("Pull request, zebra")
-    found = {
-        kind: index.search_grams(kind, dict.fromkeys(getattr(grams, kind), 1.0), 9)
-        for kind in GRAMS
-    }
-    keys = {kind: sorted(f[0].tolist()) for kind, f in found.items()}
-    assert keys == {"words": [0, 1, 3], "pairs": [0], "term_pairs": [0, 2]}
-    one, two, three = (np.log1p((4 - m + 0.5) / (m + 0.5)) for m in (1, 2, 3))
-    values = dict(zip(found["words"][0].tolist(), found["words"][1].tolist(), strict=True))
-    assert values == pytest.approx(dict.fromkeys([0, 1, 3], 2 * three), rel=1e-5)
-    assert found["words"][2] == pytest.approx(2 * three)  # of "zebra" nothing is known
-    assert found["pairs"][1].tolist() == pytest.approx([one], rel=1e-5)
-    assert found["term_pairs"][2] == pytest.approx(two)
-    half = index.search_grams("pairs", {grams.pairs[0]: 0.5, grams.pairs[1]: 0.0}, 9)
-    assert half[1].tolist() in ([], pytest.approx([0.5 * one], rel=1e-5))
 
 
 def test_keys_are_ascending_whatever_the_order_of_writing():
@@ -148,25 +121,53 @@ def test_keys_are_ascending_whatever_the_order_of_writing():
     assert index.keys().tolist() == [2, 7, 9]
 
 
-def test_a_name_is_found_by_its_share_that_is_said():
-    skills = [make_skill("pod-logs"), make_skill("pod-logs-to-pdf-files"), make_skill("tables")]
-    index = LexicalIndex(write_lexical(None, enumerate(skills)))
-    found = dict(zip(*index.search_names("show me the logs of a pod", 5), strict=True))
-    weights = {t: index.terms(t).weight for t in ("pod", "logs")}
-    assert found[0] == pytest.approx(sum(weights.values()) / 2)
-    assert found[1] == pytest.approx(sum(weights.values()) / 4)
-    assert 2 not in found
-
-
 def test_terms_explain_a_score():
     index = LexicalIndex(write_lexical(None, enumerate(SKILLS)))
     text = "which commits go into the release notes"
-    keys, scores = index.search(text, 1)
-    terms = index.term_scores(text, [2, 0])
-    assert {t for t, _ in terms[2]} == {"release", "notes", "commits"}
-    assert sum(s for _, s in terms[2]) == pytest.approx(float(scores[0]), rel=1e-5)
-    assert keys.tolist() == [2]
-    assert terms[0] == []
+    for factors in ({}, {"commit": 0.5, "note": 2.0}):
+        terms = index.terms(text, factors)
+        keys, scores = index.search(terms, 1)
+        reasons = index.explain(terms, [2, 0])
+        assert set(reasons[2]) == {"releas", "note", "commit"}
+        assert sum(reasons[2].values()) == pytest.approx(float(scores[0]), rel=1e-5)
+        assert keys.tolist() == [2]
+        assert reasons[0] == {}
+    assert index.explain(terms, [99]) == {99: {}}
+
+
+@pytest.fixture
+def tagged():
+    """BM25 over skills with metadata."""
+    metadata = [
+        {"tag": "office", "tested": True, "level": 1},
+        {"tag": ["ops", "cloud"], "tested": False, "level": 2},
+        {"tag": ["office", "ops"]},
+        {},
+    ]
+    skills = [replace(s, metadata=m) for s, m in zip(SKILLS, metadata, strict=True)]
+    return LexicalIndex(write_lexical(None, enumerate(skills)))
+
+
+@pytest.mark.parametrize(
+    ("where", "keys"),
+    [
+        ({}, [0, 1, 2, 3]),
+        ({"tag": "ops"}, [1, 2]),
+        ({"tag": ["cloud", "office"]}, [0, 1, 2]),
+        ({"tag": "office", "level": 1}, [0]),
+        ({"tested": False}, [1]),
+        ({"level": [1, 2, 3]}, [0, 1]),
+        ({"tag": "of"}, []),
+        ({"tag": []}, []),
+        ({"unknown": "ops"}, []),
+    ],
+)
+def test_a_filter_leaves_out_what_does_not_hold_all_of_it(tagged, where, keys):
+    assert tagged.keys(where).tolist() == keys
+    text = "pods, commits, meals or PDF tables"
+    every = dict(zip(*tagged.search(text, 4), strict=True))
+    some = dict(zip(*tagged.search(text, 4, where), strict=True))
+    assert some == {k: v for k, v in every.items() if k in keys}
 
 
 def test_a_panic_of_the_library_is_an_error(monkeypatch):
@@ -181,17 +182,18 @@ def test_a_panic_of_the_library_is_an_error(monkeypatch):
 
     index = LexicalIndex(write_lexical(None, enumerate(SKILLS)))
     monkeypatch.setattr(index, "_searcher", Searcher())
-    with pytest.raises(StoreError, match="damaged; delete the folder"):
-        index.search("pods", 3)
+    terms = index.terms("pods")
+    for use in (lambda: index.search(terms, 3), lambda: index.explain(terms, [1]), index.keys):
+        with pytest.raises(StoreError, match=r"damaged; it is made anew if .*\.cache .*is deleted"):
+            use()
 
 
 def test_terms_read_once_are_searched_for_like_their_text():
     index = LexicalIndex(write_lexical(None, enumerate(SKILLS)))
     text = "why do pods crash, and who writes the release notes?"
     terms = index.terms(text)
-    for search in (index.search, index.search_names):
-        for found, expected in zip(search(terms, 3), search(text, 3), strict=True):
-            np.testing.assert_array_equal(found, expected)
+    for own, expected in zip(index.search(terms, 3), index.search(text, 3), strict=True):
+        np.testing.assert_array_equal(own, expected)
 
 
 def test_what_is_known_of_a_term_ends_with_its_generation(tmp_path):

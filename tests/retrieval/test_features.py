@@ -1,43 +1,33 @@
 import numpy as np
 import pytest
-from tests.conftest import SKILLS, HashEncoder
+from tests.conftest import SKILLS
+from tests.retrieval.test_candidates import find
 
-from skillret.lexical.bm25 import LexicalIndex, write_lexical
-from skillret.retrieval.features import FEATURES, find_candidates
-from skillret.retrieval.request import read_requests
-from skillret.skills import document_text
+from skillret.retrieval.features import FEATURES, columns
 
 
-def find(text, skills=SKILLS, asking=None, factors=None):
-    encoder = HashEncoder()
-    vectors = encoder.encode_documents([document_text(s, "{name} {description}") for s in skills])
-    lexical = LexicalIndex(write_lexical(None, enumerate(skills)))
-    (request,) = read_requests([text], encoder, vectors)
-    if asking is None:
-        asking = np.ones(len(request.vectors))
-    return find_candidates(request, lexical, None, np.asarray(asking, dtype=np.float32), factors)
-
-
-def column(found, name):
-    return found.features[:, FEATURES.index(name)]
+def column(evidence, name):
+    return columns([name], evidence)[:, 0]
 
 
 def test_shares_and_gaps_are_best_at_the_best_skill():
-    found = find("tables from PDF files")
-    best = int(np.flatnonzero(found.rows == 0)[0])
+    evidence = find("tables from PDF files")
+    best = evidence.keys.tolist().index(0)
     for name in ("lexical", "sentence_lexical", "sentence_lexical_absolute"):
-        assert column(found, name)[best] == pytest.approx(1.0)
-        assert column(found, name).max() <= 1.0 + 1e-6
-    assert column(found, "dense_gap").max() == pytest.approx(0.0)
-    assert np.isfinite(found.features).all()
-    assert found.features.dtype == np.float32
+        assert column(evidence, name)[best] == pytest.approx(1.0)
+        assert column(evidence, name).max() <= 1.0 + 1e-6
+    assert column(evidence, "dense_gap").max() == pytest.approx(0.0)
+    every = columns(list(FEATURES), evidence)
+    assert np.isfinite(every).all()
+    assert every.dtype == np.float32
+    assert every.shape == (len(evidence.keys), len(FEATURES))
 
 
 def test_each_need_is_best_in_its_own_sentence():
-    found = find("I want tables from PDF files. Then tell me why pods crash.")
+    evidence = find("I want tables from PDF files. Then tell me why pods crash.")
     for name in ("sentence_lexical", "sentence_dense_gap"):
-        best = column(found, name).max()
-        at = {int(r) for r in found.rows[np.isclose(column(found, name), best, atol=1e-5)]}
+        values = column(evidence, name)
+        at = set(evidence.keys[np.isclose(values, values.max(), atol=1e-5)].tolist())
         assert at == {0, 1}, name
 
 
@@ -49,7 +39,7 @@ def test_a_sentence_that_asks_for_nothing_says_little():
         assert column(weighted, name)[1] == pytest.approx(0.1 * column(plain, name)[1]), name
         assert column(weighted, name)[0] == pytest.approx(column(plain, name)[0]), name
     assert (column(weighted, "asking_dense") <= np.abs(column(plain, "sentence_dense"))).all()
-    gaps = [column(f, "asking_dense_gap")[1] for f in (plain, weighted)]
+    gaps = [column(e, "asking_dense_gap")[1] for e in (plain, weighted)]
     assert gaps[0] == pytest.approx(0.0, abs=1e-6)
     assert -0.3 < gaps[1] < -0.1
 
@@ -57,7 +47,7 @@ def test_a_sentence_that_asks_for_nothing_says_little():
 def test_neighbours_count_by_how_likely_their_sentence_asks():
     text = "I want tables from PDF files. Then find out why pods crash."
     plain, weighted = find(text), find(text, asking=[0.9, 0.5, 1.0])
-    place = np.searchsorted(plain.rows, [0, 1])
+    place = np.searchsorted(plain.keys, [0, 1])
     for kind in ("pairs", "term_pairs"):
         a, b = column(plain, kind)[place]
         assert a > 0
@@ -73,33 +63,34 @@ def test_neighbours_count_by_how_likely_their_sentence_asks():
 def test_factors_of_terms_are_in_every_share():
     text = "tables of crash events"
     plain, weighted = find(text), find(text, factors={"crash": 0.1, "event": 0.1})
-    pods = int(np.flatnonzero(plain.rows == 1)[0])
+    pods = plain.keys.tolist().index(1)
     for name in ("lexical", "sentence_lexical", "asking_lexical"):
         assert column(weighted, name)[pods] < 0.6 * column(plain, name)[pods], name
 
 
-def test_every_candidate_knows_the_part_it_fits_if_that_asks_for_something():
-    text = "I want tables from PDF files. Tell me why pods crash."
-    found = find(text, asking=[1, 1, 0.4])
-    place = np.searchsorted(found.rows, [0, 1])
-    assert find(text).parts[place].tolist() == [0, 1]
-    assert found.parts[place].tolist() == [0, -1]
-    assert set(find("pods crash").parts.tolist()) == {0}
-
-
 @pytest.mark.parametrize("text", ["zebra", "你好", "🎉", "a"])
 def test_without_a_known_word_everything_is_finite(text):
-    found = find(text)
-    assert np.isfinite(found.features).all()
-    assert not column(found, "lexical").any()
-    assert len(found.rows) == len(SKILLS)
+    evidence = find(text)
+    assert np.isfinite(columns(list(FEATURES), evidence)).all()
+    assert not column(evidence, "lexical").any()
+    assert len(evidence.keys) == len(SKILLS)
 
 
-def test_keys_of_an_index_are_turned_into_rows():
-    encoder = HashEncoder()
-    vectors = encoder.encode_documents([s.description for s in SKILLS])
-    keys = np.array([5, 9, 12, 40], dtype=np.int64)
-    lexical = LexicalIndex(write_lexical(None, zip(keys.tolist(), SKILLS, strict=True)))
-    (request,) = read_requests(["pods crash"], encoder, vectors)
-    found = find_candidates(request, lexical, keys, np.ones(1, dtype=np.float32))
-    assert int(found.lexical.argmax()) == 1
+def test_columns_come_in_the_order_of_their_names(monkeypatch):
+    evidence = find("tables from PDF files")
+    both = columns(["name", "dense"], evidence)
+    np.testing.assert_array_equal(both[:, 1], evidence.dense)
+    np.testing.assert_array_equal(both[:, 0], column(evidence, "name"))
+    assert columns([], evidence).shape == (4, 0)
+    with pytest.raises(KeyError):
+        columns(["tea leaves"], evidence)
+    monkeypatch.setitem(FEATURES, "tea leaves", lambda e: np.float32(7))
+    assert columns(["dense", "tea leaves"], evidence)[:, 1].tolist() == [7] * 4
+
+
+def test_terms_of_the_name_count_by_their_weight_and_number():
+    evidence = find("release my tables")
+    shares = dict(zip(evidence.keys.tolist(), column(evidence, "name").tolist(), strict=True))
+    weights = dict(zip(evidence.terms.names, evidence.terms.weights, strict=True))
+    # pdf-tables and release-notes have two terms each, of which one is said.
+    assert shares == pytest.approx({0: weights["tabl"] / 2, 1: 0, 2: weights["releas"] / 2, 3: 0})

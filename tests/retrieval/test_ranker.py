@@ -26,7 +26,29 @@ def make_ranker(seed=0, **fields):
     need = {"need_weight": 0.7, "need_slope": 0.8, "need_intercept": 0.5}
     size = {"need_size": 0.2, "need_skills": 100.0}
     terms = {"terms": TermHead(draw.normal(size=32).astype(np.float32), 0.5)}
-    return Ranker(**{**arrays, **numbers, "probe": probe, **terms, **need, **size, **fields})
+    named = {"features": tuple(FEATURES), "probe": probe, **terms}
+    return Ranker(**{**named, **arrays, **numbers, **need, **size, **fields})
+
+
+def bm25_ranker():
+    """A ranker that goes by the share of BM25 alone."""
+    hidden = np.zeros((1, F), dtype=np.float32)
+    hidden[0, list(FEATURES).index("lexical")] = 1.0
+    return make_ranker(
+        mean=np.zeros(F, dtype=np.float32),
+        scale=np.ones(F, dtype=np.float32),
+        hidden=hidden,
+        hidden_bias=np.zeros(1, dtype=np.float32),
+        output=np.ones(1, dtype=np.float32),
+        slope=10.0,
+        intercept=-4.0,
+        probe=Probe(np.zeros(32, dtype=np.float32), 0.0),
+        terms=TermHead(np.zeros(32, dtype=np.float32), 0.0),
+        need_slope=10.0,
+        need_intercept=-2.0,
+        need_size=0.0,
+        share=0.5,
+    )
 
 
 def test_it_computes_one_hidden_layer():
@@ -85,11 +107,27 @@ def test_evidence_is_that_of_the_request_and_of_its_best_sentence():
     assert probe.asking(vectors).dtype == np.float32
 
 
-def test_a_ranker_of_other_features_is_left_aside():
+def test_what_is_stored_stays_the_same_however_often_it_is_stored():
+    ranker = make_ranker(mean=np.linspace(-9e5, 9e5, F).astype(np.float32))
+    stored = ranker.to_json()
+    assert Ranker.from_json(stored, "here", 32).to_json() == stored
+
+
+def test_it_names_the_features_that_it_was_fitted_on():
     stored = make_ranker().to_json()
-    assert Ranker.from_json({**stored, "features": ["dense"]}, "here", 32) is None
-    del stored["probe_bias"]
-    assert Ranker.from_json(stored, "here", 32) is None
+    one = {"mean": [0.0], "scale": [1.0], "hidden": [[1.0]] * 3, "features": ["dense"]}
+    ranker = Ranker.from_json({**stored, **one}, "here", 32)
+    assert ranker.features == ("dense",)
+    assert ranker.columns(("lexical", "dense", "name")) == [1]
+    assert ranker.outputs(np.ones((4, 1), dtype=np.float32)).shape == (4,)
+    with pytest.raises(KeyError):
+        ranker.columns(("lexical",))
+
+
+def test_an_unknown_feature_is_refused_with_the_remedy():
+    stored = {**make_ranker().to_json(), "features": [*list(FEATURES)[1:], "tea leaves"]}
+    with pytest.raises(EncoderError, match=r"'tea leaves'.*upgrade skillret.*--fit-ranker"):
+        Ranker.from_json(stored, "here", 32)
 
 
 @pytest.mark.parametrize(
@@ -109,6 +147,17 @@ def test_a_ranker_of_other_features_is_left_aside():
         {"mean": [3e38] * F},
         {"scale": [1e-38] * F},
         {"slope": 1e30},
+        {"slope": True},
+        {"slope": "1.5"},
+        {"mean": ["1"] * F},
+        {"mean": [True] * F},
+        {"terms": 5},
+        {"terms_bias": None},
+        {"features": "dense"},
+        {"features": []},
+        {"features": [1]},
+        {"features": ["dense"] * F},
+        {"features": ["dense"]},
     ],
 )
 def test_a_malformed_ranker_is_an_error(damage):
@@ -120,3 +169,11 @@ def test_a_malformed_ranker_is_an_error(damage):
 def test_a_ranker_that_is_no_object_is_an_error(data):
     with pytest.raises(EncoderError, match="the ranker in here is malformed"):
         Ranker.from_json(data, "here", 32)
+
+
+@pytest.mark.parametrize("part", ["features", "mean", "probe_bias", "terms", "share"])
+def test_a_ranker_without_a_part_is_an_error(part):
+    stored = make_ranker().to_json()
+    del stored[part]
+    with pytest.raises(EncoderError, match="the ranker in here is malformed"):
+        Ranker.from_json(stored, "here", 32)

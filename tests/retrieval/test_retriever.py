@@ -4,17 +4,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
-from tests.conftest import ROOT, SKILLS, HashEncoder, fill, write_skill
+from tests.conftest import ROOT, SKILLS, HashEncoder, fill, make_skill, write_skill
+from tests.retrieval.test_calibration import make_calibration
 
-from skillret import Index, Retriever
-from skillret.errors import EncoderMismatchError, InputError, StoreError
-from skillret.index import Sources
-from skillret.retrieval.retriever import MAX_QUERY_CHARACTERS
+from skillret import Index, Library, Retriever
+from skillret.errors import EncoderError, EncoderMismatchError, InputError, StoreError
+from skillret.index import Sources, default_index_path
+from skillret.retrieval.query import MAX_QUERY_CHARACTERS
 
 
 @pytest.fixture
 def retriever(tmp_path, encoder):
-    with Retriever(fill(tmp_path / "i.db", encoder=encoder), encoder) as retriever:
+    with Retriever(fill(tmp_path / "i.db", encoder=encoder)) as retriever:
         yield retriever
 
 
@@ -48,7 +49,7 @@ def test_k_is_a_maximum_and_at_least_one(retriever):
 
 @pytest.mark.parametrize("query", ["", "  \n\t"])
 def test_an_empty_request_is_refused(retriever, query):
-    with pytest.raises(InputError, match="request is empty"):
+    with pytest.raises(InputError, match="query is empty"):
         retriever.search(query)
 
 
@@ -91,25 +92,23 @@ def test_an_explanation_names_words_and_the_sentence(retriever):
 
 def test_a_skill_removed_during_a_search_is_left_out(tmp_path, encoder, monkeypatch):
     path = tmp_path / "i.db"
-    with (
-        Retriever(fill(path, encoder=encoder), encoder) as retriever,
-        Index.open(path) as other,
-    ):
-        snapshot = retriever.index.snapshot()
+    with Retriever(fill(path, encoder=encoder)) as retriever, Index.open(path) as other:
+        searcher = retriever.searcher()
         other.remove(["kubernetes-debugging"])
-        monkeypatch.setattr(retriever.index, "snapshot", lambda: snapshot)
+        monkeypatch.setattr(retriever, "searcher", lambda: searcher)
         hits = retriever.search("which pods crash? write release notes", k=4, explain=True)
         assert sorted(names(hits)) == ["meal-planner", "pdf-tables", "release-notes"]
         assert [h.rank for h in hits] == [1, 2, 3]
         (notes,) = (h for h in hits if h.name == "release-notes")
         assert {"release", "notes"} <= {t for t, _ in notes.explanation.terms}
+        chosen = retriever.select("which pods crash? write release notes")
+        assert "kubernetes-debugging" not in names(chosen)
+        assert [h.rank for h in chosen] == list(range(1, len(chosen) + 1))
 
 
 def test_equal_scores_come_in_the_order_of_the_index(tmp_path, encoder):
-    from tests.conftest import make_skill
-
     twins = [make_skill("twin", "Same.", "Same.", id=f"t{i}") for i in range(30)]
-    with Retriever(fill(tmp_path / "t.db", twins, encoder), encoder) as retriever:
+    with Retriever(fill(tmp_path / "t.db", twins, encoder)) as retriever:
         for mode in ("dense", "hybrid"):
             assert [h.id for h in retriever.search("same twin", k=7, mode=mode)] == [
                 f"t{i}" for i in range(7)
@@ -117,15 +116,19 @@ def test_equal_scores_come_in_the_order_of_the_index(tmp_path, encoder):
 
 
 def test_an_empty_index_answers_with_nothing(tmp_path, encoder):
-    with Retriever(Index.open(tmp_path / "e.db", create=True), encoder) as retriever:
+    with Retriever(Index.open(tmp_path / "e.db", create=True, model=encoder)) as retriever:
         for mode in ("hybrid", "dense", "lexical"):
             assert retriever.search("anything", mode=mode, explain=True) == []
         assert retriever.select("anything").abstained
 
 
 def test_an_index_of_another_encoder_is_refused(tmp_path, encoder):
-    with fill(tmp_path / "i.db", encoder=encoder) as index, pytest.raises(EncoderMismatchError):
-        Retriever(index, HashEncoder("other"))
+    fill(tmp_path / "i.db", encoder=encoder).close()
+    with (
+        Index.open(tmp_path / "i.db", model=HashEncoder("other")) as index,
+        pytest.raises(EncoderMismatchError, match="not with hash-other"),
+    ):
+        Retriever(index)
 
 
 def test_a_selection_holds_the_best_and_what_comes_close(retriever):
@@ -143,12 +146,10 @@ def test_threads_share_a_retriever(retriever):
 
 
 def test_it_follows_a_changed_index(tmp_path, encoder):
-    from skillret.index import Sources
-
-    with Retriever(fill(tmp_path / "i.db", encoder=encoder), encoder) as retriever:
+    with Retriever(fill(tmp_path / "i.db", encoder=encoder)) as retriever:
         assert "meal-planner" in names(retriever.search("meals", k=4))
-        with Index.open(tmp_path / "i.db") as writer:
-            writer.update(SKILLS[:3], encoder, sources=Sources(dataset="test"))
+        with Index.open(tmp_path / "i.db", model=encoder) as writer:
+            writer.update(SKILLS[:3], sources=Sources(dataset="test"))
         assert "meal-planner" not in names(retriever.search("meals", k=4))
 
 
@@ -191,9 +192,9 @@ def test_a_build_counts_what_was_odd(library):
 
 @pytest.mark.parametrize("query", [None, 5, ["pods"], b"pods"])
 def test_what_is_no_request_is_refused(retriever, query):
-    with pytest.raises(InputError, match="a request must be text"):
+    with pytest.raises(InputError, match="a query must be text"):
         retriever.search(query)
-    with pytest.raises(InputError, match="a request must be text"):
+    with pytest.raises(InputError, match="a query must be text"):
         retriever.select(query)
     for k in ("a", 2.5, None):
         with pytest.raises(InputError, match="at least 1 and whole"):
@@ -213,9 +214,6 @@ def test_a_selection_is_a_collection_of_hits(retriever):
 
 
 def test_whoever_waits_for_another_build_is_told_so(library, monkeypatch):
-    from skillret import Library
-    from skillret.index import default_index_path
-
     monkeypatch.setattr("skillret.retrieval.refresh._PATIENCE", 0)
     said = []
     with (
@@ -260,9 +258,6 @@ def test_a_named_index_keeps_the_skills_it_was_built_from(library, tmp_path):
 
 
 def test_an_index_that_nobody_named_is_re_encoded_after_an_upgrade(library):
-    from skillret import Library
-    from skillret.index import default_index_path
-
     found = Library.open(library)
     path = default_index_path(found, "default")
     path.parent.mkdir(parents=True)
@@ -285,7 +280,7 @@ def test_a_busy_writer_does_not_stop_a_search(library):
         ):
             assert second.search("crash", k=1)[0].name == "kubernetes-debugging"
     assert len(said) == 1
-    assert said[0].startswith("searching the index as it is: another process is writing")
+    assert said[0].startswith("searching the index as it is: another writer is at work on")
 
 
 def test_a_search_imports_nothing_heavy(library):
@@ -294,7 +289,9 @@ def test_a_search_imports_nothing_heavy(library):
         "r = skillret.Retriever.open(library=sys.argv[1])\n"
         "r.search('pods'); r.close()\n"
         "heavy = {'torch', 'sentence_transformers', 'transformers', 'fastapi', 'mcp',"
-        " 'matplotlib', 'pyarrow', 'pymilvus', 'ray', 'huggingface_hub', 'pytrec_eval'}\n"
+        " 'matplotlib', 'pyarrow', 'pymilvus', 'ray', 'huggingface_hub', 'pytrec_eval',"
+        " 'numpy.ma'}\n"
+        "heavy |= {m for m in sys.modules if m.startswith(('skillret.eval', 'skillret.cal'))}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code, str(library)], check=True, cwd=ROOT)
@@ -304,10 +301,10 @@ def test_an_index_that_was_re_encoded_meanwhile_is_refused(tmp_path, encoder):
     path = tmp_path / "i.db"
     for other in (HashEncoder("other"), HashEncoder("wider", dim=48)):
         path.unlink(missing_ok=True)
-        with Retriever(fill(path, encoder=encoder), encoder) as retriever:
+        with Retriever(fill(path, encoder=encoder)) as retriever:
             assert retriever.search("pods")
-            with Index.open(path) as writer:
-                writer.update(SKILLS, other, sources=Sources(), replace_encoder=True)
+            with Index.open(path, model=other) as writer:
+                writer.update(SKILLS, replace_encoder=True)
             for _ in range(2):
                 with pytest.raises(EncoderMismatchError, match="not with hash-seed"):
                     retriever.search("pods")
@@ -315,12 +312,71 @@ def test_an_index_that_was_re_encoded_meanwhile_is_refused(tmp_path, encoder):
 
 @pytest.mark.parametrize("hidden", ["\u200b", "\xad", "\ufe0f", "\u0301", "\ufffd"])
 def test_sentences_of_invisible_characters_do_no_harm(hidden):
-    request = f"{hidden} {hidden} {hidden}\nturn this scanned PDF into a spreadsheet"
+    query = f"{hidden} {hidden} {hidden}\nturn this scanned PDF into a spreadsheet"
     with Retriever.open(library=ROOT / "examples" / "skills") as retriever:
-        assert retriever.search(request)[0].name == "scanned-pdf-to-spreadsheet"
+        assert retriever.search(query)[0].name == "scanned-pdf-to-spreadsheet"
 
 
 def test_without_a_ranker_need_is_the_largest_cosine_of_all(retriever):
-    found = {retriever.select("red pods at night", limit=n).need for n in (1, 2, 4)}
+    needs = {retriever.select("red pods at night", limit=n).need for n in (1, 2, 4)}
     best = max(h.dense for h in retriever.search("red pods at night", k=4, mode="dense"))
-    assert found == {best}
+    assert needs == {best}
+
+
+def test_building_is_only_said_where_something_is_encoded(library, tmp_path, monkeypatch):
+    """The same folder, found in another way: its vectors are known."""
+    project = tmp_path / "project"
+    (project / ".claude").mkdir(parents=True)
+    library.rename(project / ".claude" / "skills")
+    monkeypatch.chdir(project)
+    said = []
+    Retriever.open(library=project / ".claude" / "skills", on_update=said.append).close()
+    assert said[0] == "building the index of 4 skills (once; later runs only refresh it)"
+    said.clear()
+    with Retriever.open(on_update=said.append) as retriever:
+        assert len(retriever.search("pods", k=9)) == 4
+    assert said == []
+
+
+def test_an_upgrade_that_encodes_all_anew_is_said_beforehand(library):
+    path = default_index_path(Library.open(library), "default")
+    path.parent.mkdir(parents=True)
+    fill(path, Library.open(library).skills).close()
+    said = []
+    Retriever.open(library=library, on_update=said.append).close()
+    assert said[0].startswith("building the index of 4 skills")
+    assert "4 encoded" in said[1]
+
+
+def test_an_older_scan_does_not_overwrite_a_newer_one(library, tmp_path, monkeypatch):
+    monkeypatch.setattr("skillret.retrieval.refresh._PATIENCE", 0)
+    path = tmp_path / "i.db"
+    with Index.open(path, create=True, model=HashEncoder()) as other, ExitStack() as lock:
+        lock.enter_context(other.writing())
+
+        def tell(message):
+            if "waiting" in message:  # the folders were read before
+                write_skill(library, "meal-planner", "The new text.")
+                newer = Library.open(library)
+                sources = Sources.of(newer)
+                other.update(newer.skills, sources=sources, fingerprint=newer.fingerprint)
+                lock.close()
+
+        encoder = HashEncoder()
+        with Retriever.open(
+            library=library, index=path, model=encoder, on_update=tell
+        ) as retriever:
+            (hit,) = [h for h in retriever.search("meal", k=9) if h.name == "meal-planner"]
+        assert hit.description == "The new text."
+        assert encoder.encoded == []
+
+
+def test_a_calibration_may_be_a_file_or_an_object_of_the_same_encoder(tmp_path, encoder):
+    index = Index.in_memory(model=encoder)
+    fitted = make_calibration(threshold=0.75)
+    fitted.save(tmp_path / "c.json")
+    for given in (fitted, tmp_path / "c.json", str(tmp_path / "c.json")):
+        assert Retriever(index, calibration=given).policy.threshold == 0.75
+    assert Retriever(index).calibration is None
+    with pytest.raises(EncoderError, match="fitted for other weights"):
+        Retriever(index, calibration=make_calibration(encoder="x"))

@@ -1,53 +1,162 @@
+from dataclasses import dataclass, replace
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.retrieval.test_calibration import make_calibration
 
-from skillret.retrieval.selection import MAX_SELECTED, SAME, choose
+from skillret.retrieval.selection import SelectionPolicy, choose, select
 
 
-def unlike(count):
-    return np.eye(max(count, 1), dtype=np.float32)[:count]
+@dataclass
+class Ranked:
+    scores: np.ndarray
+    vectors: np.ndarray
+    parts: np.ndarray
+    text: str = "anything"
+    need: float | None = 1.0
+    keys: np.ndarray = None
+
+    def __post_init__(self):
+        if self.keys is None:
+            self.keys = np.arange(len(self.scores))
+
+
+def ranked(scores, vectors=None, parts=None, **fields):
+    vectors = (
+        np.eye(max(len(scores), 1), dtype=np.float32)[: len(scores)]
+        if vectors is None
+        else (np.array(vectors, dtype=np.float32))
+    )
+    parts = np.array([-1] * len(scores) if parts is None else parts, dtype=np.int64)
+    return Ranked(np.array(scores, dtype=np.float32), vectors, parts, **fields)
+
+
+def chosen(scores, parts, share, vectors=None):
+    return choose(ranked(scores, vectors, parts), SelectionPolicy(share=share))
 
 
 def test_the_best_is_joined_by_what_is_likely_enough():
     likely = [0.9, 0.6, 0.2]
-    assert choose(likely, unlike(3), [0, 0, 0], 0.5) == [0, 1]
-    assert choose(likely, unlike(3), [-1, -1, -1], 0.95) == [0]
-    assert choose([0.3, 0.2, 0.01], unlike(3), [0, 0, 0], 0.5) == [0, 1]
-    assert choose([], unlike(0), [], 0.1) == []
+    assert chosen(likely, [0, 0, 0], 0.5) == [0, 1]
+    assert chosen(likely, [-1, -1, -1], 0.95) == [0]
+    assert chosen([0.3, 0.2, 0.01], [0, 0, 0], 0.5) == [0, 1]
+    assert chosen([], [], 0.1) == []
 
 
 def test_what_is_hardly_likely_is_no_answer():
-    assert choose([0.009, 0.008], unlike(2), [0, 0], 0.1) == []
-    assert choose([0.012, 0.008], unlike(2), [0, 0], 0.1) == [0]
+    assert chosen([0.009, 0.008], [0, 0], 0.1) == []
+    assert chosen([0.012, 0.008], [0, 0], 0.1) == [0]
 
 
-def test_another_part_of_the_request_needs_less():
+def test_another_part_of_the_query_needs_less():
     likely = [0.9, 0.3, 0.3, 0.2]
-    assert choose(likely, unlike(4), [0, 0, 1, 1], 0.5) == [0, 2]
-    assert choose(likely, unlike(4), [0, -1, -1, -1], 0.5) == [0]
-    assert choose([0.9, 0.1], unlike(2), [0, 1], 0.5) == [0]
+    assert chosen(likely, [0, 0, 1, 1], 0.5) == [0, 2]
+    assert chosen(likely, [0, -1, -1, -1], 0.5) == [0]
+    assert chosen([0.9, 0.1], [0, 1], 0.5) == [0]
 
 
 def test_a_near_duplicate_adds_nothing():
-    vectors = np.array([[1, 0], [1, 0], [0, 1]], dtype=np.float32)
-    assert choose([0.9, 0.8, 0.7], vectors, [0, 0, 0], 0.1) == [0, 2]
+    vectors = [[1, 0], [1, 0], [0, 1]]
+    assert chosen([0.9, 0.8, 0.7], [0, 0, 0], 0.1, vectors) == [0, 2]
 
 
-@given(st.lists(st.floats(0, 1), max_size=25), st.floats(0, 1), st.integers(1, MAX_SELECTED))
+LIMIT = SelectionPolicy().limit
+
+
+@given(st.lists(st.floats(0, 1, width=32), max_size=25), st.floats(0, 1), st.integers(1, LIMIT))
 def test_selections_are_ordered_limited_and_unlike(likely, share, limit):
     likely = sorted(likely, reverse=True)
     draw = np.random.default_rng(len(likely))
     vectors = draw.normal(size=(len(likely), 4)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True) + 1e-9
     parts = draw.integers(-1, 3, len(likely)).tolist()
-    chosen = choose(likely, vectors, parts, share, limit)
-    assert chosen == sorted(set(chosen))
-    assert len(chosen) <= limit
-    assert bool(chosen) == (max(likely, default=0) >= 0.01)
+    policy = SelectionPolicy(share=share, limit=limit)
+    positions = choose(ranked(likely, vectors, parts), policy)
+    assert positions == sorted(set(positions))
+    assert len(positions) <= limit
+    assert bool(positions) == (max(likely, default=0) >= 0.01)
     old = [
-        i for n, i in enumerate(chosen) if n and parts[i] in {-1, *(parts[j] for j in chosen[:n])}
+        i
+        for n, i in enumerate(positions)
+        if n and parts[i] in {-1, *(parts[j] for j in positions[:n])}
     ]
     assert all(likely[i] >= share * likely[0] for i in old)
-    similar = vectors[chosen] @ vectors[chosen].T
-    assert (similar[~np.eye(len(chosen), dtype=bool)] < SAME).all()
+    similar = vectors[positions] @ vectors[positions].T
+    assert (similar[~np.eye(len(positions), dtype=bool)] < policy.same).all()
+
+
+def selected(whole, parts=None, names=None, **policy):
+    asked = []
+
+    def rank(text, k):
+        asked.append((text, k))
+        return (parts or {})[text]
+
+    def known(keys):
+        return {key: (names or {}).get(key, f"skill {key}") for key in keys}
+
+    picked = select(whole, rank, known, SelectionPolicy(**policy))
+    return [(p.key, pytest.approx(p.score)) for p in picked], asked
+
+
+def test_below_the_threshold_nothing_is_selected_but_what_is_called_so():
+    assert selected(ranked([0.9], need=0.3), threshold=0.4)[0] == []
+    assert selected(ranked([0.9], need=0.3), threshold=0.3)[0] == [(0, 0.9)]
+    names = {1: "api-keys"}
+    for text in ("api-keys", "/API keys!", "api_keys"):
+        whole = ranked([0.9, 0.001], need=0.1, text=text)
+        assert [k for (k, _) in selected(whole, names=names, threshold=0.4)[0]] == [1]
+    whole = ranked([0.9, 0.001], text="api keys please")
+    assert [k for (k, _) in selected(whole, names=names)[0]] == [0]
+
+
+TWO = "shrink my docker image and write the release notes"
+PARTS = ("shrink my docker image", "write the release notes")
+E1, E2, E3 = np.eye(3).tolist()
+
+
+def test_each_part_adds_its_best_skill_if_that_is_likely_and_new():
+    whole = ranked([0.8, 0.1], [E1, E2], text=TWO)
+    alone = {
+        PARTS[0]: ranked([0.7], [E1], keys=np.array([0])),
+        PARTS[1]: ranked([0.9], [E3], keys=np.array([7])),
+    }
+    picked, asked = selected(whole, alone, tasks=4)
+    assert picked == [(7, 0.9), (0, 0.8)]
+    assert asked == [(PARTS[0], 1), (PARTS[1], 1)]
+    assert selected(whole, alone, tasks=4, limit=1)[0] == [(7, 0.9)]
+    for change in ({"scores": np.array([0.1])}, {"need": 0.1}, {"vectors": np.array([E1])}):
+        other = {**alone, PARTS[1]: replace(alone[PARTS[1]], **change)}
+        assert selected(whole, other, tasks=4, threshold=0.2)[0] == [(0, 0.8)]
+    nothing = {**alone, PARTS[1]: ranked([])}
+    assert selected(whole, nothing, tasks=4)[0] == [(0, 0.8)]
+
+
+def test_parts_are_not_asked_for_where_there_are_many_none_or_nothing_is_needed():
+    story = ". ".join([*PARTS, "plan my meals now", "review my code too", "fix the broken build"])
+    whole = ranked([0.8])
+    assert selected(replace(whole, text=story), tasks=4)[1] == []
+    assert selected(replace(whole, text=TWO), tasks=0)[1] == []
+    assert selected(replace(whole, text=TWO, need=0.1), tasks=4, threshold=0.2)[1] == []
+    assert selected(replace(whole, text=PARTS[0]), tasks=4)[1] == []
+
+
+def test_two_parts_do_not_add_one_skill_twice():
+    whole = ranked([0.8], [E1], text=TWO)
+    same = ranked([0.9], [E3], keys=np.array([7]))
+    assert selected(whole, dict.fromkeys(PARTS, same), tasks=4)[0] == [(7, 0.9), (0, 0.8)]
+    copy = ranked([0.9], [E3], keys=np.array([8]))
+    picked, _ = selected(whole, dict(zip(PARTS, (same, copy), strict=True)), tasks=4)
+    assert picked == [(7, 0.9), (0, 0.8)]
+
+
+def test_the_policy_is_that_of_the_calibration():
+    assert SelectionPolicy.of(None) == SelectionPolicy(threshold=0.0, tasks=0)
+    calibration = make_calibration()
+    policy = SelectionPolicy.of(calibration)
+    assert (policy.threshold, policy.share) == (0.25, calibration.ranker.share)
+    assert policy.tasks == 4
+    assert policy.depth == 2 * policy.limit
+    assert SelectionPolicy.of(make_calibration(threshold=None)).threshold == 0.0

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from tests.conftest import SKILLS, TokenHashEncoder
+from tests.conftest import TokenHashEncoder
 
 from skillret.encoders import Tokens
-from skillret.lexical.bm25 import LexicalIndex, Word, write_lexical
-from skillret.retrieval.request import Request, read_requests
+from skillret.lexical.analyzer import Word
+from skillret.retrieval.query import read_queries
 from skillret.retrieval.term_head import TermHead, term_factors, term_tokens
 
 
@@ -17,9 +17,9 @@ def test_a_term_is_the_mean_of_its_tokens_wherever_it_stands():
     # "[CLS] re##views of review [SEP]"
     seen = tokens((0, 0), (0, 2), (2, 7), (8, 10), (11, 17), (0, 0))
     words = [Word(0, 7, ["review"]), Word(8, 10, []), Word(11, 17, ["review"])]
-    found = term_tokens(seen, words)
-    assert list(found) == ["review"]
-    np.testing.assert_allclose(found["review"], seen.vectors[[1, 2, 4]].mean(axis=0))
+    means = term_tokens(seen, words)
+    assert list(means) == ["review"]
+    np.testing.assert_allclose(means["review"], seen.vectors[[1, 2, 4]].mean(axis=0))
 
 
 def test_words_that_were_not_read_have_no_factor():
@@ -29,25 +29,23 @@ def test_words_that_were_not_read_have_no_factor():
 
 
 def test_a_word_of_several_terms_gives_each_its_tokens():
-    found = term_tokens(tokens((0, 7), (7, 8), (8, 13)), [Word(0, 13, ["releas", "note"])])
-    np.testing.assert_array_equal(found["releas"], found["note"])
+    means = term_tokens(tokens((0, 7), (7, 8), (8, 13)), [Word(0, 13, ["releas", "note"])])
+    np.testing.assert_array_equal(means["releas"], means["note"])
 
 
 def test_a_factor_is_the_softplus_of_a_linear_function():
     seen = tokens((0, 4), (5, 9))
     head = TermHead(np.array([0.5, -0.25], dtype=np.float32), 0.1)
-    found = head.weigh(seen, [Word(0, 4, ["pod"]), Word(5, 9, ["crash"])])
+    factors = head.weigh(seen, [Word(0, 4, ["pod"]), Word(5, 9, ["crash"])])
     logits = seen.vectors @ head.weights + 0.1
-    assert list(found.values()) == pytest.approx(np.log1p(np.exp(logits)).tolist())
+    assert list(factors.values()) == pytest.approx(np.log1p(np.exp(logits)).tolist())
 
 
 def test_without_a_head_or_tokens_nothing_is_said():
-    lexical = LexicalIndex(write_lexical(None, enumerate(SKILLS)))
-    encoder = TokenHashEncoder()
-    library = encoder.encode_documents([s.description for s in SKILLS])
-    (request,) = read_requests(["why do pods crash?"], encoder, library, tokens=True)
+    encoder, texts = TokenHashEncoder(), ["why do pods crash?"]
+    (query,) = read_queries(texts, encoder, tokens=True)
     head = TermHead(np.ones(32, np.float32), 0.0)
-    assert set(term_factors(head, request, lexical)) == {"pod", "crash"}
-    assert term_factors(None, request, lexical) == {}
-    bare = Request(request.text, request.parts, request.vectors, request.cosines)
-    assert term_factors(head, bare, lexical) == {}
+    assert set(term_factors(head, query)) == {"pod", "crash"}
+    assert term_factors(None, query) == {}
+    (bare,) = read_queries(texts, encoder)
+    assert term_factors(head, bare) == {}

@@ -2,9 +2,9 @@ import os
 import shutil
 
 import pytest
-from tests.conftest import SKILLS, write_skill
+from tests.conftest import SKILLS, HashEncoder, write_skill
 
-from skillret import Library
+from skillret import Index, Library, Retriever
 from skillret.errors import InputError
 from skillret.skills import Root, default_roots
 from skillret.skills import library as module
@@ -168,9 +168,24 @@ def test_copies_are_collapsed_and_stubs_are_not(library):
     write_skill(library, "stub-a", "One thing.", "See the README.")
     write_skill(library, "stub-b", "Another thing.", "See the README.")
     found = {s.name: s for s in Library.open(library)}
-    assert set(found) & {"z-renamed", "z-copy"} == set()
-    assert len(found["pdf-tables"].aliases) == 2
+    assert "z-copy" not in found
+    assert found["pdf-tables"].aliases == (str(library / "z-copy" / "SKILL.md"),)
+    # A name is part of what makes a skill: it is invoked by it.
+    assert found["z-renamed"].aliases == ()
+    assert found["z-renamed"].body == found["pdf-tables"].body
     assert {"stub-a", "stub-b"} <= set(found)
+
+
+def test_two_names_of_one_text_are_two_skills_that_a_search_finds(library):
+    text = (library / "pdf-tables" / "SKILL.md").read_text()
+    other = write_skill(library, "z-renamed")
+    other.write_text(text.replace("name: pdf-tables", "name: z-renamed"))
+    index = Index.in_memory(model=HashEncoder())
+    index.add(Library.open(library))
+    with Retriever(index) as retriever:
+        hits = retriever.search("extract tables from pdf files", k=2)
+        assert {h.name for h in hits} == {"pdf-tables", "z-renamed"}
+        assert retriever.select("z-renamed").hits[0].name == "z-renamed"
 
 
 def test_a_copy_is_a_skill_of_its_own_once_its_description_changes(library):

@@ -38,7 +38,7 @@ def words(count, seed=0):
 
 
 def toy(skills=24, queries_per_skill=2, seed=0, prefix="s"):
-    """Skills that are told apart by three words each, and requests that use two of them."""
+    """Skills that are told apart by three words each, and queries that use two of them."""
     vocabulary = words(3 * skills, seed)
     draw = random.Random(seed)
     rows, queries, qrels = [], [], []

@@ -3,7 +3,7 @@ from collections import Counter
 
 import pytest
 
-from skillret.datasets.labelled import Request
+from skillret.datasets.labelled import LabelledQuery
 from skillret.errors import InputError
 from skillret.training.augment import SECTION, augment, compose, sections
 from skillret.training.recipe import DataSection, parse_recipe
@@ -11,7 +11,7 @@ from skillret.types import Skill
 
 BODY = " ".join(f"w{i}" for i in range(300))
 SINGLES = [
-    Request(f"q{i}", f"Do it: Make thing {i} now.", (f"s{i % 5}",), "here", "short")
+    LabelledQuery(f"q{i}", f"Do it: Make thing {i} now.", (f"s{i % 5}",), "here", "short")
     for i in range(40)
 ]
 
@@ -22,9 +22,10 @@ class FixedSource:
     def skills(self):
         return iter([Skill(f"s{i}", f"n{i}", f"About {i}. Use it.", BODY) for i in range(5)])
 
-    def requests(self):
+    def queries(self):
         long = [
-            Request(f"l{i}", "A long one.", ("s1", "s2"), "here", "scenario") for i in range(10)
+            LabelledQuery(f"l{i}", "A long one.", ("s1", "s2"), "here", "scenario")
+            for i in range(10)
         ]
         return iter([*SINGLES, *long])
 
@@ -36,7 +37,7 @@ def test_without_options_the_source_is_left_alone():
 
 def test_kinds_are_repeated_and_thinned_out():
     section = DataSection(repeat=("scenario=3", "sho*=0.5"))
-    found = list(augment(FixedSource(), section, 0).requests())
+    found = list(augment(FixedSource(), section, 0).queries())
     kinds = Counter(r.kind for r in found)
     assert kinds["scenario"] == 30
     assert 8 < kinds["short"] < 32
@@ -46,18 +47,18 @@ def test_kinds_are_repeated_and_thinned_out():
 def test_reading_twice_gives_the_same():
     section = DataSection(repeat=("short=0.5",), composed=7, sections=3)
     source = augment(FixedSource(), section, 4)
-    assert list(source.requests()) == list(source.requests())
+    assert list(source.queries()) == list(source.queries())
     assert list(source.skills()) == list(source.skills())
     known = {s.id for s in source.skills()}
-    assert all(set(r.gold) <= known for r in source.requests())
+    assert all(set(r.gold) <= known for r in source.queries())
 
 
 def test_composed_requests_hold_each_need_and_its_gold():
     texts = {r.gold: r.text for r in SINGLES}
-    for request in compose(SINGLES, 50, random.Random(0)):
-        assert len(set(request.gold)) == len(request.gold) in (2, 3)
-        assert "Do it: " not in request.text
-        assert request.text.lower().count("make thing") == len(request.gold)
+    for query in compose(SINGLES, 50, random.Random(0)):
+        assert len(set(query.gold)) == len(query.gold) in (2, 3)
+        assert "Do it: " not in query.text
+        assert query.text.lower().count("make thing") == len(query.gold)
     assert texts
     assert list(compose(SINGLES[:2], 5, random.Random(0))) == []
 
@@ -66,16 +67,18 @@ def test_sections_are_parts_of_a_body_asked_for_by_its_description():
     skills = list(FixedSource().skills())
     pairs = list(
         sections(
-            [*skills, Skill("x", "x", "", BODY), Skill("y", "y", "d", "short")], 9, random.Random(0)
+            lambda: [*skills, Skill("x", "x", "", BODY), Skill("y", "y", "d", "short")],
+            9,
+            random.Random(0),
         )
     )
     assert {p.id for p, _ in pairs} == {s.id + SECTION for s in skills}
-    for part, request in pairs:
+    for part, query in pairs:
         assert part.body in BODY
         assert len(part.body.split()) == 130
         assert part.description == ""
-        assert request.gold == (part.id,)
-        assert request.text in skills[int(part.id[1])].description
+        assert query.gold == (part.id,)
+        assert query.text in skills[int(part.id[1])].description
 
 
 @pytest.mark.parametrize("rule", ["scenario", "scenario=", "=3", "scenario=x", "a=-1"])

@@ -5,7 +5,7 @@ from dataclasses import replace
 from tests.training.conftest import toy, write_split
 from tests.training.test_rows import Listed, listed, tables_of
 
-from skillret.datasets.labelled import open_source
+from skillret.datasets.labelled import open_split
 from skillret.training.augment import SECTION, augment
 from skillret.training.rows import open_tables, write_tables
 
@@ -16,7 +16,7 @@ def test_a_dev_split_is_made_by_skill(recipe, tmp_path):
         tables["qrels"].append({**row, "skill_id": f"s{int(row['skill_id'][1:]) + 20}"})
     folder = write_split(tmp_path / "set", "train", tables)
     recipe = recipe(data={"dev_share": 0.2})
-    write_tables(open_source(str(folder), "train"), None, recipe, tmp_path / "t")
+    write_tables(open_split(folder, "train"), None, recipe, tmp_path / "t")
     made = open_tables(tmp_path / "t")
     ids = list(made.skills["id"])
     dev = {ids[s] for s in made.held_out}

@@ -77,9 +77,9 @@ def test_the_profile_is_the_folder_s_own_or_its_configuration_s(bert, tmp_path):
     profile = model_profile(bert)
     assert (profile.name, profile.max_query_tokens) == ("tiny-bert", 48)
     shutil.copytree(bert, tmp_path / "own")
-    stored = Profile("mine", query_prompt="q: ", threshold=0.3).to_json()
+    stored = Profile("mine", query_prompt="q: ", dense_weight=0.3).to_json()
     (tmp_path / "own" / "profile.json").write_text(json.dumps(stored))
-    assert model_profile(tmp_path / "own").threshold == 0.3
+    assert model_profile(tmp_path / "own").dense_weight == 0.3
     shutil.copytree(bert, tmp_path / "e5-small")
     family = model_profile(tmp_path / "e5-small")
     assert (family.query_prompt, family.max_query_tokens) == ("query: ", 48)

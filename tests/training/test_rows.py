@@ -6,9 +6,10 @@ import pytest
 from tests.conftest import write_skill
 from tests.training.conftest import toy, write_split
 
-from skillret.datasets.labelled import LayoutSource, Request, open_source
+from skillret.datasets.convert import convert
+from skillret.datasets.labelled import LabelledQuery, open_split
 from skillret.errors import DatasetError, InputError
-from skillret.training.prepare import _check_no_test, prepare
+from skillret.training.prepare import open_train, prepare
 from skillret.training.rows import open_pairs, open_tables, write_pairs, write_tables
 from skillret.types import Skill
 
@@ -25,7 +26,7 @@ class Listed:
     def skills(self):
         return iter(self.rows)
 
-    def requests(self):
+    def queries(self):
         return iter(self.asked)
 
 
@@ -36,13 +37,15 @@ def listed(golds, bodies=BODIES, texts=None):
     skills = [Skill(f"s{i}", f"name-{i}", "", body) for i, body in enumerate(bodies)]
     texts = texts or [f"request {i}" for i in range(len(golds))]
     asked = [
-        Request(f"q{i}", text, tuple(gold), f"row {i}")
+        LabelledQuery(f"q{i}", text, tuple(gold), f"row {i}")
         for i, (text, gold) in enumerate(zip(texts, golds, strict=True))
     ]
     return Listed(skills, asked)
 
 
-DEV = Listed([Skill("d0", "dev", "", "dev skill")], [Request("dq", "dev request", ("d0",), "")])
+DEV = Listed(
+    [Skill("d0", "dev", "", "dev skill")], [LabelledQuery("dq", "dev request", ("d0",), "")]
+)
 
 
 def tables_of(source, recipe, folder, dev=DEV):
@@ -134,7 +137,7 @@ def test_memory_does_not_grow_with_the_texts(recipe, tmp_path):
         "queries": ({"id": f"q{i}", "query": f"request {i}"} for i in range(600)),
         "qrels": ({"query_id": f"q{i}", "skill_id": f"s{i}"} for i in range(600)),
     }
-    source = open_source(str(write_split(tmp_path / "large", "train", rows)), "train")
+    source = open_split(write_split(tmp_path / "large", "train", rows), "train")
     pool = pa.default_memory_pool()
     before = pool.bytes_allocated()
     tracemalloc.start()
@@ -148,18 +151,26 @@ def test_memory_does_not_grow_with_the_texts(recipe, tmp_path):
     assert pool.bytes_allocated() - before < 1_000_000
 
 
-@pytest.mark.parametrize(
-    ("source", "message"),
-    [
-        (Listed([], []), "is empty: it has no skills"),
-        (listed([]), "is empty: it has no requests"),
-        (listed([["s0"], []]), "row 1: the request 'q1' has no gold skill; remove it or label it"),
-        (listed([["s0", "s9"]]), "gold skill 's9' of the request 'q0' is missing from the skills"),
-    ],
-)
-def test_unusable_data_is_refused(recipe, tmp_path, source, message):
+def test_gold_skills_that_are_missing_are_counted(recipe, tmp_path):
+    message = (
+        "listed: 2 gold labels name a skill that is not there, the first is 's9' of query 'q0'"
+    )
     with pytest.raises(DatasetError, match=message):
-        write_tables(source, DEV, recipe(), tmp_path)
+        write_tables(listed([["s0", "s9"], ["s8"]]), DEV, recipe(), tmp_path / "a")
+    dev = listed([["s0"], ["s7"]])
+    dev.rows[0] = Skill("x", "n", "", "y")
+    train = Listed([Skill(f"t{i}", f"n{i}", "", f"b{i}") for i in range(2)], [])
+    train.asked = [LabelledQuery("a", "b", ("t0",), "")]
+    with pytest.raises(DatasetError, match=r"2 gold labels name a skill .* 's0' of query 'q0'"):
+        write_tables(train, dev, recipe(), tmp_path / "b")
+
+
+def test_queries_without_a_gold_skill_are_left_out_and_counted(recipe, tmp_path):
+    tables = tables_of(listed([["s0"], [], ["s1"]]), recipe(), tmp_path)
+    assert tables.queries["id"][:] == ["q0", "q2"]
+    assert (tables.facts["queries"], tables.facts["unlabelled"]) == (2, 1)
+    with pytest.raises(DatasetError, match="listed: no query has a gold skill"):
+        write_tables(listed([[], []]), DEV, recipe(), tmp_path / "none")
 
 
 def test_documents_that_are_all_the_same_are_refused(recipe, tmp_path):
@@ -178,28 +189,11 @@ def test_one_pair_is_too_few(recipe, tmp_path):
         prepare(recipe(data={"source": str(folder)}), tmp_path / "t", None, (), "cpu", print)
 
 
-def test_a_skill_id_must_not_occur_twice(recipe, tmp_path):
-    twice = Listed([Skill("a", "n", "", "x"), Skill("a", "n", "", "y")], [])
-    with pytest.raises(DatasetError, match="the skill id 'a' occurs twice"):
-        write_tables(twice, DEV, recipe(), tmp_path)
-
-
-def test_a_query_id_must_not_occur_twice(tmp_path):
-    rows = {
-        "skills": [{"id": "s", "name": "n", "skill_md": "x"}],
-        "queries": [{"id": "q", "query": "one"}, {"id": "q", "query": "another"}],
-        "qrels": [{"query_id": "q", "skill_id": "s"}],
-    }
-    source = open_source(str(write_split(tmp_path, "train", rows)), "train")
-    with pytest.raises(DatasetError, match=r"queries.*row 2: the query id 'q' occurs twice"):
-        list(source.requests())
-
-
 def test_dev_must_share_no_skill_with_train(recipe, tmp_path):
     with pytest.raises(DatasetError, match="1 skills of the split 'dev' are in 'train' too"):
         write_tables(
             listed([["s0"], ["s1"]]),
-            Listed([Skill("s0", "n", "", "x")], [Request("q", "t", ("s0",), "")]),
+            Listed([Skill("s0", "n", "", "x")], [LabelledQuery("q", "t", ("s0",), "")]),
             recipe(),
             tmp_path,
         )
@@ -209,11 +203,25 @@ def test_dev_must_share_no_skill_with_test(recipe, tmp_path):
     folder = write_split(tmp_path / "set", "train", toy(6, 1))
     write_split(folder, "dev", toy(3, 1, 1, "d"))
     write_split(folder, "test", toy(3, 1, 1, "d"))
-    source = LayoutSource(folder, "set", "local", "train")
-    dev = LayoutSource(folder, "set", "local", "dev")
-    made = tables_of(source, recipe(), tmp_path / "t", dev)
     with pytest.raises(DatasetError, match="3 skills of dev are in the test split too"):
-        _check_no_test(source, made.dev)
+        prepare(recipe(), tmp_path / "t", str(folder), (), "cpu", print)
+
+
+def test_splits_in_beir_layout_share_skills_but_no_queries(recipe, tmp_path):
+    folder = write_split(tmp_path / "set", "train", toy(24, 2))
+    convert(folder, tmp_path / "beir", "beir")
+    file = tmp_path / "beir" / "qrels" / "train.tsv"
+    head, *lines = file.read_text().splitlines(keepends=True)
+    file.write_text(head + "".join(lines[:40]))
+    (file.parent / "dev.tsv").write_text(head + "".join(lines[40:]))
+    given = (str(tmp_path / "beir"), (), "cpu", print)
+    made = prepare(recipe(), tmp_path / "t", *given)
+    assert (made.facts["skills"], made.facts["queries"], made.facts["data"]) == (24, 40, "beir")
+    assert made.facts["dev"]["origin"] == "split dev of beir"
+    assert made.facts["dev"]["queries"] == 8
+    (file.parent / "dev.tsv").write_text(head + "".join(lines[39:]))
+    with pytest.raises(DatasetError, match="1 queries of dev are in the train split too"):
+        prepare(recipe(), tmp_path / "u", *given)
 
 
 def test_incomplete_tables_are_not_opened(tmp_path):
@@ -229,76 +237,50 @@ def skills(tmp_path):
     return folder
 
 
-def test_a_csv_of_request_and_skill(skills, tmp_path):
+def test_a_file_of_queries_and_a_library_are_trained_on(recipe, skills, tmp_path):
     file = tmp_path / "pairs.csv"
-    file.write_text('request,skill\n"do alpha, please",alpha\ndo both,alpha\ndo both,beta\n')
-    source = open_source(str(file), "train", [str(skills)])
-    found = [(r.text, [g.split("@")[0] for g in r.gold]) for r in source.requests()]
-    assert found == [("do alpha, please", ["alpha"]), ("do both", ["alpha", "beta"])]
-    assert len(list(source.skills())) == 3
+    file.write_text('query,skill\n"do alpha, please",alpha\ndo both,alpha\ndo both,beta\n')
+    train = open_train(recipe(), str(file), [str(skills)])
+    assert (train.name, train.split) == ("pairs.csv", "tests")
+    assert [(q.text, q.gold) for q in train.queries()] == [
+        ("do alpha, please", ("alpha",)),
+        ("do both", ("alpha", "beta")),
+    ]
+    assert len(list(train.skills())) == 3
 
 
-def test_a_jsonl_may_list_several_skills(skills, tmp_path):
-    file = tmp_path / "pairs.jsonl"
-    file.write_text(json.dumps({"query": "do both", "skills": ["alpha", "gamma"]}) + "\n")
-    (request,) = open_source(str(file), "train", [str(skills)]).requests()
-    assert [g.split("@")[0] for g in request.gold] == ["alpha", "gamma"]
-
-
-def test_the_eval_queries_of_a_library(skills):
+def test_the_eval_queries_of_libraries(recipe, skills, tmp_path):
     rows = [{"query": "yes", "should_trigger": True}, {"query": "no", "should_trigger": False}]
     (skills / "alpha" / "eval_queries.json").write_text(json.dumps(rows))
-    (skills / "beta" / "evals").mkdir()
-    (skills / "beta" / "evals" / "eval_queries.json").write_text(json.dumps(rows[:1]))
-    found = list(open_source("", "train", [str(skills)]).requests())
-    assert [(r.text, [g.split("@")[0] for g in r.gold]) for r in found] == [
-        ("yes", ["alpha", "beta"])
-    ]
+    write_skill(tmp_path / "more", "delta")
+    (tmp_path / "more" / "delta" / "eval_queries.json").write_text(json.dumps(rows[:1]))
+    train = open_train(recipe(), None, [str(skills), str(tmp_path / "more")])
+    assert (train.name, train.split) == ("skills, more", "tests")
+    assert [(q.text, q.gold) for q in train.queries()] == [("yes", ("alpha", "delta"))]
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("request,skill\ndo it,delta\n", "row 1: the skill 'delta' is not in the library"),
-        ("request,skill\n,alpha\n", r"row 1: no request \(column request or query\)"),
-        ("a,b\n1,2\n", "no column request or query"),
-    ],
-)
-def test_a_bad_row_is_named(skills, tmp_path, text, message):
-    file = tmp_path / "pairs.csv"
-    file.write_text(text)
-    with pytest.raises(DatasetError, match=message):
-        list(open_source(str(file), "train", [str(skills)]).requests())
+def test_a_recipe_s_own_file_stays_with_another_library(recipe, skills, tmp_path):
+    file = tmp_path / "pairs.jsonl"
+    file.write_text(json.dumps({"query": "do both", "skills": ["alpha", "gamma"]}) + "\n")
+    own = recipe(data={"source": str(file)})
+    (query,) = open_train(own, None, [str(skills)]).queries()
+    assert query.gold == ("alpha", "gamma")
 
 
 @pytest.mark.parametrize(
     ("data", "libraries", "error", "message"),
     [
         ("", [], InputError, "no training data"),
-        ("nowhere.csv", ["."], InputError, "no such file: nowhere.csv"),
-        ("./nowhere", [], InputError, r"no such data set folder: \./nowhere"),
-        ("some-set", ["."], InputError, "--library stands alone or goes with a .csv"),
+        ("./nowhere", [], DatasetError, r"\./nowhere is neither a folder nor a hub id"),
+        ("some-set", ["."], InputError, "--library goes with a .csv"),
     ],
 )
-def test_what_is_no_data_is_named(data, libraries, error, message):
+def test_what_is_no_data_is_named(recipe, data, libraries, error, message):
     with pytest.raises(error, match=message):
-        open_source(data, "train", libraries)
+        open_train(recipe(), data, libraries)
 
 
-def test_a_file_of_pairs_needs_a_library(tmp_path):
-    (tmp_path / "x.csv").write_text("request,skill\n")
-    with pytest.raises(InputError, match="give the folder that holds them with --library"):
-        open_source(str(tmp_path / "x.csv"), "train")
-
-
-@pytest.mark.parametrize("row", [{"id": "", "name": "n"}, {"id": "s"}])
-def test_a_skill_without_id_or_name_is_named(tmp_path, row):
-    folder = write_split(tmp_path / "set", "train", {"skills": [row], "queries": [], "qrels": []})
-    with pytest.raises(DatasetError, match=r"train\.jsonl\.gz, row 1: the column '(id|name)' is"):
-        list(open_source(str(folder), "train").skills())
-
-
-def test_a_data_set_of_the_hub_is_pinned_to_its_commit(dataset, tmp_path, monkeypatch):
+def test_a_data_set_of_the_hub_is_pinned_to_its_commit(recipe, dataset, tmp_path, monkeypatch):
     (tmp_path / "snapshots").mkdir()
     snapshot = tmp_path / "snapshots" / "0a1b2c"  # the hub's cache names folders by commit
     snapshot.symlink_to(dataset, target_is_directory=True)
@@ -309,26 +291,28 @@ def test_a_data_set_of_the_hub_is_pinned_to_its_commit(dataset, tmp_path, monkey
         return str(snapshot)
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
-    source = open_source("team/skills@v1", "train")
+    train = open_train(recipe(), "team/skills@v1", ())
     assert (asked["name"], asked["revision"], asked["repo_type"]) == (
         "team/skills",
         "v1",
         "dataset",
     )
-    assert (source.name, source.revision) == ("team/skills", "0a1b2c")
-    assert len(list(source.skills())) == 24
+    assert asked["allow_patterns"] == ["data/*/*.*"]
+    assert (train.name, train.revision) == ("team/skills", "0a1b2c")
+    assert len(list(train.skills())) == 24
 
 
-def test_a_hub_id_offline_is_one_line(monkeypatch):
+def test_a_hub_id_offline_is_one_line(recipe, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(DatasetError, match="cannot load no/such@main from the hub") as e:
-        open_source("no/such@main", "train")
+        open_train(recipe(), "no/such@main", ())
     assert "\n" not in str(e.value)
 
 
-def test_a_split_without_labels_is_named(tmp_path):
-    folder = write_split(tmp_path / "set", "train", {"skills": toy(2)["skills"]})
-    with pytest.raises(DatasetError, match="no queries and qrels for the split 'train'"):
-        open_source(str(folder), "train")
-    with pytest.raises(DatasetError, match="has no split 'other'"):
-        open_source(str(folder), "other")
+def test_a_split_that_is_missing_or_without_labels_is_named(recipe, tmp_path):
+    folder = str(write_split(tmp_path / "set", "dev", {"skills": toy(2)["skills"]}))
+    with pytest.raises(DatasetError, match=r"has no split 'train'; it has: dev"):
+        open_train(recipe(), folder, ())
+    write_split(tmp_path / "set", "train", {"skills": toy(2)["skills"]})
+    with pytest.raises(DatasetError, match="set: no query has a gold skill"):
+        prepare(recipe(), tmp_path / "t", folder, (), "cpu", print)

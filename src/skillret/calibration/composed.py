@@ -1,4 +1,4 @@
-"""Requests made of others: joined, said as the second of several, amid talk that needs no skill."""
+"""Queries made of others: joined, said as the second of several, amid talk that needs no skill."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import random
 import re
 from collections.abc import Iterator, Sequence
 
-from skillret.calibration.talk import BACKGROUND
-from skillret.datasets.labelled import Request
+from skillret.calibration.written import written
+from skillret.datasets.labelled import LabelledQuery
 
 __all__ = ["compose", "join", "pad"]
 
@@ -15,46 +15,48 @@ _JOINS = ("Also: ", "And then ", "After that, ", "Besides, ", "Second thing: ", 
 _LABEL = re.compile(r"^[^:.!?]{3,60}: (?=\S)")
 
 
-def compose(singles: Sequence[Request], count: int, draw: random.Random) -> Iterator[Request]:
-    """Requests that need two or three skills, from requests that need one.
+def compose(
+    singles: Sequence[LabelledQuery], count: int, draw: random.Random
+) -> Iterator[LabelledQuery]:
+    """Queries that need two or three skills, from queries that need one.
 
     Args:
-        singles: Requests with one gold skill each.
+        singles: Queries with one gold skill each.
         count: How many to make.
         draw: Decides which and in what order.
     """
     if len({r.gold for r in singles}) < 3:
         return
     for number in range(count):
-        parts: dict[tuple[str, ...], Request] = {}
+        parts: dict[tuple[str, ...], LabelledQuery] = {}
         wanted = draw.choice((2, 2, 3))
         while len(parts) < wanted:
-            request = draw.choice(singles)
-            parts.setdefault(request.gold, request)
+            query = draw.choice(singles)
+            parts.setdefault(query.gold, query)
         gold = tuple(g for (g,) in parts)
         where = "composed of " + ", ".join(r.id for r in parts.values())
         text = _join(list(parts.values()), draw)
-        yield Request(f"composed-{number}", text, gold, where, made=True)
+        yield LabelledQuery(f"composed-{number}", text, gold, where, made=True)
 
 
 def pad(text: str, draw: random.Random) -> str:
-    """A request amid 8 to 24 sentences that need no skill."""
-    sentences = draw.sample(BACKGROUND, draw.randint(8, 24))
+    """A query amid 8 to 24 sentences that need no skill."""
+    sentences = draw.sample(written("background"), draw.randint(8, 24))
     sentences.insert(draw.randrange(len(sentences) + 1), text)
     return " ".join(sentences)
 
 
 def join(text: str, draw: random.Random) -> str:
-    """A request as the second one of several is said: "After that, ..."."""
+    """A query as the second one of several is said: "After that, ..."."""
     words = draw.choice(_JOINS)
     return f"{words}{text[0].lower() + text[1:] if words.endswith(', ') else text}"
 
 
-def _join(parts: Sequence[Request], draw: random.Random) -> str:
+def _join(parts: Sequence[LabelledQuery], draw: random.Random) -> str:
     lines = []
-    for number, request in enumerate(parts):
-        text = _LABEL.sub("", request.text.strip())
+    for number, query in enumerate(parts):
+        text = _LABEL.sub("", query.text.strip())
         lines.append(join(text, draw) if number else text)
-    for sentence in draw.sample(BACKGROUND, draw.randrange(4)):
+    for sentence in draw.sample(written("background"), draw.randrange(4)):
         lines.insert(draw.randrange(len(lines) + 1), sentence)
     return draw.choice((" ", " ", "\n")).join(lines)

@@ -1,6 +1,6 @@
-"""What a ranker is fitted on: a library with requests, and every request with its candidates.
+"""What a ranker is fitted on: a library with queries, and every query with its candidates.
 
-A ranker shall serve libraries and requests of which a dev split has few, so requests are seen in
+A ranker shall serve libraries and queries of which a dev split has few, so queries are seen in
 smaller libraries, amid small talk and joined as well, and those of the train split beside them.
 """
 
@@ -20,14 +20,16 @@ from numpy.typing import NDArray
 from skillret.arrays import Float32
 from skillret.calibration.composed import compose, pad
 from skillret.datasets.dataset import Dataset
-from skillret.datasets.labelled import Request
+from skillret.datasets.labelled import LabelledQuery
 from skillret.encoders import Encoder
-from skillret.evaluation.systems import encode_corpus
-from skillret.lexical.bm25 import LexicalIndex, write_lexical
-from skillret.retrieval.features import find_candidates
+from skillret.evaluation.corpora import encode_corpus
+from skillret.index.local import LocalCorpus
+from skillret.index.memory import corpus_of
+from skillret.lexical.grams import gram_reader
+from skillret.retrieval.candidates import find_candidates, fitting_parts
+from skillret.retrieval.features import FEATURES, columns
+from skillret.retrieval.query import clean_query, read_queries
 from skillret.retrieval.ranker import Probe
-from skillret.retrieval.request import read_requests
-from skillret.retrieval.retriever import clean_query
 from skillret.retrieval.term_head import TermHead, term_factors
 from skillret.types import Query, Skill
 
@@ -54,44 +56,50 @@ Float64: TypeAlias = NDArray[np.float64]
 Progress: TypeAlias = Callable[[int, int], None]
 
 FOLDS = 5
-_SHORT = 40  # words of a request that is joined with others
+_SHORT = 40  # words of a query that is joined with others
 _BRIEF = re.compile(r"(?:[^\s?!.:]\S*\s+){1,11}[^\s?]+[.!]")  # one sentence, no question
-_ONE_SENTENCE = 1 / 3  # requests joined to one sentence, for one of several sentences
+_ONE_SENTENCE = 1 / 3  # queries joined to one sentence, for one of several sentences
 _ANDS = (" and ", " and ", ", then ", " and then ", " and also ")
 _SMALL = ((300, 1), (60, 2))  # size and seed of the smaller libraries a ranker is fitted on too
-_PADDED = 0.06  # of the requests, which the ranker also sees amid small talk
-_COMPOSED = 0.05  # requests joined from others, for one in a library of any size
-_TRAIN_PER_KIND = 2000  # requests of the train split that a ranker is fitted on too
+_PADDED = 0.06  # of the queries, which the ranker also sees amid small talk
+_COMPOSED = 0.05  # queries joined from others, for one in a library of any size
+_TRAIN_PER_KIND = 2000  # queries of the train split that a ranker is fitted on too
 _TRAIN_WEIGHT = 0.45  # of each, beside one of dev: the encoder knows their skills
-_STRANGE = 100  # skills of a library where requests for absent skills are needless ones
+_STRANGE = 100  # skills of a library where queries for absent skills are needless ones
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """A library with requests whose gold skills are all in it.
+    """A library with queries whose gold skills are all in it.
 
     Attributes:
         skills: The library.
         vectors: Of the skills, float32 `(n, dim)`.
-        queries: Requests; without gold skills where none is needed.
+        queries: Queries; without gold skills where none is needed.
         gold: Gold skills' rows by query id.
+        grams: Of the skills, uint32 each, if they have been read already.
     """
 
     skills: Sequence[Skill]
     vectors: Float32
     queries: Sequence[Query]
     gold: Mapping[str, frozenset[int]]
+    grams: Sequence[NDArray[np.uint32]] | None = None
+
+    def corpus(self) -> LocalCorpus:
+        """The library, ready to be searched; keys are rows."""
+        return corpus_of(self.skills, self.vectors, grams=self.grams)
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One request with its candidates.
+    """One query with its candidates.
 
     Attributes:
-        query: The request.
+        query: The query.
         rows: Of the pool, int64 `(m,)`.
         features: float32 `(m, f)`.
-        parts: Part of the request that each fits best, int64 `(m,)`.
+        parts: Part of the query that each fits best, int64 `(m,)`.
         evidence: Log odds that it asks for something, by a probe that never saw its fold.
         labels: 1 for gold skills, float64 `(m,)`.
         missed: Gold skills that are no candidates.
@@ -113,7 +121,7 @@ class Example:
 
 
 def dataset_pool(dataset: Dataset, encoder: Encoder, progress: Progress | None = None) -> Pool:
-    """The labelled requests of a data set and those that need no skill, with its library."""
+    """The labelled queries of a data set and those that need no skill, with its library."""
     rows = {s.id: i for i, s in enumerate(dataset.skills)}
     gold = {q: frozenset(rows[s] for s in found) for q, found in dataset.qrels.items()}
     needless = [
@@ -121,9 +129,10 @@ def dataset_pool(dataset: Dataset, encoder: Encoder, progress: Progress | None =
         for i, q in enumerate(dataset.negatives)
     ]
     vectors = encode_corpus(dataset.skills, encoder, progress)
-    # Without a label nobody knows what a request needs, least of all that it needs nothing.
+    # Without a label nobody knows what a query needs, least of all that it needs nothing.
     labelled = [q for q in dataset.queries if q.id in gold]
-    return Pool(dataset.skills, vectors, [*labelled, *needless], gold)
+    grams = [gram_reader().read_skill(skill) for skill in dataset.skills]
+    return Pool(dataset.skills, vectors, [*labelled, *needless], gold, grams)
 
 
 def examples(
@@ -134,23 +143,22 @@ def examples(
     head: TermHead | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Example]:
-    """Candidates and labels of every request of a pool, by the probe of its fold."""
-    lexical = LexicalIndex(write_lexical(None, enumerate(pool.skills)))
+    """Candidates and labels of every query of a pool, by the probe of its fold."""
+    corpus, names = pool.corpus(), tuple(FEATURES)
     texts = (clean_query(q.text) for q in pool.queries)
-    requests = read_requests(texts, encoder, pool.vectors, tokens=head is not None)
-    for number, (query, request) in enumerate(zip(pool.queries, requests, strict=True), start=1):
-        fold, vectors = folds[query.id], request.vectors
+    read = read_queries(texts, encoder, tokens=head is not None)
+    for number, (query, text) in enumerate(zip(pool.queries, read, strict=True), start=1):
+        fold, vectors = folds[query.id], text.vectors
         probe = probes[fold]
-        factors = term_factors(head, request, lexical)
-        found = find_candidates(request, lexical, None, probe.asking(vectors), factors)
+        e = find_candidates(text, corpus, probe.asking(vectors), term_factors(head, text))
         gold = pool.gold.get(query.id, frozenset())
-        labels = np.isin(found.rows, list(gold)).astype(np.float64)
+        labels = np.isin(e.keys, list(gold)).astype(np.float64)
         missed = len(gold) - int(labels.sum())
         yield Example(
             query=query,
-            rows=found.rows,
-            features=found.features,
-            parts=found.parts,
+            rows=e.keys,
+            features=columns(names, e),
+            parts=fitting_parts(e),
             evidence=probe.evidence(vectors),
             labels=labels,
             missed=missed,
@@ -162,9 +170,9 @@ def examples(
 
 
 def fold_numbers(queries: Sequence[Query], gold: Mapping[str, frozenset[int]]) -> dict[str, int]:
-    """A fold for every request; requests that share a gold skill, also by way of others, share it.
+    """A fold for every query; queries that share a gold skill, also by way of others, share it.
 
-    Requests without gold skills are spread by their text, or by what their `extra` calls `plain`.
+    Queries without gold skills are spread by their text, or by what their `extra` calls `plain`.
     """
     parent: dict[int, int] = {}
 
@@ -192,7 +200,7 @@ def weighted(found: Sequence[Example]) -> list[Example]:
 
 
 def kind_weights(queries: Sequence[Query]) -> Float64:
-    """Weights of requests, float64 `(n,)`, 1 on average."""
+    """Weights of queries, float64 `(n,)`, 1 on average."""
     kinds = [str(q.extra.get("kind")) for q in queries]
     counts = Counter(kinds)
     raw = np.array([counts[kind] ** -0.5 for kind in kinds])
@@ -200,7 +208,7 @@ def kind_weights(queries: Sequence[Query]) -> Float64:
 
 
 def some_of_each_kind(queries: Sequence[Query], count: int, seed: int) -> list[Query]:
-    """At most `count` random requests of each kind."""
+    """At most `count` random queries of each kind."""
     draw = random.Random(seed)  # noqa: S311 (not for secrets)
     kinds: dict[str, list[Query]] = defaultdict(list)
     for query in queries:
@@ -209,15 +217,15 @@ def some_of_each_kind(queries: Sequence[Query], count: int, seed: int) -> list[Q
 
 
 def subpools(pool: Pool, size: int, seed: int, *, absent: bool = False) -> Iterator[Pool]:
-    """Random parts of a pool of about `size` skills, with the requests that they can answer.
+    """Random parts of a pool of about `size` skills, with the queries that they can answer.
 
     A ranker fitted on a large library alone would take a small one for strange.
 
     Args:
         pool: The whole.
         size: Skills of a part.
-        seed: Decides which skills and requests.
-        absent: Add as many requests whose skill is not in the part, as requests that need none of
+        seed: Decides which skills and queries.
+        absent: Add as many queries whose skill is not in the part, as queries that need none of
             it. In a large part some other skill would often do.
     """
     draw = np.random.default_rng(seed)
@@ -232,58 +240,61 @@ def subpools(pool: Pool, size: int, seed: int, *, absent: bool = False) -> Itera
                 gold[query.id] = frozenset(place[row] for row in wanted)
             elif not wanted or not wanted & place.keys():
                 others.append(query)
-        # Requests that need no skill would be in every part: a fair share is enough.
+        # Queries that need no skill would be in every part: a fair share is enough.
         needless = [q for q in others if not pool.gold.get(q.id)]
         queries += [needless[i] for i in draw.permutation(len(needless))[: len(needless) // 8]]
         if absent:
             strange = [q for q in others if pool.gold.get(q.id)]
             chosen = draw.permutation(len(strange))[: len(gold)]
             queries += [replace(strange[i], extra={"kind": "absent"}) for i in chosen]
-        yield Pool([pool.skills[i] for i in rows], pool.vectors[rows], queries, gold)
+        grams = None if pool.grams is None else [pool.grams[i] for i in rows]
+        yield Pool([pool.skills[i] for i in rows], pool.vectors[rows], queries, gold, grams)
 
 
 def padded(pool: Pool, share: float, seed: int) -> Pool:
-    """A share of a pool's requests, each amid many sentences that need no skill."""
+    """A share of a pool's queries, each amid many sentences that need no skill."""
     draw = random.Random(seed)  # noqa: S311 (not for secrets)
     chosen = [q for q in pool.queries if draw.random() < share]
     queries = [replace(q, text=pad(q.text, draw), extra={"kind": "padded"}) for q in chosen]
-    return Pool(pool.skills, pool.vectors, queries, pool.gold)
+    return replace(pool, queries=queries)
 
 
 def composed(
     pool: Pool, share: float, folds: Mapping[str, int], seed: int
 ) -> tuple[Pool, dict[str, int]]:
-    """Requests for two or three skills, joined from short ones for one, and their folds.
+    """Queries for two or three skills, joined from short ones for one, and their folds.
 
     Args:
-        pool: Has the requests for one.
+        pool: Has the queries for one.
         share: How many to make, for one of them.
-        folds: Of the pool's requests; those of one fold are joined.
+        folds: Of the pool's queries; those of one fold are joined.
         seed: Decides which, and in what order.
     """
     draw = random.Random(seed)  # noqa: S311 (not for secrets)
-    singles: dict[int, list[Request]] = defaultdict(list)
+    singles: dict[int, list[LabelledQuery]] = defaultdict(list)
     for q in pool.queries:
         wanted, text = pool.gold.get(q.id, frozenset()), q.text.strip()
         if len(wanted) == 1 and len(text.split()) <= _SHORT:
             text = text if text.endswith((".", "?", "!")) else f"{text}."
-            singles[folds[q.id]].append(Request(q.id, text, (str(min(wanted)),), ""))
+            singles[folds[q.id]].append(LabelledQuery(q.id, text, (str(min(wanted)),), ""))
     queries: list[Query] = []
     gold: dict[str, frozenset[int]] = {}
     own: dict[str, int] = {}
-    for fold, requests in sorted(singles.items()):
-        count = round(share * len(requests))
-        brief = [r for r in requests if _BRIEF.fullmatch(r.text)]
+    for fold, short in sorted(singles.items()):
+        count = round(share * len(short))
+        brief = [r for r in short if _BRIEF.fullmatch(r.text)]
         joined = _one_sentence(brief, round(_ONE_SENTENCE * count), draw)
-        for made in (*compose(requests, count, draw), *joined):
+        for made in (*compose(short, count, draw), *joined):
             query = Query(f"\0composed-{len(queries)}", made.text, {"kind": "composed"})
             queries.append(query)
             gold[query.id], own[query.id] = frozenset(map(int, made.gold)), fold
-    return Pool(pool.skills, pool.vectors, queries, gold), own
+    return replace(pool, queries=queries, gold=gold), own
 
 
-def _one_sentence(singles: Sequence[Request], count: int, draw: random.Random) -> Iterator[Request]:
-    """Requests that need two skills and are one sentence, from short ones that need one."""
+def _one_sentence(
+    singles: Sequence[LabelledQuery], count: int, draw: random.Random
+) -> Iterator[LabelledQuery]:
+    """Queries that need two skills and are one sentence, from short ones that need one."""
     if len({r.gold for r in singles}) < 2:
         return
     for _ in range(count):
@@ -291,7 +302,7 @@ def _one_sentence(singles: Sequence[Request], count: int, draw: random.Random) -
         second = draw.choice([r for r in singles if r.gold != first.gold])
         words = second.text[0].lower() + second.text[1:]
         text = first.text.rstrip(".!") + draw.choice(_ANDS) + words
-        yield Request("", text, (*first.gold, *second.gold), "")
+        yield LabelledQuery("", text, (*first.gold, *second.gold), "")
 
 
 def varied_examples(
@@ -301,17 +312,17 @@ def varied_examples(
     probes: Sequence[Probe],
     head: TermHead | None,
 ) -> tuple[list[Example], list[Example], list[Example]]:
-    """A pool's requests as a ranker shall see them too.
+    """A pool's queries as a ranker shall see them too.
 
     Args:
         pool: The whole library.
         encoder: Made its vectors.
-        folds: Of its requests.
+        folds: Of its queries.
         probes: One for each fold.
         head: Says how much terms count.
 
     Returns:
-        Requests in smaller libraries, some amid small talk, and some joined, in libraries of every
+        Queries in smaller libraries, some amid small talk, and some joined, in libraries of every
         size.
     """
     parts = [
@@ -336,10 +347,10 @@ def train_examples(
     head: TermHead | None,
     progress: Progress | None = None,
 ) -> list[Example]:
-    """Requests of the train split, each weighing less than one of dev.
+    """Queries of the train split, each weighing less than one of dev.
 
     Args:
-        train: Skills and requests, of which at most 2,000 of a kind are taken.
+        train: Skills and queries, of which at most 2,000 of a kind are taken.
         encoder: May have been trained on them.
         probe: Of the ranker that is fitted.
         head: Says how much terms count.

@@ -1,10 +1,10 @@
-"""Fitting the judgement whether a request needs any skill at all.
+"""Fitting the judgement whether a query needs any skill at all.
 
-A probe, logistic regression on the vectors of requests, tells what asks for something from small
-talk; need is a second one on the probe's evidence and the best candidate's output. Requests of
+A probe, logistic regression on the vectors of queries, tells what asks for something from small
+talk; need is a second one on the probe's evidence and the best candidate's output. Queries of
 data sets are whole sentences for the most part. People type commands ("resize images") as well,
 and would be turned away; so the names of skills and the first words of their descriptions stand in
-for commands: as they are, as one says a second request ("After that, ..."), or asked for ("can you
+for commands: as they are, as one says a second query ("After that, ..."), or asked for ("can you
 ..."). What is as short and needs no skill are turns of a conversation ("yes please") and casual
 questions, both of them also as politely put. The probe is shown casual tasks as well, and sentences
 of mere background.
@@ -19,20 +19,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from skillret.calibration.casual import ANSWERED, ASKED, IDLE, MENTIONED, TASKS, asked
 from skillret.calibration.composed import join
 from skillret.calibration.examples import FOLDS, Example, Float64, Pool, fold_numbers, kind_weights
-from skillret.calibration.fit_ranker import fit_logistic, logistic
-from skillret.calibration.talk import BACKGROUND, TURNS
+from skillret.calibration.fit_ranker import fit_logistic
+from skillret.calibration.written import asked, written
 from skillret.encoders import Encoder
+from skillret.retrieval.query import clean_query
 from skillret.retrieval.ranker import Probe, Ranker
-from skillret.retrieval.retriever import clean_query
 from skillret.types import Query, Skill
 
-__all__ = ["fit_need", "fit_probes", "rescale_need", "short_requests"]
+__all__ = ["fit_need", "fit_probes", "rescale_need", "short_queries"]
 
 _COMMANDS = 700  # skills that commands are made of
-# Of short requests. Casual ones are rare in data sets, but what people type.
+# Of short queries. Casual ones are rare in data sets, but what people type.
 _WEIGHTS = {
     "command": 0.6,
     "turn": 0.6,
@@ -40,18 +39,18 @@ _WEIGHTS = {
     "casual": 2.0,
     "casual, asked": 1.0,
 }
-_SMALL_WEIGHT = 0.003  # of the requests of smaller libraries
+_SMALL_WEIGHT = 0.003  # of the queries of smaller libraries
 _RIDGE = 0.3  # of the probe, on unit vectors
-_SLIGHT = 1e-3  # keeps a curve finite where no request is in doubt
-_HIGH = 0.9  # quantile of needless requests that libraries of two sizes are compared at
+_SLIGHT = 1e-3  # keeps a curve finite where no query is in doubt
+_HIGH = 0.9  # quantile of needless queries that libraries of two sizes are compared at
 _WORDS = (2, 8)  # of a command; a name may be one
 # How casual tasks begin that cannot be put into "can you ...?".
 _NO_VERB = re.compile(r"(what|which|why|who|is|are|can|there|someone|my|our|the|need)\b")
 _CLAUSE = re.compile(r"[.,;:(]| [-\u2013\u2014] | (?:when|using|with|for) ")
 
 
-def short_requests(pool: Pool, seed: int) -> Pool:
-    """The same library with other requests: commands made of its skills, and what needs none.
+def short_queries(pool: Pool, seed: int) -> Pool:
+    """The same library with other queries: commands made of its skills, and what needs none.
 
     Args:
         pool: The library.
@@ -63,16 +62,15 @@ def short_requests(pool: Pool, seed: int) -> Pool:
     gold: dict[str, frozenset[int]] = {}
     for row in rows:
         for command in _texts(pool.skills[row]):
-            forms = (command, join(command, draw), asked(command, ASKED, draw))
+            forms = (command, join(command, draw), asked(command, written("asked"), draw))
             text = draw.choice(forms)
             query = Query(f"\0command-{len(queries)}", text, {"kind": "command"})
             queries.append(query)
             gold[query.id] = frozenset({row})
-    talk: tuple[tuple[str, Sequence[str], Sequence[str]], ...] = (
-        ("turn", TURNS, ANSWERED),
-        ("casual", IDLE, MENTIONED),
-    )
-    for kind, texts, ways in talk:
+    for kind, texts, ways in (
+        ("turn", written("turns"), written("answered")),
+        ("casual", written("idle"), written("mentioned")),
+    ):
         for number, text in enumerate(texts):
             queries.append(Query(f"\0{kind}-{number}", text, {"kind": kind}))
             said = asked(text, ways, draw)
@@ -93,16 +91,17 @@ def fit_probes(pool: Pool, short: Pool, folds: Mapping[str, int], encoder: Encod
     """A probe for every fold, fitted without it, and behind them one fitted on all.
 
     Args:
-        pool: Requests, those without gold skills needing none.
-        short: As `short_requests` makes them.
+        pool: Queries, those without gold skills needing none.
+        short: As `short_queries` makes them.
         folds: Of both.
         encoder: Made the pool's vectors.
     """
     queries = [*pool.queries, *short.queries]
     # Beside them what belongs to no library.
     draw = random.Random(0)  # noqa: S311 (not for secrets)
-    casual = (*TASKS, *[asked(t, ASKED, draw) for t in TASKS if not _NO_VERB.match(t)])
-    others = [Query(f"\0other-{i}", t) for i, t in enumerate((*casual, *BACKGROUND))]
+    ways, plain = written("asked"), written("tasks")
+    casual = (*plain, *[asked(t, ways, draw) for t in plain if not _NO_VERB.match(t)])
+    others = [Query(f"\0other-{i}", t) for i, t in enumerate((*casual, *written("background")))]
     tasks = np.arange(len(others)) < len(casual)
     other_folds = fold_numbers(others, {})
     texts = [clean_query(q.text) for q in [*queries, *others]]
@@ -127,12 +126,12 @@ def fit_need(
     *,
     whole: int,
     short: int,
-) -> tuple[Ranker, list[float]]:
-    """The judgement of need, and the need of every request of the whole library.
+) -> Ranker:
+    """The ranker with its judgement of need.
 
     Args:
         ranker: Gets the weights; it has its probe already.
-        examples: First those of the whole library, last short requests, between them those of
+        examples: First those of the whole library, last short queries, between them those of
             smaller libraries, where a needed skill may be absent.
         outputs: Of all examples, out of fold.
         whole: Number of the first.
@@ -140,14 +139,14 @@ def fit_need(
     """
     x = np.array([[e.evidence, o.max()] for e, o in zip(examples, outputs, strict=True)])
     y = np.array([float(e.labels.any() or e.missed > 0) for e in examples])
-    # Requests of smaller libraries sharpen the judgement of what is absent; those of the whole
+    # Queries of smaller libraries sharpen the judgement of what is absent; those of the whole
     # library are what is asked.
     w = np.array([e.weight for e in examples])
     w[whole:] *= _SMALL_WEIGHT
     w[len(w) - short :] = _weights([e.query for e in examples[len(w) - short :]])
     (weight, slope), intercept = fit_logistic(x, y, w, _SLIGHT)
     odds = x @ np.array([weight, slope]) + intercept
-    ranker = replace(
+    return replace(
         ranker,
         need_weight=float(weight),
         need_slope=float(slope),
@@ -155,20 +154,18 @@ def fit_need(
         need_size=_size(examples, odds),
         need_skills=float(examples[0].skills),
     )
-    need = logistic(x[:whole] @ np.array([weight, slope]) + intercept)
-    return ranker, need.tolist()
 
 
 def _weights(short: Sequence[Query]) -> Float64:
-    """Of short requests."""
+    """Of short queries."""
     return np.array([_WEIGHTS[str(q.extra.get("kind"))] for q in short], dtype=np.float64)
 
 
 def _size(examples: Sequence[Example], odds: Float64) -> float:
-    """How much less needless requests look like others in the smallest library, per logarithm.
+    """How much less needless queries look like others in the smallest library, per logarithm.
 
     The best of many chance fits is better than the best of few. What is added makes as many
-    needless requests stay below a threshold there as in the whole library.
+    needless queries stay below a threshold there as in the whole library.
     """
     skills = np.array([e.skills for e in examples])
     needless = np.array([e.query.extra.get("kind") == "negative" for e in examples])
@@ -182,18 +179,17 @@ def _size(examples: Sequence[Example], odds: Float64) -> float:
 
 def rescale_need(
     ranker: Ranker, found: Sequence[Example], outputs: Sequence[Float64], needed: Sequence[bool]
-) -> tuple[Ranker, list[float]]:
-    """The ranker's own judgement of need, its log odds stretched and shifted to fit."""
+) -> Ranker:
+    """The ranker with its own judgement of need, its log odds stretched and shifted to fit."""
     pairs = zip(outputs, found, strict=True)
     odds = np.array([ranker.need_odds(o, e.evidence, e.skills) for o, e in pairs])
     weights = np.array([e.weight for e in found])
     labels = np.array(needed, dtype=np.float64)
     (stretch,), shift = fit_logistic(odds[:, None], labels, weights, _SLIGHT)
-    ranker = replace(
+    return replace(
         ranker,
         need_weight=float(stretch * ranker.need_weight),
         need_slope=float(stretch * ranker.need_slope),
         need_intercept=float(stretch * ranker.need_intercept + shift),
         need_size=float(stretch * ranker.need_size),
     )
-    return ranker, logistic(stretch * odds + shift).tolist()

@@ -1,8 +1,8 @@
-"""Fitting the ranker on labelled requests: the last, small step after an encoder is trained.
+"""Fitting the ranker on labelled queries: the last, small step after an encoder is trained.
 
 The loss is the sum of two. Listwise softmax cross-entropy (ListNet's top one, Cao et al. 2007)
-puts the gold skills of a request before its other candidates; binary cross-entropy over all
-candidates, with requests that need no skill among them, makes outputs comparable between requests,
+puts the gold skills of a query before its other candidates; binary cross-entropy over all
+candidates, with queries that need no skill among them, makes outputs comparable between queries,
 so that one logistic curve (Platt 1999) turns them into probabilities. Everything reported is out of
 fold: folds share no gold skill.
 NumPy alone: a few hundred weights need no torch, and `skillret calibrate` runs where
@@ -25,27 +25,34 @@ from skillret.calibration.examples import FOLDS, Example, Float64, weighted
 from skillret.retrieval.features import FEATURES
 from skillret.retrieval.ranker import Probe, Ranker
 
-__all__ = ["cross_fit", "fit_logistic", "fit_ranker", "logistic"]
+__all__ = ["average", "cross_fit", "fit_logistic", "fit_probability", "fit_ranker"]
 
 _HIDDEN = 24
 _EPOCHS = 30
-_BATCH = 64  # requests of one step
+_BATCH = 64  # queries of one step
 _RATE = 1e-2
 _DECAY = 0.1
 _POINTWISE = 0.5  # weight of the binary loss
 _HARD = ("lexical", "dense", "sentence_dense")  # features whose best candidates are learnt from
 _HARDEST = 30  # by each of them
+_SLIGHT = 1e-3  # keeps a curve finite where no query is in doubt
 
 
-def fit_ranker(found: Sequence[Example], probe: Probe, seed: int = 0) -> Ranker:
+def fit_ranker(
+    found: Sequence[Example],
+    probe: Probe,
+    seed: int = 0,
+    features: Sequence[str] = tuple(FEATURES),
+) -> Ranker:
     """Fit the weights by AdamW; `slope` and `intercept` are those of the binary loss.
 
     Args:
         found: Training examples, of which the candidates that are hard to tell apart are taken.
         probe: Becomes the ranker's.
         seed: Of initial weights and order.
+        features: Names of the columns of the examples' features, in their order.
     """
-    found = [_hardest(e) for e in found]
+    found = [_hardest(e, features) for e in found]
     values = np.concatenate([e.features for e in found])
     mean, scale = values.mean(axis=0), np.maximum(values.std(axis=0), 1e-3)
     x, y, mask = _padded(found, mean, scale)
@@ -66,6 +73,7 @@ def fit_ranker(found: Sequence[Example], probe: Probe, seed: int = 0) -> Ranker:
             optimizer.step(_gradients(parameters, x[rows], y[rows], mask[rows], w[rows]))
     hidden, bias, output, intercept = parameters
     return Ranker(
+        features=tuple(features),
         mean=mean.astype(np.float32),
         scale=scale.astype(np.float32),
         hidden=hidden.astype(np.float32),
@@ -84,14 +92,17 @@ def fit_ranker(found: Sequence[Example], probe: Probe, seed: int = 0) -> Ranker:
     )
 
 
-def _hardest(example: Example) -> Example:
+def _hardest(example: Example, features: Sequence[str]) -> Example:
     """The example with its gold skills and its best candidates by each of three scores.
 
     The others teach a ranker nothing, and take most of the time.
     """
+    columns = [column for column, name in enumerate(features) if name in _HARD]
+    if not columns:  # it cannot be said which ones are hard
+        return example
     keep = example.labels > 0
-    for name in _HARD:
-        order = np.argsort(-example.features[:, FEATURES.index(name)], kind="stable")
+    for column in columns:
+        order = np.argsort(-example.features[:, column], kind="stable")
         keep[order[:_HARDEST]] = True
     return replace(
         example,
@@ -106,7 +117,7 @@ def _padded(
     found: Sequence[Example], mean: Float32, scale: Float32
 ) -> tuple[Float32, Float32, NDArray[np.bool_]]:
     longest = max(len(e.rows) for e in found)
-    x = np.zeros((len(found), longest, len(FEATURES)), dtype=np.float32)
+    x = np.zeros((len(found), longest, len(mean)), dtype=np.float32)
     y = np.zeros((len(found), longest), dtype=np.float32)
     mask = np.zeros((len(found), longest), dtype=bool)
     for i, e in enumerate(found):
@@ -125,9 +136,10 @@ def _gradients(
 ) -> list[Float32]:
     """Of the mean loss of a batch: features `(b, m, f)`, labels and mask `(b, m)`, weights."""
     hidden, bias, output, intercept = parameters
-    flat = x.reshape(-1, x.shape[2])
-    layer = np.tanh(flat @ hidden.T + bias)
-    scores = np.where(mask, (layer @ output).reshape(mask.shape), np.float32(-1e9))
+    # A small product for each query: of one large product BLAS makes threads of its own, and
+    # those of several folds would wait for one another.
+    layer = np.tanh(x @ hidden.T + bias)
+    scores = np.where(mask, layer @ output, np.float32(-1e9))
     exp = np.exp(scores - scores.max(axis=1, keepdims=True))
     softmax = exp / exp.sum(axis=1, keepdims=True)
     count = y.sum(axis=1, keepdims=True)
@@ -135,12 +147,12 @@ def _gradients(
     likely = 1 / (1 + np.exp(-np.clip(scores + intercept, -60, 60)))
     pointwise = np.where(mask, likely - y, np.float32(0)) * np.float32(_POINTWISE)
     weight = w[:, None] / np.float32(len(x))
-    d = ((listwise + pointwise) * weight).reshape(-1)
-    d_layer = d[:, None] * output * (1 - layer * layer)
+    d = (listwise + pointwise) * weight
+    d_layer = d[:, :, None] * output * (1 - layer * layer)
     return [
-        d_layer.T @ flat,
-        d_layer.sum(axis=0),
-        layer.T @ d,
+        (d_layer.swapaxes(1, 2) @ x).sum(axis=0),
+        d_layer.sum(axis=(0, 1)),
+        (d[:, None, :] @ layer).sum(axis=(0, 1)),
         np.array([(pointwise * weight).sum()], dtype=np.float32),
     ]
 
@@ -150,6 +162,7 @@ def cross_fit(
     others: Sequence[Example] = (),
     seeds: int = 1,
     also: Sequence[Example] = (),
+    features: Sequence[str] = tuple(FEATURES),
 ) -> list[Float64]:
     """Out-of-fold outputs of every example, `(m,)` each, first of `found`, then of `others`.
 
@@ -158,6 +171,7 @@ def cross_fit(
         others: Further examples of the same folds, which no ranker is fitted on.
         seeds: Rankers fitted per fold, whose outputs are averaged.
         also: Examples that every ranker is fitted on, by their weights as they are.
+        features: Names of the columns of all their features, in their order.
     """
     both, probe = [*found, *others], Probe(np.empty(0, dtype=np.float32), 0.0)
     scores: list[Float64] = [np.zeros(len(e.rows)) for e in both]
@@ -165,15 +179,45 @@ def cross_fit(
     def fit(fold: int) -> None:
         training = [*weighted([e for e in found if e.fold != fold]), *also]
         for seed in range(seeds):
-            ranker = fit_ranker(training, probe, seed)
+            ranker = fit_ranker(training, probe, seed, features)
             for i, e in enumerate(both):
                 if e.fold == fold:
                     scores[i] += ranker.outputs(e.features) / seeds
 
-    # Threads: NumPy does the work, outside of Python's lock.
+    # NumPy does the work, outside of Python's lock, and in the thread that asks for it.
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         list(threads.map(fit, range(FOLDS)))
     return scores
+
+
+def average(rankers: Sequence[Ranker]) -> Ranker:
+    """One ranker whose output is the mean of several of the same features, means and scales."""
+    return replace(
+        rankers[0],
+        hidden=np.concatenate([r.hidden for r in rankers]),
+        hidden_bias=np.concatenate([r.hidden_bias for r in rankers]),
+        output=np.concatenate([r.output for r in rankers]) / np.float32(len(rankers)),
+    )
+
+
+def fit_probability(
+    ranker: Ranker, found: Sequence[Example], outputs: Sequence[Float64], needed: Sequence[bool]
+) -> Ranker:
+    """The ranker with the slope and intercept that make probabilities of its outputs.
+
+    Args:
+        ranker: Gets them.
+        found: Examples.
+        outputs: Of their candidates, `(m,)` each, in the same order; more may follow.
+        needed: Which of the examples need a skill: the others say nothing here.
+    """
+    kept = [(e, o) for e, o, y in zip(found, outputs, needed, strict=False) if y]
+    weights = np.concatenate([np.full(len(e.rows), e.weight) for e, _ in kept])
+    labels = np.concatenate([e.labels for e, _ in kept])
+    slope, intercept = fit_logistic(
+        np.concatenate([o for _, o in kept])[:, None], labels, weights, _SLIGHT
+    )
+    return replace(ranker, slope=float(slope[0]), intercept=intercept)
 
 
 def fit_logistic(
@@ -200,8 +244,3 @@ def fit_logistic(
         if float(np.abs(step).max()) < 1e-7:
             break
     return theta[:-1], float(theta[-1])
-
-
-def logistic(x: Float64) -> Float64:
-    """The logistic curve."""
-    return np.asarray(1 / (1 + np.exp(-np.clip(x, -60, 60))), dtype=np.float64)

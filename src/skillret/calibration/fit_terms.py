@@ -1,4 +1,4 @@
-"""Fitting the head that says how much each term of a request counts.
+"""Fitting the head that says how much each term of a query counts.
 
 Only the head is trained, on the tokens of an encoder that stays as it is: the weighted BM25 of the
 gold skills shall be above that of the other candidates (listwise softmax cross-entropy). Fitted on
@@ -20,17 +20,18 @@ from skillret.calibration.examples import kind_weights, some_of_each_kind
 from skillret.datasets.dataset import Dataset
 from skillret.encoders import TokenEncoder
 from skillret.errors import DatasetError
+from skillret.lexical.analyzer import read_words
 from skillret.lexical.bm25 import LexicalIndex, write_lexical
-from skillret.retrieval.retriever import clean_query
+from skillret.retrieval.query import clean_query
 from skillret.retrieval.term_head import TermHead, term_tokens
 from skillret.types import Query
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["fit_terms"]
+__all__ = ["fit_terms", "term_queries"]
 
-_PER_KIND = 3000  # requests of one kind that are learned from
+_PER_KIND = 3000  # queries of one kind that are learned from
 _CANDIDATES = 80
 _BATCH = 64
 _EPOCHS = 4
@@ -38,12 +39,12 @@ _RATE = 2e-3
 _DECAY = 1e-2
 _SHARP = 8.0  # the best skill's score, as the softmax sees it
 _START = 0.54  # softplus of it is 1: before training every term counts as BM25 has it
-_LEAST = 100  # requests
+_LEAST = 100  # queries
 
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """One request: its `t` known terms and `m` candidates.
+    """One query: its `t` known terms and `m` candidates.
 
     Attributes:
         terms: Means of each term's tokens, float16 `(t, dim)`.
@@ -66,23 +67,22 @@ def fit_terms(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> TermHead:
-    """Fit the head on labelled requests.
+    """Fit the head on labelled queries.
 
     Args:
-        dataset: Skills and requests, other ones than a ranker is fitted on.
-        encoder: Reads the requests.
-        seed: Of the requests taken and of their order.
-        progress: Called with the requests read so far and in all.
+        dataset: Skills and queries, other ones than a ranker is fitted on.
+        encoder: Reads the queries.
+        seed: Of the queries taken and of their order.
+        progress: Called with the queries read so far and in all.
 
     Raises:
-        DatasetError: If there are fewer than 100 usable requests.
+        DatasetError: If there are fewer than 100 usable queries.
     """
-    labelled = [q for q in dataset.queries if q.id in dataset.qrels]
-    queries = some_of_each_kind(labelled, _PER_KIND, seed)
+    queries = term_queries(dataset, seed)
     samples = list(_samples(dataset, queries, encoder, progress))
     if len(samples) < _LEAST:
         raise DatasetError(
-            f"{dataset.name}, split {dataset.split}: {len(samples)} requests share words with a"
+            f"{dataset.name}, split {dataset.split}: {len(samples)} queries share words with a"
             f" gold skill; at least {_LEAST} are needed to weigh terms"
         )
     centre = np.mean([s.terms.astype(np.float32).mean(axis=0) for s in samples], axis=0)
@@ -98,6 +98,12 @@ def fit_terms(
             slopes, shifts = zip(*found, strict=True)
             optimizer.step([np.mean(slopes, axis=0), np.array([np.mean(shifts)], np.float32)])
     return TermHead(weights, float(bias[0] - centre @ weights))
+
+
+def term_queries(dataset: Dataset, seed: int = 0) -> list[Query]:
+    """The queries of a data set that `fit_terms` learns from, at most 3,000 of a kind."""
+    labelled = [q for q in dataset.queries if q.id in dataset.qrels]
+    return some_of_each_kind(labelled, _PER_KIND, seed)
 
 
 def _samples(
@@ -117,7 +123,7 @@ def _samples(
     for number, (query, weight) in enumerate(zip(queries, kind_weights(queries), strict=True), 1):
         text = clean_query(query.text)
         (tokens,) = encoder.encode_tokens([text])
-        means = term_tokens(tokens, lexical.words(text))
+        means = term_tokens(tokens, read_words(text))
         found = {term: mean for term, mean in means.items() if len(scores_of(term)[0])}
         gold = [rows[s] for s in dataset.qrels.get(query.id, ())]
         if progress is not None:
@@ -143,7 +149,7 @@ def _samples(
 def _gradient(
     sample: _Sample, weights: Float32, bias: Float32, centre: Float32
 ) -> tuple[Float32, float]:
-    """Of the weighted loss of one request, by the weights and by the bias."""
+    """Of the weighted loss of one query, by the weights and by the bias."""
     terms, scores = sample.terms.astype(np.float32) - centre, sample.scores.astype(np.float32)
     logits = terms @ weights + bias
     outputs = _SHARP * (np.logaddexp(0, logits) @ scores)

@@ -55,7 +55,7 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
     """The parser; only `command`'s own arguments are filled in, so only its module is imported."""
     parser = _Parser(
         prog="skillret",
-        description="Find the right agent skills for a request: fast and offline.",
+        description="Find the right agent skills for a query: fast and offline.",
         epilog='example: skillret search "turn this scanned PDF into a spreadsheet"',
     )
     parser.add_argument("--version", action="version", version=f"skillret {__version__}")

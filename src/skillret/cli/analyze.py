@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 
 from skillret.cli.common import (
+    add_file_library,
     add_model_arguments,
     non_negative,
     note,
@@ -18,6 +19,7 @@ from skillret.datasets.dataset import load_dataset
 from skillret.encoders import DEFAULT_MODEL, load_encoder
 from skillret.evaluation.erasure import CONDITIONS, METRICS, SHORT_NAMES, Erasure, analyze_erasure
 from skillret.evaluation.pages import prepare_folder
+from skillret.extras import require
 
 __all__ = ["configure", "run"]
 
@@ -27,9 +29,9 @@ examples:
   skillret analyze erasure openskillret --split dev --mode dense --min-sentences 4
   skillret analyze erasure ThakiCloud/SKILLRET --model my-model --max-queries 500 --report erasure
 
-Each sentence of a request is erased in turn; the one without which the gold skills' score drops
+Each sentence of a query is erased in turn; the one without which the gold skills' score drops
 most is its most important one (SkillRet, arXiv:2605.05726, section 5.3). Reported are the metrics
-of the whole requests and of those without their least important, a random, and their most
+of the whole queries and of those without their least important, a random, and their most
 important sentence, and with nothing but the most important one.
 """
 
@@ -40,15 +42,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ANALYSIS", required=True)
     sub = actions.add_parser(
         "erasure",
-        help="what one sentence of a request is worth",
-        description="What one sentence of a request is worth.",
+        help="what one sentence of a query is worth",
+        description="What one sentence of a query is worth.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     sub.set_defaults(run_action=_erasure)
     sub.add_argument("dataset", metavar="DATASET", help="a data set, as of `skillret evaluate`")
-    sub.add_argument("--split", default="test", help="default: test")
+    sub.add_argument("--split", help="default: test; own tests and files of queries have but one")
+    add_file_library(sub)
     sub.add_argument(
         "--mode", choices=("hybrid", "dense", "lexical"), default="hybrid", help="default: hybrid"
     )
@@ -64,7 +67,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=positive,
         default=2,
         metavar="N",
-        help="leave out requests with fewer sentences (default: 2)",
+        help="leave out queries with fewer sentences (default: 2)",
     )
     sub.add_argument(
         "--max-queries", type=positive, metavar="N", help="a random sample of so many requests"
@@ -86,8 +89,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _erasure(args: argparse.Namespace) -> int:
+    require("evaluate", "an analysis", ("pytrec_eval",))
     folder = prepare_folder(args.report) if args.report else None
-    dataset = load_dataset(args.dataset, args.split, allow_missing=args.allow_missing)
+    dataset = load_dataset(
+        args.dataset, args.split, libraries=args.library, allow_missing=args.allow_missing
+    )
     for remark in dataset.notes:
         note(remark)
     model = DEFAULT_MODEL if args.mode == "lexical" else args.model
@@ -118,13 +124,13 @@ def _erasure(args: argparse.Namespace) -> int:
 
 
 def _print(found: Erasure) -> None:
-    n = len(found.requests)
+    n = len(found.queries)
     sample = f" (a sample of {found.n_eligible})" if n < found.n_eligible else ""
     print(
         printable(f"{found.dataset}@{found.revision}, {found.split}; {found.mode}, {found.model}")
     )
     print(
-        f"{n} requests{sample} of {found.min_sentences} sentences or more,"
+        f"{n} queries{sample} of {found.min_sentences} sentences or more,"
         f" {found.mean_sentences:.1f} in the mean; {found.n_short} shorter ones are left out\n"
         f"importance of a sentence: drop of the {found.importance} without it\n"
     )
@@ -145,7 +151,7 @@ def _print(found: Erasure) -> None:
         print(f"{name:{width}}{cells}{change}".rstrip())
     width = max(9, max(map(len, found.groups)) + 2)
     heads = "".join(f"{name:>15}" for name in SHORT_NAMES.values())
-    print(f"\n{'ndcg@10':{width}}{'requests':>9}{heads}")
+    print(f"\n{'ndcg@10':{width}}{'queries':>9}{heads}")
     for group, ids in found.groups.items():
         means = (found.values(c, ids)["ndcg@10"].mean for c in CONDITIONS)
         cells = "".join(f"{mean:>15.4f}" for mean in means)

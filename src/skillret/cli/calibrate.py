@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import argparse
-import json
-import shutil
+import os
 from dataclasses import replace
 from pathlib import Path
 
-from skillret.cli.common import add_model_arguments, note, print_json, printable, progress_bar
-from skillret.datasets.dataset import load_dataset, open_rows
-from skillret.datasets.library_tests import LIBRARY_SPLIT
-from skillret.encoders import TokenEncoder, load_encoder
-from skillret.encoders.onnx import OnnxEncoder
-from skillret.errors import InputError, SkillretError
-from skillret.files import check_fresh, expand, fresh_folder, write_text
+from skillret.cli.common import (
+    DATASET_HELP,
+    add_file_library,
+    add_model_arguments,
+    check_output,
+    note,
+    print_json,
+    printable,
+    progress_bar,
+)
+from skillret.datasets.dataset import load_dataset
+from skillret.datasets.source import OWN_SPLIT
+from skillret.encoders import DEFAULT_MODEL, Encoder, TokenEncoder, load_encoder
+from skillret.errors import EncoderError, InputError
+from skillret.files import expand
+from skillret.retrieval.calibration import CALIBRATION_FILE, Calibration, load_calibration
 
 __all__ = ["configure", "run"]
 
-_READ = ("model.onnx", "model.onnx.data", "tokenizer.json")
 _EXAMPLES = """\
 examples:
-  skillret calibrate ~/team/skills --output ~/team/retriever
-  skillret calibrate ~/team/requests --split dev --output ~/team/retriever
-  skillret search "review my pull request" --model ~/team/retriever --select
+  skillret calibrate ~/team/skills --output ~/team/calibration.json
+  skillret calibrate ~/team/queries --split dev --model ~/team/retriever
+  skillret search "review my pull request" --calibration ~/team/calibration.json --select
 """
 
 
@@ -33,24 +40,33 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "dataset",
         metavar="DATASET",
-        help="labelled requests: a data set, or a folder of skills with their eval_queries.json",
+        help=f"labelled queries: {DATASET_HELP}",
     )
     parser.add_argument(
         "--split", help="never a test split (default: dev; of a folder of skills their own tests)"
     )
+    add_file_library(parser)
     parser.add_argument(
-        "--output", metavar="DIR", help="write a copy of the model with what was fitted"
+        "--output",
+        metavar="FILE",
+        help="where to write what was fitted (default: calibration.json in the model's own folder;"
+        " of the packaged model and of one from the hub nothing is written)",
+    )
+    parser.add_argument(
+        "--calibration",
+        metavar="FILE",
+        help="start from this one instead of the model's own",
     )
     parser.add_argument(
         "--fit-ranker",
         action="store_true",
-        help="fit a ranker too, for an encoder that has none or on 500 requests and more",
+        help="fit a ranker too, for an encoder that has none or on 500 queries and more",
     )
     parser.add_argument(
         "--train-split",
         metavar="SPLIT",
         help="with --fit-ranker: the split that the encoder was trained on; it tells which words of"
-        " a request count, and its requests help to fit the ranker",
+        " a query count, and its queries help to fit the ranker",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     add_model_arguments(parser)
@@ -59,24 +75,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     # A library's own tests are a split of its owner's, not one that others report figures on.
-    given = (split or "" for split in (args.split, args.train_split) if split != LIBRARY_SPLIT)
+    given = (split or "" for split in (args.split, args.train_split) if split != OWN_SPLIT)
     if any(split.lower().startswith("test") for split in given):
         raise InputError("nothing is fitted on a test split; name another one with --split")
     if args.train_split and not args.fit_ranker:
         raise InputError("--train-split is for fitting a ranker: add --fit-ranker")
     encoder = load_encoder(args.model, trust_remote_code=args.trust_remote_code)
-    output = expand(args.output) if args.output else None
-    if output is not None:
-        if not isinstance(encoder, OnnxEncoder):
-            raise InputError(
-                f"export {args.model} first: skillret export {args.model} --output DIR"
-            )
-        check_fresh(output)
+    output = _output(args.output, args.model, encoder)
+    stored = _stored(encoder, args.calibration, args.fit_ranker)
     from skillret.calibration.calibrate import calibrate
 
-    own = args.split in (None, LIBRARY_SPLIT)
-    library = own and open_rows(args.dataset)[0].splits() == [LIBRARY_SPLIT]
-    dataset = load_dataset(args.dataset, LIBRARY_SPLIT if library else args.split or "dev")
+    dataset = load_dataset(args.dataset, args.split, usual="dev", libraries=args.library)
     for line in dataset.notes:
         note(line)
     needless = [n for n in dataset.negatives if not n.extra.get("negative_for")]
@@ -85,17 +94,22 @@ def run(args: argparse.Namespace) -> int:
         dataset = replace(dataset, negatives=needless)
     head = train = None
     if args.train_split:
-        if not isinstance(encoder, TokenEncoder):
-            raise InputError(f"{args.model} shows no tokens; export it: skillret export")
-        from skillret.calibration.fit_terms import fit_terms
+        train = load_dataset(args.dataset, args.train_split, libraries=args.library)
+        if isinstance(encoder, TokenEncoder):
+            from skillret.calibration.fit_terms import fit_terms
 
-        train = load_dataset(args.dataset, args.train_split)
-        with progress_bar("weighing terms") as read:
-            head = fit_terms(train, encoder, progress=read)
+            with progress_bar("weighing terms") as read:
+                head = fit_terms(train, encoder, progress=read)
+        else:
+            note(
+                f"{args.model} shows no tokens, so all terms count alike;"
+                " a model made by skillret export shows them"
+            )
     with progress_bar("encoding") as encoded, progress_bar("searching") as searched:
         result = calibrate(
             dataset,
             encoder,
+            stored,
             refit_ranker=args.fit_ranker,
             head=head,
             train=train,
@@ -108,11 +122,55 @@ def run(args: argparse.Namespace) -> int:
         print_json(result.to_json())
     else:
         _print(result.to_json())
-    if output is not None:
-        assert isinstance(encoder, OnnxEncoder)
-        _write(encoder.folder, output, json.dumps(result.profile.to_json(), indent=1))
-        note(f"wrote {output}; use it with --model {output}")
+    if output is None:
+        note("nothing was written; --output FILE keeps what was fitted")
+    else:
+        result.calibration.save(output)
+        used = "" if args.output is None else f"; use it with --calibration {output}"
+        note(f"wrote {output}{used}")
     return 0
+
+
+def _output(name: str | None, model: str, encoder: Encoder) -> Path | None:
+    """The file to be written; None if none was named and the model has no folder of the user's own.
+
+    Raises:
+        InputError: If it cannot be written, or is there already and holds something else.
+    """
+    if name is None:
+        folder: Path | None = getattr(encoder, "folder", None)
+        # The packaged model is replaced with the package, and the hub's folders are a cache.
+        if folder is None or model == DEFAULT_MODEL or not expand(model).is_dir():
+            return None
+        packaged: Path | None = getattr(load_encoder(DEFAULT_MODEL), "folder", None)
+        if packaged is not None and folder.resolve() == packaged.resolve():
+            return None
+        if not os.access(folder, os.W_OK):
+            return None
+        return check_output(str(folder / CALIBRATION_FILE))
+    file = check_output(name)
+    if file.is_file() and not _is_calibration(file):
+        raise InputError(f"{file} is there already and is no calibration; name another file")
+    return file
+
+
+def _is_calibration(file: Path) -> bool:
+    try:
+        with file.open("rb") as source:
+            start = source.read(1 << 16)
+        return b'"encoder"' in start and b'"fitted_on"' in start
+    except OSError as e:
+        raise InputError(f"cannot read {file}: {e.strerror}") from None
+
+
+def _stored(encoder: Encoder, file: str | None, refit: bool) -> Calibration | None:
+    try:
+        return load_calibration(encoder, file)
+    except EncoderError as e:
+        if not refit:
+            raise
+        note(f"left aside: {e}")  # a new one is the remedy
+        return None
 
 
 def _print(result: dict[str, object]) -> None:
@@ -124,7 +182,7 @@ def _print(result: dict[str, object]) -> None:
     if result["auroc"] is not None:
         print(
             f"abstaining: AUROC {result['auroc']:.3f}; {result['turned_away']:.1%} of"
-            f" {result['n_negatives']} needless requests turned away, {result['kept']:.1%} of"
+            f" {result['n_negatives']} needless queries turned away, {result['kept']:.1%} of"
             f" {result['n_queries']} others kept (threshold {result['threshold']:.3f});"
             f" {result['kept_at_95']:.1%} kept with 95 % turned away"
         )
@@ -133,16 +191,3 @@ def _print(result: dict[str, object]) -> None:
     for name, values in sets.items():
         cells = ("-" if values[c] is None else f"{values[c]:.3f}" for c in columns)
         print(f"{name:<28}" + "".join(f"{cell:>21}" for cell in cells))
-
-
-def _write(source: Path, output: Path, profile: str) -> None:
-    try:
-        with fresh_folder(output):
-            for file in source.iterdir():
-                # What the encoder has read may be links, as in the hub's cache; nothing else.
-                own = file.name in _READ or not file.is_symlink()
-                if own and file.is_file() and file.name != "profile.json":
-                    shutil.copyfile(file, output / file.name)
-            write_text(output / "profile.json", profile + "\n")
-    except OSError as e:
-        raise SkillretError(f"cannot write {output}: {e.strerror or e}") from None

@@ -17,6 +17,9 @@ from skillret.errors import InputError
 from skillret.files import expand
 
 __all__ = [
+    "DATASET_HELP",
+    "add_calibration",
+    "add_file_library",
     "add_model_arguments",
     "check_output",
     "non_negative",
@@ -27,6 +30,11 @@ __all__ = [
     "progress_bar",
     "wrap",
 ]
+
+DATASET_HELP = (
+    "folder in SkillRet or BEIR layout, folder of skills with their own tests, .csv, .jsonl or"
+    " .parquet file of queries (with --library), or hub id"
+)
 
 
 def positive(text: str) -> int:
@@ -60,6 +68,26 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_calibration(parser: argparse.ArgumentParser) -> None:
+    """`--calibration`."""
+    parser.add_argument(
+        "--calibration",
+        metavar="FILE",
+        help="what `skillret calibrate` wrote (default: the model's own)",
+    )
+
+
+def add_file_library(parser: argparse.ArgumentParser) -> None:
+    """`--library` of the commands that take a data set."""
+    parser.add_argument(
+        "--library",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="folder of the skills that a file of queries names, repeatable",
+    )
+
+
 def check_output(name: str) -> Path:
     """A file to be written in the end: that it cannot be is found before hours of work.
 
@@ -87,7 +115,7 @@ def print_json(document: Any) -> None:
     """One JSON document on stdout and nothing else."""
     # Where stdout is no UTF-8, JSON's own escapes say the same.
     ascii_only = not (sys.stdout.encoding or "utf-8").lower().startswith("utf")
-    text = json.dumps(document, ensure_ascii=ascii_only, indent=2) + "\n"
+    text = json.dumps(document, ensure_ascii=ascii_only, indent=2, allow_nan=False) + "\n"
     if not text.replace("\n", "").isprintable():
         # Control characters and direction marks that JSON allows; a terminal would obey them.
         text = "".join(c if c == "\n" or c.isprintable() else json.dumps(c)[1:-1] for c in text)

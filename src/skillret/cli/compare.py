@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from skillret.cli.common import non_negative, note, print_json, printable, wrap
+from skillret.cli.common import add_file_library, non_negative, note, print_json, printable, wrap
 from skillret.datasets.dataset import Dataset, load_dataset
 from skillret.evaluation.metrics import measure
 from skillret.evaluation.runs import Run, check_run, order, read_run
@@ -18,6 +18,7 @@ from skillret.evaluation.significance import (
     compare,
     cuts_of,
 )
+from skillret.extras import require
 
 __all__ = ["configure", "run"]
 
@@ -40,7 +41,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_a", metavar="RUN_A", help="TREC run of the baseline")
     parser.add_argument("run_b", metavar="RUN_B", help="TREC run that is compared with it")
     parser.add_argument("--dataset", required=True, metavar="DATASET", help="what both are runs of")
-    parser.add_argument("--split", default="test", help="default: test")
+    parser.add_argument(
+        "--split", help="default: test; own tests and files of queries have but one"
+    )
+    add_file_library(parser)
     parser.add_argument(
         "--metric",
         action="append",
@@ -65,7 +69,10 @@ def run(args: argparse.Namespace) -> int:
     """Run the command."""
     metrics = list(dict.fromkeys(args.metric or _METRICS))
     cuts = cuts_of(metrics)
-    dataset = load_dataset(args.dataset, args.split, allow_missing=args.allow_missing)
+    require("evaluate", "comparing runs", ("pytrec_eval",))
+    dataset = load_dataset(
+        args.dataset, args.split, libraries=args.library, allow_missing=args.allow_missing
+    )
     for remark in dataset.notes:
         note(remark)
     runs = [_read(Path(name), dataset) for name in (args.run_a, args.run_b)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from skillret.cli.common import note, print_json, printable
+from skillret.cli.common import DATASET_HELP, add_file_library, note, print_json, printable
 from skillret.datasets.check import Check, check_dataset
 from skillret.datasets.convert import FORMATS, LAYOUTS, convert
 from skillret.errors import DatasetError
@@ -12,14 +12,13 @@ from skillret.files import expand
 
 __all__ = ["configure", "run"]
 
-_DATASET = "folder in SkillRet or BEIR layout, folder of skills with their own tests, or hub id"
 _EXAMPLES = """\
 examples:
   skillret data check openskillret
   skillret data check .claude/skills --json
   skillret data convert openskillret out --to beir --split dev
   skillret data convert .claude/skills out --to skillret --format jsonl
-  skillret data convert requests.csv out --to skillret --library .claude/skills
+  skillret data convert queries.csv out --to skillret --library .claude/skills
 """
 
 
@@ -31,12 +30,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "check",
         help="count, and find what makes evaluation impossible or doubtful",
         description="Read every split and print counts and faults: labels of skills that are not"
-        " there, duplicates, empty texts, skills and requests that two splits share. Exit status 1"
+        " there, duplicates, empty texts, skills and queries that two splits share. Exit status 1"
         " if `skillret evaluate` would refuse a split.",
         epilog="example: skillret data check openskillret",
         allow_abbrev=False,
     )
-    check.add_argument("dataset", metavar="DATASET", help=_DATASET)
+    check.add_argument("dataset", metavar="DATASET", help=DATASET_HELP)
     check.add_argument("--json", action="store_true", help="print JSON")
     change = actions.add_parser(
         "convert",
@@ -45,20 +44,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
         epilog="example: skillret data convert openskillret out --to beir --split dev",
         allow_abbrev=False,
     )
-    change.add_argument(
-        "dataset", metavar="DATASET", help=f"{_DATASET}; or a .csv or .jsonl file of requests"
-    )
+    change.add_argument("dataset", metavar="DATASET", help=DATASET_HELP)
     change.add_argument("output", metavar="OUTPUT", help="new folder")
     change.add_argument("--to", choices=LAYOUTS, required=True, help="layout")
     change.add_argument("--format", choices=FORMATS, help="default: jsonl.gz; jsonl for BEIR")
-    change.add_argument("--split", metavar="S", help="only this split (default: all)")
     change.add_argument(
-        "--library",
-        action="append",
-        default=[],
-        metavar="DIR",
-        help="folder of the skills that a file of requests names, repeatable",
+        "--split",
+        metavar="S",
+        help="only this split (default: all); what a file of queries is called from then on",
     )
+    for action in (check, change):
+        add_file_library(action)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -75,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         )
         note(f"wrote {', '.join(names)} to {output}; `skillret data check {output}` checks it")
         return 0
-    check = check_dataset(args.dataset)
+    check = check_dataset(args.dataset, args.library)
     if args.json:
         print_json(check.to_json())
     else:

@@ -6,6 +6,9 @@ import argparse
 import json
 
 from skillret.cli.common import (
+    DATASET_HELP,
+    add_calibration,
+    add_file_library,
     add_model_arguments,
     check_output,
     note,
@@ -14,12 +17,16 @@ from skillret.cli.common import (
     progress_bar,
 )
 from skillret.datasets.dataset import NEAR_MISSES, load_dataset
+from skillret.encoders import DEFAULT_MODEL, Encoder, load_encoder
 from skillret.errors import InputError
 from skillret.evaluation.evaluator import DEFAULT_GROUPS, Result, evaluate, score
 from skillret.evaluation.metrics import metric_names
 from skillret.evaluation.pages import prepare_folder
 from skillret.evaluation.runs import check_ids, read_run, write_run
+from skillret.evaluation.sets import SHOWN_FIXED, Sets
+from skillret.extras import require
 from skillret.files import expand, write_text
+from skillret.retrieval.calibration import Calibration, load_calibration
 from skillret.types import Mode
 
 __all__ = ["configure", "run"]
@@ -30,6 +37,7 @@ examples:
   skillret evaluate openskillret --split dev --mode dense --model BAAI/bge-small-en-v1.5
   skillret evaluate openskillret --split dev --lexical bm25s
   skillret evaluate .claude/skills
+  skillret evaluate queries.csv --library .claude/skills
   skillret evaluate ThakiCloud/SKILLRET --split test --json result.json --run system.run
   skillret evaluate openskillret --split dev --report report
   skillret evaluate openskillret --split dev --from-run system.run
@@ -44,9 +52,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "dataset",
         metavar="DATASET",
-        help="folder in SkillRet or BEIR layout, folder of skills with their own tests, or hub id",
+        help=DATASET_HELP,
     )
-    parser.add_argument("--split", default="test", help="default: test")
+    parser.add_argument(
+        "--split", help="default: test; own tests and files of queries have but one"
+    )
+    add_file_library(parser)
     parser.add_argument("--mode", choices=("hybrid", "dense", "lexical"), help="default: hybrid")
     parser.add_argument(
         "--lexical",
@@ -55,6 +66,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="bm25s: the BM25 of the paper's table, which is lexical mode (default: our own)",
     )
     add_model_arguments(parser)
+    add_calibration(parser)
     parser.add_argument("--k", default="5,10,15", metavar="K,...", help="default: 5,10,15")
     parser.add_argument(
         "--group",
@@ -81,6 +93,8 @@ def run(args: argparse.Namespace) -> int:
     except ValueError:
         raise InputError(f"--k takes whole numbers with commas, got {args.k!r}") from None
     metric_names(cuts)
+    reference = ("bm25s",) if args.lexical == "bm25s" and not args.from_run else ()
+    require("evaluate", "evaluation", ("pytrec_eval", *reference))
     group_by = tuple(args.group or DEFAULT_GROUPS)
     folder = prepare_folder(args.report) if args.report else None
     run_file = check_output(args.run) if args.run else None
@@ -89,14 +103,24 @@ def run(args: argparse.Namespace) -> int:
     given = [expand(name).absolute() for name in files if name and name != "-"]
     if len(set(given)) < len(given):
         raise InputError("--run, --json and --from-run name one file twice; give each its own")
-    dataset = load_dataset(args.dataset, args.split, allow_missing=args.allow_missing)
+    mode: Mode = args.mode or ("lexical" if args.lexical == "bm25s" else "hybrid")
+    if args.calibration and (mode != "hybrid" or args.from_run):
+        raise InputError("--calibration is for hybrid mode: nothing else is fitted")
+    encoder: Encoder | None = None
+    calibration: Calibration | None = None
+    if mode != "lexical" and not args.from_run:
+        # Before the data is read: a model that is not there, or that needs what is not installed.
+        encoder = load_encoder(args.model, trust_remote_code=args.trust_remote_code)
+        calibration = load_calibration(encoder, args.calibration) if mode == "hybrid" else None
+    dataset = load_dataset(
+        args.dataset, args.split, libraries=args.library, allow_missing=args.allow_missing
+    )
     if run_file is not None:
         check_ids([*(q.id for q in dataset.queries), *(s.id for s in dataset.skills)])
     if args.from_run:
         file = expand(args.from_run)
         result = score(dataset, read_run(file), "run", file.name, cuts, group_by)
     else:
-        mode: Mode = args.mode or ("lexical" if args.lexical == "bm25s" else "hybrid")
         with (
             progress_bar("encoding", "skill") as progress,
             progress_bar("searching", "query") as searched,
@@ -105,10 +129,10 @@ def run(args: argparse.Namespace) -> int:
                 dataset,
                 mode=mode,
                 lexical=args.lexical,
-                model=args.model,
+                model=encoder or DEFAULT_MODEL,
+                calibration=calibration,
                 cuts=cuts,
                 group_by=group_by,
-                trust_remote_code=args.trust_remote_code,
                 progress=progress,
                 searched=searched,
             )
@@ -124,7 +148,8 @@ def run(args: argparse.Namespace) -> int:
         print_json(result.to_json())
         return 0
     if json_file is not None:
-        write_text(json_file, json.dumps(result.to_json(), ensure_ascii=False, indent=2) + "\n")
+        text = json.dumps(result.to_json(), ensure_ascii=False, indent=2, allow_nan=False)
+        write_text(json_file, text + "\n")
     _print(result, cuts)
     return 0
 
@@ -151,9 +176,11 @@ def _print(result: Result, cuts: tuple[int, ...]) -> None:
         else:
             print(
                 f"\nabstention: AUROC {a.auroc:.4f} by the {a.score}; with 95 % of"
-                f" {a.n_negatives} needless requests turned away, {100 * a.kept_at_95:.1f} % of the"
+                f" {a.n_negatives} needless queries turned away, {100 * a.kept_at_95:.1f} % of the"
                 " needed are kept"
             )
+    if result.sets is not None:
+        _print_sets(result.sets, near_misses=NEAR_MISSES in result.notes)
     if result.groups:
         k = cuts[min(1, len(cuts) - 1)]
         shown = [f"{f}@{k}" for f in families[:3]]
@@ -162,3 +189,15 @@ def _print(result: Result, cuts: tuple[int, ...]) -> None:
         for name, group in result.groups.items():
             cells = "".join(f"{group[metric]:>17.4f}" for metric in shown)
             print(f"{printable(name):{width}}{int(group['n_queries']):>9}{cells}")
+
+
+def _print_sets(sets: Sets, *, near_misses: bool) -> None:
+    columns = ("precision", "recall", "completeness", "size")
+    print(f"\n{'':14}" + "".join(f"{c:>14}" for c in columns))
+    rows = {"selected": sets.selected} | {f"first {k}": sets.fixed[k] for k in SHOWN_FIXED}
+    for name, values in rows.items():
+        print(f"{name:14}" + "".join(f"{values[c]:>14.4f}" for c in columns))
+    told = f"{100 * sets.kept:.1f} % of the queries that need a skill get a set"
+    if sets.turned_away is not None and not near_misses:
+        told += f"; {100 * sets.turned_away:.1f} % of {sets.n_needless} needless ones get none"
+    print(told)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from skillret.cli.common import non_negative, note, printable
 from skillret.errors import InputError
+from skillret.extras import require
 from skillret.files import expand
 
 __all__ = ["configure", "run"]
@@ -35,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="data set in SkillRet layout to check NDCG@10 on (default: the dev split of the run"
         " that the model lies in; without one, cosine and neighbours of a few texts only)",
     )
-    parser.add_argument("--split", default="dev", metavar="S", help="of --dataset (default: dev)")
+    parser.add_argument("--split", metavar="S", help="of --dataset (default: dev)")
     parser.add_argument(
         "--max-queries",
         type=non_negative,
@@ -52,6 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
+    require("train", "exporting", ("torch", "sentence_transformers", "onnx", "pytrec_eval"))
     model_dir, output = expand(args.model_dir), expand(args.output)
     if not model_dir.is_dir():
         raise InputError(f"no such model folder: {model_dir}")

@@ -1,22 +1,20 @@
-"""`skillret index build|update|status|list|remove`."""
+"""`skillret index build|update|status|list|remove|clean`."""
 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+from skillret.cli import data_directory
 from skillret.cli.common import add_model_arguments, note, print_json, printable, progress_bar
-from skillret.datasets.tables import find_table, read_skills
-from skillret.encoders import Encoder, load_encoder
-from skillret.errors import IndexBusyError, InputError, StoreError
+from skillret.datasets.labelled import open_split
+from skillret.encoders import load_encoder
+from skillret.errors import DatasetError, IndexBusyError, InputError, StoreError
 from skillret.files import expand
 from skillret.index import Index, Sources, default_index_path
 from skillret.retrieval.refresh import NO_USUAL_PLACES, nothing_found
@@ -34,6 +32,7 @@ examples:
 """
 _SHOWN_ERRORS = 100
 _SHOWN_WARNINGS = 10
+_USUAL = "train"  # the split that is indexed if none is named
 _PATIENCE = 1.0  # seconds until someone who waits for another writer is told so
 
 
@@ -67,6 +66,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
             "release-notes --index team.db",
             _remove,
         ),
+        (
+            "clean",
+            "delete the indexes in the data directory whose folders are gone",
+            "--dry-run",
+            _clean,
+        ),
     ):
         sub = actions.add_parser(
             name,
@@ -76,6 +81,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
             allow_abbrev=False,
         )
         sub.set_defaults(run_action=action)
+        if name == "clean":
+            sub.add_argument("--dry-run", action="store_true", help="name them, and delete nothing")
+            continue
+        if name == "list":
+            sub.add_argument(
+                "--all", action="store_true", help="list the indexes in the data directory instead"
+            )
         if name == "remove":
             sub.add_argument("skills", nargs="+", metavar="SKILL", help="id or name")
         sub.add_argument(
@@ -88,7 +100,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
             help="folder that holds skills, repeatable (default: the usual places)",
         )
         sub.add_argument(
-            "--dataset", metavar="DIR", help="instead of folders: a data set in SkillRet layout"
+            "--dataset",
+            metavar="DATASET",
+            help="instead of folders: a data set in SkillRet or BEIR layout, or hub id",
         )
         sub.add_argument("--split", help="of the data set (default: train)")
         if name == "build":
@@ -116,12 +130,10 @@ class _Input:
 
 def _build(args: argparse.Namespace) -> int:
     # Before the file is made: a model that cannot be loaded should leave nothing behind.
-    encoder = _encoder(args)
+    encoder = load_encoder(args.model, trust_remote_code=args.trust_remote_code)
     dataset = _dataset(args)
     if dataset is not None:
         given = _from_dataset(dataset)
-        if not given.skills:
-            raise InputError(f"the split {dataset.split!r} of {dataset.dataset} holds no skills")
     else:
         library = _library(args)
         given = _from_library(library)
@@ -129,8 +141,8 @@ def _build(args: argparse.Namespace) -> int:
             raise InputError(nothing_found(library))
     named = args.index is not None
     path = expand(args.index) if named else default_index_path(given.sources, args.model)
-    with Index.open(path, create=True) as index:
-        report = _write(index, given, encoder, replace_encoder=True)
+    with Index.open(path, create=True, model=encoder) as index:
+        report, given = _write(index, given, anew=True)
     _tell("built", path, report, given, remarks=sys.maxsize if args.verbose else _SHOWN_WARNINGS)
     if dataset is not None:
         note(f'search it with: skillret search "..." --index {shlex.quote(str(path))}')
@@ -138,16 +150,17 @@ def _build(args: argparse.Namespace) -> int:
 
 
 def _update(args: argparse.Namespace) -> int:
-    encoder = _encoder(args)
+    encoder = load_encoder(args.model, trust_remote_code=args.trust_remote_code)
     path = _path(args)
-    with Index.open(path) as index:
+    with Index.open(path, model=encoder) as index:
         index.check_built()
         sources = Sources.from_info(index.info())
-        if sources.dataset:
-            given = _from_dataset(sources)
-        else:
-            given = _from_library(sources.library(), sources)
-        report = _write(index, given, encoder, replace_encoder=False)
+        if not sources:
+            raise InputError(
+                "the skills of this index were added one by one, so there is no folder to look"
+                " into; `skillret index build --library DIR` makes it hold those of a folder"
+            )
+        report, given = _write(index, _given(sources), anew=False)
     _tell("updated", path, report, given, remarks=0)
     return 0
 
@@ -157,7 +170,7 @@ def _status(args: argparse.Namespace) -> int:
     with Index.open(path) as index:
         info = index.info()
     sources = Sources.from_info(info)
-    fresh = _is_fresh(sources, info.fingerprint)
+    fresh = not sources or _is_fresh(sources, info.fingerprint)
     profile = info.profile
     status: dict[str, Any] = {
         "index": str(path),
@@ -190,49 +203,55 @@ def _status(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
+    if args.all:
+        return data_directory.list_all(json_wanted=args.json)
     with Index.open(_path(args)) as index:
-        keys = [key for key, _, _ in index.store.states().values()]
-        records = sorted(index.records(keys).values(), key=lambda r: (r.name, r.key))
+        skills = sorted(index.skills(), key=lambda skill: skill.name)
     if args.json:
         print_json(
             [
                 {
-                    "id": r.id,
-                    "name": r.name,
-                    "description": r.description,
-                    "path": r.path,
-                    "aliases": list(r.aliases),
-                    "shadowed_by": r.shadowed_by,
+                    "id": s.id,
+                    "name": s.name,
+                    "description": s.description,
+                    "path": s.path,
+                    "aliases": list(s.aliases),
+                    "shadowed_by": s.shadowed_by,
+                    "metadata": dict(s.metadata),
                 }
-                for r in records
+                for s in skills
             ]
         )
     else:
-        for r in records:
-            print("\t".join(printable(text) for text in (r.id, r.name, r.path or "")))
+        for s in skills:
+            print("\t".join(printable(text) for text in (s.id, s.name, s.path or "")))
     return 0
 
 
 def _remove(args: argparse.Namespace) -> int:
     with Index.open(_path(args)) as index:
-        keys = [key for key, _, _ in index.store.states().values()]
-        records = index.records(keys).values()
+        sources = Sources.from_info(index.info())
+        skills = list(index.skills())
         ids = []
         for wanted in args.skills:
-            found = [r.id for r in records if r.id == wanted] or [
-                r.id for r in records if r.name == wanted
+            matching = [s.id for s in skills if s.id == wanted] or [
+                s.id for s in skills if s.name == wanted
             ]
-            if not found:
+            if not matching:
                 raise InputError(f"no skill {wanted!r} in this index; see `skillret index list`")
-            if len(found) > 1:
+            if len(matching) > 1:
                 raise InputError(
-                    f"{wanted!r} names {len(found)} skills, give an id: {', '.join(found)}"
+                    f"{wanted!r} names {len(matching)} skills, give an id: {', '.join(matching)}"
                 )
-            ids += found
+            ids += matching
         count = index.remove(ids)
-    what = f"{count} skill{'s' * (count != 1)}"
-    note(f"removed {what}; the next update or search of its folder brings back what is still there")
+    back = "; the next update or search of its folder brings back what is still there"
+    note(f"removed {count} skill{'s' * (count != 1)}" + (back if sources else ""))
     return 0
+
+
+def _clean(args: argparse.Namespace) -> int:
+    return data_directory.clean(dry_run=args.dry_run)
 
 
 def _path(args: argparse.Namespace) -> Path:
@@ -265,8 +284,15 @@ def _dataset(args: argparse.Namespace) -> Sources | None:
         return None
     if args.library:
         raise InputError("give either --dataset or --library, not both")
-    folder = expand(args.dataset).resolve()
-    return Sources(dataset=str(folder), split=args.split or "train")
+    place = expand(args.dataset)
+    dataset = str(place.resolve()) if place.exists() else args.dataset
+    try:
+        split = open_split(dataset, args.split, usual=_USUAL).split
+    except DatasetError:
+        if args.action == "build":
+            raise
+        split = args.split or _USUAL  # an index outlives its data set
+    return Sources(dataset=dataset, split=split)
 
 
 def _library(args: argparse.Namespace) -> Library:
@@ -283,49 +309,52 @@ def _from_library(library: Library, sources: Sources | None = None) -> _Input:
 
 
 def _from_dataset(sources: Sources) -> _Input:
-    folder, split = Path(sources.dataset or ""), sources.split or "train"
-    return _Input(read_skills(folder, split), sources, _stamp(sources))
-
-
-def _stamp(sources: Sources) -> str:
-    """State of a data set's skill file."""
-    file = find_table(Path(sources.dataset or ""), "skills", sources.split or "train")
-    if file is None:
-        return ""
-    status = file.stat()
-    parts = [str(file), status.st_size, status.st_mtime_ns]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    data = open_split(sources.dataset or "", sources.split, usual=_USUAL)
+    stamp = data.stamp()  # before it is read: what changes meanwhile is seen the next time
+    return _Input([*data.skills()], sources, stamp)
 
 
 def _is_fresh(sources: Sources, fingerprint: str) -> bool:
-    if sources.dataset:
-        return _stamp(sources) == fingerprint
+    """Whether the sources still hold what was read; not so if they are gone."""
     try:
+        if sources.dataset:
+            return open_split(sources.dataset, sources.split).stamp() == fingerprint
         return sources.library().fingerprint == fingerprint
-    except InputError:
+    except (DatasetError, InputError):
         return False
 
 
-def _encoder(args: argparse.Namespace) -> Encoder:
-    return load_encoder(args.model, trust_remote_code=args.trust_remote_code)
+def _given(sources: Sources) -> _Input:
+    """What the sources of an index hold now."""
+    if sources.dataset:
+        return _from_dataset(sources)
+    return _from_library(sources.library(), sources)
 
 
-def _write(index: Index, given: _Input, encoder: Encoder, *, replace_encoder: bool) -> UpdateReport:
-    with progress_bar("encoding") as progress:
-        update = partial(
-            index.update,
-            given.skills,
-            encoder,
-            sources=given.sources,
-            fingerprint=given.fingerprint,
-            replace_encoder=replace_encoder,
-            progress=progress,
-        )
-        try:
-            return update(timeout=_PATIENCE)
-        except IndexBusyError:
-            note("another process is writing this index; waiting for it")
-            return update()
+def _write(index: Index, given: _Input, *, anew: bool) -> tuple[UpdateReport, _Input]:
+    """Store what the sources hold: what they hold once nobody else is writing."""
+
+    def update(timeout: float | None) -> tuple[UpdateReport, _Input]:
+        with index.writing(timeout), progress_bar("encoding") as progress:
+            # Another writer may have stored something newer while this one waited.
+            current = (
+                given if _is_fresh(given.sources, given.fingerprint) else _given(given.sources)
+            )
+            report = index.update(
+                current.skills,
+                sources=current.sources,
+                fingerprint=current.fingerprint,
+                replace_encoder=anew,
+                verify=anew,
+                progress=progress,
+            )
+            return report, current
+
+    try:
+        return update(_PATIENCE)
+    except IndexBusyError:
+        note("another process is writing this index; waiting for it")
+        return update(None)
 
 
 def _tell(verb: str, path: Path, report: UpdateReport, given: _Input, *, remarks: int) -> None:

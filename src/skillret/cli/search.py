@@ -8,10 +8,12 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from shlex import quote
 from typing import Any
 
 from skillret.cli.common import (
+    add_calibration,
     add_model_arguments,
     note,
     positive,
@@ -22,8 +24,7 @@ from skillret.cli.common import (
 )
 from skillret.errors import InputError
 from skillret.retrieval import Retriever
-from skillret.retrieval.retriever import MAX_QUERY_CHARACTERS, clean_query
-from skillret.retrieval.selection import MAX_SELECTED
+from skillret.retrieval.query import MAX_QUERY_CHARACTERS, clean_query
 from skillret.types import Hit
 
 __all__ = ["configure", "run"]
@@ -43,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXAMPLES
     # Several words: who forgets the quotes meant the same.
     parser.add_argument(
-        "request", nargs="+", metavar="REQUEST", help="what you want to do; - reads stdin"
+        "query", nargs="+", metavar="QUERY", help="what you want to do; - reads stdin"
     )
     parser.add_argument(
         "--library",
@@ -58,35 +59,46 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--mode", choices=("hybrid", "dense", "lexical"), default="hybrid", help="default: hybrid"
     )
     parser.add_argument(
+        "--where",
+        action="append",
+        metavar="NAME=VALUE",
+        help="only skills whose metadata holds this, repeatable; of one name any value will do",
+    )
+    parser.add_argument(
         "--select",
         action="store_true",
-        help="print the set of skills that the request needs, perhaps none; -k limits it"
+        help="print the set of skills that the query needs, perhaps none; -k limits it"
         " (default: 10)",
     )
     add_model_arguments(parser)
+    add_calibration(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument(
         "--explain",
         action="store_true",
-        help="show which terms and sentences of the request carried each hit",
+        help="show which terms and sentences of the query carried each hit",
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
+    if args.calibration and args.mode != "hybrid":
+        raise InputError(f"--calibration works in hybrid mode, not with --mode {args.mode}")
     if args.select and args.mode != "hybrid":
         raise InputError(f"--select works in hybrid mode, not with --mode {args.mode}")
-    # Checked here as well: an empty request should not first build an index.
-    request = clean_query(_stdin() if args.request == ["-"] else " ".join(args.request))
-    *before, last = args.request
+    # Checked here as well: an empty query should not first build an index.
+    query = clean_query(_stdin() if args.query == ["-"] else " ".join(args.query))
+    where = _where(args.where or ())
+    *before, last = args.query
     if before and not args.library and "/" in last and os.path.isdir(last):  # noqa: PTH112
-        note(f"{last} is read as part of the request; to look there: --library {quote(last)}")
+        note(f"{last} is read as part of the query; to look there: --library {quote(last)}")
     with progress_bar("encoding") as progress:
         retriever = Retriever.open(
             index=args.index,
             library=args.library,
             model=args.model,
             mode=args.mode,
+            calibration=args.calibration,
             trust_remote_code=args.trust_remote_code,
             on_update=note,
             progress=progress,
@@ -95,29 +107,28 @@ def run(args: argparse.Namespace) -> int:
         need: float | None = None
         start = time.perf_counter()
         if args.select:
-            limit = args.k or MAX_SELECTED
-            selection = retriever.select(request, limit=limit, explain=args.explain)
+            selection = retriever.select(query, limit=args.k, where=where, explain=args.explain)
             hits, need = list(selection.hits), selection.need
-            if not retriever.threshold:
+            if not retriever.policy.threshold:
                 note(
                     "nothing says when this model should hand over nothing, so it never does;"
                     " `skillret calibrate` fits that on labelled requests"
                 )
         else:
-            hits = retriever.search(request, k=args.k or 5, explain=args.explain)
+            hits = retriever.search(query, k=args.k or 5, where=where, explain=args.explain)
         took = (time.perf_counter() - start) * 1000
         model = retriever.encoder.profile.name
-        why = "" if hits or args.json else _why_none(retriever, request, need)
+        why = "" if hits or args.json else _why_none(retriever, query, need, where)
     if args.json:
         document: dict[str, Any] = {
-            "query": request,
+            "query": query,
             "mode": args.mode,
             "model": model,
             "took_ms": round(took, 3),
             "hits": [_json(h) for h in hits],
         }
         if need is not None:
-            document |= {"need": round(need, 6), "threshold": retriever.threshold}
+            document |= {"need": round(need, 6), "threshold": retriever.policy.threshold}
         print_json(document)
     elif hits:
         _print(hits)
@@ -126,22 +137,40 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _why_none(retriever: Retriever, request: str, need: float | None) -> str:
+def _why_none(
+    retriever: Retriever, query: str, need: float | None, where: dict[str, list[str]] | None
+) -> str:
     """Why nothing was found: what a selection turned away is named, so that it can be judged."""
     if retriever.index.info().skills == 0:
         return "this index holds no skills"
+    if where and not retriever.search(query, k=1, mode="dense", where=where):
+        conditions = " ".join(
+            f"{name}={value}" for name, values in where.items() for value in values
+        )
+        return f"no skill has metadata as --where asks for: {conditions}"
     if need is None:
-        return "no skill shares a word with the request; try --mode hybrid"
-    nearest = ", ".join(hit.name for hit in retriever.search(request, k=_NEAREST))
+        return "no skill shares a word with the query; try --mode hybrid"
+    nearest = ", ".join(hit.name for hit in retriever.search(query, k=_NEAREST, where=where))
     told = f"the nearest: {nearest}; without --select they are shown"
-    if need >= retriever.threshold:
+    if need >= retriever.policy.threshold:
         return f"no skill of this library seems to do what is asked; {told}"
-    sure = f"probability that one is: {need:.2f}, threshold {retriever.threshold:.2f}"
+    sure = f"probability that one is: {need:.2f}, threshold {retriever.policy.threshold:.2f}"
     return f"no skill seems to be needed ({sure}); {told}"
 
 
+def _where(conditions: Sequence[str]) -> dict[str, list[str]] | None:
+    """The filter on metadata."""
+    where: dict[str, list[str]] = {}
+    for condition in conditions:
+        name, equals, value = condition.partition("=")
+        if not (name and equals):
+            raise InputError(f"--where takes NAME=VALUE, got {condition!r}")
+        where.setdefault(name, []).append(value)
+    return where or None
+
+
 def _stdin() -> str:
-    """What stdin holds, as far as a request is read; what is no UTF-8 is replaced."""
+    """What stdin holds, as far as a query is read; what is no UTF-8 is replaced."""
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")
     return sys.stdin.read(MAX_QUERY_CHARACTERS)
@@ -156,6 +185,8 @@ def _json(hit: Hit) -> dict[str, Any]:
         "path": hit.path,
         "score": round(hit.score, 6),
     }
+    if hit.metadata:
+        document["metadata"] = dict(hit.metadata)
     if hit.explanation is not None:
         document["dense"] = hit.dense
         document["lexical"] = hit.lexical

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-from importlib.util import find_spec
 from pathlib import Path
 
-from skillret.cli.common import note, printable
-from skillret.errors import SkillretError
+from skillret.cli.common import DATASET_HELP, note, printable
 from skillret.files import expand
 from skillret.training.recipe import load_recipe
 
@@ -17,7 +15,7 @@ __all__ = ["configure", "run"]
 _EXAMPLES = """\
 examples:
   skillret train recipes/minilm-cpu.toml --data ~/openskillret
-  skillret train recipes/minilm-cpu.toml --library ~/team/skills --data requests.csv
+  skillret train recipes/minilm-cpu.toml --library ~/team/skills --data queries.csv
   skillret train recipes/minilm-cpu.toml --set train.batch_size=32 --set loss.mask=none
   skillret train recipes/minilm-cpu.toml --output runs/first --resume
   torchrun --nproc-per-node 4 -m skillret train recipes/skillret-embedding-0.6b.toml
@@ -45,8 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         metavar="D",
-        help="data set in SkillRet layout (folder or hub id[@revision]), or a CSV or JSONL file of"
-        " request and skill (default: the recipe's)",
+        help=f"instead of the recipe's: {DATASET_HELP}",
     )
     parser.add_argument(
         "--library",
@@ -61,9 +58,6 @@ def run(args: argparse.Namespace) -> int:
     """Run the command."""
     # The whole recipe is checked before torch is imported.
     recipe = load_recipe(expand(args.recipe), args.overrides)
-    for needed in ("torch", "sentence_transformers", "datasets"):
-        if find_spec(needed) is None:
-            raise SkillretError(f"training needs {needed}: pip install 'skillret[train]'")
     from skillret.training.run import train
 
     output = expand(args.output) if args.output else Path("runs") / recipe.name

@@ -12,16 +12,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from skillret.datasets.tables import (
+from skillret.datasets.columns import parse_label, parse_query, parse_skill
+from skillret.datasets.row_files import (
     Row,
-    RowSource,
     digest_files,
-    parse_label,
-    parse_query,
-    parse_skill,
-    read_rows,
+    numbered_rows,
+    read_lines,
+    stamp_file,
     write_rows,
 )
+from skillret.datasets.source import RowSource
 from skillret.errors import DatasetError
 from skillret.files import replacing
 
@@ -32,12 +32,15 @@ _GAP = "\n\n"  # between description and body
 
 
 class BeirFolder:
-    """A folder in BEIR layout. Corpus and file of queries are shared by all splits."""
+    """A folder in BEIR layout (a `RowSource`): all splits share corpus and file of queries."""
 
     layout = "beir"
+    one_corpus = True
+    notes = ()
 
     def __init__(self, folder: Path, corpus: Path, queries: Path) -> None:
         self.folder, self.corpus, self.queries = folder, corpus, queries
+        self.name = folder.resolve().name
 
     @classmethod
     def find(cls, folder: Path) -> BeirFolder | None:
@@ -52,17 +55,17 @@ class BeirFolder:
     def rows(self, table: str, split: str) -> Iterator[tuple[Row, str]]:
         """See `RowSource.rows`; queries are those that the split's qrels ask."""
         if table == "skills":
-            for row, where in _numbered(self.corpus):
+            for row, where in numbered_rows(self.corpus):
                 yield _skill_row(row, where), where
         elif table == "queries":
             asked = {row["query_id"] for row, _ in self.rows("qrels", split)}
-            for row, where in _numbered(self.queries):
+            for row, where in numbered_rows(self.queries):
                 if str(row.get("_id")) in asked:
                     yield _query_row(row, where), where
         elif table == "qrels":
             yield from _read_qrels(self.folder / "qrels" / f"{split}.tsv")
         elif (file := _first(self.folder / "negatives" / split)) is not None:
-            for row, where in _numbered(file):
+            for row, where in numbered_rows(file):
                 yield _query_row(row, where), where
 
     def revision(self, split: str) -> str:
@@ -70,6 +73,10 @@ class BeirFolder:
         negatives = _first(self.folder / "negatives" / split)
         files = [self.corpus, self.queries, self.folder / "qrels" / f"{split}.tsv"]
         return digest_files([*files, *([negatives] if negatives else [])])
+
+    def stamp(self, split: str) -> str:
+        """See `RowSource.stamp`."""
+        return stamp_file(self.corpus)
 
 
 def write_beir(source: RowSource, split: str, folder: Path, suffix: str = ".jsonl") -> None:
@@ -85,9 +92,9 @@ def write_beir(source: RowSource, split: str, folder: Path, suffix: str = ".json
         DatasetError: If a row is malformed.
         SkillretError: If a file cannot be written or an id cannot stand in a table of tabs.
     """
-    corpus = (_corpus_row(*row) for row in source.rows("skills", split))
+    corpus = (_corpus_line(*row) for row in source.rows("skills", split))
     write_rows(folder / f"corpus{suffix}", corpus)
-    queries = (_request_row(*row) for row in source.rows("queries", split))
+    queries = (_query_line(*row) for row in source.rows("queries", split))
     write_rows(folder / f"queries{suffix}", queries)
     with replacing(folder / "qrels" / f"{split}.tsv") as out:
         out.write(b"query-id\tcorpus-id\tscore\n")
@@ -97,18 +104,13 @@ def write_beir(source: RowSource, split: str, folder: Path, suffix: str = ".json
             if len(line.splitlines()) != 1 or line.count("\t") != 2:
                 raise DatasetError(f"{where}: an id holds a tab or line break; qrels cannot")
             out.write(f"{line}\n".encode())
-    negatives = [_request_row(*row) for row in source.rows("negatives", split)]
+    negatives = [_query_line(*row) for row in source.rows("negatives", split)]
     if negatives:
         write_rows(folder / "negatives" / f"{split}{suffix}", negatives)
 
 
 def _first(stem: Path) -> Path | None:
     return next((f for x in _SUFFIXES if (f := stem.with_name(stem.name + x)).is_file()), None)
-
-
-def _numbered(file: Path) -> Iterator[tuple[Row, str]]:
-    for number, row in enumerate(read_rows(file), start=1):
-        yield row, f"{file}, row {number}"
 
 
 def _metadata(row: Mapping[str, Any], where: str) -> Row:
@@ -129,7 +131,7 @@ def _skill_row(row: Mapping[str, Any], where: str) -> Row:
     return {**metadata, "id": row["_id"], "name": row.get("title", ""), "skill_md": text}
 
 
-def _corpus_row(row: Mapping[str, Any], where: str) -> Row:
+def _corpus_line(row: Mapping[str, Any], where: str) -> Row:
     skill = parse_skill(row, where)
     text = _GAP.join(part for part in (skill.description, skill.body) if part)
     used = ("id", "name", "skill_md" if "skill_md" in row else "body")
@@ -141,24 +143,20 @@ def _query_row(row: Mapping[str, Any], where: str) -> Row:
     return {**_metadata(row, where), "id": row.get("_id"), "query": row.get("text")}
 
 
-def _request_row(row: Mapping[str, Any], where: str) -> Row:
+def _query_line(row: Mapping[str, Any], where: str) -> Row:
     query = parse_query(row, where)
     return {"_id": query.id, "text": query.text, "metadata": dict(query.extra)}
 
 
 def _read_qrels(file: Path) -> Iterator[tuple[Row, str]]:
-    try:
-        with file.open(encoding="utf-8-sig", newline="\n") as lines:
-            for number, line in enumerate(lines, start=1):
-                cells = line.rstrip("\r\n").split("\t")
-                if not line.strip() or (number == 1 and cells[-1] == "score"):
-                    continue
-                where = f"{file}, line {number}"
-                try:
-                    query_id, skill_id, relevance = cells
-                    row = {"query_id": query_id, "skill_id": skill_id, "relevance": int(relevance)}
-                except ValueError:
-                    raise DatasetError(f"{where}: not `query-id<TAB>corpus-id<TAB>score`") from None
-                yield row, where
-    except (OSError, UnicodeDecodeError) as e:
-        raise DatasetError(f"{file} cannot be read: {e}") from None
+    for number, line in enumerate(read_lines(file, newline="\n"), start=1):
+        cells = line.rstrip("\r\n").split("\t")
+        if not line.strip() or (number == 1 and cells[-1] == "score"):
+            continue
+        where = f"{file}, line {number}"
+        try:
+            query_id, skill_id, relevance = cells
+            row = {"query_id": query_id, "skill_id": skill_id, "relevance": int(relevance)}
+        except ValueError:
+            raise DatasetError(f"{where}: not `query-id<TAB>corpus-id<TAB>score`") from None
+        yield row, where

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, TypeVar
 
-from skillret.datasets.dataset import open_rows, published
-from skillret.datasets.tables import Row, RowSource, parse_label, parse_query, parse_skill
+from skillret.datasets.columns import parse_label, parse_query, parse_skill
+from skillret.datasets.dataset import published
+from skillret.datasets.layouts import open_source
+from skillret.datasets.row_files import Row
+from skillret.datasets.source import RowSource
 from skillret.errors import DatasetError
 from skillret.types import Skill
 
@@ -46,7 +50,7 @@ class Check:
 
     Attributes:
         dataset: As it was asked for.
-        layout: `skillret`, `beir` or `library`.
+        layout: `skillret`, `beir`, `library` or `queries`.
         splits: Per split its `revision` and counts: `skills`, `queries`, `qrels`, `negatives`,
             `characters` of all skills, and `k=1`, `k=2`, ...: queries by number of gold skills.
         findings: The faults, refused ones first.
@@ -112,18 +116,22 @@ class _Split:
     characters: int = 0
 
 
-def check_dataset(spec: str) -> Check:
+def check_dataset(
+    spec: str | os.PathLike[str], libraries: Sequence[str | os.PathLike[str]] = ()
+) -> Check:
     """Read every split of a data set and collect its faults instead of stopping at the first.
 
     Rows are parsed by the code that evaluation uses, so what it refuses is found here.
 
     Args:
-        spec: As in `load_dataset`.
+        spec: As in `open_source`.
+        libraries: Folders of the skills that a file of queries names.
 
     Raises:
         DatasetError: If there is no such data set.
+        InputError: As `open_source`.
     """
-    source, commit = open_rows(spec)
+    source = open_source(spec, libraries=libraries)
     names = source.splits()
     if not names:
         raise DatasetError(f"{spec} has no split")
@@ -138,7 +146,7 @@ def check_dataset(spec: str) -> Check:
         findings += notes.findings()
         sizes = Counter(len(gold) for id_, gold in split.gold.items() if id_ in split.queries)
         counts[name] = {
-            "revision": commit or source.revision(name),
+            "revision": source.revision(name),
             "skills": len(split.skills),
             "queries": len(split.queries),
             "qrels": sum(map(len, split.gold.values())),
@@ -148,10 +156,10 @@ def check_dataset(spec: str) -> Check:
         }
     for a, b in combinations(names, 2):
         notes = _Notes(f"{a}, {b}")
-        _leaks(splits[a], splits[b], notes, one_corpus=source.layout == "beir")
+        _leaks(splits[a], splits[b], notes, one_corpus=source.one_corpus)
         findings += notes.findings()
     findings.sort(key=lambda f: not f.refused)
-    return Check(spec, source.layout, counts, findings)
+    return Check(os.fspath(spec), source.layout, counts, findings)
 
 
 def _read_split(source: RowSource, name: str, notes: _Notes) -> _Split:
@@ -167,7 +175,7 @@ def _read_split(source: RowSource, name: str, notes: _Notes) -> _Split:
         if first != skill.id:
             notes.add("skills are copies of another one (equal content)", f"{skill.id} = {first}")
         _empty_parts(skill, notes)
-    _read_requests(source, name, split, notes)
+    _read_queries(source, name, split, notes)
     _read_labels(source, name, split, notes)
     return split
 
@@ -181,7 +189,7 @@ def _empty_parts(skill: Skill, notes: _Notes) -> None:
         notes.add("skills have no body", skill.id)
 
 
-def _read_requests(source: RowSource, name: str, split: _Split, notes: _Notes) -> None:
+def _read_queries(source: RowSource, name: str, split: _Split, notes: _Notes) -> None:
     texts: dict[bytes, str] = {}
     for query in _parsed(source, "queries", name, parse_query, notes):
         if query.id in split.queries:

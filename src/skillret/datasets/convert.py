@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 
 from skillret.datasets.beir import write_beir
-from skillret.datasets.dataset import choose_split, open_rows
-from skillret.datasets.pairs import request_tables
-from skillret.datasets.tables import TABLES, RowSource, write_rows
+from skillret.datasets.layouts import choose_split, open_source
+from skillret.datasets.query_file import QueryFile
+from skillret.datasets.row_files import write_rows
+from skillret.datasets.source import TABLES, RowSource
 from skillret.errors import DatasetError, InputError
-from skillret.files import check_fresh, expand, fresh_folder
+from skillret.files import check_fresh, fresh_folder
 
 __all__ = ["FORMATS", "LAYOUTS", "convert"]
 
@@ -20,24 +23,24 @@ FORMATS = ("jsonl", "jsonl.gz", "parquet")
 
 
 def convert(
-    spec: str,
+    spec: str | os.PathLike[str],
     output: Path,
     to: str,
     *,
     file_format: str | None = None,
     split: str | None = None,
-    libraries: Sequence[str] = (),
+    libraries: Sequence[str | os.PathLike[str]] = (),
 ) -> list[str]:
     """Write a data set in another layout or format; all of its columns stay.
 
     Args:
-        spec: As in `load_dataset`; or a `.csv`, `.jsonl`, `.jsonl.gz` or `.parquet` file of
-            requests and the names of their skills.
+        spec: As in `open_source`.
         output: A folder that is empty or not there yet.
         to: One of `LAYOUTS`.
         file_format: One of `FORMATS`; BEIR has no parquet.
-        split: The one to convert, all by default; what a file of requests is called.
-        libraries: Folders of the skills that a file of requests names.
+        split: The one to convert, all by default; what a file of queries is called
+            from then on (default: `tests`).
+        libraries: Folders of the skills that a file of queries names.
 
     Returns:
         The splits that were written.
@@ -52,8 +55,10 @@ def convert(
     if split is not None and (Path(split).name != split or "\\" in split):
         raise InputError(f"{split!r} cannot be the name of a split: it becomes that of a file")
     check_fresh(output)
-    source = _open(spec, split, libraries)
-    names = source.splits() if split is None else [choose_split(spec, source, split)]
+    source = open_source(spec, split or "*", libraries)
+    if isinstance(source, QueryFile) and split:
+        source = replace(source, split=split)
+    names = source.splits() if split is None else [choose_split(str(spec), source, split)]
     if not names:
         raise DatasetError(f"{spec} has no split")
     if to == "beir" and len(names) > 1:
@@ -68,17 +73,6 @@ def convert(
             else:
                 _write_skillret(source, name, output, f".{file_format or 'jsonl.gz'}")
     return names
-
-
-def _open(spec: str, split: str | None, libraries: Sequence[str]) -> RowSource:
-    file = expand(spec)
-    if not file.is_file():
-        if libraries:
-            raise InputError(f"--library goes with a file of requests; {spec} is no file")
-        return open_rows(spec, split or "*")[0]
-    if not libraries:
-        raise InputError(f"{spec} names skills: give the folder that holds them with --library")
-    return request_tables(file, libraries, split or "test")
 
 
 def _write_skillret(source: RowSource, split: str, output: Path, suffix: str) -> None:

@@ -1,4 +1,4 @@
-"""The tests that skills bring along, as labelled requests.
+"""The tests that skills bring along, as labelled queries.
 
 Two files stand beside a SKILL.md, or in its `evals/` folder (agentskills.io): `eval_queries.json`,
 a list of `{"query", "should_trigger"}`, and `evals.json`, `{"evals": [{"prompt", ...}]}`.
@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from skillret.datasets.pairs import MemoryTables, request_id, skill_rows
+from skillret.datasets.library_rows import query_id, skill_rows
+from skillret.datasets.row_files import MAX_ROW
+from skillret.datasets.source import RowsInMemory
 from skillret.errors import DatasetError
 from skillret.files import parse_json
 from skillret.skills import Library
 from skillret.types import Skill
 
-__all__ = ["LIBRARY_SPLIT", "LibraryTest", "library_tables", "read_library_tests"]
-
-LIBRARY_SPLIT = "tests"  # what a library's own tests are called
+__all__ = ["LibraryTest", "library_source", "read_library_tests"]
 
 _TRIGGERS = ("eval_queries.json", "evals/eval_queries.json")
 _TASKS = ("evals.json", "evals/evals.json")
@@ -27,10 +27,10 @@ _TASKS = ("evals.json", "evals/evals.json")
 
 @dataclass(frozen=True, slots=True)
 class LibraryTest:
-    """One request of a skill's own tests.
+    """One query of a skill's own tests.
 
     Attributes:
-        text: The request.
+        text: The query.
         skill_id: The skill that it stands beside.
         should_trigger: Whether the skill is wanted; a near miss of it otherwise.
         kind: `trigger` (eval_queries.json) or `task` (evals.json).
@@ -61,18 +61,18 @@ def read_library_tests(skills: Sequence[Skill]) -> Iterator[LibraryTest]:
                     yield LibraryTest(text, skill.id, True, "task", file)
 
 
-def library_tables(folder: Path) -> MemoryTables:
-    """A folder of skills and their own tests, as the one split `tests`.
+def library_source(library: Library) -> RowsInMemory:
+    """Skills in folders and their own tests, as the one split `tests`.
 
-    A request that several skills want has several gold skills; a near miss of one skill that
+    A query that several skills want has several gold skills; a near miss of one skill that
     another one wants is no negative. Ids depend neither on where the folder lies nor on other
     skills and tests, so that runs of two versions of a library can be compared.
 
     Raises:
         DatasetError: If no skill has a test, or a file of tests is malformed.
     """
-    library = Library.open(folder)
     skills = library.skills
+    folders = ", ".join(str(root.path) for root in library.roots)
     rows = skill_rows(skills, [root.path for root in library.roots])
     ids = {skill.id: row["id"] for skill, row in zip(skills, rows, strict=True)}
     wanted: dict[str, list[LibraryTest]] = {}
@@ -83,23 +83,30 @@ def library_tables(folder: Path) -> MemoryTables:
     if not wanted:
         more = f" ({skipped} more were skipped)" if skipped else ""
         raise DatasetError(
-            f"the {len(skills)} skills in {folder}{more} have no tests: put requests into"
+            f"the {len(skills)} skills in {folders}{more} have no tests: put queries into"
             ' eval_queries.json beside a SKILL.md, as [{"query": "...", "should_trigger": true}]'
         )
     queries, labels, negatives = [], [], []
     for text, group in wanted.items():
         gold = list(dict.fromkeys(ids[test.skill_id] for test in group))
-        queries.append({"id": request_id(text), "query": text, "kind": group[0].kind})
-        labels += [{"query_id": request_id(text), "skill_id": g, "relevance": 1} for g in gold]
+        queries.append({"id": query_id(text), "query": text, "kind": group[0].kind})
+        labels += [{"query_id": query_id(text), "skill_id": g, "relevance": 1} for g in gold]
     for text, group in unwanted.items():
         if text not in wanted:
             near = list(dict.fromkeys(ids[test.skill_id] for test in group))
-            negatives.append({"id": request_id(text), "query": text, "negative_for": near})
+            negatives.append({"id": query_id(text), "query": text, "negative_for": near})
     notes = [f"{len({row['skill_id'] for row in labels})} of {len(skills)} skills have tests"]
     if skipped:
         notes.append(f"{skipped} more skills were skipped; `skillret index build` says why")
     tables = {"skills": rows, "queries": queries, "qrels": labels, "negatives": negatives}
-    return MemoryTables("library", LIBRARY_SPLIT, tables, str(folder), tuple(notes))
+    return RowsInMemory(
+        layout="library",
+        name=", ".join(root.path.name for root in library.roots),
+        where=folders,
+        tables=tables,
+        notes=tuple(notes),
+        fingerprint=library.fingerprint,
+    )
 
 
 def _inside(folder: Path, names: Sequence[str]) -> Iterator[Path]:
@@ -133,6 +140,8 @@ def _tasks(file: Path) -> Iterator[str]:
 def _list(file: Path, key: str) -> list[dict[str, Any]]:
     """The objects of a JSON list, also one kept under `key`."""
     try:
+        if file.stat().st_size > MAX_ROW:
+            raise DatasetError(f"{file} is larger than {MAX_ROW >> 20} MB; no file of tests is")
         rows = parse_json(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as e:
         raise DatasetError(f"{file} cannot be read as JSON: {e}") from None

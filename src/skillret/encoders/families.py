@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from skillret.encoders.base import Profile
+from skillret.encoders.profile import Profile
 
 __all__ = ["FAMILIES", "SKILL_INSTRUCTION", "find_profile"]
 

@@ -8,22 +8,26 @@ output `embedding`, float32 `(n, dim)`, pooled and of unit length, and `tokens`,
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from skillret.arrays import Float32
-from skillret.encoders.base import Profile, Tokens, check_vectors
+from skillret.encoders.encoder import Tokens, check_texts, check_vectors
+from skillret.encoders.per_process import PerProcess
+from skillret.encoders.profile import Profile
+from skillret.encoders.weights import check_weights
 from skillret.errors import EncoderError
 
 if TYPE_CHECKING:
     import onnxruntime as ort
     from tokenizers import Tokenizer
 
-__all__ = ["OnnxEncoder"]
+__all__ = ["OnnxEncoder", "forward"]
 
 # A token of real text is shorter than this on average, so cutting the characters first loses
 # no token and keeps a text of 100,000 characters from being tokenized whole.
@@ -34,88 +38,66 @@ class OnnxEncoder:
     """An encoder from a folder with `model.onnx`, `tokenizer.json` and `profile.json`.
 
     The profile is read at once, the weights when something is first encoded: a search in
-    lexical mode or an update of nothing never loads them.
+    lexical mode or an update of nothing never loads them. They are checked against the hash in
+    the profile before. Several threads may encode at once, without waiting for each other.
 
     Args:
         folder: The model folder.
         threads: Threads of a pass over documents; 0 lets onnxruntime take the physical cores.
 
     Raises:
-        EncoderError: If a file is missing; on first use, if one cannot be loaded.
+        EncoderError: If a file is missing; on first use, if one cannot be loaded or the weights
+            are not those of the profile.
     """
 
-    def __init__(self, folder: Path, threads: int = 0) -> None:
-        self.profile = Profile.load(folder / "profile.json")
+    def __init__(self, folder: str | os.PathLike[str], threads: int = 0) -> None:
+        self.folder = Path(folder)
+        self.profile = Profile.load(self.folder / "profile.json")
         if not self.profile.dim:
             raise EncoderError(f"the profile in {folder} does not say the vectors' dim")
-        self.folder = folder
-        self._threads = threads
-        self._max_tokens = 0
         for name in ("model.onnx", "tokenizer.json"):
-            if not (folder / name).is_file():
+            if not (self.folder / name).is_file():
                 raise EncoderError(f"the model folder {folder} holds no {name}")
-
-    @cached_property
-    def _tokenizer(self) -> Tokenizer:
-        from tokenizers import Tokenizer
-
-        try:
-            tokenizer = Tokenizer.from_file(str(self.folder / "tokenizer.json"))
-        except Exception as e:  # the library raises bare exceptions
-            raise EncoderError(f"cannot load the tokenizer in {self.folder}: {e}") from None
-        tokenizer.no_padding()
-        return tokenizer
-
-    @cached_property
-    def _query_session(self) -> ort.InferenceSession:
+        # One for each limit, since a tokenizer holds its limit and threads may have different ones.
+        self._tokenizers: dict[int, PerProcess[Tokenizer]] = {}
+        # Nothing here holds the encoder itself: it should go with its last user, and free memory.
+        checked = PerProcess(partial(check_weights, self.folder, self.profile.weights))
         # One thread: waking a second one costs more than it saves on a single short text, and
         # the other cores are free for BM25 and for the user.
-        return self._load(threads=1)
+        self._query_session = PerProcess(partial(_load_session, self.folder, 1, checked))
+        self._document_session = PerProcess(partial(_load_session, self.folder, threads, checked))
 
-    @cached_property
-    def _document_session(self) -> ort.InferenceSession:
-        return self._load(self._threads)
-
-    def _load(self, threads: int) -> ort.InferenceSession:
-        import onnxruntime as ort
-
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        # The stored graph is optimized already; doing it again costs every process 30 ms.
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-        # Threads that spin for work burn a laptop's battery, and stall on a busy machine.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            return ort.InferenceSession(
-                str(self.folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as e:  # the library's exceptions share no base
-            raise EncoderError(f"cannot load the model in {self.folder}: {e}") from None
+    def _tokenizer(self, max_tokens: int) -> Tokenizer:
+        made = self._tokenizers.get(max_tokens)
+        if made is None:
+            new = PerProcess(partial(_load_tokenizer, self.folder, max_tokens))
+            made = self._tokenizers.setdefault(max_tokens, new)  # atomic
+        return made()
 
     def encode_queries(self, texts: Sequence[str]) -> Float32:
-        """Encode requests; see `Encoder.encode_queries`."""
+        """Encode queries; see `Encoder.encode_queries`."""
         p = self.profile
         tokens = self.tokenize(texts, p.query_prompt, p.max_query_tokens)
-        return self._encode(self._query_session, tokens)
+        return self._encode(self._query_session(), tokens)
 
     def encode_tokens(self, texts: Sequence[str]) -> list[Tokens]:
-        """Read requests with their tokens; see `TokenEncoder.encode_tokens`."""
-        p, session = self.profile, self._query_session
+        """Read queries with their tokens; see `TokenEncoder.encode_tokens`."""
+        texts = check_texts(texts)
+        p, session = self.profile, self._query_session()
         if "tokens" not in {output.name for output in session.get_outputs()}:
             raise EncoderError(
                 f"the model in {self.folder} shows no tokens: an earlier version exported it;"
                 " export it anew with skillret export"
             )
-        self._limit(p.max_query_tokens)
-        found = []
+        tokenizer = self._tokenizer(p.max_query_tokens)
+        read = []
         for text in self._clean(texts, p.query_prompt, p.max_query_tokens):
-            encoding = self._tokenizer.encode(text)
+            encoding = tokenizer.encode(text)
             pooled, vectors = self._run(session, encoding.ids, ("embedding", "tokens"))
             spans = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
             spans = np.maximum(spans - len(p.query_prompt), 0)
-            found.append(Tokens(check_vectors(pooled[None], p.name)[0], vectors, spans))
-        return found
+            read.append(Tokens(check_vectors(pooled[None], p.name)[0], vectors, spans))
+        return read
 
     def encode_documents(
         self, texts: Sequence[str], progress: Callable[[int], None] | None = None
@@ -123,20 +105,15 @@ class OnnxEncoder:
         """Encode documents; see `Encoder.encode_documents`."""
         p = self.profile
         tokens = self.tokenize(texts, p.document_prompt, p.max_document_tokens)
-        return self._encode(self._document_session, tokens, progress)
+        return self._encode(self._document_session(), tokens, progress)
 
     def tokenize(self, texts: Sequence[str], prompt: str, max_tokens: int) -> list[list[int]]:
         """Token ids of each text with its prompt, cut to `max_tokens`, special tokens included."""
-        self._limit(max_tokens)
-        clean = self._clean(texts, prompt, max_tokens)
+        clean = self._clean(check_texts(texts), prompt, max_tokens)
+        tokenizer = self._tokenizer(max_tokens)
         if len(clean) == 1:
-            return [self._tokenizer.encode(clean[0]).ids]
-        return [e.ids for e in self._tokenizer.encode_batch_fast(clean)]
-
-    def _limit(self, max_tokens: int) -> None:
-        if max_tokens != self._max_tokens:
-            self._tokenizer.enable_truncation(max_tokens)
-            self._max_tokens = max_tokens
+            return [tokenizer.encode(clean[0]).ids]
+        return [e.ids for e in tokenizer.encode_batch_fast(clean)]
 
     def _clean(self, texts: Sequence[str], prompt: str, max_tokens: int) -> list[str]:
         limit = max_tokens * _CHARACTERS_PER_TOKEN
@@ -147,18 +124,18 @@ class OnnxEncoder:
         self, session: ort.InferenceSession, ids: Sequence[int], outputs: Sequence[str]
     ) -> list[Float32]:
         try:
-            found = forward(session, ids, outputs)
+            made = forward(session, ids, outputs)
         except Exception as e:  # the library's exceptions share no base
             reason = " ".join(str(e).split())
             raise EncoderError(
                 f"the model in {self.folder} fails on a text of {len(ids)} tokens: {reason:.200}"
             ) from None
-        if found[0].shape != (self.profile.dim,):
+        if made[0].shape != (self.profile.dim,):
             raise EncoderError(
-                f"the model in {self.folder} makes vectors of shape {found[0].shape}, its profile"
+                f"the model in {self.folder} makes vectors of shape {made[0].shape}, its profile"
                 f" says {self.profile.dim} values"
             )
-        return found
+        return made
 
     def _encode(
         self,
@@ -173,6 +150,37 @@ class OnnxEncoder:
             if progress is not None:
                 progress(1)
         return check_vectors(out, self.profile.name)
+
+
+def _load_tokenizer(folder: Path, max_tokens: int) -> Tokenizer:
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    except Exception as e:  # the library raises bare exceptions
+        raise EncoderError(f"cannot load the tokenizer in {folder}: {e}") from None
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_tokens)
+    return tokenizer
+
+
+def _load_session(folder: Path, threads: int, checked: Callable[[], str]) -> ort.InferenceSession:
+    checked()
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    # The stored graph is optimized already; doing it again costs every process 30 ms.
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    # Threads that spin for work burn a laptop's battery, and stall on a busy machine.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return ort.InferenceSession(
+            str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as e:  # the library's exceptions share no base
+        raise EncoderError(f"cannot load the model in {folder}: {e}") from None
 
 
 def forward(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +13,12 @@ from typing import Any
 import numpy as np
 
 from skillret.arrays import Float32
-from skillret.encoders.base import Profile, check_vectors
+from skillret.encoders.encoder import check_texts, check_vectors
 from skillret.encoders.families import find_profile
+from skillret.encoders.per_process import PerProcess
+from skillret.encoders.profile import Profile
 from skillret.errors import EncoderError
+from skillret.extras import require
 from skillret.files import expand
 
 __all__ = ["SentenceTransformerEncoder", "hub_is_away"]
@@ -45,7 +50,8 @@ class SentenceTransformerEncoder:
 
     A folder with a `profile.json` gets that, and a model of a known family gets that family's
     profile; any other gets the prompts and the length that sentence-transformers reads from the
-    model itself, and `note` says so.
+    model itself, and `note` says so. Threads take turns, a chunk of texts each, so that a query
+    does not wait for a whole library. `folder` is where the model lies, None for one of the hub.
 
     Args:
         model: Hub id (optionally `id@revision`) or folder.
@@ -55,34 +61,37 @@ class SentenceTransformerEncoder:
         profile: Overrides the profile found by name.
 
     Raises:
-        EncoderError: If the extra is not installed or the model cannot be loaded.
+        EncoderError: If the model cannot be loaded.
+        MissingExtraError: If sentence-transformers is not installed.
     """
 
     def __init__(
         self,
-        model: str,
+        model: str | os.PathLike[str],
         *,
         device: str | None = None,
         batch_size: int = 32,
         trust_remote_code: bool = False,
         profile: Profile | None = None,
     ) -> None:
-        try:
-            from sentence_transformers import SentenceTransformer
-        except ImportError:
-            raise EncoderError(
-                f"{model!r} is no folder with model.onnx; other models, of a folder or of the hub,"
-                " need sentence-transformers: pip install 'skillret[train]'"
-                " (or leave out --model for the default one)"
-            ) from None
-        name, _, revision = (model, "", "") if Path(model).is_dir() else model.partition("@")
+        model = os.fspath(model)
+        require(
+            "train",
+            f"{model!r} is no folder with model.onnx; any other model",
+            ("sentence_transformers", "torch"),
+            instead="or leave out --model for the packaged one",
+        )
+        from sentence_transformers import SentenceTransformer
+
+        self.folder = Path(model) if Path(model).is_dir() else None
+        name, _, revision = (model, "", "") if self.folder else model.partition("@")
         try:
             self._model: Any = SentenceTransformer(
                 name,
                 device=device,
                 revision=revision or None,
                 trust_remote_code=trust_remote_code,
-                local_files_only=not Path(model).is_dir() and hub_is_away(name, revision),
+                local_files_only=self.folder is None and hub_is_away(name, revision),
                 # safetensors only: a pickle can run code.
                 model_kwargs={"use_safetensors": True},
             )
@@ -93,19 +102,20 @@ class SentenceTransformerEncoder:
                 " offline give a folder that holds the model)"
             ) from None
         self._batch_size = batch_size
+        self._turn = PerProcess(threading.Lock)
         self.note: str | None = None
-        found = profile or _stored_profile(name) or find_profile(model)
-        if found is None:
-            found = self._own_profile(model)
+        chosen = profile or _stored_profile(name) or find_profile(model)
+        if chosen is None:
+            chosen = self._own_profile(model)
             self.note = (
                 f"no profile for {model!r}: using the prompts and length that the model brings"
             )
-        own_limit = int(self._model.max_seq_length or found.max_document_tokens)
+        own_limit = int(self._model.max_seq_length or chosen.max_document_tokens)
         dim = self._model.get_embedding_dimension()
         self.profile: Profile = replace(
-            found,
-            max_query_tokens=min(found.max_query_tokens, own_limit),
-            max_document_tokens=min(found.max_document_tokens, own_limit),
+            chosen,
+            max_query_tokens=min(chosen.max_query_tokens, own_limit),
+            max_document_tokens=min(chosen.max_document_tokens, own_limit),
             dim=int(dim),
             weights=_hash_weights(self._model),
         )
@@ -123,7 +133,7 @@ class SentenceTransformerEncoder:
         )
 
     def encode_queries(self, texts: Sequence[str]) -> Float32:
-        """Encode requests; see `Encoder.encode_queries`."""
+        """Encode queries; see `Encoder.encode_queries`."""
         p = self.profile
         return self._encode(texts, p.query_prompt, p.max_query_tokens, None)
 
@@ -141,20 +151,23 @@ class SentenceTransformerEncoder:
         max_tokens: int,
         progress: Callable[[int], None] | None,
     ) -> Float32:
+        texts = check_texts(texts)
         out = np.zeros((len(texts), self.profile.dim), dtype=np.float32)
-        self._model.max_seq_length = max_tokens
         order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
         for start in range(0, len(order), _CHUNK):
             rows = order[start : start + _CHUNK]
-            vectors = self._model.encode(
-                [texts[i] for i in rows],
-                # "" rather than None: None would let the model's default prompt in.
-                prompt=prompt,
-                batch_size=self._batch_size,
-                normalize_embeddings=True,
-                convert_to_numpy=True,
-                show_progress_bar=False,
-            )
+            with self._turn():
+                # The model holds it, so it is set in every turn.
+                self._model.max_seq_length = max_tokens
+                vectors = self._model.encode(
+                    [texts[i] for i in rows],
+                    # "" rather than None: None would let the model's default prompt in.
+                    prompt=prompt,
+                    batch_size=self._batch_size,
+                    normalize_embeddings=True,
+                    convert_to_numpy=True,
+                    show_progress_bar=False,
+                )
             out[rows] = np.asarray(vectors, dtype=np.float32)
             if progress is not None:
                 progress(len(rows))

@@ -1,8 +1,8 @@
-"""How well a system tells requests that need a skill from those that need none.
+"""How well a system tells queries that need a skill from those that need none.
 
-Two parts that know nothing of each other. A `NeedScorer` says how sure a system is of each request;
+Two parts that know nothing of each other. A `NeedScorer` says how sure a system is of each query;
 `measure_abstention` judges such scores, wherever they come from, over all thresholds at once: a
-request counts as needing a skill if its score reaches the threshold.
+query counts as needing a skill if its score reaches the threshold.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ __all__ = [
 ]
 
 CURVE_POINTS = 101  # of a curve in JSON, at most
-TURNED_AWAY = 0.95  # share of needless requests of the operating point that is reported
+TURNED_AWAY = 0.95  # share of needless queries of the operating point that is reported
 
 
 @dataclass(frozen=True, slots=True)
 class NeedScores:
-    """How sure a system is that each request needs a skill; the larger, the surer.
+    """How sure a system is that each query needs a skill; the larger, the surer.
 
     Attributes:
         name: What the score is, for people.
-        values: By id of the request.
+        values: By id of the query.
     """
 
     name: str
     values: Mapping[str, float]
 
 
-# From the kind of retrieval, what it returned, and each request's probability of need where a
+# From the kind of retrieval, what it returned, and each query's probability of need where a
 # ranker gives one, else its largest cosine (BM25 score in lexical mode): scores fused without a
-# ranker are scaled by request and say nothing of need.
+# ranker are scaled by query and say nothing of need.
 NeedScorer = Callable[[Mode, Run, Mapping[str, float]], NeedScores]
 
 
@@ -70,15 +70,15 @@ class Abstention:
 
     Attributes:
         score: What the score is.
-        n_needed: Requests that need a skill.
-        n_negatives: Requests that need none.
+        n_needed: Queries that need a skill.
+        n_negatives: Queries that need none.
         auroc: Probability that one of the former scores above one of the latter.
         kept_at_95: Share of the former that reach the smallest threshold which turns away at
             least 95 % of the latter.
         threshold_at_95: That threshold; None if no observed score turns so many away.
         curve: At most 101 points, ascending by `threshold`: `precision` and `recall` of "a skill
-            is needed" and the share `turned_away` of needless requests. Precision depends on how
-            many of the requests are needless: here `n_negatives` of all.
+            is needed" and the share `turned_away` of needless queries. Precision depends on how
+            many of the queries are needless: here `n_negatives` of all.
         needed: Scores of the former.
         needless: Scores of the latter.
     """
@@ -94,7 +94,7 @@ class Abstention:
     needless: Sequence[float] = field(repr=False)
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON types, without the scores of every request."""
+        """As plain JSON types, without the scores of every query."""
         return {
             "auroc": self.auroc,
             "n_needed": self.n_needed,
@@ -107,11 +107,11 @@ class Abstention:
 
 
 def measure_abstention(needed: NeedScores, needless: NeedScores) -> Abstention | None:
-    """Judge scores; None without requests of either kind.
+    """Judge scores; None without queries of either kind.
 
     Args:
-        needed: Of requests that need a skill.
-        needless: Of requests that need none.
+        needed: Of queries that need a skill.
+        needless: Of queries that need none.
     """
     yes = np.sort(np.fromiter(needed.values.values(), dtype=np.float64))
     no = np.sort(np.fromiter(needless.values.values(), dtype=np.float64))

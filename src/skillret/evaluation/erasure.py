@@ -1,18 +1,18 @@
-"""Sentence erasure: how much of a request's retrieval hangs on one sentence.
+"""Sentence erasure: how much of a query's retrieval hangs on one sentence.
 
 After section 5.3 of SkillRet (arXiv:2605.05726), which finds that tuned models lose more when the
 most important sentence is masked. Its exact procedure is not published as code; what is done here:
 
-1. A request is split by `split_sentences`; those with too few sentences or no gold skill are left
+1. A query is split by `split_sentences`; those with too few sentences or no gold skill are left
    out and counted. A sentence that is repeated counts once and is erased everywhere.
-2. Every sentence is erased in turn: the others, joined by spaces, are searched like any request.
-3. A sentence's importance is the drop, from the whole request, of the mean score of its gold
+2. Every sentence is erased in turn: the others, joined by spaces, are searched like any query.
+3. A sentence's importance is the drop, from the whole query, of the mean score of its gold
    skills: cosine, BM25 score, or in hybrid mode the ranker's probability (without a ranker the
-   fused score, which is scaled by request). By choice it is the drop of NDCG@10 instead, equal
+   fused score, which is scaled by query). By choice it is the drop of NDCG@10 instead, equal
    drops ordered by that of the score; among equals the earlier sentence is the more important one.
-4. Metrics are reported for the whole request; without its least important sentence; without a
+4. Metrics are reported for the whole query; without its least important sentence; without a
    random one; without the most important one; and with nothing but the most important one. For a
-   random sentence it is the mean over all of a request's sentences, the expected value of erasing
+   random sentence it is the mean over all of a query's sentences, the expected value of erasing
    one, which no seed changes.
 
 Importance is read off the gold labels, so "most important" is an upper bound on what one sentence
@@ -27,20 +27,20 @@ from typing import Any, Literal
 
 import numpy as np
 
-from skillret.arrays import top_rows
 from skillret.datasets.dataset import Dataset
 from skillret.encoders import Encoder
 from skillret.errors import DatasetError, InputError
 from skillret.evaluation.evaluator import DEFAULT_GROUPS, group_queries
 from skillret.evaluation.metrics import measure
 from skillret.evaluation.significance import Interval, bootstrap_mean
-from skillret.evaluation.systems import Progress, score_requests
+from skillret.evaluation.systems import Progress, open_searcher, rank_queries
+from skillret.retrieval.searcher import Searcher
 from skillret.retrieval.sentences import split_sentences
 from skillret.types import Mode, Query
 
-__all__ = ["CONDITIONS", "METRICS", "SHORT_NAMES", "ErasedRequest", "Erasure", "analyze_erasure"]
+__all__ = ["CONDITIONS", "METRICS", "SHORT_NAMES", "ErasedQuery", "Erasure", "analyze_erasure"]
 
-# What is left of a request, by key, with its name for people.
+# What is left of a query, by key, with its name for people.
 CONDITIONS = {
     "whole": "whole request",
     "least_erased": "least important sentence erased",
@@ -63,11 +63,11 @@ Importance = Literal["score", "ndcg@10"]
 
 
 @dataclass(frozen=True, slots=True)
-class ErasedRequest:
-    """One request, taken apart.
+class ErasedQuery:
+    """One query, taken apart.
 
     Attributes:
-        query: The request.
+        query: The query.
         sentences: Its sentences, in order.
         importance: Of each, `len(sentences)` numbers.
         metrics: By condition and metric.
@@ -95,10 +95,10 @@ class Erasure:
         mode: Kind of retrieval.
         model: Name of the encoder.
         importance: What a sentence's importance is the drop of.
-        min_sentences: Requests with fewer are left out.
+        min_sentences: Queries with fewer are left out.
         n_short: How many those are.
-        n_eligible: Requests with enough; all of `requests`, unless a sample was asked for.
-        requests: Those that were taken apart.
+        n_eligible: Queries with enough; all of `queries`, unless a sample was asked for.
+        queries: Those that were taken apart.
         groups: Their ids by `column=value`.
     """
 
@@ -111,20 +111,20 @@ class Erasure:
     min_sentences: int
     n_short: int
     n_eligible: int
-    requests: Sequence[ErasedRequest] = field(repr=False)
+    queries: Sequence[ErasedQuery] = field(repr=False)
     groups: Mapping[str, Sequence[str]] = field(repr=False)
 
     @property
     def mean_sentences(self) -> float:
-        """Sentences of a request, in the mean."""
-        return float(np.mean([len(r.sentences) for r in self.requests]))
+        """Sentences of a query, in the mean."""
+        return float(np.mean([len(r.sentences) for r in self.queries]))
 
     def values(self, condition: str, ids: Sequence[str] | None = None) -> dict[str, Interval]:
-        """Mean of every metric under a condition, over all requests or those of some ids."""
+        """Mean of every metric under a condition, over all queries or those of some ids."""
         return self._means(condition, None, ids)
 
     def changes(self, condition: str) -> dict[str, Interval]:
-        """Mean change of every metric from the whole request; its interval is a paired one."""
+        """Mean change of every metric from the whole query; its interval is a paired one."""
         return self._means(condition, "whole", None)
 
     def _means(
@@ -133,13 +133,13 @@ class Erasure:
         wanted = None if ids is None else set(ids)
         rows = [
             [r.metrics[condition][m] - (r.metrics[base][m] if base else 0.0) for m in METRICS]
-            for r in self.requests
+            for r in self.queries
             if wanted is None or r.query.id in wanted
         ]
         return dict(zip(METRICS, bootstrap_mean(np.array(rows)), strict=True))
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON types, without the single requests."""
+        """As plain JSON types, without the single queries."""
         conditions = {}
         whole = self.values("whole")
         for name in CONDITIONS:
@@ -160,7 +160,7 @@ class Erasure:
             "model": self.model,
             "importance": self.importance,
             "min_sentences": self.min_sentences,
-            "n_queries": len(self.requests),
+            "n_queries": len(self.queries),
             "n_eligible": self.n_eligible,
             "n_short": self.n_short,
             "mean_sentences": self.mean_sentences,
@@ -187,30 +187,30 @@ def analyze_erasure(
     progress: Progress | None = None,
     searched: Progress | None = None,
 ) -> Erasure:
-    """Erase the sentences of every request in turn; see the module's text for the procedure.
+    """Erase the sentences of every query in turn; see the module's text for the procedure.
 
     Args:
         dataset: Its skills are the corpus.
         mode: `hybrid`, `dense` or `lexical`.
         encoder: Not used in lexical mode.
         importance: What a sentence's importance is the drop of.
-        min_sentences: Leave out requests with fewer; at least 2.
+        min_sentences: Leave out queries with fewer; at least 2.
         max_queries: Take a random sample of so many.
         seed: Of the sample.
         progress: Called with the documents encoded so far and in all.
         searched: Called with the searches done so far and in all.
 
     Raises:
-        DatasetError: If no request has enough sentences.
+        DatasetError: If no query has enough sentences.
         EncoderError: If the encoder returns NaN.
         InputError: If `min_sentences` is below 2.
     """
     if min_sentences < 2:
-        raise InputError(f"erasing needs at least 2 sentences a request, got {min_sentences}")
+        raise InputError(f"erasing needs at least 2 sentences a query, got {min_sentences}")
     scored = [(q, split_sentences(q.text)) for q in dataset.queries if q.id in dataset.qrels]
     eligible = [(q, parts) for q, parts in scored if len(parts) >= min_sentences]
     if not eligible:
-        raise DatasetError(f"no request of {dataset.name} has {min_sentences} sentences or more")
+        raise DatasetError(f"no query of {dataset.name} has {min_sentences} sentences or more")
     chosen = eligible
     if max_queries is not None and max_queries < len(eligible):
         generator = np.random.default_rng(seed)
@@ -220,7 +220,7 @@ def analyze_erasure(
     texts, owners = _erasures(chosen)
     system.expect(len(texts) + len(chosen))
     found = iter(system.search(texts, owners))
-    measured = []  # of each request: the whole, then without each sentence
+    measured = []  # of each query: the whole, then without each sentence
     for _, parts in chosen:
         measured.append([next(found) for _ in range(len(parts) + 1)])
     drops = [_importance(rows, importance) for rows in measured]
@@ -228,8 +228,8 @@ def analyze_erasure(
         [parts[int(np.argmax(d))] for (_, parts), d in zip(chosen, drops, strict=True)],
         [q for q, _ in chosen],
     )
-    requests = [
-        ErasedRequest(query, parts, drop.tolist(), _conditions(rows, drop, kept))
+    queries = [
+        ErasedQuery(query, parts, drop.tolist(), _conditions(rows, drop, kept))
         for (query, parts), rows, drop, (_, kept) in zip(chosen, measured, drops, only, strict=True)
     ]
     ids = {q.id for q, _ in chosen}
@@ -248,7 +248,7 @@ def analyze_erasure(
         min_sentences=min_sentences,
         n_short=len(scored) - len(eligible),
         n_eligible=len(eligible),
-        requests=requests,
+        queries=queries,
         groups=groups,
     )
 
@@ -268,6 +268,7 @@ class _System:
     searched: Progress | None
     done: int = 0
     total: int = 0
+    searcher: Searcher | None = None
 
     def expect(self, searches: int) -> None:
         """Say how many searches there will be in all."""
@@ -276,23 +277,21 @@ class _System:
     def search(self, texts: Sequence[str], owners: Sequence[Query]) -> list[_Measured]:
         """One result a text; `owners` says whose gold skills it is to find."""
         ids = [s.id for s in self.dataset.skills]
-        rows = {id_: row for row, id_ in enumerate(ids)}
         run: dict[str, list[str]] = {}
         qrels: dict[str, Mapping[str, int]] = {}
         gold_scores: list[float] = []
-        requests = ((str(n), text) for n, text in enumerate(texts))
-        for id_, scores, _ in score_requests(
-            self.dataset.skills,
-            self.mode,
-            self.encoder,
-            requests,
-            progress=self.progress,
-            depth=len(ids),  # a gold skill's BM25 score counts wherever it stands
-        ):
-            best = top_rows(scores, _CUT)
-            run[id_] = [ids[i] for i in best if self.mode != "lexical" or scores[i] > 0]
+        if self.searcher is None:
+            self.searcher = open_searcher(
+                self.dataset.skills, self.mode, self.encoder, progress=self.progress
+            )
+        queries = [(str(n), text) for n, text in enumerate(texts)]
+        # A gold skill's score counts wherever it stands.
+        for id_, ranking in rank_queries(self.searcher, queries, len(ids), self.mode):
+            hits = [ids[key] for key in ranking.keys.tolist()]
+            scores = dict(zip(hits, ranking.scores.tolist(), strict=True))
+            run[id_] = hits[:_CUT]
             qrels[id_] = self.dataset.qrels[owners[int(id_)].id]
-            gold_scores.append(float(np.mean([scores[rows[g]] for g in qrels[id_]])))
+            gold_scores.append(float(np.mean([scores.get(g, 0.0) for g in qrels[id_]])))
             self.done += 1
             if self.searched is not None:
                 self.searched(self.done, self.total)
@@ -303,7 +302,7 @@ class _System:
 def _erasures(
     chosen: Sequence[tuple[Query, Sequence[str]]],
 ) -> tuple[list[str], list[Query]]:
-    """The whole of every request, then it without each of its sentences, and whose each is."""
+    """The whole of every query, then it without each of its sentences, and whose each is."""
 
     def every() -> Iterator[tuple[str, Query]]:
         for query, parts in chosen:

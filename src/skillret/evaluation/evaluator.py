@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Literal
 
 from skillret.datasets.dataset import Dataset, load_dataset
@@ -20,13 +20,16 @@ from skillret.evaluation.abstention import (
 from skillret.evaluation.metrics import DEFAULT_CUTS, mean, measure, metric_names
 from skillret.evaluation.reference import BM25S, bm25s_run
 from skillret.evaluation.runs import Run, check_run, order
-from skillret.evaluation.systems import DEPTH, Progress, make_run
-from skillret.retrieval.searcher import Scorer
+from skillret.evaluation.sets import Sets
+from skillret.evaluation.systems import DEPTH, Answers, Progress, answer, open_searcher
+from skillret.extras import require
+from skillret.retrieval.calibration import Calibration
 from skillret.types import Mode
 
 __all__ = ["DEFAULT_GROUPS", "Result", "evaluate", "group_queries", "score"]
 
 DEFAULT_GROUPS = ("kind", "k")  # those that a data set lacks are left out
+_KNOWN = 0.05  # share of queries that were fitted on from which a figure is no held-out one
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,8 @@ class Result:
         groups: Means over the queries of a group (`kind=...`, `k=1`), with its `n_queries`.
         per_query: Every metric of every query.
         run: What was returned.
-        abstention: How well scores tell requests that need no skill; None without such requests.
+        abstention: How well scores tell queries that need no skill; None without such queries.
+        sets: What the selected sets are worth, in hybrid mode: those that an agent would get.
         notes: What a reader should know.
     """
 
@@ -61,6 +65,7 @@ class Result:
     per_query: Mapping[str, Mapping[str, float]] = field(repr=False)
     run: Run = field(repr=False)
     abstention: Abstention | None = None
+    sets: Sets | None = None
     notes: Sequence[str] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -78,19 +83,23 @@ class Result:
         }
         if self.abstention is not None:
             document["abstention"] = self.abstention.to_json()
+        if self.sets is not None:
+            document["sets"] = self.sets.to_json()
         return document
 
 
 def evaluate(
-    dataset: str | Dataset,
+    dataset: str | os.PathLike[str] | Dataset,
     *,
-    split: str = "test",
+    split: str | None = None,
+    libraries: Sequence[str | os.PathLike[str]] = (),
     mode: Mode = "hybrid",
-    model: str | Encoder = DEFAULT_MODEL,
+    model: str | os.PathLike[str] | Encoder = DEFAULT_MODEL,
     cuts: Sequence[int] = DEFAULT_CUTS,
     group_by: Sequence[str] = DEFAULT_GROUPS,
     lexical: Literal["skillret", "bm25s"] = "skillret",
     need: NeedScorer | None = None,
+    calibration: str | os.PathLike[str] | Calibration | None = None,
     allow_missing: bool = False,
     trust_remote_code: bool = False,
     progress: Progress | None = None,
@@ -99,55 +108,84 @@ def evaluate(
     """Search every query of a data set and score what is found.
 
     Args:
-        dataset: Folder, hub id (`id@revision`), or a loaded data set.
-        split: Its split, unless it is loaded already.
+        dataset: Folder, file of queries, hub id (`id@revision`), or a loaded data set.
+        split: Its split, unless it is loaded already; without one `test`, or the only split of own
+            tests and files of queries.
+        libraries: Folders of the skills that a file of queries names.
         mode: `hybrid`, `dense` or `lexical`.
         model: Encoder, or its name or folder.
         cuts: The ks of the metrics.
         group_by: Columns of the queries, or of their gold skills, to report groups by. `k` is
             the number of gold skills.
         lexical: `bm25s` for the reference BM25 of the paper, in lexical mode only.
-        need: How sure the system is that a request needs a skill, from what it returned; the
-            probability of need where the profile has a ranker, else the largest similarity.
+        need: How sure the system is that a query needs a skill, from what it returned; the
+            probability of need where a ranker is at work, else the largest similarity.
+        calibration: What was fitted for the encoder, or its file; what lies beside its weights if
+            None. Used in hybrid mode.
         allow_missing: Drop gold labels whose skill is not in the corpus.
         trust_remote_code: Run Python code that a model brings along.
         progress: Called with the documents encoded so far and in all.
-        searched: Called with the requests searched so far and in all.
+        searched: Called with the queries searched so far and in all.
 
     Raises:
         DatasetError: If the data set cannot be used.
-        EncoderError: If the encoder cannot be loaded or returns NaN.
+        EncoderError: If the encoder or its calibration cannot be loaded, or it returns NaN.
         InputError: If a cut is below 1, or no query and no skill has a column to group by.
+        MissingExtraError: If a library that is needed is not installed.
     """
+    reference = ("bm25s",) if lexical == "bm25s" else ()
+    require("evaluate", "evaluation", ("pytrec_eval", *reference))
     metric_names(cuts)  # refuses impossible cuts before anything is encoded
     if lexical == "bm25s" and mode != "lexical":
         raise InputError(f"bm25s is a system of its own: it has no mode {mode!r}, only 'lexical'")
-    if isinstance(dataset, str):
-        dataset = load_dataset(dataset, split, allow_missing=allow_missing)
+    if not isinstance(dataset, Dataset):
+        dataset = load_dataset(dataset, split, libraries=libraries, allow_missing=allow_missing)
     group_queries(dataset, group_by)
     depth = max(DEPTH, *cuts)
-    search: Callable[..., tuple[Run, dict[str, float]]]
-    if lexical == "bm25s":
-        name, search = BM25S, partial(bm25s_run, dataset, depth)
-    else:
-        if isinstance(model, str):
-            model = DEFAULT_MODEL if mode == "lexical" else model
-            model = load_encoder(model, trust_remote_code=trust_remote_code)
-        name = "BM25" if mode == "lexical" else model.profile.name
-        if need is None and mode == "hybrid" and Scorer(model).ranker is not None:
-            need = probability_of_need
-        search = partial(make_run, dataset, mode, model, depth=depth, progress=progress)
-    # All requests in one go, since each call would make the BM25 index anew.
+    # All queries in one go: they are encoded in blocks.
     texts = [(q.id, q.text) for q in dataset.queries]
     needless = {f"\0negative-{n}": q.text for n, q in enumerate(dataset.negatives)}
-    run, best = search(texts=[*texts, *needless.items()], searched=searched)
-    abstention = None
+    every = [*texts, *needless.items()]
+    answers, remarks = Answers({}, {}, {}), []
+    if lexical == "bm25s":
+        name = BM25S
+        run, sure = bm25s_run(dataset, depth, texts=every, searched=searched)
+    else:
+        encoder = load_encoder(
+            DEFAULT_MODEL if mode == "lexical" else model, trust_remote_code=trust_remote_code
+        )
+        name = "BM25" if mode == "lexical" else encoder.profile.name
+        searcher = open_searcher(
+            dataset.skills, mode, encoder, calibration=calibration, progress=progress
+        )
+        if searcher.calibration is not None:
+            need = need or probability_of_need
+            remarks = _seen(searcher.calibration, [text for _, text in every])
+        select = mode == "hybrid"
+        answers = answer(dataset, searcher, every, mode, depth, searched=searched, select=select)
+        run, sure = answers.run, answers.sure
+    without = {id_: run.pop(id_) for id_ in needless}
+    largest = {id_: sure.pop(id_) for id_ in needless}
+    abstention = sets = None
     if needless:
         need = need or largest_similarity
-        without = {id_: run.pop(id_) for id_ in needless}
-        largest = {id_: best.pop(id_) for id_ in needless}
-        abstention = measure_abstention(need(mode, run, best), need(mode, without, largest))
-    return score(dataset, run, mode, name, cuts, group_by, abstention)
+        abstention = measure_abstention(need(mode, run, sure), need(mode, without, largest))
+    if answers.selected:
+        gold = {q.id: dataset.qrels[q.id] for q in dataset.queries if q.id in dataset.qrels}
+        away = [answers.selected[id_] for id_ in needless]
+        sets = Sets.of(answers.selected, order(run), gold, away)
+    return score(dataset, run, mode, name, cuts, group_by, abstention, sets, remarks)
+
+
+def _seen(calibration: Calibration, texts: Sequence[str]) -> list[str]:
+    """A note if the queries are those that the calibration was fitted on."""
+    share = calibration.seen(texts)
+    if share <= _KNOWN:
+        return []
+    return [
+        f"{100 * share:.0f} % of these queries were used to fit the calibration"
+        f" {calibration.id}: not a held-out figure"
+    ]
 
 
 def score(
@@ -158,8 +196,21 @@ def score(
     cuts: Sequence[int] = DEFAULT_CUTS,
     group_by: Sequence[str] = DEFAULT_GROUPS,
     abstention: Abstention | None = None,
+    sets: Sets | None = None,
+    notes: Sequence[str] = (),
 ) -> Result:
     """Score a run, by whichever system it was made.
+
+    Args:
+        dataset: The data set.
+        run: What was returned for its queries.
+        mode: Kind of retrieval, or `run`.
+        model: Name of the encoder, or of the run.
+        cuts: The ks of the metrics.
+        group_by: See `evaluate`.
+        abstention: See `Result`.
+        sets: See `Result`.
+        notes: What a reader should know, beside what the data set and the run tell.
 
     Raises:
         InputError: If the run is one of another data set, or a cut is below 1.
@@ -187,7 +238,8 @@ def score(
         per_query=per_query,
         run=run,
         abstention=abstention,
-        notes=[*dataset.notes, *remarks],
+        sets=sets,
+        notes=[*dataset.notes, *notes, *remarks],
     )
 
 

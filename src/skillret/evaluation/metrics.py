@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from skillret.errors import InputError, SkillretError
+from skillret.errors import InputError
+from skillret.extras import require
 
 __all__ = ["DEFAULT_CUTS", "mean", "measure", "metric_names"]
 
@@ -50,11 +51,10 @@ def measure(
 
     Raises:
         InputError: If a skill stands twice in one ranking, or a cut is below 1.
+        MissingExtraError: If pytrec_eval is not installed.
     """
-    try:
-        import pytrec_eval
-    except ImportError:
-        raise SkillretError("evaluation needs pip install 'skillret[evaluate]'") from None
+    require("evaluate", "evaluation", ("pytrec_eval",))
+    import pytrec_eval
 
     names = metric_names(cuts)
     ranked: dict[str, dict[str, float]] = {}

@@ -1,6 +1,6 @@
 """Self-contained HTML pages: no script, no link outside, pictures inside, texts escaped.
 
-Skills and requests are untrusted. Every text is escaped by the template engine, control characters
+Skills and queries are untrusted. Every text is escaped by the template engine, control characters
 are made visible, and the page forbids itself to load or run anything.
 """
 
@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from skillret._version import __version__
-from skillret.errors import InputError, SkillretError
+from skillret.errors import InputError
+from skillret.extras import require
 from skillret.files import expand, replacing, write_text
 
 __all__ = ["FIGURES", "prepare_folder", "shown", "write_page"]
 
 # Pictures by name of file; those of an earlier report in the same folder are removed.
 _PAGE, _MARK = "report.html", b'<meta name="generator" content="skillret">'
+_NEEDED = ("jinja2", "matplotlib")
 FIGURES = ("depth.png", "groups.png", "scores.png", "abstention.png", "erasure.png")
 
 
@@ -27,9 +29,11 @@ def prepare_folder(name: str) -> Path:
     """The folder of a report, made if need be: found unusable before hours of encoding.
 
     Raises:
+        MissingExtraError: If a library that draws and fills reports is not installed.
         InputError: If it cannot be made or written to, or holds files of a report's names that are
             not those of an earlier report.
     """
+    require("evaluate", "a report", _NEEDED)
     folder = expand(name)
     page = folder / _PAGE
     try:
@@ -70,12 +74,12 @@ def write_page(
 
     Raises:
         InputError: If the folder holds what no report is.
-        SkillretError: If jinja2 is missing or a file cannot be written.
+        MissingExtraError: If a library is not installed.
+        SkillretError: If a file cannot be written.
     """
-    try:
-        import jinja2
-    except ImportError:
-        raise SkillretError("a report needs pip install 'skillret[evaluate]'") from None
+    require("evaluate", "a report", _NEEDED)
+    import jinja2
+
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("skillret.evaluation"),
         autoescape=True,

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skillret.errors import SkillretError
 from skillret.evaluation.abstention import Abstention
 from skillret.evaluation.significance import Interval
+from skillret.extras import require
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,10 +50,9 @@ _MAX_LABEL = 44
 @contextmanager
 def _figure(height: float, columns: int = 1) -> Iterator[tuple[Any, Any, BytesIO]]:
     """A figure, its axes, and where its PNG goes when the block is left."""
-    try:
-        import matplotlib
-    except ImportError:
-        raise SkillretError("a report needs pip install 'skillret[evaluate]'") from None
+    require("evaluate", "a report", ("matplotlib",))
+    import matplotlib
+
     # The object interface: pyplot would keep state and may want a display.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -164,13 +163,13 @@ def plot_scores(gold: Sequence[float], other: Sequence[float], label: str) -> by
 
 
 def plot_abstention(found: Abstention) -> bytes:
-    """Scores of needed and needless requests, and what a threshold does, as a PNG."""
+    """Scores of needed and needless queries, and what a threshold does, as a PNG."""
     with _figure(3.1, columns=2) as (_, (left, right), png):
         _histograms(
             left,
             (found.needless, f"no skill needed ({found.n_negatives:,})"),
             (found.needed, f"skill needed ({found.n_needed:,})"),
-            "share of the requests of each kind",
+            "share of the queries of each kind",
             columns=1,
         )
         left.set_xlabel(found.score)
@@ -178,7 +177,7 @@ def plot_abstention(found: Abstention) -> bytes:
         right.set_axisbelow(True)
         right.grid()
         for key, style, colour, name in (
-            ("recall", "-", _DARK, "needed requests kept (recall)"),
+            ("recall", "-", _DARK, "needed queries kept (recall)"),
             ("turned_away", "--", _WARM, "needless turned away"),
             ("precision", ":", "#222222", "precision of the kept"),
         ):

@@ -9,9 +9,9 @@ import numpy as np
 from skillret.arrays import top_rows
 from skillret.datasets.dataset import Dataset
 from skillret.encoders import DOCUMENT_TEMPLATE
-from skillret.errors import SkillretError
 from skillret.evaluation.runs import Run
 from skillret.evaluation.systems import Progress
+from skillret.extras import require
 from skillret.skills import document_text
 
 __all__ = ["BM25S", "bm25s_run"]
@@ -29,31 +29,30 @@ def bm25s_run(
 
     Args:
         dataset: Its skills, as `name | description | body`, are the corpus.
-        depth: Skills kept of every request.
-        texts: Id and text of other requests than the data set's queries.
-        searched: Called with the requests searched so far and in all.
+        depth: Skills kept of every query.
+        texts: Id and text of other queries than the data set's queries.
+        searched: Called with the queries searched so far and in all.
 
     Returns:
-        The run, and each request's largest score.
+        The run, and each query's largest score.
 
     Raises:
-        SkillretError: If bm25s is not installed.
+        MissingExtraError: If bm25s is not installed.
     """
-    try:
-        import bm25s
-    except ImportError:
-        raise SkillretError("--lexical bm25s needs pip install 'skillret[evaluate]'") from None
+    require("evaluate", "the reference BM25", ("bm25s",))
+    import bm25s
+
     pairs = list(texts) if texts is not None else [(q.id, q.text) for q in dataset.queries]
     documents = [document_text(s, DOCUMENT_TEMPLATE) for s in dataset.skills]
     system = bm25s.BM25()
     corpus = bm25s.tokenize(documents, stopwords="en", show_progress=False)
     system.index(corpus, show_progress=False)
-    requests = bm25s.tokenize(
+    queries = bm25s.tokenize(
         [text for _, text in pairs], stopwords="en", show_progress=False, return_ids=False
     )
     run: Run = {}
     best: dict[str, float] = {}
-    for (id_, _), terms in zip(pairs, requests, strict=True):
+    for (id_, _), terms in zip(pairs, queries, strict=True):
         # All scores and our own order, since bm25s leaves that of ties open.
         known = [term for term in terms if term in system.vocab_dict]
         scores = (

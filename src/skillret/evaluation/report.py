@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from skillret.datasets.dataset import Dataset
-from skillret.evaluation.erasure import CONDITIONS, METRICS, SHORT_NAMES, ErasedRequest, Erasure
+from skillret.datasets.dataset import NEAR_MISSES, Dataset
+from skillret.evaluation.erasure import CONDITIONS, METRICS, SHORT_NAMES, ErasedQuery, Erasure
 from skillret.evaluation.evaluator import Result, group_queries
 from skillret.evaluation.metrics import DEFAULT_CUTS
 from skillret.evaluation.pages import write_page
 from skillret.evaluation.plots import plot_abstention, plot_depth, plot_means, plot_scores
 from skillret.evaluation.published import published_rows
 from skillret.evaluation.runs import Run
+from skillret.evaluation.sets import SHOWN_FIXED
 from skillret.evaluation.significance import RESAMPLES, Interval, bootstrap_mean
 
 __all__ = ["depth_curves", "gold_ranks", "hardest", "write_erasure_report", "write_report"]
@@ -32,7 +33,7 @@ _HARDEST = 15
 _RETURNED = 5  # hits shown of a hard query
 _PLOTTED_GROUPS = 30
 _DEPTH = 50
-_CASES = 8  # requests shown of an erasure
+_CASES = 8  # queries shown of an erasure
 
 
 def write_report(
@@ -80,6 +81,10 @@ def write_report(
         "hardest": hardest(dataset, result, f"ndcg@{k}"),
         "resamples": RESAMPLES,
         "depth": len(recall),
+        "sets": _sets(result),
+        "needless": result.sets is not None
+        and result.sets.turned_away is not None
+        and NEAR_MISSES not in result.notes,
     }
     return write_page(folder, "report.html", context, figures)
 
@@ -185,6 +190,17 @@ def _published(dataset: Dataset, result: Result) -> dict[str, Any] | None:
     return {"columns": columns, "heads": [h for h in heads if h[1]], "rows": rows}
 
 
+def _sets(result: Result) -> list[tuple[str, Mapping[str, float]]]:
+    """Rows on the sets that an agent would get, and beside them on fixed numbers of hits."""
+    sets = result.sets
+    if sets is None:
+        return []
+    return [
+        ("selected", sets.selected),
+        *((f"the first {k}" if k > 1 else "the first", sets.fixed[k]) for k in SHOWN_FIXED),
+    ]
+
+
 def _score_split(
     run: Run, qrels: Mapping[str, Mapping[str, int]]
 ) -> tuple[list[float], list[float]]:
@@ -207,8 +223,8 @@ def write_erasure_report(dataset: Dataset, found: Erasure, folder: Path) -> Path
     names = {s.id: s.name for s in dataset.skills}
     drawn = [(CONDITIONS[c], values[c]["ndcg@10"]) for c in CONDITIONS]
 
-    def loss(request: ErasedRequest) -> float:
-        m = request.metrics
+    def loss(query: ErasedQuery) -> float:
+        m = query.metrics
         return m["whole"]["ndcg@10"] - m["most_erased"]["ndcg@10"]
 
     context = {
@@ -229,8 +245,8 @@ def write_erasure_report(dataset: Dataset, found: Erasure, folder: Path) -> Path
         ],
         # The most sentences first: there one that decides is least to be expected.
         "cases": [
-            {"request": r, "gold": [names[g] for g in dataset.qrels[r.query.id]]}
-            for r in sorted(found.requests, key=lambda r: (-loss(r), -len(r.sentences)))[:_CASES]
+            {"query": r, "gold": [names[g] for g in dataset.qrels[r.query.id]]}
+            for r in sorted(found.queries, key=lambda r: (-loss(r), -len(r.sentences)))[:_CASES]
         ],
     }
     figures = {"erasure.png": plot_means(drawn, "NDCG@10", values["whole"]["ndcg@10"].mean)}

@@ -1,7 +1,7 @@
 """Is a difference real? Paired randomization test, bootstrap intervals, the queries that moved.
 
-Everything is by query: two systems answered the same requests, so what is tested is the list of
-their differences, one a query. Requests that share a skill or an author are not independent, which
+Everything is by query: two systems answered the same queries, so what is tested is the list of
+their differences, one a query. Queries that share a skill or an author are not independent, which
 neither method knows; take a p-value near 0.05 for what it is.
 """
 

@@ -1,31 +1,77 @@
-"""Runs of the package's own retrieval: the code, weights and order of ties of `Retriever`."""
+"""The package's own retrieval over a data set: the code, weights and order of ties of a search."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import tee
-from pathlib import Path
 
 import numpy as np
 
-from skillret.arrays import Float32, top_rows
 from skillret.datasets.dataset import Dataset
-from skillret.encoders import Encoder, check_vectors
+from skillret.encoders import Encoder
+from skillret.evaluation.corpora import encode_corpus
 from skillret.evaluation.runs import Run
-from skillret.lexical.bm25 import LexicalIndex, write_lexical
-from skillret.retrieval.retriever import clean_query
-from skillret.retrieval.searcher import Scorer
-from skillret.skills import content_hash, document_text
+from skillret.index.memory import corpus_of
+from skillret.retrieval.calibration import Calibration, load_calibration
+from skillret.retrieval.searcher import Ranking, Searcher
 from skillret.types import Mode, Skill
 
-__all__ = ["DEPTH", "encode_corpus", "make_run", "score_requests"]
+__all__ = ["DEPTH", "Answers", "answer", "make_run", "open_searcher", "rank_queries"]
 
 DEPTH = 50  # skills kept of every query
-_CHUNK = 4096  # documents whose texts are held at a time
 
 Progress = Callable[[int, int], None]
+
+
+def open_searcher(
+    skills: Sequence[Skill],
+    mode: Mode,
+    encoder: Encoder,
+    *,
+    calibration: str | os.PathLike[str] | Calibration | None = None,
+    progress: Progress | None = None,
+    cache: bool = True,
+) -> Searcher:
+    """A searcher over the skills of a data set, in memory; the key of each is its row number.
+
+    Args:
+        skills: The corpus.
+        mode: Kinds of retrieval that it is for: in lexical mode nothing is encoded.
+        encoder: Makes the vectors.
+        calibration: What was fitted for it, or its file; what lies beside its weights if None.
+            Only hybrid search knows of it.
+        progress: Called with the documents encoded so far and in all.
+        cache: Keep the vectors for the next evaluation.
+    """
+    # A damaged one is said before anything is encoded.
+    fitted = load_calibration(encoder, calibration) if mode == "hybrid" else None
+    if mode == "lexical":
+        vectors = np.empty((len(skills), 0), dtype=np.float32)
+    else:
+        vectors = encode_corpus(skills, encoder, progress, cache=cache)
+    return Searcher(corpus_of(skills, vectors, encoder.profile), encoder, fitted)
+
+
+def rank_queries(
+    searcher: Searcher,
+    queries: Iterable[tuple[str, str]],
+    k: int = DEPTH,
+    mode: Mode = "hybrid",
+) -> Iterator[tuple[str, Ranking]]:
+    """Id and ranking of each query, a block of queries at a time.
+
+    Args:
+        searcher: Over the data set.
+        queries: Their ids and texts.
+        k: Skills kept of each.
+        mode: `hybrid`, `dense` or `lexical`.
+    """
+    ids, texts = tee(queries)
+    rankings = searcher.rank_all((text for _, text in texts), k, mode)
+    for (id_, _), ranking in zip(ids, rankings, strict=True):
+        yield id_, ranking
 
 
 def make_run(
@@ -46,129 +92,57 @@ def make_run(
         mode: `hybrid`, `dense` or `lexical`.
         encoder: Not used in lexical mode.
         depth: Skills kept of every query.
-        texts: Id and text of other requests than the data set's queries.
+        texts: Id and text of other queries than the data set's.
         progress: Called with the documents encoded so far and in all.
         searched: Called with the queries searched so far and in all.
         cache: Keep the encoded corpus for the next evaluation.
 
     Returns:
-        The run, and the probability that each query needs a skill where the profile has a ranker,
-        else its largest cosine (largest BM25 score in lexical mode).
+        The run, and how sure it is that each query needs a skill; see `Answers`.
     """
     pairs = list(texts) if texts is not None else [(q.id, q.text) for q in dataset.queries]
-    ids = [s.id for s in dataset.skills]
-    run: Run = {}
-    best: dict[str, float] = {}
-    for query_id, scores, largest in score_requests(
-        dataset.skills, mode, encoder, pairs, progress=progress, cache=cache, depth=depth
-    ):
-        rows = top_rows(scores, depth)
-        if mode == "lexical":
-            rows = rows[scores[rows] > 0]
-        run[query_id] = [
-            (ids[i], s) for i, s in zip(rows.tolist(), scores[rows].tolist(), strict=True)
-        ]
-        best[query_id] = largest
-        if searched is not None:
-            searched(len(run), len(pairs))
-    return run, best
+    searcher = open_searcher(dataset.skills, mode, encoder, progress=progress, cache=cache)
+    answers = answer(dataset, searcher, pairs, mode, depth, searched=searched, select=False)
+    return answers.run, answers.sure
 
 
-def score_requests(
-    skills: Sequence[Skill],
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a searcher returned, by id of the query.
+
+    Attributes:
+        run: Skill ids and scores.
+        sure: How sure it is that a skill is needed: the probability where the encoder has a
+            calibration, else the largest cosine (largest BM25 score in lexical mode).
+        selected: The skills that an agent would be handed, if they were asked for.
+    """
+
+    run: Run
+    sure: dict[str, float]
+    selected: dict[str, list[str]]
+
+
+def answer(
+    dataset: Dataset,
+    searcher: Searcher,
+    queries: Sequence[tuple[str, str]],
     mode: Mode,
-    encoder: Encoder,
-    requests: Iterable[tuple[str, str]],
-    *,
-    progress: Progress | None = None,
-    cache: bool = True,
     depth: int = DEPTH,
-) -> Iterator[tuple[str, Float32, float]]:
-    """Score every skill for every request, a block of requests at a time.
-
-    Args:
-        skills: The corpus.
-        mode: `hybrid`, `dense` or `lexical`.
-        encoder: Not used in lexical mode.
-        requests: Their ids and texts.
-        progress: Called with the documents encoded so far and in all.
-        cache: Keep the encoded corpus for the next evaluation.
-        depth: Skills that get a score in lexical mode; all others have 0.
-
-    Yields:
-        Id, what skills are ranked by `(n,)`, and the probability that one is needed, or else the
-        largest cosine or BM25 score.
-    """
-    corpus = lexical = None
-    if mode != "lexical":
-        corpus = encode_corpus(skills, encoder, progress, cache=cache)
-    if mode != "dense":
-        lexical = LexicalIndex(write_lexical(None, enumerate(skills)))
-    vectors = np.empty((len(skills), 0), dtype=np.float32) if corpus is None else corpus
-    ids, texts = tee(requests)
-    found = Scorer(encoder).score_all(
-        (clean_query(text) for _, text in texts), mode, vectors, lexical, depth=depth
-    )
-    for (query_id, _), scores in zip(ids, found, strict=True):
-        # Scores fused without a ranker are scaled by request and say nothing of need.
-        judged = scores.dense if mode == "hybrid" else scores.total
-        assert judged is not None
-        sure = float(judged.max(initial=0.0)) if scores.need is None else scores.need
-        yield query_id, scores.total, sure
-
-
-def encode_corpus(
-    skills: Sequence[Skill],
-    encoder: Encoder,
-    progress: Progress | None = None,
     *,
-    cache: bool = True,
-) -> Float32:
-    """Vectors of all skills, float32 `(n, dim)`; from the user's cache if they are there.
-
-    The key is the encoder's identity (weights, template, limits) and the hash of every text.
-    """
-    file = _cache_file(skills, encoder) if cache else None
-    if file is not None and file.is_file():
-        try:
-            # Mapped: its pages are the system's to drop when memory is short.
-            stored = np.load(file, mmap_mode="r")
-            if stored.shape == (len(skills), encoder.profile.dim):
-                return np.asarray(stored, dtype=np.float32)
-        except (OSError, ValueError, EOFError):
-            pass  # damaged: made anew below
-    template = encoder.profile.template
-    done = 0
-
-    def advance(count: int) -> None:
-        nonlocal done
-        done += count
-        if progress is not None:
-            progress(done, len(skills))
-
-    vectors = np.empty((len(skills), encoder.profile.dim), dtype=np.float32)
-    for start in range(0, len(skills), _CHUNK):
-        texts = [document_text(s, template) for s in skills[start : start + _CHUNK]]
-        vectors[start : start + _CHUNK] = check_vectors(
-            encoder.encode_documents(texts, advance), encoder.profile.name
-        )
-    if file is not None:
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            temporary = file.with_suffix(f".{os.getpid()}.tmp")
-            with temporary.open("wb") as out:
-                np.save(out, vectors)
-            temporary.replace(file)
-        except OSError:
-            pass  # a full or read-only disk only costs the next evaluation its time
-    return vectors
-
-
-def _cache_file(skills: Sequence[Skill], encoder: Encoder) -> Path:
-    import platformdirs
-
-    digest = hashlib.sha256(encoder.profile.identity.encode())
-    for skill in skills:
-        digest.update(content_hash(skill).encode())
-    folder = platformdirs.user_cache_path("skillret", appauthor=False)
-    return folder / "corpora" / f"{digest.hexdigest()[:32]}.npy"
+    searched: Progress | None = None,
+    select: bool = True,
+) -> Answers:
+    """Search queries, and select a set for each as `Retriever.select` does."""
+    ids = [s.id for s in dataset.skills]
+    answers = Answers({}, {}, {})
+    for id_, ranking in rank_queries(searcher, queries, depth, mode):
+        hits = zip(ranking.keys.tolist(), ranking.scores.tolist(), strict=True)
+        answers.run[id_] = [(ids[key], score) for key, score in hits]
+        largest = float(ranking.scores.max(initial=0.0))
+        answers.sure[id_] = largest if ranking.need is None else ranking.need
+        if select:
+            picked, _ = searcher.select(ranking.text, ranking=ranking)
+            answers.selected[id_] = [ids[p.key] for p in picked]
+        if searched is not None:
+            searched(len(answers.run), len(queries))
+    return answers

@@ -1,151 +1,147 @@
-"""The index: a searchable library. Keeps a store and its BM25 cache in step, atomically."""
+"""The index: a searchable library that can be built, edited and searched."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import itertools
 import json
 import os
+import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from skillret.encoders import Encoder, Profile
-from skillret.errors import EncoderMismatchError, IndexCorruptError, InputError, StoreError
+from skillret.encoders import DEFAULT_MODEL, Encoder, Profile, load_encoder
+from skillret.errors import EncoderMismatchError, InputError, StoreError
+from skillret.extensions import STORES, find_extension
 from skillret.files import expand
-from skillret.index.cache import Cache
+from skillret.index.corpus import Corpus
+from skillret.index.memory import MemoryStore
+from skillret.index.sources import Sources
 from skillret.index.sqlite import SqliteStore
-from skillret.index.store import Change, IndexInfo, Record, Store, VectorTable
-from skillret.lexical.bm25 import LexicalIndex, write_lexical
-from skillret.skills import Library, content_hash, document_text
-from skillret.skills.library import Root
+from skillret.index.store import Change, IndexInfo, State, Store, metadata_json
+from skillret.lexical.grams import gram_reader
+from skillret.skills import content_hash, document_text
 from skillret.types import Skill, UpdateReport
 
-__all__ = ["Index", "Snapshot", "Sources", "default_index_path"]
+__all__ = ["Index", "Progress"]
 
+_SCHEME = re.compile(r"[a-z][a-z0-9_+.-]+:")  # one letter is a drive
 _CHUNK = 128  # documents between two commits of a build
-_REWRITTEN = 500  # skills up to which every change writes BM25 anew: half a second
 
 Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """Where the skills of an index come from, so that it can be brought up to date.
-
-    Attributes:
-        roots: Folders and their scopes, in order of precedence.
-        dataset: A data set, instead of folders.
-        split: Split of the data set.
-    """
-
-    roots: tuple[tuple[str, str], ...] = ()
-    dataset: str | None = None
-    split: str | None = None
-
-    @classmethod
-    def of(cls, library: Library) -> Sources:
-        """The roots of a library."""
-        return cls(roots=tuple((str(r.path), r.scope) for r in library.roots))
-
-    def to_json(self) -> str:
-        """As stored in an index."""
-        return json.dumps({"roots": self.roots, "dataset": self.dataset, "split": self.split})
-
-    @classmethod
-    def from_info(cls, info: IndexInfo) -> Sources:
-        """As read from an index."""
-        try:
-            data: Mapping[str, Any] = dict(info.sources)
-            roots = tuple((str(path), str(scope)) for path, scope in data.get("roots", ()))
-            dataset, split = data.get("dataset"), data.get("split")
-            if not isinstance(dataset, str | None) or not isinstance(split, str | None):
-                raise TypeError
-        except (TypeError, ValueError):
-            raise IndexCorruptError(
-                "the index does not say where its skills come from: build it again with"
-                " `skillret index build`"
-            ) from None
-        return cls(roots, dataset, split)
-
-    def library(self) -> Library:
-        """The library as it is on disk now; roots that are gone hold no skills any more.
-
-        Raises:
-            InputError: If no root exists any more, or the skills came from a data set.
-        """
-        roots = [Root(Path(p), s) for p, s in self.roots if Path(p).is_dir()]
-        if not roots:
-            gone = ", ".join(p for p, _ in self.roots) or "none recorded"
-            raise InputError(f"the folders of this index no longer exist: {gone}")
-        return Library(roots)
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """One generation of an index, in memory, ready to be searched."""
-
-    generation: int
-    table: VectorTable
-    lexical: LexicalIndex
-    profile: Profile | None  # of the encoder that made the vectors
-
-
-def default_index_path(source: Library | Sources, model: str) -> Path:
-    """The index of a library or a data set's split, and a model, in the OS's data directory."""
-    import platformdirs
-
-    if isinstance(source, Library):
-        source = Sources.of(source)
-    parts = [model, *(path for path, _ in source.roots)]
-    if source.dataset is not None:
-        parts += ["dataset", source.dataset, source.split or ""]
-    digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
-    folder = platformdirs.user_data_path("skillret", appauthor=False)
-    return folder / "indexes" / f"{digest[:16]}.db"
-
-
 class Index:
-    """A built, searchable library in one file (and a folder beside it that can be rebuilt).
+    """A searchable library. Several threads and processes may read and write one: writers queue.
 
     Args:
-        store: Where it lives. `Index.open` makes one for a file.
-        cache: Folder for what is derived from the store.
+        store: Where it lives.
+        model: The encoder that makes its vectors: a name, a folder or an encoder; loaded when it is
+            first needed.
+        trust_remote_code: Run Python code that a model brings along.
+
+    Example:
+        >>> index = Index.in_memory()
+        >>> index.add([Skill("1", "release-notes", "Write release notes from commits.", "...")])
+        UpdateReport(total=1, added=1, changed=0, removed=0, unchanged=0, encoded=1, ...)
     """
 
-    def __init__(self, store: Store, cache: Path) -> None:
+    def __init__(
+        self,
+        store: Store,
+        model: str | os.PathLike[str] | Encoder = DEFAULT_MODEL,
+        *,
+        trust_remote_code: bool = False,
+    ) -> None:
         self.store = store
-        self._cache = Cache(cache)
-        self._snapshot: Snapshot | None = None
+        self._model = model
+        self._trusted = trust_remote_code
+        self._encoder: Encoder | None = None
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], *, create: bool = False) -> Index:
-        """Open an index file.
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        create: bool = False,
+        model: str | os.PathLike[str] | Encoder = DEFAULT_MODEL,
+        trust_remote_code: bool = False,
+    ) -> Index:
+        """Open an index file, and the folder `FILE.cache` beside it that can be rebuilt.
+
+        Another package may offer stores by the entry points `skillret.stores` (see
+        `skillret.extensions`): `NAME:REST` is then given to its factory, with `create`.
 
         Args:
-            path: The file.
+            path: The file, or `NAME:REST`.
             create: Make an empty one if it is missing.
+            model: See `Index`.
+            trust_remote_code: See `Index`.
 
         Raises:
             StoreError: If it is missing, damaged, of a newer version or cannot be written.
+            ExtensionError: If another package's store is broken.
         """
-        file = expand(path)
-        if file.is_symlink():  # one index, one lock, one cache, by whatever name
+        named = os.fspath(path)
+        if _SCHEME.match(named) and not os.path.exists(named):  # noqa: PTH110
+            extension = find_extension(STORES, named)
+            if extension is not None:
+                offered = extension.make(named, create=create, kind=Store)
+                return cls(offered, model, trust_remote_code=trust_remote_code)
+        # One index, one lock, one cache, by whatever name and from whatever folder.
+        file = expand(path).absolute()
+        if file.is_symlink():
             file = Path(os.path.realpath(file))
-        return cls(SqliteStore(file, create=create), file.with_name(file.name + ".cache"))
+        store = SqliteStore(file, create=create)
+        return cls(store, model, trust_remote_code=trust_remote_code)
+
+    @classmethod
+    def in_memory(cls, *, model: str | os.PathLike[str] | Encoder = DEFAULT_MODEL) -> Index:
+        """An index that lives as long as its process."""
+        return cls(MemoryStore(), model)
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder that makes its vectors.
+
+        Raises:
+            EncoderError: If it cannot be loaded.
+        """
+        if self._encoder is None:
+            self._encoder = load_encoder(self._model, trust_remote_code=self._trusted)
+        return self._encoder
 
     def info(self) -> IndexInfo:
         """What the index says of itself."""
         return self.store.info()
 
+    def corpus(self) -> Corpus:
+        """The current generation; the same object as long as nothing changed.
+
+        Raises:
+            StoreError: If the index cannot be read.
+        """
+        return self.store.corpus()
+
+    def writing(self, timeout: float | None = None) -> AbstractContextManager[None]:
+        """Be the only writer over several calls; a writer that comes meanwhile waits.
+
+        Args:
+            timeout: Seconds to wait for another writer; the store's default if None.
+
+        Raises:
+            IndexBusyError: If another one is not done in time.
+            StoreError: If it cannot be written.
+        """
+        return self.store.writing(timeout)
+
     def close(self) -> None:
-        """Close the file."""
-        self._snapshot = None
+        """Close it. Searches under way come to their end."""
         self.store.close()
 
     def __enter__(self) -> Index:
@@ -154,16 +150,67 @@ class Index:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    # --- what it holds ---------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return self.store.info().skills
+
+    def __bool__(self) -> bool:
+        return True  # an empty index is one too
+
+    def skills(self) -> Iterator[Skill]:
+        """All skills, bodies included, in the order in which they were added."""
+        return (skill for _, skill in self.store.skills())
+
+    def get(self, id_: str) -> Skill | None:
+        """The skill of an id, body included; None if there is none."""
+        state = self.store.states([id_]).get(id_)
+        if state is None:
+            return None
+        return next((skill for _, skill in self.store.skills([state.key])), None)
+
     # --- writing ---------------------------------------------------------------------------
+
+    def add(
+        self,
+        skills: Iterable[Skill],
+        *,
+        progress: Progress | None = None,
+        timeout: float | None = None,
+    ) -> UpdateReport:
+        """Add skills, each in the place of the one that has its id; the others stay.
+
+        Costs the same however many skills there are. Readers see all of them or none.
+
+        Args:
+            skills: With ids that differ.
+            progress: Called with the documents encoded so far and in all.
+            timeout: Seconds to wait for another writer; the store's default if None.
+
+        Raises:
+            EncoderMismatchError: If the index holds another encoder's vectors.
+            IndexBusyError: If another writer is not done in time.
+            StoreError: If it cannot be written.
+            InputError: If two skills have one id, or one holds text that is no Unicode.
+        """
+        start = time.perf_counter()
+        wanted = _unique(skills)
+        with self.writing(timeout):
+            info = self.store.info()
+            self.check_encoder(info)
+            known = self.store.states(list(wanted))
+            # What was added stands in no folder: the next look at the folders must be a whole one.
+            meta = {"profile": _stored(self.encoder.profile), "fingerprint": ""}
+            return self._change(wanted, known, [], meta, info, start, progress, set())
 
     def update(
         self,
         skills: Iterable[Skill],
-        encoder: Encoder,
         *,
-        sources: Sources,
+        sources: Sources | None = None,
         fingerprint: str = "",
         replace_encoder: bool = False,
+        verify: bool = False,
         progress: Progress | None = None,
         timeout: float | None = None,
     ) -> UpdateReport:
@@ -174,75 +221,113 @@ class Index:
 
         Args:
             skills: All skills the index is to hold; ids must be unique.
-            encoder: Makes the vectors.
-            sources: Where the skills come from.
+            sources: Where they come from, so that it can be brought up to date; nowhere if None.
             fingerprint: State of the sources.
             replace_encoder: Re-encode an index of another encoder instead of refusing.
+            verify: Look at every stored text and vector, and mend what is damaged.
             progress: Called with the documents encoded so far and in all.
             timeout: Seconds to wait for another writer; the store's default if None.
 
         Raises:
             EncoderMismatchError: If the index holds another encoder's vectors.
-            IndexBusyError: If another process keeps writing it.
+            IndexBusyError: If another writer is not done in time.
             StoreError: If it cannot be written.
             InputError: If two skills have one id, or one holds text that is no Unicode.
         """
         start = time.perf_counter()
-        profile = encoder.profile
-        with self.store.writing(timeout):
+        wanted = _unique(skills)
+        with self.writing(timeout):
             info = self.store.info()
             if not replace_encoder:
-                self.check_encoder(profile, info)
-            wanted = _unique(skills)
+                self.check_encoder(info)
             known = self.store.states()
-            hashes = {id_: _hash(s) for id_, s in wanted.items()}
-            details = {id_: _details_hash(s) for id_, s in wanted.items()}
-            anew = info.profile is None or info.profile.identity != profile.identity
-            stale = [
-                id_
-                for id_ in wanted
-                if anew or known.get(id_, (0, "", ""))[1:] != (hashes[id_], details[id_])
-            ]
-            removed = [key for id_, (key, _, _) in known.items() if id_ not in wanted]
-            vectors, encoded = self._vectors(
-                [wanted[id_] for id_ in stale], hashes, encoder, progress
-            )
+            damaged = self.store.damaged() if verify else set()
+            removed = [state.key for id_, state in known.items() if id_ not in wanted]
             meta = {
-                "profile": json.dumps(profile.to_json()),
-                "sources": sources.to_json(),
+                "profile": _stored(self.encoder.profile),
+                "sources": (sources or Sources()).to_json(),
                 "fingerprint": fingerprint,
             }
-            if not stale and not removed:
-                if (info.fingerprint, Sources.from_info(info)) != (fingerprint, sources):
-                    self.store.set_meta(meta)
-            else:
-                self._apply(wanted, stale, removed, known, hashes, details, vectors, meta, info)
-        added = sum(id_ not in known for id_ in stale)
+            return self._change(wanted, known, removed, meta, info, start, progress, damaged)
+
+    def remove(self, ids: Iterable[str]) -> int:
+        """Remove skills by id; how many there were. They return if the sources still hold them.
+
+        Raises:
+            IndexBusyError: If another writer is not done in time.
+            StoreError: If it cannot be written.
+        """
+        if isinstance(ids, str):
+            ids = [ids]
+        with self.writing():
+            known = self.store.states(list(dict.fromkeys(ids)))
+            if known:
+                # An empty fingerprint makes the next refresh look at the sources again.
+                keys = [state.key for state in known.values()]
+                self.store.apply(added=(), removed=keys, details=(), meta={"fingerprint": ""})
+        return len(known)
+
+    def _change(
+        self,
+        wanted: Mapping[str, Skill],
+        known: Mapping[str, State],
+        removed: Sequence[int],
+        meta: Mapping[str, str],
+        info: IndexInfo,
+        start: float,
+        progress: Progress | None,
+        damaged: set[str],
+    ) -> UpdateReport:
+        """Write what differs, in one generation."""
+        profile = self.encoder.profile
+        anew = info.profile is None or info.profile.identity != profile.identity
+        hashes = {id_: _hash(s) for id_, s in wanted.items()}
+        details = {id_: _details_hash(s) for id_, s in wanted.items()}
+        # What is searched: of these, a new text or new metadata make a new row.
+        searched = {id_: (hashes[id_], metadata_json(s)) for id_, s in wanted.items()}
+        stored = {id_: (state.content_hash, state.metadata) for id_, state in known.items()}
+        texts = [i for i in wanted if anew or i in damaged or stored.get(i) != searched[i]]
+        changed = set(texts)
+        moved = [
+            id_ for id_ in wanted if id_ not in changed and known[id_].details_hash != details[id_]
+        ]
+        vectors, encoded = self._vectors([wanted[i] for i in texts], hashes, progress)
+        gone = [*removed, *(known[id_].key for id_ in texts if id_ in known)]
+        first_build = "sources" in meta and not info.generation  # even of no skill at all
+        if texts or moved or gone or first_build:
+            first = self.store.next_key()
+            added = (
+                Change(
+                    first + number,
+                    wanted[id_],
+                    hashes[id_],
+                    details[id_],
+                    vectors[hashes[id_]],
+                    gram_reader().read_skill(wanted[id_]),
+                )
+                for number, id_ in enumerate(texts)
+            )
+            other = [(known[id_].key, wanted[id_], details[id_]) for id_ in moved]
+            self.store.apply(added=added, removed=gone, details=other, meta=meta)
+        elif self._differs(info, meta):
+            self.store.set_meta(meta)
+        fresh = sum(id_ not in known for id_ in texts)
         return UpdateReport(
-            total=len(wanted),
-            added=added,
-            changed=len(stale) - added,
+            total=info.skills + fresh - len(removed),
+            added=fresh,
+            changed=len(texts) - fresh + len(moved),
             removed=len(removed),
-            unchanged=len(wanted) - len(stale),
+            unchanged=info.skills - len(removed) - (len(texts) - fresh) - len(moved),
             encoded=encoded,
             seconds=time.perf_counter() - start,
         )
 
-    def remove(self, ids: Sequence[str]) -> int:
-        """Remove skills by id; how many there were. They return if the sources still hold them.
-
-        Raises:
-            IndexBusyError: If another process keeps writing the index.
-            StoreError: If it cannot be written.
-        """
-        with self.store.writing():
-            known = self.store.states()
-            keys = [known[id_][0] for id_ in dict.fromkeys(ids) if id_ in known]
-            if keys:
-                info = self.store.info()
-                # An empty fingerprint makes the next refresh look at the sources again.
-                self._apply({}, [], keys, known, {}, {}, {}, {"fingerprint": ""}, info)
-        return len(keys)
+    def _differs(self, info: IndexInfo, meta: Mapping[str, str]) -> bool:
+        """Whether what is told of the sources is news; never so for skills added one by one."""
+        if "sources" not in meta:
+            return False
+        known = (info.fingerprint, Sources.from_info(info).to_json())
+        return known != (meta["fingerprint"], meta["sources"])
 
     def check_built(self) -> None:
         """Make sure that there is something to search or to update.
@@ -250,19 +335,22 @@ class Index:
         Raises:
             StoreError: If no build of this index was ever finished.
         """
-        if self.store.generation() == 0:
+        if self.store.info().generation == 0:
             raise StoreError(
                 "the build of this index has not finished: wait for it, or run"
                 " `skillret index build` again to go on"
             )
 
-    def check_encoder(self, profile: Profile, found: IndexInfo | Snapshot | None = None) -> None:
-        """Make sure that an encoder's vectors may meet those in the index.
+    def check_encoder(self, there: IndexInfo | Corpus | None = None) -> None:
+        """Make sure that the encoder's vectors may meet those in the index.
+
+        Args:
+            there: What is known of the index; it is looked at if None.
 
         Raises:
             EncoderMismatchError: If they are of another encoder, template or version.
         """
-        stored = (found or self.store.info()).profile
+        profile, stored = self.encoder.profile, (there or self.store.info()).profile
         if stored is None or stored.identity == profile.identity:
             return
         parts = {
@@ -281,14 +369,10 @@ class Index:
         )
 
     def _vectors(
-        self,
-        skills: Sequence[Skill],
-        hashes: Mapping[str, str],
-        encoder: Encoder,
-        progress: Progress | None,
+        self, skills: Sequence[Skill], hashes: Mapping[str, str], progress: Progress | None
     ) -> tuple[dict[str, bytes], int]:
         """float16 bytes by content hash for all `skills`, and how many had to be encoded."""
-        profile = encoder.profile
+        profile = self.encoder.profile
         vectors = self.store.known_vectors(profile, (hashes[s.id] for s in skills))
         missing = {hashes[s.id]: s for s in skills if hashes[s.id] not in vectors}
         if not missing:
@@ -306,124 +390,25 @@ class Index:
 
         for start in range(0, len(order), _CHUNK):
             chunk = order[start : start + _CHUNK]
-            rows = encoder.encode_documents([documents[h] for h in chunk], advance)
+            rows = self.encoder.encode_documents([documents[h] for h in chunk], advance)
             fresh = {h: row.tobytes() for h, row in zip(chunk, _halve(rows), strict=True)}
             self.store.add_pending(profile, fresh)
             vectors.update(fresh)
         return vectors, len(order)
 
-    def _apply(
-        self,
-        wanted: Mapping[str, Skill],
-        stale: Sequence[str],
-        removed: Sequence[int],
-        known: Mapping[str, tuple[int, str, str]],
-        hashes: Mapping[str, str],
-        details: Mapping[str, str],
-        vectors: Mapping[str, bytes],
-        meta: Mapping[str, str],
-        info: IndexInfo,
-    ) -> None:
-        """Write the next generation's BM25 index beside the old one, then flip the store to it."""
-        next_key = self.store.next_key()
-        changes: list[Change] = []
-        for id_ in stale:
-            if id_ in known:
-                key = known[id_][0]
-            else:
-                key, next_key = next_key, next_key + 1
-            vector = vectors[hashes[id_]]
-            changes.append(Change(key, wanted[id_], hashes[id_], details[id_], vector))
-        self._cache.clean({info.cache})
-        token = os.urandom(8).hex()
-        try:
-            # BM25 goes on counting what was removed until its segments are merged, so in a small
-            # library an update would score otherwise than a build.
-            small = info.skills <= _REWRITTEN and bool(known)
-            if small or self._cache.open_lexical(info.cache, info.skills) is None:
-                gone = {*removed, *(c.key for c in changes)}
-                kept = (pair for pair in self.store.skills() if pair[0] not in gone)
-                new = ((c.key, c.skill) for c in changes)
-                self._cache.write_lexical(token, itertools.chain(kept, new))
-            else:
-                texts = (
-                    (c.key, c.skill)
-                    for c in changes
-                    if c.skill.id not in known or known[c.skill.id][1] != c.content_hash
-                )
-                self._cache.write_lexical(token, texts, removed, base=info.cache)
-            self.store.apply(upserts=changes, removed=removed, meta={**meta, "cache": token})
-        except BaseException:
-            self._cache.discard(token)
-            raise
-        # The previous generation stays until the next change: a reader may be opening it.
-        self._cache.clean({info.cache, token})
 
-    # --- reading ---------------------------------------------------------------------------
-
-    def snapshot(self) -> Snapshot:
-        """The current generation in memory; the same object as long as nothing changed.
-
-        Raises:
-            StoreError: If the index cannot be read.
-        """
-        if self.store.replaced() and isinstance(self.store, SqliteStore):
-            path = self.store.path
-            self.store.close()
-            self.store = SqliteStore(path)
-            self._snapshot = None
-        generation = self.store.generation()
-        if self._snapshot is None or self._snapshot.generation != generation:
-            self._snapshot = self._load()
-        return self._snapshot
-
-    def records(self, keys: Sequence[int]) -> dict[int, Record]:
-        """The records of some keys; keys that are gone are left out."""
-        return self.store.records(keys)
-
-    def _load(self) -> Snapshot:
-        # A writer may end the generation between two reads: then read again.
-        for _ in range(10):
-            info = self.store.info()
-            dim = info.profile.dim if info.profile else 0
-            table = self._cache.load_vectors(info.cache, (info.skills, dim))
-            if table is None:
-                table = self.store.vector_table()
-                if len(table.keys) and table.vectors.shape[1] != dim:
-                    raise IndexCorruptError(
-                        f"the index holds vectors of {table.vectors.shape[1]} values where its"
-                        f" encoder makes {dim}: delete it and build it again"
-                    )
-                self._cache.save_vectors(info.cache, table)
-            lexical = self._open_lexical(info, table)
-            if self.store.generation() == info.generation:
-                return Snapshot(info.generation, table, lexical, info.profile)
-        raise StoreError("the index keeps changing while it is read; try again")
-
-    def _open_lexical(self, info: IndexInfo, table: VectorTable) -> LexicalIndex:
-        """The BM25 cache of a generation; made anew from the store where it is gone or damaged."""
-        cached = self._cache.open_lexical(info.cache, info.skills)
-        if cached is not None and np.array_equal(cached.keys(), table.keys):
-            return cached
-        rebuilt = LexicalIndex(write_lexical(None, self.store.skills()))
-        if len(rebuilt) != info.skills and self.store.generation() == info.generation:
-            raise IndexCorruptError(
-                f"the index holds {info.skills} skills and the texts of {len(rebuilt)}: delete it"
-                " and build it again with `skillret index build`"
-            )
-        # Read-only or busy: then the one in memory serves this process alone.
-        with contextlib.suppress(StoreError), self.store.writing(timeout=0):
-            if info.cache and self.store.generation() == info.generation:
-                self._cache.write_lexical(info.cache, self.store.skills())
-        return rebuilt
+def _stored(profile: Profile) -> str:
+    return json.dumps(profile.to_json(), allow_nan=False)
 
 
 def _unique(skills: Iterable[Skill]) -> dict[str, Skill]:
     wanted: dict[str, Skill] = {}
     for skill in skills:
+        if not skill.id:
+            raise InputError(f"the skill {skill.name!r} has no id")
         if skill.id in wanted:
             raise InputError(f"two skills have the id {skill.id!r}; ids must be unique")
-        wanted[skill.id] = skill
+        wanted[skill.id] = replace(skill, extra={})  # which no index keeps
     return wanted
 
 
@@ -439,7 +424,7 @@ def _hash(skill: Skill) -> str:
 
 
 def _details_hash(skill: Skill) -> str:
-    """SHA-256 over what is stored of a skill beside its document."""
+    """SHA-256 over what is stored of a skill beside its text and its metadata."""
     parts = [skill.path, skill.aliases, skill.shadowed_by]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 

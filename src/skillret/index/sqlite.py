@@ -1,75 +1,78 @@
-"""The default store: one SQLite file in WAL mode."""
+"""The default store: one SQLite file in WAL mode, and a folder beside it that can be rebuilt."""
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import sqlite3
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from skillret.encoders import Profile
-from skillret.errors import EncoderError, IndexBusyError, IndexCorruptError, StoreError
+from skillret.errors import IndexBusyError, SkillretError, StoreError
 from skillret.files import parse_json
-from skillret.index.sqlite_files import has_log, is_truncated, is_writable
-from skillret.index.store import Change, IndexInfo, Record, VectorTable
+from skillret.index.blocks import Block
+from skillret.index.cache import Base, Cache
+from skillret.index.connections import Connections
+from skillret.index.corpus import Record
+from skillret.index.forks import after_fork
+from skillret.index.local import LocalCorpus
+from skillret.index.rows import (
+    EVERYTHING,
+    RECORDS,
+    SKILLS,
+    base_tokens,
+    digest,
+    ends,
+    insert,
+    read_meta,
+    read_profile,
+    read_record,
+    read_skill,
+    remove,
+    select,
+    set_details,
+    set_meta,
+    token_of,
+)
+from skillret.index.schema import corrupt
+from skillret.index.store import Change, IndexInfo, State
+from skillret.lexical.bm25 import LEXICAL_VERSION, LexicalIndex, write_lexical
+from skillret.lexical.grams import MAX_CODE, gram_reader
+from skillret.skills import content_hash
 from skillret.types import Skill
 
-__all__ = ["SCHEMA_VERSION", "SqliteStore"]
+__all__ = ["SqliteStore"]
 
-# Raised with every change of the tables; a migration for each step goes into _MIGRATIONS.
-SCHEMA_VERSION = 1
-_APPLICATION_ID = 0x534B5254  # "SKRT": tells an index from any other SQLite file
-
-# Bodies have a table of their own, so that reading all vectors does not page through them.
-_SCHEMA = """
-CREATE TABLE skills (
-    key INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    name TEXT NOT NULL,
-    description TEXT NOT NULL,
-    path TEXT,
-    aliases TEXT NOT NULL,
-    shadowed_by TEXT,
-    content_hash TEXT NOT NULL,
-    details_hash TEXT NOT NULL,
-    vector BLOB NOT NULL
-) STRICT;
-CREATE TABLE bodies (
-    key INTEGER PRIMARY KEY REFERENCES skills(key) ON DELETE CASCADE,
-    body TEXT NOT NULL
-) STRICT;
-CREATE TABLE pending (
-    encoder TEXT NOT NULL,
-    content_hash TEXT NOT NULL,
-    vector BLOB NOT NULL,
-    PRIMARY KEY (encoder, content_hash)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-"""
-_MIGRATIONS: dict[int, str] = {}
+_CHUNK = 500
+_REWRITTEN = 500  # skills up to which every removal writes BM25 anew: half a second
+_MAP_FROM = 512  # below so many skills, reading the store is as fast as mapping a file
+_TAIL = 0.02  # of the skills, which may have come since the file of arrays was written
+_LEAST_TAIL = 256
+_HISTORY = 32  # generations that a reader may be behind without reading all anew
+_inherited: list[object] = []
 
 
-def _squeezed(sql: str) -> str:
-    """A statement without what SQLite or ALTER TABLE may write differently."""
-    return "".join(sql.split()).replace('"', "")
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A corpus in memory and what of the store it knows: the last key and the last removal."""
 
-
-_TABLES = frozenset(_squeezed(s) for s in _SCHEMA.split(";\n") if s.strip())
-_TOKEN = re.compile(r"([0-9a-f]{16})?")
-_CHUNK = 500  # SQLite's oldest limit on the parameters of a statement is 999
+    corpus: LocalCorpus
+    last_key: int
+    seq: int
 
 
 class SqliteStore:
-    """An index in one SQLite file. One thread at a time may use it.
+    """An index in one SQLite file. May be used by several threads, processes, and after a fork.
 
     Args:
-        path: The file.
+        path: The file, absolute.
         create: Make it if it is missing.
         lock_timeout: Seconds to wait for another writer.
 
@@ -81,332 +84,291 @@ class SqliteStore:
     def __init__(self, path: Path, *, create: bool = False, lock_timeout: float = 600.0) -> None:
         self.path = path
         self._lock_timeout = lock_timeout
+        self._db = Connections(path, create=create)
+        self._cache = Cache(path.with_name(path.name + ".cache"))
+        self._loaded: _Loaded | None = None
+        self._renew_locks()
+        after_fork(self._renew_locks)
+
+    def _renew_locks(self) -> None:
+        """Locks that nobody holds, for a process that was just forked."""
+        _inherited.append(getattr(self, "_lock", None))  # which is released when it is forgotten
+        self._writer = threading.RLock()
+        self._loader = threading.Lock()
         self._depth = 0
-        self.read_only = False
-        self._refusal = f"cannot write {path}: it is read-only; give another --index"
-        try:
-            if path.is_dir():
-                raise StoreError(f"{path} is a folder; an index is a file")
-            if path.exists() and not path.is_file():
-                raise StoreError(f"{path} is no regular file; give another --index")
-            empty = not path.is_file() or not (path.stat().st_size or has_log(path))
-            if empty and not create:
-                raise StoreError(f"no index at {path}: make one with `skillret index build`")
-            if is_truncated(path):
-                raise self._corrupt("its end is missing")
-            str(path).encode("utf-8")  # SQLite could take it, the BM25 index could not
-            if create:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = self._open(create, empty)
-            self._file = self._stamp()
-        except OSError as e:
-            raise StoreError(
-                f"cannot open the index {path}: {e.strerror}; give another --index"
-            ) from None
-        except UnicodeEncodeError:
-            raise StoreError(f"the path {path} is not UTF-8; give another --index") from None
-
-    def _open(self, create: bool, empty: bool) -> sqlite3.Connection:
-        """Connect for writing; where that is not permitted, for reading only."""
-        with self._errors():
-            db = self._connect("rwc" if create else "rw")
-        try:
-            with self._errors():
-                version = int(db.execute("PRAGMA user_version").fetchone()[0])
-                tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-                if tables == 0 and create:
-                    db.close()
-                    return self._initialize()
-                self._check_version(db, version)
-                return db
-        except StoreError as e:
-            db.close()
-            # WAL wants files beside the index even to read. Where they cannot be made, on a full
-            # disk or in a folder of someone else's, `immutable` is safe unless a log lies there.
-            refused = isinstance(e, (IndexCorruptError, IndexBusyError))
-            if refused or empty or has_log(self.path):
-                raise
-            refusal = str(e) if is_writable(self.path) else None
-        with self._errors():
-            db = self._connect("ro", immutable=True)
-            self._check_version(db, int(db.execute("PRAGMA user_version").fetchone()[0]))
-            self.read_only = True
-            if refusal is not None:
-                self._refusal = refusal
-            return db
-
-    def _connect(self, mode: str, *, immutable: bool = False) -> sqlite3.Connection:
-        # Quoted by hand: pathlib's as_uri imports 3 ms of URL handling into every search.
-        path = Path(os.path.realpath(self.path)).as_posix()  # which a loop of links does not stop
-        for character in "%?#":
-            path = path.replace(character, f"%{ord(character):02x}")
-        slash = "" if path.startswith("/") else "/"  # before a drive letter
-        options = f"mode={mode}{'&immutable=1' if immutable else ''}"
-        db = sqlite3.connect(
-            f"file://{slash}{path}?{options}",
-            uri=True,
-            timeout=30.0,
-            isolation_level=None,
-            check_same_thread=False,
-        )
-        db.execute("PRAGMA foreign_keys = ON")
-        db.execute("PRAGMA trusted_schema = OFF")  # an index may come from anyone
-        return db
-
-    def _initialize(self) -> sqlite3.Connection:
-        """Make the tables in one transaction; harmless if another process was first."""
-        db = self._connect("rwc")
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("BEGIN IMMEDIATE")
-        if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
-            for statement in _SCHEMA.split(";\n"):
-                if statement.strip():
-                    db.execute(statement)
-            db.execute("INSERT INTO meta VALUES ('generation', '0')")
-            db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        db.execute("COMMIT")
-        return db
-
-    def _check_version(self, db: sqlite3.Connection, version: int) -> None:
-        application = int(db.execute("PRAGMA application_id").fetchone()[0])
-        tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if not (application or tables):
-            raise StoreError(f"no index at {self.path}: make one with `skillret index build`")
-        if application != _APPLICATION_ID:
-            raise IndexCorruptError(
-                f"{self.path} is an SQLite file but no skillret index; give another --index"
-            )
-        if version > SCHEMA_VERSION:
-            raise StoreError(
-                f"{self.path} was made by a newer skillret (format {version}, this one reads"
-                f" {SCHEMA_VERSION}): upgrade skillret, or delete the file and build it again"
-            )
-        if version < SCHEMA_VERSION and any(
-            v not in _MIGRATIONS for v in range(version, SCHEMA_VERSION)
-        ):
-            raise StoreError(
-                f"{self.path} has the format {version} of an older skillret; delete the file and"
-                " build it again with `skillret index build`"
-            )
-        for step in range(version, SCHEMA_VERSION):
-            db.executescript(
-                f"BEGIN; {_MIGRATIONS[step]}; PRAGMA user_version = {step + 1}; COMMIT;"
-            )
-        # Nothing but our own tables: a view or a trigger of someone else's would run in here.
-        rows = db.execute(
-            "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL"
-            " AND NOT (type = 'table' AND name GLOB 'sqlite_*')"
-        )
-        if {_squeezed(sql) for (sql,) in rows} != _TABLES:
-            raise self._corrupt("its tables are not those that skillret makes")
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        """Turn SQLite's exceptions into ours, each with its remedy."""
-        try:
-            yield
-        except sqlite3.Error as e:
-            text = str(e)
-            if "locked" in text or "busy" in text:
-                raise IndexBusyError(
-                    f"{self.path} is in use by another process; try again in a moment"
-                ) from None
-            if "full" in text or "disk I/O" in text:
-                raise StoreError(
-                    f"cannot write {self.path}: the disk is full or failing ({text}); what was"
-                    " stored before is intact, free some space and run the command again"
-                ) from None
-            if "closed database" in text:
-                raise StoreError(f"the index {self.path} is closed; open it again") from None
-            if "not a database" in text:
-                raise IndexCorruptError(
-                    f"{self.path} is no skillret index; give another --index"
-                ) from None
-            if "readonly" in text:
-                raise StoreError(
-                    f"cannot write {self.path}: it is read-only; give another --index"
-                ) from None
-            if "unable to open" in text:
-                raise StoreError(
-                    f"cannot open {self.path}: {text}; check its permissions"
-                ) from None
-            raise self._corrupt(text) from None
-        except UnicodeDecodeError:  # SQLite's message quotes the damage
-            raise self._corrupt("unreadable content") from None
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        """The same, also for values that no skillret ever wrote."""
-        try:
-            with self._errors():
-                yield
-        except (ValueError, TypeError, KeyError, EncoderError) as e:
-            raise self._corrupt(f"unexpected content: {e}") from None
-
-    def _corrupt(self, reason: str) -> IndexCorruptError:
-        return IndexCorruptError(
-            f"{self.path} is no index or is damaged ({reason}): delete it and build it again"
-            " with `skillret index build`"
-        )
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._errors():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
 
     @contextmanager
     def writing(self, timeout: float | None = None) -> Iterator[None]:
-        """See `Store.writing`. May be entered again by the process that holds it."""
+        """See `Store.writing`."""
         if timeout is None:
             timeout = self._lock_timeout
-        if self._depth == 0:
-            if self.read_only:
-                raise StoreError(self._refusal)
-            from filelock import FileLock, Timeout  # 15 ms that a mere search need not pay
-
-            # The operating system releases the lock when its process dies, however it dies.
-            self._lock = FileLock(f"{self.path}.lock", timeout=timeout)
-            try:
-                self._lock.acquire()
-            except Timeout:
-                raise IndexBusyError(
-                    f"another process is writing {self.path}; waited {timeout:g} s,"
-                    " try again when it is done"
-                ) from None
-            except OSError as e:
-                raise StoreError(f"cannot write beside {self.path}: {e.strerror}") from None
-        self._depth += 1
+        busy = IndexBusyError(
+            f"another writer is at work on {self.path}; waited {timeout:g} s, try again when it is"
+            " done"
+        )
+        if self._db.read_only:
+            raise StoreError(self._db.refusal)
+        if not self._writer.acquire(timeout=timeout):
+            raise busy
         try:
-            yield
-        finally:
-            self._depth -= 1
             if self._depth == 0:
-                self._lock.release()
+                from filelock import FileLock, Timeout  # 15 ms that a mere search need not pay
 
-    def generation(self) -> int:
-        """See `Store.generation`."""
-        with self._reading():
-            row = self._db.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()
-            return int(row[0])
+                # The operating system releases it when its process dies, however it dies.
+                self._lock = FileLock(f"{self.path}.lock", timeout=timeout)
+                try:
+                    self._lock.acquire()
+                except Timeout:
+                    raise busy from None
+                except OSError as e:
+                    raise StoreError(f"cannot write beside {self.path}: {e.strerror}") from None
+            self._depth += 1
+            try:
+                if self._depth == 1:
+                    self._derive()  # what is written next stands beside it
+                yield
+            finally:
+                self._depth -= 1
+                if self._depth == 0:
+                    self._lock.release()
+        finally:
+            self._writer.release()
+
+    # --- reading ---------------------------------------------------------------------------
 
     def info(self) -> IndexInfo:
         """See `Store.info`."""
-        with self._reading():
-            meta = dict(self._db.execute("SELECT key, value FROM meta"))
-            skills = self._db.execute("SELECT count(*) FROM skills").fetchone()[0]
-            pending = self._db.execute("SELECT count(*) FROM pending").fetchone()[0]
-            profile = meta.get("profile")
-            cache = meta.get("cache", "")
-            if not _TOKEN.fullmatch(cache):  # it becomes the name of a folder
-                raise ValueError(f"the cache {cache[:40]!r}")
-            if skills and not profile:
+        with self._reading() as db:
+            meta = read_meta(db)
+            pending = db.execute("SELECT count(*) FROM pending").fetchone()[0]
+            profile = read_profile(meta)
+            if int(meta["skills"]) and not profile:
                 raise ValueError("vectors of an unknown encoder")
             return IndexInfo(
                 generation=int(meta["generation"]),
-                profile=Profile.from_json(parse_json(profile), "it") if profile else None,
+                profile=profile,
                 sources=parse_json(meta.get("sources", "{}")),
                 fingerprint=meta.get("fingerprint", ""),
-                cache=cache,
-                skills=skills,
+                skills=int(meta["skills"]),
                 pending=pending,
             )
 
-    def states(self) -> dict[str, tuple[int, str, str]]:
+    def states(self, ids: Sequence[str] | None = None) -> dict[str, State]:
         """See `Store.states`."""
-        with self._errors():
-            rows = self._db.execute("SELECT id, key, content_hash, details_hash FROM skills")
-            return {id_: (key, content, details) for id_, key, content, details in rows}
+        query = "SELECT id, key, content_hash, details_hash, metadata FROM skills"
+        with self._reading() as db:
+            if ids is None:
+                rows: Iterable[Any] = db.execute(query)
+            else:
+                rows = select(db, query + " WHERE id IN ({})", ids)
+            return {id_: State(*rest) for id_, *rest in rows}
+
+    def damaged(self) -> set[str]:
+        """See `Store.damaged`."""
+        ids = set()
+        with self._reading() as db:
+            profile = read_profile(read_meta(db))
+            dim = profile.dim if profile else -1
+            for *row, stored, vector, grams, known in db.execute(EVERYTHING):
+                missing = row[4] is None or vector is None
+                if (
+                    missing
+                    or not _is_sound(vector, grams, dim)
+                    or digest(vector, grams) != known
+                    or content_hash(read_skill(row)[1]) != stored
+                ):
+                    ids.add(row[1])
+        return ids
 
     def records(self, keys: Sequence[int]) -> dict[int, Record]:
         """See `Store.records`."""
-        out: dict[int, Record] = {}
-        for row in self._select(
-            "SELECT key, id, name, description, path, aliases, shadowed_by FROM skills"
-            " WHERE key IN ({})",
-            keys,
-        ):
-            key, id_, name, description, path, aliases, shadowed_by = row
-            paths = self._paths(aliases)
-            out[key] = Record(key, id_, name, description, path, paths, shadowed_by)
-        return out
-
-    def _paths(self, aliases: str) -> tuple[str, ...]:
-        with self._reading():
-            return tuple(map(str, parse_json(aliases)))
+        with self._reading() as db:
+            return {row[0]: read_record(row) for row in select(db, RECORDS, keys)}
 
     def skills(self, keys: Sequence[int] | None = None) -> Iterator[tuple[int, Skill]]:
         """See `Store.skills`."""
-        query = (
-            "SELECT s.key, id, name, description, body, path, aliases, shadowed_by"
-            " FROM skills s JOIN bodies b ON b.key = s.key"
-        )
-        if keys is None:
-            rows: Iterable[Any] = self._stream(query + " ORDER BY s.key")
-        else:
-            rows = self._select(query + " WHERE s.key IN ({})", keys)
-        for key, id_, name, description, body, path, aliases, shadowed_by in rows:
-            paths = self._paths(aliases)
-            yield key, Skill(id_, name, description, body, path, paths, shadowed_by)
-
-    def _stream(self, query: str) -> Iterator[Any]:
-        with self._errors():
-            # Not `yield from`: that would close the cursor of a reader who stops early, which
-            # fails if the store was closed by then.
-            for row in self._db.execute(query):  # noqa: UP028
-                yield row
-
-    def _select(self, query: str, values: Sequence[Any], *first: Any) -> Iterator[Any]:
-        """Rows of a query whose `{}` stands for a list of values, in chunks."""
-        for start in range(0, len(values), _CHUNK):
-            chunk = values[start : start + _CHUNK]
-            marks = ",".join("?" * len(chunk))
-            with self._errors():
-                rows = self._db.execute(query.format(marks), [*first, *chunk]).fetchall()
+        if keys is not None:
+            with self._reading() as db:
+                rows = [read_skill(r) for r in select(db, SKILLS + " WHERE s.key IN ({})", keys)]
             yield from rows
-
-    def vector_table(self) -> VectorTable:
-        """See `Store.vector_table`."""
-        with self._errors():
-            rows = self._db.execute("SELECT key, vector FROM skills ORDER BY key").fetchall()
-        keys = np.fromiter((r[0] for r in rows), dtype=np.int64, count=len(rows))
-        if len({len(vector) for _, vector in rows}) > 1:
-            raise self._corrupt("vectors of different lengths")
-        with self._reading():
-            halves = np.frombuffer(b"".join(r[1] for r in rows), dtype=np.float16)
-            # NumPy multiplies float16 15 times slower than float32, so it is widened once.
-            vectors = halves.astype(np.float32).reshape(len(rows), -1 if rows else 0)
-        if not np.isfinite(vectors).all():
-            raise self._corrupt("vectors with NaN or infinite values")
-        return VectorTable(keys, vectors)
+            return
+        last = -1  # chunk by chunk: whoever reads slowly holds neither a connection nor a snapshot
+        while True:
+            with self._reading() as db:
+                page = f"{SKILLS} WHERE s.key > ? ORDER BY s.key LIMIT {_CHUNK}"
+                rows = [read_skill(r) for r in db.execute(page, (last,))]
+            if not rows:
+                return
+            yield from rows
+            last = rows[-1][0]
 
     def known_vectors(self, profile: Profile, hashes: Iterable[str]) -> dict[str, bytes]:
         """See `Store.known_vectors`."""
         wanted = list(dict.fromkeys(hashes))
-        info = self.info()
-        found: dict[str, bytes] = {}
-        if info.profile is not None and info.profile.identity == profile.identity:
-            query = "SELECT content_hash, vector FROM skills WHERE content_hash IN ({})"
-            # No index on content_hash: one pass over the table beats keeping one.
-            if len(wanted) > _CHUNK:
-                every = dict(self._stream("SELECT content_hash, vector FROM skills"))
-                found = {h: every[h] for h in wanted if h in every}
-            else:
-                found = dict(self._select(query, wanted))
-        rest = [h for h in wanted if h not in found]
-        query = (
-            "SELECT content_hash, vector FROM pending WHERE encoder = ?"
-            " AND length(vector) = ? AND content_hash IN ({})"
-        )
-        found.update(self._select(query, rest, profile.identity, 2 * profile.dim))
-        return found
+        known: dict[str, bytes] = {}
+        with self._reading() as db:
+            stored = read_profile(read_meta(db))
+            if stored is not None and stored.identity == profile.identity:
+                query = (
+                    "SELECT content_hash, vector, grams, digest FROM skills s JOIN vectors v"
+                    " ON v.key = s.key WHERE content_hash IN ({})"
+                )
+                for content, vector, grams, known_digest in select(db, query, wanted):
+                    whole = _is_sound(vector, grams, profile.dim)
+                    if whole and digest(vector, grams) == known_digest:
+                        known[content] = vector
+            query = (
+                "SELECT content_hash, vector FROM pending WHERE encoder = ?"
+                " AND length(vector) = ? AND content_hash IN ({})"
+            )
+            rest = [h for h in wanted if h not in known]
+            known.update(select(db, query, rest, profile.identity, 2 * profile.dim))
+        return known
+
+    def corpus(self) -> LocalCorpus:
+        """See `Store.corpus`."""
+        if self._db.replaced():
+            with self._loader:
+                if self._db.replaced():
+                    self._db.renew()
+        with self._reading() as db:
+            token = token_of(read_meta(db))
+        loaded = self._loaded
+        if loaded is not None and loaded.corpus.generation == token:
+            return loaded.corpus
+        with self._loader:
+            loaded = self._loaded
+            if loaded is None or loaded.corpus.generation != token:
+                loaded = self._loaded = self._load(loaded)
+            return loaded.corpus
+
+    def _load(self, before: _Loaded | None) -> _Loaded:
+        """The current generation, from the one before where that is possible."""
+        self._derive()
+        with self._reading() as db:
+            db.execute("BEGIN")  # all that follows is of one generation, whoever writes meanwhile
+            meta = read_meta(db)
+            loaded = self._from(before, db, meta) or self._whole(db, meta)
+            db.execute("COMMIT")
+        return loaded
+
+    def _from(
+        self, before: _Loaded | None, db: sqlite3.Connection, meta: Mapping[str, str]
+    ) -> _Loaded | None:
+        """The current generation by what has changed; None if too little is known of that."""
+        profile = read_profile(meta)
+        if before is None or profile is None or before.seq < int(meta.get("trimmed", "0")):
+            return None
+        # A backup or another file that was put there has other skills under the same keys.
+        if before.corpus.generation not in meta.get("history", "").split():
+            return None
+        lexical = self._cache.open_lexical(token_of(meta), int(meta["skills"]))
+        known = before.corpus.profile
+        if lexical is None or known is None or known.dim != profile.dim:
+            return None
+        return self._since(before, db, meta, profile, lexical)
+
+    def _since(
+        self,
+        before: _Loaded,
+        db: sqlite3.Connection,
+        meta: Mapping[str, str],
+        profile: Profile,
+        lexical: LexicalIndex,
+    ) -> _Loaded | None:
+        """What was known and what came and went since; None if that does not add up."""
+        added = self._block(db, profile.dim, before.last_key)
+        query = "SELECT key FROM removed WHERE seq > ?"
+        removed = np.array([k for (k,) in db.execute(query, (before.seq,))], dtype=np.int64)
+        removed = removed[before.corpus.holds(removed)]
+        corpus = before.corpus.changed(token_of(meta), added, removed, lexical, profile)
+        return _Loaded(corpus, *ends(db)) if len(corpus) == int(meta["skills"]) else None
+
+    def _whole(self, db: sqlite3.Connection, meta: Mapping[str, str]) -> _Loaded:
+        """The current generation from the cache and the store."""
+        profile, skills = read_profile(meta), int(meta["skills"])
+        cached = self._cache.open_lexical(token_of(meta), skills)
+        lexical = cached or self._rebuild(db, meta)
+        loaded = None
+        base = Base.from_json(meta.get("base", ""))
+        block = self._cache.open_base(base) if base is not None else None
+        if base is not None and block is not None and profile is not None:
+            known = LocalCorpus.of("", profile, block, lexical, self.records)
+            before = _Loaded(known, base.last_key, base.seq)
+            loaded = self._since(before, db, meta, profile, lexical)
+        if loaded is None:
+            block = self._block(db, profile.dim if profile else 0, -1)
+            corpus = LocalCorpus.of(token_of(meta), profile, block, lexical, self.records)
+            loaded = _Loaded(corpus, *ends(db))
+        keys = loaded.corpus.keys()
+        same = np.array_equal(keys, lexical.keys())
+        if cached is not None and not same:
+            lexical = self._rebuild(db, meta)
+            loaded = replace(loaded, corpus=replace(loaded.corpus, lexical=lexical))
+            same = np.array_equal(keys, lexical.keys())
+        if len(keys) != skills or not same:
+            what = f"{skills} skills, the vectors of {len(keys)} and the texts of {len(lexical)}"
+            raise corrupt(self.path, what)
+        return loaded
+
+    def _rebuild(self, db: sqlite3.Connection, meta: Mapping[str, str]) -> LexicalIndex:
+        """The BM25 index of a generation from its texts, where the cached one is no good."""
+        query = f"{SKILLS} ORDER BY s.key"
+        rebuilt = LexicalIndex(write_lexical(None, map(read_skill, db.execute(query))))
+        # Read-only or busy: then the one in memory serves this process alone.
+        with suppress(StoreError), self.writing(timeout=0):
+            with self._reading() as current:
+                same = token_of(read_meta(current)) == token_of(meta)
+            if same and len(rebuilt) == int(meta["skills"]):
+                self._cache.write_lexical(token_of(meta), map(read_skill, db.execute(query)))
+        return rebuilt
+
+    def _block(self, db: sqlite3.Connection, dim: int, after: int) -> Block:
+        """Vectors and grams of all skills with larger keys."""
+        query = "SELECT key, vector, grams, digest FROM vectors WHERE key > ? ORDER BY key"
+        rows = db.execute(query, (after,)).fetchall()
+        if any(len(v) != 2 * dim or len(g) % 4 or digest(v, g) != d for _, v, g, d in rows):
+            raise corrupt(self.path, "vectors that are not those that were stored")
+        halves = np.frombuffer(b"".join(r[1] for r in rows), dtype=np.float16)
+        # NumPy multiplies float16 15 times slower than float32, so it is widened once.
+        vectors = halves.astype(np.float32).reshape(len(rows), dim)
+        grams = [np.frombuffer(r[2], dtype=np.uint32) for r in rows]
+        largest = max((int(g.max(initial=0)) for g in grams), default=0)
+        if not np.isfinite(vectors).all() or largest > MAX_CODE:
+            raise corrupt(self.path, "vectors with NaN, or grams beyond all bounds")
+        return Block.of([r[0] for r in rows], vectors, grams)
+
+    def _derive(self) -> None:
+        """Read the grams of all skills anew where another version of this package read them."""
+        with self._reading() as db:
+            meta = read_meta(db)
+        if meta.get("lexical") == str(LEXICAL_VERSION) or not int(meta["skills"]):
+            return
+        reader = gram_reader()
+        with self.writing():
+            with self._transaction() as db:
+                query = "SELECT vector FROM vectors WHERE key = ?"
+                for key, skill in self.skills():
+                    grams = reader.read_skill(skill).tobytes()
+                    for (vector,) in db.execute(query, (key,)).fetchall():
+                        row = (grams, digest(vector, grams), key)
+                        db.execute("UPDATE vectors SET grams = ?, digest = ? WHERE key = ?", row)
+                set_meta(db, {"lexical": str(LEXICAL_VERSION), "base": ""})
+            self._write_base()
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._db.values(), self._db.lent() as db:
+            yield db
+
+    # --- writing ---------------------------------------------------------------------------
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._db.lent() as db:
+            db.execute("BEGIN IMMEDIATE")
+            yield db
+            db.execute("COMMIT")
 
     def add_pending(self, profile: Profile, vectors: Mapping[str, bytes]) -> None:
         """See `Store.add_pending`."""
@@ -414,78 +376,99 @@ class SqliteStore:
         with self._transaction() as db:
             db.executemany("INSERT OR REPLACE INTO pending VALUES (?, ?, ?)", rows)
 
+    def next_key(self) -> int:
+        """See `Store.next_key`."""
+        with self._reading() as db:
+            return max(ends(db)[0], 0) + 1
+
+    def set_meta(self, meta: Mapping[str, str]) -> None:
+        """See `Store.set_meta`."""
+        with self._transaction() as db:
+            set_meta(db, meta)
+
     def apply(
         self,
         *,
-        upserts: Sequence[Change],
+        added: Iterable[Change],
         removed: Sequence[int],
+        details: Sequence[tuple[int, Skill, str]],
         meta: Mapping[str, str],
     ) -> None:
-        """Change skills and meta data in one transaction, which ends the generation.
-
-        Args:
-            upserts: Skills to insert, or to replace where their key is known.
-            removed: Keys to delete.
-            meta: Entries to set: `profile`, `sources`, `fingerprint`, `cache`.
-        """
-        with self._transaction() as db:
-            db.executemany("DELETE FROM skills WHERE key = ?", [(k,) for k in removed])
-            # Not INSERT OR REPLACE: that would delete the row, and with it the body.
-            db.executemany(
-                "INSERT INTO skills VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (key) DO UPDATE SET name = excluded.name,"
-                " description = excluded.description, path = excluded.path,"
-                " aliases = excluded.aliases, shadowed_by = excluded.shadowed_by,"
-                " content_hash = excluded.content_hash, details_hash = excluded.details_hash,"
-                " vector = excluded.vector",
-                (
-                    (
-                        c.key,
-                        c.skill.id,
-                        c.skill.name,
-                        c.skill.description,
-                        c.skill.path,
-                        json.dumps(c.skill.aliases),
-                        c.skill.shadowed_by,
-                        c.content_hash,
-                        c.details_hash,
-                        c.vector,
-                    )
-                    for c in upserts
-                ),
-            )
-            db.executemany(
-                "INSERT OR REPLACE INTO bodies VALUES (?, ?)",
-                ((c.key, c.skill.body) for c in upserts),
-            )
-            db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(meta.items()))
-            db.execute("DELETE FROM pending")
-            db.execute("UPDATE meta SET value = value + 1 WHERE key = 'generation'")
-
-    def set_meta(self, meta: Mapping[str, str]) -> None:
-        """Set meta data that changes no result: the generation stays."""
-        with self._transaction() as db:
-            db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(meta.items()))
-
-    def next_key(self) -> int:
-        """A key that no skill has or ever had; reserve it by `writing`."""
-        query = "SELECT seq FROM sqlite_sequence WHERE name = 'skills'"
-        with self._reading():
-            return int(next(self._stream(query), (0,))[0]) + 1
-
-    def replaced(self) -> bool:
-        """Whether another file lies at the path now; a deleted one can still be read."""
+        """See `Store.apply`."""
+        with self._reading() as db:
+            before = read_meta(db)
+        old, skills = token_of(before), int(before["skills"])
+        self._cache.clean({old, *base_tokens(before)})
+        token = os.urandom(8).hex()
+        keys: list[int] = []
         try:
-            return self._stamp() != self._file
-        except OSError:
-            return False
+            with self._transaction() as db:
+                if read_meta(db)["generation"] != before["generation"]:
+                    raise IndexBusyError(f"{self.path} was changed meanwhile; try again")
+                skills -= remove(db, removed)
+                set_details(db, details)
+                # BM25 goes on counting what was removed until its segments are merged, so in a
+                # small library an update would score otherwise than a build.
+                anew = bool(removed) and skills <= _REWRITTEN
+                kept: list[tuple[int, Skill]] = []
+                if anew or self._cache.open_lexical(old, int(before["skills"])) is None:
+                    kept = [read_skill(row) for row in db.execute(f"{SKILLS} ORDER BY s.key")]
+                    anew = True
+                # While Python inserts rows, tantivy indexes their texts in a thread of its own.
+                texts = chain(kept, insert(db, added, keys))
+                if anew:
+                    self._cache.write_lexical(token, texts)
+                else:
+                    self._cache.write_lexical(token, texts, removed, base=old)
+                history = [token, *before.get("history", "").split()]
+                own = {"cache": token, "history": " ".join(history[:_HISTORY])}
+                own |= {"skills": str(skills + len(keys)), "lexical": str(LEXICAL_VERSION)}
+                set_meta(db, {**meta, **own})
+                db.execute("DELETE FROM pending")
+                db.execute("UPDATE meta SET value = value + 1 WHERE key = 'generation'")
+        except BaseException:
+            self._cache.discard(token)
+            raise
+        self._write_base()
+        with self._reading() as db:
+            after = read_meta(db)
+            with suppress(sqlite3.Error):  # a log left behind would outlive a replaced file
+                db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._db.settled()
+        # The previous generation stays until the next change: a reader may be opening it.
+        self._cache.clean({old, token, *base_tokens(before), *base_tokens(after)})
 
-    def _stamp(self) -> tuple[int, ...]:
-        status = self.path.stat()
-        # Opened as immutable, SQLite itself does not notice that someone else writes the file.
-        written = (status.st_mtime_ns, status.st_size) if self.read_only else ()
-        return status.st_dev, status.st_ino, *written
+    def _write_base(self) -> None:
+        """Write the file of arrays anew if much has come since, or gone."""
+        with self._reading() as db:
+            meta = read_meta(db)
+            base, skills = Base.from_json(meta.get("base", "")), int(meta["skills"])
+            last, seq = ends(db)
+            if base is not None:
+                query = "SELECT (SELECT count(*) FROM vectors WHERE key > ?) + ?"
+                (late,) = db.execute(query, (base.last_key, seq - base.seq)).fetchone()
+                if late <= max(_LEAST_TAIL, _TAIL * skills):
+                    return
+            if skills < _MAP_FROM:
+                return
+            profile = read_profile(meta)
+            assert profile is not None
+            block = self._block(db, profile.dim, -1)
+        with suppress(SkillretError):  # full: readers do without
+            base = self._cache.write_base(os.urandom(8).hex(), block, last, seq)
+            with self._transaction() as db:
+                set_meta(db, {"base": base.to_json(), "trimmed": str(seq)})
+                db.execute("DELETE FROM removed WHERE seq <= ?", (seq,))
 
     def close(self) -> None:
         """See `Store.close`."""
         self._db.close()
+        self._loaded = None
+
+
+def _is_sound(vector: bytes, grams: bytes, dim: int) -> bool:
+    """Whether these could be a vector and the grams of a skill."""
+    if len(vector) != 2 * dim or len(grams) % 4:
+        return False
+    largest = np.frombuffer(grams, dtype=np.uint32).max(initial=0)
+    return bool(np.isfinite(np.frombuffer(vector, np.float16)).all()) and largest <= MAX_CODE

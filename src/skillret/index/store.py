@@ -1,21 +1,24 @@
-"""What an index needs of a store: where skills and their vectors live."""
+"""What an index needs of a store: where skills, their vectors and their grams live."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
-from skillret.arrays import Float32
 from skillret.encoders import Profile
+from skillret.errors import InputError
+from skillret.files import parse_json
+from skillret.index.corpus import Corpus, Record
 from skillret.types import Skill
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Change", "IndexInfo", "Record", "Store", "VectorTable"]
+__all__ = ["Change", "IndexInfo", "State", "Store", "metadata_json"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +26,10 @@ class IndexInfo:
     """What a store says of itself.
 
     Attributes:
-        generation: Raised by every change; caches of another generation are stale.
+        generation: Raised by every change; 0 until the first build is finished.
         profile: Encoder that made the vectors; None while the index is empty.
-        sources: Where the skills come from, as `Index.build` was told.
+        sources: Where the skills come from, as `Index.update` was told.
         fingerprint: State of the sources when they were last read.
-        cache: Token of the derived files that belong to this generation.
         skills: Number of skills.
         pending: Vectors kept of a build that did not finish.
     """
@@ -36,74 +38,68 @@ class IndexInfo:
     profile: Profile | None
     sources: Mapping[str, Any]
     fingerprint: str
-    cache: str
     skills: int
     pending: int
 
 
+class State(NamedTuple):
+    """A stored skill's key, the hash of its text, that of its places, and its metadata as JSON."""
+
+    key: int
+    content_hash: str
+    details_hash: str
+    metadata: str
+
+
 class Change(NamedTuple):
-    """A skill to insert or replace: its key, hashes and vector (float16 bytes) decided already."""
+    """A skill to insert: its key and hashes, its vector (float16 bytes) and its grams."""
 
     key: int
     skill: Skill
     content_hash: str
     details_hash: str
     vector: bytes
+    grams: NDArray[np.uint32]
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A stored skill without its body: `key` is its integer primary key, never used twice."""
-
-    key: int
-    id: str
-    name: str
-    description: str
-    path: str | None
-    aliases: tuple[str, ...]
-    shadowed_by: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class VectorTable:
-    """All vectors: `keys` int64 of shape `(n,)`, ascending; `vectors` float32 `(n, dim)`."""
-
-    keys: NDArray[np.int64]
-    vectors: Float32
-
-
+@runtime_checkable
 class Store(Protocol):
     """Holds skills, their vectors and the identity of the encoder that made them.
 
-    Every change is one transaction: readers see all of it or nothing.
+    Every change is one transaction: readers see all of it or nothing. Methods may be called from
+    several threads; writers queue. Methods raise `StoreError` where the store cannot be read or
+    written.
     """
 
     def writing(self, timeout: float | None = None) -> AbstractContextManager[None]:
-        """Be the only writer; waits for another one, then raises `IndexBusyError`."""
-        ...
+        """Be the only writer; waits for another one, then raises `IndexBusyError`.
 
-    def generation(self) -> int:
-        """The current generation; cheap enough to ask before every search."""
+        May be entered again by the thread that holds it.
+        """
         ...
 
     def info(self) -> IndexInfo:
         """What the store says of itself."""
         ...
 
-    def states(self) -> dict[str, tuple[int, str, str]]:
-        """For each skill id: key, content hash, and hash of all other stored fields."""
+    def corpus(self) -> Corpus:
+        """The current generation; the same object as long as nothing changed."""
+        ...
+
+    def states(self, ids: Sequence[str] | None = None) -> dict[str, State]:
+        """The state of some skills by their ids, or of all; those that are not there left out."""
+        ...
+
+    def damaged(self) -> set[str]:
+        """Ids of stored skills whose text, vector or grams are not what was stored."""
         ...
 
     def records(self, keys: Sequence[int]) -> dict[int, Record]:
         """The records of some keys; keys that are gone are left out."""
         ...
 
-    def skills(self, keys: Sequence[int] | None = None) -> Iterable[tuple[int, Skill]]:
-        """Key and skill, body included, of some keys or of all."""
-        ...
-
-    def vector_table(self) -> VectorTable:
-        """All vectors of the current generation."""
+    def skills(self, keys: Sequence[int] | None = None) -> Iterator[tuple[int, Skill]]:
+        """Key and skill, body included, of some keys or of all in the order of their keys."""
         ...
 
     def known_vectors(self, profile: Profile, hashes: Iterable[str]) -> dict[str, bytes]:
@@ -119,19 +115,41 @@ class Store(Protocol):
         ...
 
     def apply(
-        self, *, upserts: Sequence[Change], removed: Sequence[int], meta: Mapping[str, str]
+        self,
+        *,
+        added: Iterable[Change],
+        removed: Sequence[int],
+        details: Sequence[tuple[int, Skill, str]],
+        meta: Mapping[str, str],
     ) -> None:
-        """Change skills and meta data in one transaction, which ends the generation."""
+        """Change skills in one transaction, which ends the generation; valid while `writing`.
+
+        Args:
+            added: New skills, in the order of their keys; read once, while they are written.
+            removed: Keys to delete, before anything is added.
+            details: Key, skill and details hash where only what is no text has changed.
+            meta: Entries to set: `profile`, `sources`, `fingerprint`.
+        """
         ...
 
     def set_meta(self, meta: Mapping[str, str]) -> None:
         """Set meta data that changes no result: the generation stays."""
         ...
 
-    def replaced(self) -> bool:
-        """Whether the store was exchanged for another one since it was opened."""
+    def close(self) -> None:
+        """Release the store; searches under way come to their end."""
         ...
 
-    def close(self) -> None:
-        """Release the store; a closed store is not used again."""
-        ...
+
+def metadata_json(skill: Skill) -> str:
+    """A skill's metadata as stored.
+
+    Raises:
+        InputError: If it holds what is no JSON, or what `parse_json` would not read again.
+    """
+    try:
+        text = json.dumps(dict(skill.metadata), allow_nan=False, sort_keys=True)
+        parse_json(text)
+        return text
+    except (TypeError, ValueError, RecursionError) as e:
+        raise InputError(f"the metadata of the skill {skill.id!r} is no JSON: {e}") from None

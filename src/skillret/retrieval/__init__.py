@@ -1,4 +1,4 @@
-"""From an index and a request to hits and a selection."""
+"""From an index and a query to hits and a selection."""
 
 from skillret.retrieval.retriever import Retriever
 

@@ -1,6 +1,6 @@
 """Fusion of dense and lexical scores by a convex combination.
 
-Each score is scaled per request and both are added: Bruch, Gai and Ingber, "An Analysis of Fusion
+Each score is scaled per query and both are added: Bruch, Gai and Ingber, "An Analysis of Fusion
 Functions for Hybrid Retrieval" (ACM TOIS 2023), who find it better than reciprocal rank fusion
 and robust with one weight to fit. On the dev split here rank fusion is the worst of all forms
 tried (benchmarks/fusion.py).
@@ -18,25 +18,29 @@ __all__ = ["LEXICAL_CANDIDATES", "fuse"]
 LEXICAL_CANDIDATES = 100
 
 
-def fuse(dense: Float32, lexical: Float32, dense_weight: float) -> Float32:
-    """One score per skill, 0 to 1.
+def fuse(dense: Float32, lexical: Float32, dense_weight: float, low: float) -> Float32:
+    """One score per skill, 0 to 1 but for cosines below `low`.
 
-    Cosines are scaled from their own minimum and maximum, BM25 scores from 0, which is their
-    lowest possible value, to their maximum.
+    Cosines are scaled from `low` to their maximum, BM25 scores from 0, which is their lowest
+    possible value, to theirs.
 
     Args:
-        dense: Cosines `(n,)`.
-        lexical: BM25 scores `(n,)`; 0 where no term is shared.
+        dense: Cosines of candidates `(m,)`.
+        lexical: BM25 scores `(m,)`; 0 where no term is shared.
         dense_weight: Share of the dense score, 0 to 1.
+        low: A cosine about the smallest of all skills. Not that of the candidates, or scores would
+            depend on how many are asked for, unless a filter has left only skills below it.
 
     Returns:
-        float32 `(n,)`.
+        float32 `(m,)`.
     """
     if not len(dense):
         return dense
-    low, high = float(dense.min()), float(dense.max())
+    high = float(dense.max())
+    if high <= low:
+        low = float(dense.min())
     if high - low > 1e-6:
-        fused = (dense - low) * np.float32(dense_weight / (high - low))
+        fused = (dense - np.float32(low)) * np.float32(dense_weight / (high - low))
     else:  # one skill, or copies of one: all are the best
         fused = np.full(len(dense), dense_weight, dtype=np.float32)
     best = float(lexical.max())

@@ -1,22 +1,22 @@
-"""The learned ranker: which candidates a request needs, and whether it needs any.
+"""The learned ranker: which candidates a query needs, and whether it needs any.
 
 One hidden layer over some features orders the candidates; a logistic curve turns its output into
-the probability that a candidate is needed, given that the request needs a skill of the library at
-all. That is judged apart, from the vectors of the request and its sentences, which tell tasks from
-small talk, and from how well the best candidate fits. Some 2,700 numbers in the encoder's
-profile, fitted by `skillret calibrate`; `skillret.calibration.fit_ranker` and `.need` describe how.
+the probability that a candidate is needed, given that the query needs a skill of the library at
+all. That is judged apart, from the vectors of the query and its sentences, which tell tasks from
+small talk, and from how well the best candidate fits. Some 2,700 numbers, stored in a
+calibration; `skillret.calibration.fit_ranker` and `.fit_need` fit them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from skillret.arrays import Float32
+from skillret.arrays import Float32, product
 from skillret.errors import EncoderError
 from skillret.retrieval.features import FEATURES
 from skillret.retrieval.term_head import TermHead
@@ -53,16 +53,16 @@ class Probe:
         return _logistic(self._odds(vectors)).astype(np.float32)
 
     def evidence(self, vectors: Float32) -> float:
-        """Log odds that a request asks for something, for the most part those of its best sentence.
+        """Log odds that a query asks for something, for the most part those of its best sentence.
 
         Args:
-            vectors: Of the request and then of its sentences, if it has several, `(1 + p, dim)`.
+            vectors: Of the query and then of its sentences, if it has several, `(1 + p, dim)`.
         """
         odds = self._odds(vectors)
         return float(odds[0] if len(odds) == 1 else 0.25 * odds[0] + 0.75 * odds[1:].max())
 
     def _odds(self, vectors: Float32) -> Float64:
-        return np.asarray(vectors @ self.weights + self.bias, dtype=np.float64)
+        return np.asarray(np.vecdot(vectors, self.weights) + self.bias, dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,7 @@ class Ranker:
     """A fitted ranker.
 
     Attributes:
+        features: Names of the `f` features it was fitted on, in their order.
         mean: Of the features, `(f,)`.
         scale: Their standard deviation, `(f,)`.
         hidden: Weights `(h, f)` of the tanh layer.
@@ -87,6 +88,7 @@ class Ranker:
         share: Of the best skill's probability that another one in a selection has at least.
     """
 
+    features: tuple[str, ...]
     mean: Float32
     scale: Float32
     hidden: Float32
@@ -108,7 +110,7 @@ class Ranker:
         return _logistic(self.slope * outputs + self.intercept)
 
     def need(self, outputs: Float64, evidence: float, skills: int) -> float:
-        """Probability that a request needs a skill.
+        """Probability that a query needs a skill.
 
         Args:
             outputs: Of all candidates.
@@ -124,13 +126,27 @@ class Ranker:
         odds = self.need_weight * evidence + self.need_slope * best + self.need_intercept
         return odds + self.need_size * smaller
 
+    def columns(self, names: Iterable[str]) -> list[int]:
+        """Where its features stand among columns of these names.
+
+        Raises:
+            KeyError: If one is not among them.
+        """
+        place = {name: column for column, name in enumerate(names)}
+        return [place[name] for name in self.features]
+
     def outputs(self, features: Float32) -> Float64:
-        """What candidates are ordered by, `(m,)`."""
-        layer = np.tanh((features - self.mean) / self.scale @ self.hidden.T + self.hidden_bias)
-        return np.asarray(layer @ self.output, dtype=np.float64)
+        """What candidates are ordered by, float64 `(m,)`.
+
+        Args:
+            features: Its own, in their order, float32 `(m, f)`.
+        """
+        scaled = (features - self.mean) / self.scale
+        layer = np.tanh(product(scaled, self.hidden.T) + self.hidden_bias)
+        return np.asarray(np.vecdot(layer, self.output), dtype=np.float64)
 
     def to_json(self) -> dict[str, Any]:
-        """As stored in a profile."""
+        """As stored in a calibration."""
         arrays = {name: _rounded(getattr(self, name)) for name in _ARRAYS}
         numbers = {name: round(float(getattr(self, name)), 5) for name in _NUMBERS}
         probe = {"probe": _rounded(self.probe.weights), "probe_bias": round(self.probe.bias, 5)}
@@ -139,54 +155,58 @@ class Ranker:
             "terms": head and _rounded(head.weights),
             "terms_bias": head and round(head.bias, 5),
         }
-        return {"features": list(FEATURES), **arrays, **probe, **terms, **numbers}
+        return {"features": list(self.features), **arrays, **probe, **terms, **numbers}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any], where: str, dim: int) -> Ranker | None:
-        """A stored ranker; None if it is of another version: other features, or a part missing.
+    def from_json(cls, data: object, where: str, dim: int) -> Ranker:
+        """A stored ranker.
 
         Args:
-            data: From a profile.
+            data: Parsed JSON, as `to_json` makes it.
             where: Named in errors.
             dim: Of the encoder's vectors.
 
         Raises:
-            EncoderError: If it is malformed.
+            EncoderError: If it is malformed, or names a feature that this version does not know.
         """
-        if not isinstance(data, Mapping):
-            raise EncoderError(f"the ranker in {where} is malformed: no JSON object")
-        known = {*_ARRAYS, *_NUMBERS, "probe", "probe_bias", "terms", "terms_bias"}
-        if data.get("features") != list(FEATURES) or not known <= data.keys():
-            return None
         try:
-            f = len(FEATURES)
-            hidden = _array(data["hidden"], (-1, f))
-            h = len(hidden)
-            ranker = cls(
-                mean=_array(data["mean"], (f,)),
-                scale=_array(data["scale"], (f,)),
-                hidden=hidden,
-                hidden_bias=_array(data["hidden_bias"], (h,)),
-                output=_array(data["output"], (h,)),
-                probe=Probe(_array(data["probe"], (dim,)), float(data["probe_bias"])),
-                terms=None
-                if data["terms"] is None
-                else TermHead(_array(data["terms"], (dim,)), float(data["terms_bias"])),
-                **{name: float(data[name]) for name in _NUMBERS},
-            )
+            if not isinstance(data, Mapping):
+                raise ValueError("no JSON object")
+            names = _features(data.get("features"))
+            unknown = [name for name in names if name not in FEATURES]
+            if unknown:
+                raise EncoderError(
+                    f"the ranker in {where} was fitted on {unknown[0]!r:.60}, a feature that this"
+                    " version of skillret does not know: upgrade skillret, or fit a ranker anew:"
+                    " skillret calibrate DATASET --fit-ranker"
+                )
+            ranker = cls._read(data, names, dim)
+        except KeyError as e:
+            raise EncoderError(f"the ranker in {where} is malformed: {e} is missing") from None
         except (TypeError, ValueError, OverflowError) as e:
             raise EncoderError(f"the ranker in {where} is malformed: {e}") from None
-        head = ranker.terms
-        numbers = [
-            ranker.probe.bias,
-            head.bias if head else 0.0,
-            *(getattr(ranker, name) for name in _NUMBERS),
-        ]
-        positive = (ranker.scale >= 1 / _LARGEST).all() and ranker.need_skills >= 1
-        if not ((np.abs(numbers) <= _LARGEST).all() and positive):
-            raise EncoderError(
-                f"the ranker in {where} is malformed: a number is too large or a scale too small"
-            )
+        return ranker
+
+    @classmethod
+    def _read(cls, data: Mapping[str, Any], features: tuple[str, ...], dim: int) -> Ranker:
+        f = len(features)
+        hidden = _array(data["hidden"], (-1, f))
+        h = len(hidden)
+        ranker = cls(
+            features=features,
+            mean=_array(data["mean"], (f,)),
+            scale=_array(data["scale"], (f,)),
+            hidden=hidden,
+            hidden_bias=_array(data["hidden_bias"], (h,)),
+            output=_array(data["output"], (h,)),
+            probe=Probe(_array(data["probe"], (dim,)), _number(data["probe_bias"])),
+            terms=None
+            if data["terms"] is None
+            else TermHead(_array(data["terms"], (dim,)), _number(data["terms_bias"])),
+            **{name: _number(data[name]) for name in _NUMBERS},
+        )
+        if not ((ranker.scale >= 1 / _LARGEST).all() and ranker.need_skills >= 1):
+            raise ValueError("a scale or need_skills is too small")
         return ranker
 
 
@@ -195,16 +215,39 @@ def _logistic(x: Float64) -> Float64:
 
 
 def _rounded(values: Float32) -> Any:
-    # Five digits are enough, and float32 written as float64 would have seventeen.
-    return np.round(values.astype(np.float64), 5).tolist()
+    # Five digits are enough. Written as what they are: as float64 they would have seventeen, and
+    # where float32 is coarser than five digits, they would change each time they are stored.
+    if values.ndim > 1:
+        return [_rounded(row) for row in values]
+    return [float(str(v)) for v in np.round(values.astype(np.float64), 5).astype(np.float32)]
 
 
-def _array(values: Sequence[Any], shape: tuple[int, ...]) -> Float32:
-    array = np.asarray(values, dtype=np.float32)
+def _features(names: object) -> tuple[str, ...]:
+    if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
+        raise ValueError("its features are no list of names")
+    if len(set(names)) < len(names):
+        raise ValueError("it names a feature twice")
+    return tuple(names)
+
+
+def _array(values: object, shape: tuple[int, ...]) -> Float32:
+    if not isinstance(values, list):
+        raise ValueError(f"an array of {len(shape)} dimensions is none")
+    array = np.asarray(values)
+    if array.dtype.kind not in "fi":  # neither texts nor truth values
+        raise ValueError("an array holds what is no number")
     if array.ndim != len(shape) or any(
         a != b for a, b in zip(array.shape, shape, strict=True) if b >= 0
     ):
         raise ValueError(f"shape {array.shape}, expected {shape}")
     if not (np.abs(array) <= _LARGEST).all():
         raise ValueError("a number is not finite or too large")
-    return array
+    return array.astype(np.float32)
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{value!r:.40} is no number")
+    if not abs(value) <= _LARGEST:
+        raise ValueError("a number is not finite or too large")
+    return float(value)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from shlex import quote
 
-from skillret.encoders import Encoder
 from skillret.errors import EncoderMismatchError, IndexBusyError, InputError, StoreError
-from skillret.index import Index, Sources
-from skillret.index.index import Progress
+from skillret.files import expand
+from skillret.index.index import Index, Progress
+from skillret.index.sources import Sources
 from skillret.skills import Library
 from skillret.types import UpdateReport
 
-__all__ = ["NO_USUAL_PLACES", "nothing_found", "refresh"]
+__all__ = ["NO_USUAL_PLACES", "Folders", "nothing_found", "refresh"]
 
 _PATIENCE = 1.0  # seconds until someone who waits for another writer is told so
 NO_USUAL_PLACES = (
@@ -21,6 +22,43 @@ NO_USUAL_PLACES = (
     " with .git) nor the home directory has .agents/skills or .claude/skills; name a folder with"
     " --library DIR"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where a library is looked for, each time anew: usual places may come into being later.
+
+    Attributes:
+        given: Folders; the usual places if there are none.
+        known: The roots of an index that is brought up to date, instead.
+    """
+
+    given: tuple[str | os.PathLike[str], ...] = ()
+    known: Sources | None = None
+
+    @classmethod
+    def of(cls, folders: Sequence[str | os.PathLike[str]]) -> Folders:
+        """Folders by their absolute names, whatever folder this process moves to.
+
+        Raises:
+            InputError: If a name is empty: that would be the current folder.
+        """
+        if not all(map(os.fspath, folders)):
+            raise InputError("the name of a folder is empty")
+        return cls(tuple(expand(folder).absolute() for folder in folders))
+
+    def library(self) -> Library:
+        """The library as it is on disk now.
+
+        Raises:
+            InputError: If a folder is missing, or there is nowhere to look.
+        """
+        if self.known is not None:
+            return self.known.library()
+        library = Library.open(*self.given)
+        if not library.roots:
+            raise InputError(NO_USUAL_PLACES)
+        return library
 
 
 def nothing_found(library: Library) -> str:
@@ -51,17 +89,18 @@ def _check_folders(known: Sources, sources: Sources) -> None:
     places = [place for place, _ in known.roots]
     if known.dataset is not None or places != [place for place, _ in sources.roots]:
         of = f"the data set {known.dataset}" if known.dataset else " and ".join(places)
+        of = f"the skills of {of}" if of else "skills that were added one by one"
         folders = " ".join(f"--library {quote(place)}" for place, _ in sources.roots)
         raise InputError(
-            f"this index holds the skills of {of}: search it without --library, give another"
+            f"this index holds {of}: search it without --library, give another"
             f" --index, or replace them by `skillret index build --index FILE {folders}`"
         )
 
 
 def refresh(
     index: Index,
+    folders: Folders,
     library: Library,
-    encoder: Encoder,
     tell: Callable[[str], None],
     progress: Progress | None = None,
     *,
@@ -73,6 +112,15 @@ def refresh(
     on a disk that is full or read-only, so then `tell` is told why and nothing is raised. One that
     nobody named (`ours`) is re-encoded where it must be, after an upgrade for example.
 
+    Args:
+        index: The index.
+        folders: Where to look again: what another writer has stored meanwhile may be newer than
+            `library`.
+        library: What was there a moment ago.
+        tell: Told in one line what was done.
+        progress: Called with the documents encoded so far and in all.
+        ours: Whether nobody named the index.
+
     Raises:
         InputError: If the library holds no skill, or the index those of other folders and its
             encoder may not be replaced either.
@@ -81,31 +129,43 @@ def refresh(
     """
     info = index.info()
     sources = Sources.of(library)
-    same_encoder = info.profile is None or info.profile.identity == encoder.profile.identity
+    profile = index.encoder.profile
+    same_encoder = info.profile is None or info.profile.identity == profile.identity
     if not same_encoder and not ours:
-        index.check_encoder(encoder.profile, info)
+        index.check_encoder(info)
     known = Sources.from_info(info) if info.generation > 0 else None
     if known is not None and not ours:
         _check_folders(known, sources)
     usable = known == sources and same_encoder
     if usable and info.fingerprint == library.fingerprint:
         return None
-    skills = library.skills
-    if not skills:
+    if not library.skills:
         raise InputError(nothing_found(library))
-    if not usable:
-        tell(f"building the index of {len(skills)} skills (once; later runs only refresh it)")
-    update = partial(
-        index.update,
-        skills,
-        encoder,
-        sources=sources,
-        fingerprint=library.fingerprint,
-        replace_encoder=ours,
-        progress=progress,
-    )
+    # Otherwise the vectors are known, and whatever is done takes no time to speak of.
+    if not info.skills or not same_encoder:
+        tell(
+            f"building the index of {len(library.skills)} skills (once; later runs only refresh it)"
+        )
+
+    def update(timeout: float | None) -> tuple[UpdateReport, Library]:
+        with index.writing(timeout):
+            # Nobody writes now: what is seen from here on is not older than what is stored.
+            current = folders.library()
+            if current.fingerprint == library.fingerprint:
+                current = library  # which has been read
+            if not current.skills:
+                raise InputError(nothing_found(current))
+            report = index.update(
+                current.skills,
+                sources=Sources.of(current),
+                fingerprint=current.fingerprint,
+                replace_encoder=ours,
+                progress=progress,
+            )
+            return report, current
+
     try:
-        report = update(timeout=0 if usable else _PATIENCE)
+        report, library = update(0 if usable else _PATIENCE)
     except EncoderMismatchError:
         raise
     except StoreError as e:
@@ -115,7 +175,7 @@ def refresh(
         if not isinstance(e, IndexBusyError):
             raise
         tell("another process is writing this index; waiting for it")
-        report = update()
+        report, library = update(None)
     if report.dirty:
         tell(
             f"{'refreshed' if usable else 'built'} the index in {report.seconds:.1f} s:"

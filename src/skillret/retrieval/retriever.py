@@ -1,52 +1,45 @@
-"""The one facade: from a request to the skills that fit it."""
+"""The one facade: from a query to the skills that fit it."""
 
 from __future__ import annotations
 
 import os
-import re
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from numbers import Integral
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, get_args
+from typing import get_args
 
-import numpy as np
+from skillret.encoders import DEFAULT_MODEL, Encoder
+from skillret.errors import InputError, SkillretError
+from skillret.index.forks import after_fork
+from skillret.index.index import Index, Progress
+from skillret.index.sources import default_index_path
+from skillret.retrieval.calibration import Calibration, load_calibration
+from skillret.retrieval.refresh import Folders, nothing_found, refresh
+from skillret.retrieval.searcher import Ranking, Searcher
+from skillret.retrieval.selection import SelectionPolicy
+from skillret.types import Hit, Mode, Selection, UpdateReport, Where
 
-from skillret.arrays import Float32, top_rows
-from skillret.encoders import DEFAULT_MODEL, Encoder, load_encoder
-from skillret.errors import InputError
-from skillret.index import Index, default_index_path
-from skillret.index.index import Progress, Snapshot
-from skillret.retrieval.fusion import LEXICAL_CANDIDATES
-from skillret.retrieval.refresh import NO_USUAL_PLACES, nothing_found, refresh
-from skillret.retrieval.searcher import Scorer, Scores
-from skillret.retrieval.selection import MAX_SELECTED, SAME, choose
-from skillret.retrieval.sentences import segments, split_sentences
-from skillret.skills import Library
-from skillret.types import Explanation, Hit, Mode, Selection
+__all__ = ["Retriever"]
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["MAX_QUERY_CHARACTERS", "Retriever", "clean_query"]
-
-MAX_QUERY_CHARACTERS = 100_000  # the rest of a longer request is not read
-_MAX_SENTENCES = 64  # explained of one request
-_TASKS = 4  # parts of a request that are asked for by themselves too; more are a story
-_SURE = 0.2  # probability of the best skill of such a part
-_SHARE = 0.6  # of the best hit's score that another selected one has, without a ranker
+_LOOK = 2.0  # seconds between two looks into the folders, at least
+_SHARE_OF_TIME = 20  # times as long as a look takes
 
 
 class Retriever:
-    """Finds the skills of an index that fit a request. Safe to share between threads.
+    """Finds the skills of an index that fit a query. Safe to share between threads.
+
+    A change of the index, by this process or another one, is seen by the next search.
 
     Args:
-        index: The index to search.
-        encoder: The encoder that it was built with.
+        index: The index to search; it brings its encoder along.
         mode: `hybrid`, `dense` or `lexical`.
+        calibration: What was fitted for the encoder, or its file; what lies beside its weights if
+            None.
 
     Raises:
+        EncoderError: If the encoder or its calibration cannot be loaded.
         EncoderMismatchError: If the index holds another encoder's vectors.
         InputError: If the mode is unknown.
 
@@ -56,14 +49,28 @@ class Retriever:
         ['scanned-pdf-to-spreadsheet']
     """
 
-    def __init__(self, index: Index, encoder: Encoder, *, mode: Mode = "hybrid") -> None:
+    def __init__(
+        self,
+        index: Index,
+        *,
+        mode: Mode = "hybrid",
+        calibration: str | os.PathLike[str] | Calibration | None = None,
+    ) -> None:
         self.index = index
-        self.encoder = encoder
         self.mode = _check_mode(mode)
-        self._scorer = Scorer(encoder)
-        self._lock = threading.RLock()
-        self._checked: Snapshot | None = None  # known to be of this encoder
-        index.check_encoder(encoder.profile)
+        self._folders: Folders | None = None
+        self._next_look = 0.0
+        self._renew_lock()
+        after_fork(self._renew_lock)
+        self.calibration = load_calibration(index.encoder, calibration)
+        index.check_encoder()
+        self._searcher: Searcher | None = None
+
+    def _renew_lock(self) -> None:
+        self._looking = threading.Lock()
+        # More searches at once than processors only take Python's lock from one another: eight
+        # threads do a third more work if they take turns (benchmarks/scale.py).
+        self._turns = threading.BoundedSemaphore(os.cpu_count() or 1)
 
     @classmethod
     def open(
@@ -71,19 +78,24 @@ class Retriever:
         *,
         index: str | os.PathLike[str] | None = None,
         library: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
-        model: str = DEFAULT_MODEL,
+        model: str | os.PathLike[str] | Encoder = DEFAULT_MODEL,
         mode: Mode = "hybrid",
+        calibration: str | os.PathLike[str] | Calibration | None = None,
         trust_remote_code: bool = False,
         on_update: Callable[[str], None] | None = None,
         progress: Progress | None = None,
     ) -> Retriever:
         """Open an index, or the index of a library, which is built or brought up to date first.
 
+        A retriever on a library looks into its folders from time to time, so that a process that
+        lives long sees what was added, changed and removed.
+
         Args:
             index: An index file. Without `library` it is searched as it is.
             library: Folder or folders with skills; without `index` too, the usual places.
-            model: `default`, a folder or a hub id.
+            model: `default`, a folder, a hub id or an encoder.
             mode: `hybrid`, `dense` or `lexical`.
+            calibration: See `Retriever`.
             trust_remote_code: Run Python code that a model brings along.
             on_update: Told in one line what was built or refreshed, and why something was not.
             progress: Called with the documents encoded so far and in all.
@@ -97,40 +109,49 @@ class Retriever:
         if isinstance(library, (str, os.PathLike)):
             library = [library]
         mode = _check_mode(mode)
-        tell = on_update or (lambda _: None)
-        encoder = load_encoder(model, trust_remote_code=trust_remote_code)
         if index is not None and not library:
-            opened = Index.open(index)
+            opened = Index.open(index, model=model, trust_remote_code=trust_remote_code)
             try:
                 opened.check_built()
-                return cls(opened, encoder, mode=mode)._told(tell)
+                return cls(opened, mode=mode, calibration=calibration)
             except BaseException:
                 opened.close()
                 raise
-        found = Library.open(*(library or ()))
-        if not found.roots:
-            raise InputError(NO_USUAL_PLACES)
-        path = Path(index) if index is not None else default_index_path(found, model)
-        if not path.exists() and not found.skills:
-            raise InputError(nothing_found(found))  # before an empty index is there to be found
-        opened = Index.open(path, create=True)
+        folders = Folders.of(library or ())
+        skills = folders.library()
+        path = index
+        if path is None:
+            path = default_index_path(skills, _model_name(model))
+        if not os.path.exists(path) and not skills.skills:  # noqa: PTH110
+            raise InputError(nothing_found(skills))  # before an empty index is there to be found
+        opened = Index.open(path, create=True, model=model, trust_remote_code=trust_remote_code)
         try:
-            refresh(opened, found, encoder, tell, progress, ours=index is None)
-            return cls(opened, encoder, mode=mode)._told(tell)
+            opened.encoder  # noqa: B018 (an unusable one is said before anything is read)
+            tell = on_update or (lambda _: None)
+            refresh(opened, folders, skills, tell, progress, ours=index is None)
+            retriever = cls(opened, mode=mode, calibration=calibration)
+            retriever._watch(folders, ours=index is None, tell=tell)
+            return retriever
         except BaseException:
             opened.close()
             raise
 
+    def _watch(self, folders: Folders, *, ours: bool, tell: Callable[[str], None]) -> None:
+        self._folders, self._ours, self._tell = folders, ours, tell
+        self._next_look = time.monotonic() + _LOOK
+
     @property
-    def threshold(self) -> float:
-        """Probability of need, or else largest cosine, below which nothing is selected."""
-        profile = self.encoder.profile
-        if profile.ranker and self._scorer.ranker is None:
-            return 0.0  # it belongs to a ranker of another version
-        return profile.threshold or 0.0
+    def encoder(self) -> Encoder:
+        """The encoder of the index."""
+        return self.index.encoder
+
+    @property
+    def policy(self) -> SelectionPolicy:
+        """How `select` chooses a set, as it was fitted."""
+        return SelectionPolicy.of(self.calibration)
 
     def close(self) -> None:
-        """Close the index."""
+        """Close the index; searches under way come to their end."""
         self.index.close()
 
     def __enter__(self) -> Retriever:
@@ -139,190 +160,189 @@ class Retriever:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def search(
-        self, query: str, k: int = 5, *, mode: Mode | None = None, explain: bool = False
-    ) -> list[Hit]:
-        """The best skills for a request, best first; of equal scores the one indexed earlier.
+    def refresh(self) -> UpdateReport | None:
+        """Look into the folders of the library now; what was done, None if nothing had changed.
 
-        Args:
-            query: The request, as a user typed it; cut at 100,000 characters.
-            k: How many at most. Lexical search returns fewer where fewer share a word.
-            mode: Overrides the retriever's mode.
-            explain: Say which terms and sentences of the request carried each hit.
+        Without folders it only takes up what others have written, which every search does.
 
         Raises:
-            InputError: If the request is empty or `k` is below 1.
-            StoreError: If the index cannot be read.
+            InputError: If no folder holds a skill any more.
+            StoreError: If what has changed can be neither read nor stored.
         """
-        mode = self.mode if mode is None else _check_mode(mode)
-        with self._lock:
-            return self._find(query, k, mode, explain).hits
+        report = None
+        if self._folders is not None:
+            with self._looking:
+                report = self._refresh(self._folders)
+        self.searcher()
+        return report
 
-    def select(self, query: str, *, limit: int = MAX_SELECTED, explain: bool = False) -> Selection:
-        """The set of skills to hand to an agent: as many as the request needs, or none.
+    def searcher(self) -> Searcher:
+        """The current generation, ready to be searched; it never changes.
 
-        With a fitted ranker: nothing if the probability that a skill is needed stays below the
-        profile's threshold or no skill is likely at all, else the best hit and the others that are
-        likely enough, without near-duplicates. A request that is a skill's name gets that skill in
-        any case. Where a request has two to four parts, each is searched for by itself as well,
-        since the skill for one task stands little chance beside that for another one. For an
-        encoder without a ranker: the best hit and those that come close to it.
+        Raises:
+            StoreError: If the index cannot be read.
+            EncoderMismatchError: If another process has re-encoded it meanwhile.
+        """
+        corpus = self.index.corpus()
+        searcher = self._searcher
+        if searcher is None or searcher.corpus is not corpus:
+            self.index.check_encoder(corpus)
+            # Complete before it takes the place of the one before.
+            searcher = Searcher(corpus, self.encoder, self.calibration)
+            self._searcher = searcher
+        return searcher
+
+    def search(
+        self,
+        query: str,
+        k: int = 5,
+        *,
+        mode: Mode | None = None,
+        where: Where | None = None,
+        explain: bool = False,
+    ) -> list[Hit]:
+        """The best skills for a query, best first; of equal scores the one indexed earlier.
 
         Args:
-            query: The request.
-            limit: How many at most.
+            query: The query, as a user typed it; cut at 100,000 characters.
+            k: How many at most. Lexical search returns fewer where fewer share a word.
+            mode: Overrides the retriever's mode.
+            where: What the metadata of a skill must hold: `{"tag": "x"}`, or one of several values
+                `{"tag": ["x", "y"]}`. Others are as good as absent.
+            explain: Say which terms and sentences of the query carried each hit.
+
+        Raises:
+            InputError: If the query is empty or `k` is below 1.
+            StoreError: If the index cannot be read.
+        """
+        (hits,) = self.search_batch([query], k, mode=mode, where=where, explain=explain)
+        return hits
+
+    def search_batch(
+        self,
+        queries: Sequence[str],
+        k: int = 5,
+        *,
+        mode: Mode | None = None,
+        where: Where | None = None,
+        explain: bool = False,
+    ) -> list[list[Hit]]:
+        """The best skills for each of several queries, all in one generation; see `search`."""
+        mode = self.mode if mode is None else _check_mode(mode)
+        _check_count("k", k)
+        if isinstance(queries, str):
+            raise InputError("give a list of queries; for a single one there is `search`")
+        _check_where(where)
+        self._look()
+        with self._turns:
+            searcher = self.searcher()
+            rankings = searcher.rank_all(queries, int(k), mode, where)
+            return [self._hits(searcher, ranking, mode, explain) for ranking in rankings]
+
+    def select(
+        self,
+        query: str,
+        *,
+        limit: int | None = None,
+        where: Where | None = None,
+        explain: bool = False,
+    ) -> Selection:
+        """The set of skills to hand to an agent: as many as the query needs, or none.
+
+        How it is chosen is described at `skillret.retrieval.selection.select`.
+
+        Args:
+            query: The query.
+            limit: How many at most; the policy's own limit if None.
+            where: As in `search`.
             explain: As in `search`.
 
         Raises:
-            InputError: If the request is empty or `limit` is below 1.
+            InputError: If the query is empty, `limit` is below 1, or the retriever's mode is not
+                `hybrid`: neither cosines nor BM25 alone say how many skills a query needs.
             StoreError: If the index cannot be read.
         """
-        _check_count("limit", limit)
-        with self._lock:
-            found = self._find(query, 2 * limit, "hybrid", explain)
-        hits, chosen = found.hits, self._choose(query, found, limit)
-        picked = [hits[i] for i in chosen]
-        if picked and self._scorer.ranker is not None:
-            picked += self._of_parts(query, picked, found.vectors[chosen], explain)
-            picked.sort(key=lambda hit: -hit.score)
-        ranked = (replace(hit, rank=rank) for rank, hit in enumerate(picked[:limit], start=1))
-        return Selection(query, tuple(ranked), found.need)
+        policy = self.policy
+        if limit is not None:
+            _check_count("limit", limit)
+            policy = replace(policy, limit=int(limit))
+        if self.mode != "hybrid":
+            raise InputError(f"a selection works in hybrid mode, not in {self.mode}")
+        _check_where(where)
+        self._look()
+        hits = []
+        with self._turns:
+            searcher = self.searcher()
+            picked, need = searcher.select(query, policy, where)
+            for ranking, position in picked:
+                assert isinstance(ranking, Ranking)
+                hits += self._hits(searcher, ranking, "hybrid", explain, [position])
+        ranked = (replace(hit, rank=rank) for rank, hit in enumerate(hits, start=1))
+        return Selection(query, tuple(ranked), need)
 
-    def _of_parts(
-        self, query: str, picked: Sequence[Hit], vectors: Float32, explain: bool
-    ) -> list[Hit]:
-        """The best skill of each part of a request, where it is likely and none of the picked."""
-        text, added = clean_query(query), list[Hit]()
-        spans = segments(text)
-        for start, end in spans if len(spans) <= _TASKS else ():
-            with self._lock:
-                found = self._find(text[start:end], 1, "hybrid", explain)
-            if not found.hits or (found.need or 0) < self.threshold:
-                continue
-            (hit,) = found.hits
-            known = {h.id for h in (*picked, *added)}
-            if hit.score < _SURE or hit.id in known or (vectors @ found.vectors[0]).max() >= SAME:
-                continue
-            added.append(hit)
-            vectors = np.concatenate([vectors, found.vectors])
-        return added
+    def _look(self) -> None:
+        """Look into the folders if it is time, without keeping other threads waiting."""
+        folders = self._folders
+        if folders is None or time.monotonic() < self._next_look:
+            return
+        if self._looking.acquire(blocking=False):
+            try:
+                self._refresh(folders)
+            except SkillretError as e:
+                self._tell(f"searching the index as it is: {e}")
+            finally:
+                self._looking.release()
 
-    def _told(self, tell: Callable[[str], None]) -> Retriever:
-        profile = self.encoder.profile
-        if profile.ranker and self._scorer.ranker is None:
-            tell(
-                f"the ranker of {profile.name} is of another version of skillret and left aside;"
-                " fit one anew: skillret calibrate DATASET --fit-ranker"
-            )
-        return self
-
-    def _choose(self, query: str, found: _Found, limit: int) -> list[int]:
-        hits, need, ranker = found.hits, found.need, self._scorer.ranker
-        # A word says little, unless it is what a skill is called.
-        called = {i for i, hit in enumerate(hits) if _plain(hit.name) == _plain(query)}
-        if need is not None and need < self.threshold:
-            return sorted(called)[:limit]
-        share = _SHARE if ranker is None else ranker.share
-        scores = [hit.score for hit in hits]
-        chosen = choose(scores, found.vectors, found.parts, share, limit)
-        return sorted(called.union(chosen))[:limit]
-
-    def _find(self, query: str, k: int, mode: Mode, explain: bool) -> _Found:
-        text = clean_query(query)
-        _check_count("k", k)
-        snapshot = self.index.snapshot()
-        if snapshot is not self._checked:
-            # Another process may have re-encoded it meanwhile.
-            self.index.check_encoder(self.encoder.profile, snapshot)
-            self._checked = snapshot
-        table = snapshot.table
-        scores = self._scorer.score(
-            text, mode, table.vectors, snapshot.lexical, table.keys, depth=k
-        )
-        rows = top_rows(scores.total, k)
-        if mode == "lexical":
-            rows = rows[scores.total[rows] > 0]
-        rows, hits = self._hits(snapshot, rows, scores)
-        if explain and hits:
-            hits = self._explain(snapshot, text, mode, rows, hits)
-        need = scores.need
-        if need is None and scores.dense is not None:
-            need = float(scores.dense.max(initial=0.0))
-        return _Found(hits, table.vectors[rows], scores.parts(rows), need)
+    def _refresh(self, folders: Folders) -> UpdateReport | None:
+        start = time.monotonic()
+        try:
+            library = folders.library()
+            return refresh(self.index, folders, library, self._tell, ours=self._ours)
+        finally:
+            now = time.monotonic()
+            self._next_look = now + max(_LOOK, _SHARE_OF_TIME * (now - start))
 
     def _hits(
         self,
-        snapshot: Snapshot,
-        rows: NDArray[np.int64],
-        scores: Scores,
-    ) -> tuple[NDArray[np.int64], list[Hit]]:
-        """The hits, and their rows: those removed by another process meanwhile are left out."""
-        keys = [int(key) for key in snapshot.table.keys[rows]]
-        records = self.index.records(keys)
-        hits: list[Hit] = []
-        kept = [i for i, key in enumerate(keys) if key in records]
-        for i in kept:
-            row, record = rows[i], records[keys[i]]
+        searcher: Searcher,
+        ranking: Ranking,
+        mode: Mode,
+        explained: bool,
+        positions: Sequence[int] | None = None,
+    ) -> list[Hit]:
+        """The hits of a ranking; those removed by another process meanwhile are left out."""
+        keys = ranking.keys.tolist()
+        wanted = range(len(keys)) if positions is None else positions
+        records = searcher.corpus.records([keys[i] for i in wanted])
+        kept = [i for i in wanted if keys[i] in records]
+        reasons = {}
+        if explained and kept:
+            from skillret.retrieval.explain import explain
+
+            some = [keys[i] for i in kept]
+            reasons = explain(ranking, some, mode, searcher.corpus, self.encoder)
+        hits = []
+        for rank, i in enumerate(kept, start=1):
+            record = records[keys[i]]
             hits.append(
                 Hit(
-                    rank=len(hits) + 1,
+                    rank=rank,
                     id=record.id,
                     name=record.name,
                     description=record.description,
                     path=record.path,
-                    score=float(scores.total[row]),
-                    dense=None if scores.dense is None else float(scores.dense[row]),
-                    lexical=None if scores.lexical is None else float(scores.lexical[row]),
+                    score=float(ranking.scores[i]),
+                    dense=None if ranking.dense is None else float(ranking.dense[i]),
+                    lexical=None if ranking.lexical is None else float(ranking.lexical[i]),
+                    explanation=reasons.get(record.key),
+                    metadata=record.metadata,
                 )
             )
-        return rows[kept], hits
-
-    def _explain(
-        self,
-        snapshot: Snapshot,
-        text: str,
-        mode: Mode,
-        rows: NDArray[np.int64],
-        hits: Sequence[Hit],
-    ) -> list[Hit]:
-        """The hits with the terms and sentences that carried each."""
-        keys = [int(key) for key in snapshot.table.keys[rows]]
-        sentences = split_sentences(text)[:_MAX_SENTENCES]
-        terms = snapshot.lexical.term_scores(text, keys)
-        if mode == "lexical":
-            per_sentence = [snapshot.lexical.search(s, LEXICAL_CANDIDATES) for s in sentences]
-            found = [dict(zip(ks.tolist(), vs.tolist(), strict=True)) for ks, vs in per_sentence]
-            similar = np.array([[f.get(key, 0.0) for f in found] for key in keys])
-        else:
-            vectors = self.encoder.encode_queries(sentences)
-            similar = snapshot.table.vectors[rows] @ vectors.T
-        explained = []
-        for number, (key, hit) in enumerate(zip(keys, hits, strict=True)):
-            order = np.argsort(-similar[number], kind="stable")
-            explanation = Explanation(
-                terms=tuple(terms[key]) if mode != "dense" else (),
-                sentences=tuple((sentences[i], float(similar[number][i])) for i in order),
-            )
-            explained.append(replace(hit, explanation=explanation))
-        return explained
+        return hits
 
 
-class _Found(NamedTuple):
-    """Hits, their vectors, float32 `(len(hits), dim)`, and the probability that one is needed.
-
-    Without a ranker `need` is the largest cosine of all skills, None in lexical mode.
-    `parts` holds the part of the request that each hit fits best.
-    """
-
-    hits: list[Hit]
-    vectors: Float32
-    parts: list[int]
-    need: float | None
-
-
-def _plain(name: str) -> str:
-    """Letters and digits of a name, however it is written."""
-    return re.sub(r"[\W_]+", " ", name).strip().casefold()
+def _model_name(model: str | os.PathLike[str] | Encoder) -> str:
+    return os.fspath(model) if isinstance(model, (str, os.PathLike)) else model.profile.name
 
 
 def _check_mode(mode: str) -> Mode:
@@ -337,16 +357,16 @@ def _check_count(name: str, value: object) -> None:
         raise InputError(f"{name} must be at least 1 and whole, got {value!r}")
 
 
-def clean_query(query: str) -> str:
-    """A request as it is searched: stripped, cut at 100,000 characters, valid Unicode.
-
-    Raises:
-        InputError: If nothing is left, or it is no text.
-    """
-    if not isinstance(query, str):
-        raise InputError(f"a request must be text, not {type(query).__name__}")
-    # Surrogates come from arguments that are no UTF-8; nothing below can take them.
-    text = query[:MAX_QUERY_CHARACTERS].encode("utf-8", "replace").decode("utf-8").strip()
-    if not text:
-        raise InputError("the request is empty: say in a few words what you want to do")
-    return text
+def _check_where(where: object) -> None:
+    if where is None:
+        return
+    plain = (str, int, float, bool)
+    if not isinstance(where, Mapping) or not all(
+        isinstance(name, str)
+        and isinstance(value, (*plain, list, tuple))
+        and (isinstance(value, plain) or all(isinstance(v, plain) for v in value))
+        for name, value in where.items()
+    ):
+        raise InputError(
+            'where takes names of metadata with a value or a list of values, as {"tag": "x"}'
+        )

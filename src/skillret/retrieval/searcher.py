@@ -1,164 +1,264 @@
-"""Scores of all skills of a library for one request, in every mode: the heart of a search."""
+"""From queries to ranked skills of one generation: corpus, encoder and calibration, never changed.
+
+Everything above a search goes through here: the `Retriever`, evaluation and calibration.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skillret.arrays import Float32
+from skillret.arrays import Float32, cosines, distinct, holds
 from skillret.encoders import Encoder
-from skillret.lexical.bm25 import LexicalIndex
-from skillret.retrieval.features import Candidates, find_candidates
+from skillret.index.corpus import Corpus
+from skillret.lexical.bm25 import Terms
+from skillret.retrieval.calibration import Calibration
+from skillret.retrieval.candidates import Evidence, find_candidates, fitting_parts, scores_of
+from skillret.retrieval.features import columns
 from skillret.retrieval.fusion import LEXICAL_CANDIDATES, fuse
+from skillret.retrieval.query import ReadQuery, clean_query, read_queries
 from skillret.retrieval.ranker import Ranker
-from skillret.retrieval.request import Request, read_requests
+from skillret.retrieval.selection import Picked, SelectionPolicy, select
 from skillret.retrieval.term_head import term_factors
-from skillret.types import Mode
+from skillret.types import Mode, Where
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Scorer", "Scores"]
+__all__ = ["Ranking", "Searcher"]
+
+_DENSE_CANDIDATES = 100
+_BELOW = np.float32(0.99)  # of the last candidate's score, for what stands behind the candidates
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
-    """Scores of `n` skills for one request.
+class Ranking:
+    """The best skills for one query, best first; of equal scores the smaller key.
 
     Attributes:
-        total: What they are ranked by `(n,)`; where a ranker is at work, the probability that a
-            skill is needed.
-        dense: Cosines `(n,)`, where a dense search ran.
-        lexical: BM25 scores `(n,)`, where a lexical search ran.
-        need: Probability that any skill is needed, where a ranker is at work.
-        candidates: That it ranked.
+        text: The query.
+        keys: int64 `(m,)`.
+        scores: What they are ranked by, float32 `(m,)`: where a ranker is at work, the probability
+            that a skill is needed.
+        dense: Cosines `(m,)`, where a dense search ran.
+        lexical: BM25 scores `(m,)`, where a lexical search ran.
+        parts: The part of the query that each fits best, int64 `(m,)`; -1 where none is known.
+        vectors: float32 `(m, dim)`, where a dense search ran.
+        need: Probability that any skill is needed, where a ranker is at work; else the largest
+            cosine; None in lexical mode.
+        terms: Of the query, where a lexical search ran.
     """
 
-    total: Float32
+    text: str
+    keys: NDArray[np.int64]
+    scores: Float32
     dense: Float32 | None
     lexical: Float32 | None
-    need: float | None = None
-    candidates: Candidates | None = None
+    parts: NDArray[np.int64]
+    vectors: Float32 | None
+    need: float | None
+    terms: Terms | None
 
-    def parts(self, rows: NDArray[np.int64]) -> list[int]:
-        """The part of the request that each skill fits best; -1 where none is known."""
-        if self.candidates is None:
-            return [-1] * len(rows)
-        known = dict(
-            zip(self.candidates.rows.tolist(), self.candidates.parts.tolist(), strict=True)
-        )
-        return [known.get(row, -1) for row in rows.tolist()]
+    def __len__(self) -> int:
+        return len(self.keys)
 
 
-class Scorer:
-    """Scores requests by the encoder's profile: its ranker, or else its weight of both scores.
+class Searcher:
+    """Ranks the skills of one corpus. May be shared by threads: nothing in it ever changes.
 
     Args:
-        encoder: The encoder that made the vectors.
+        corpus: The skills.
+        encoder: Made the corpus's vectors.
+        calibration: What was fitted for the encoder; None fuses cosines and BM25 by the weight of
+            the encoder's profile.
     """
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(
+        self, corpus: Corpus, encoder: Encoder, calibration: Calibration | None = None
+    ) -> None:
+        self.corpus = corpus
         self.encoder = encoder
-        # One of another version of this package knows other features, and is left aside.
-        stored = encoder.profile.ranker
-        self.ranker: Ranker | None = None
-        if stored:
-            self.ranker = Ranker.from_json(stored, encoder.profile.name, encoder.profile.dim)
+        self.calibration = calibration
+        self.policy = SelectionPolicy.of(calibration)
 
-    def score(
-        self,
-        text: str,
-        mode: Mode,
-        vectors: Float32,
-        lexical: LexicalIndex | None,
-        keys: NDArray[np.int64] | None = None,
-        *,
-        depth: int = 0,
-    ) -> Scores:
-        """Score all skills for one request; see `score_all`."""
-        (scores,) = self.score_all([text], mode, vectors, lexical, keys, depth=depth)
-        return scores
+    def rank(
+        self, query: str, k: int, mode: Mode = "hybrid", where: Where | None = None
+    ) -> Ranking:
+        """The best `k` skills for one query; see `rank_all`."""
+        (ranking,) = self.rank_all([query], k, mode, where)
+        return ranking
 
-    def score_all(
+    def rank_all(
         self,
-        texts: Iterable[str],
-        mode: Mode,
-        vectors: Float32,
-        lexical: LexicalIndex | None,
-        keys: NDArray[np.int64] | None = None,
-        *,
-        depth: int = 0,
-    ) -> Iterator[Scores]:
-        """Score all skills for each of many requests, in order.
+        queries: Iterable[str],
+        k: int,
+        mode: Mode = "hybrid",
+        where: Where | None = None,
+    ) -> Iterator[Ranking]:
+        """The best skills for each of many queries, in order.
 
         Encoding them together changes no score by more than the rounding of a matrix product.
 
         Args:
-            texts: The requests.
+            queries: As users typed them.
+            k: How many at most. In lexical mode those that share no term with a query are no hits.
             mode: `hybrid`, `dense` or `lexical`.
-            vectors: Of all skills, float32 `(n, dim)`; only their number counts in lexical mode.
-            lexical: BM25 index of the same skills; not used in dense mode.
-            keys: Key of each row in the BM25 index, ascending; None where keys are row numbers.
-            depth: Skills that get a lexical score at least.
+            where: Filter on metadata.
+
+        Raises:
+            InputError: If a query is empty.
+            EncoderError: If the encoder fails.
+            StoreError: If the corpus cannot be read.
         """
-        n = len(vectors)
-        if not n:
-            none = np.empty(0, dtype=np.float32)
-            for _ in texts:
-                yield Scores(none, none if mode != "lexical" else None, none)
+        texts = map(clean_query, queries)
+        if not len(self.corpus):
+            for text in texts:
+                yield _nothing(text, mode)
         elif mode == "lexical":
             for text in texts:
-                bm25 = _bm25(text, n, lexical, keys, depth)
-                yield Scores(bm25, None, bm25)
+                yield self._lexical(text, k, where)
+        elif mode == "dense":
+            for query in read_queries(texts, self.encoder, split=False):
+                yield self._dense(query, k, where)
+        elif self.calibration is None:
+            for query in read_queries(texts, self.encoder, split=False):
+                yield self._fused(query, k, where)
         else:
-            ranker = self.ranker if mode == "hybrid" else None
-            split = ranker is not None
-            tokens = ranker is not None and ranker.terms is not None
-            for request in read_requests(texts, self.encoder, vectors, split=split, tokens=tokens):
-                dense = request.cosines[0]
-                if mode == "dense":
-                    yield Scores(dense, dense, None)
-                elif ranker is None:
-                    bm25 = _bm25(request.text, n, lexical, keys, depth)
-                    yield Scores(fuse(dense, bm25, self.encoder.profile.dense_weight), dense, bm25)
-                else:
-                    yield self._rank(ranker, request, lexical, keys)
+            ranker = self.calibration.ranker
+            tokens = ranker.terms is not None
+            for query in read_queries(texts, self.encoder, tokens=tokens):
+                yield self._ranked(ranker, query, k, where)
 
-    def _rank(
+    def select(
         self,
-        ranker: Ranker,
-        request: Request,
-        lexical: LexicalIndex | None,
-        keys: NDArray[np.int64] | None,
-    ) -> Scores:
-        assert lexical is not None
-        asking = ranker.probe.asking(request.vectors)
-        factors = term_factors(ranker.terms, request, lexical)
-        found = find_candidates(request, lexical, keys, asking, factors)
-        outputs = ranker.outputs(found.features)
-        evidence = ranker.probe.evidence(request.vectors)
-        need = ranker.need(outputs, evidence, request.cosines.shape[1])
-        likely = need * ranker.probabilities(outputs)
-        # Whoever asks for more than the candidates gets the rest behind them, in simpler order.
-        rest = fuse(found.dense, found.lexical, self.encoder.profile.dense_weight)
-        total = rest * np.float32(0.99 * likely.min(initial=1.0))
-        total[found.rows] = likely
-        return Scores(total, found.dense, found.lexical, need, found)
+        query: str,
+        policy: SelectionPolicy | None = None,
+        where: Where | None = None,
+        ranking: Ranking | None = None,
+    ) -> tuple[list[Picked], float | None]:
+        """The set of skills to hand to an agent, and how sure it is that one is needed.
+
+        Args:
+            query: The query.
+            policy: How to choose; the searcher's own if None.
+            where: Filter on metadata.
+            ranking: Of the query, if it is known already.
+        """
+        policy = policy or self.policy
+
+        def rank(text: str, k: int) -> Ranking:
+            return self.rank(text, k, where=where)
+
+        text = clean_query(query)
+        whole = ranking or rank(text, policy.depth)
+        return select(whole, rank, self.names, policy), whole.need
+
+    def names(self, keys: Sequence[int]) -> dict[int, str]:
+        """Names of some skills."""
+        return {key: record.name for key, record in self.corpus.records(keys).items()}
+
+    def _lexical(self, text: str, k: int, where: Where | None) -> Ranking:
+        terms = self.corpus.terms(text)
+        keys, scores = self.corpus.best(terms, max(LEXICAL_CANDIDATES, k), where)
+        order = np.lexsort((keys, -scores))[:k]
+        keys, scores = keys[order], scores[order]
+        return Ranking(text, keys, scores, None, scores, _unknown(keys), None, None, terms)
+
+    def _dense(self, query: ReadQuery, k: int, where: Where | None) -> Ranking:
+        ((keys, cosines),) = self.corpus.nearest(query.vectors[:1], [k], where)
+        need, vectors = float(cosines.max(initial=0.0)), self.corpus.vectors(keys)
+        return Ranking(
+            query.text, keys, cosines, cosines, None, _unknown(keys), vectors, need, None
+        )
+
+    def _fused(self, query: ReadQuery, k: int, where: Where | None) -> Ranking:
+        terms = self.corpus.terms(query.text)
+        keys, dense, bm25, vectors = self._both(query, terms, k, where)
+        low = self._lowest(query)
+        scores = fuse(dense, bm25, self.encoder.profile.dense_weight, low)
+        order = np.argsort(-scores, kind="stable")[:k]
+        return Ranking(
+            text=query.text,
+            keys=keys[order],
+            scores=scores[order],
+            dense=dense[order],
+            lexical=bm25[order],
+            parts=_unknown(keys[order]),
+            vectors=vectors[order],
+            need=float(dense.max(initial=0.0)),
+            terms=terms,
+        )
+
+    def _both(
+        self, query: ReadQuery, terms: Terms, k: int, where: Where | None
+    ) -> tuple[NDArray[np.int64], Float32, Float32, Float32]:
+        """Keys, cosines, BM25 and vectors of the best skills by either, by ascending key."""
+        count = max(_DENSE_CANDIDATES, k)
+        (near,) = self.corpus.nearest(query.vectors[:1], [count], where)
+        held, scores = self.corpus.best(terms, max(LEXICAL_CANDIDATES, k), where)
+        keys = distinct(np.concatenate([near.keys, held]))
+        vectors = self.corpus.vectors(keys)
+        return keys, cosines(query.vectors[:1], vectors)[0], scores_of(keys, held, scores), vectors
+
+    def _lowest(self, query: ReadQuery) -> float:
+        means, deviations = self.corpus.moments.cosines(query.vectors[:1])
+        return float(means[0] - 3 * deviations[0])
+
+    def _ranked(self, ranker: Ranker, query: ReadQuery, k: int, where: Where | None) -> Ranking:
+        asking = ranker.probe.asking(query.vectors)
+        factors = term_factors(ranker.terms, query)
+        e = find_candidates(query, self.corpus, asking, factors, where)
+        outputs = ranker.outputs(columns(ranker.features, e))
+        need = ranker.need(outputs, ranker.probe.evidence(query.vectors), len(self.corpus))
+        likely = (need * ranker.probabilities(outputs)).astype(np.float32)
+        order = np.argsort(-likely, kind="stable")[:k]
+        ranking = Ranking(
+            text=query.text,
+            keys=e.keys[order],
+            scores=likely[order],
+            dense=e.dense[order],
+            lexical=e.lexical[order],
+            parts=fitting_parts(e)[order],
+            vectors=e.vectors[order],
+            need=need,
+            terms=e.terms,
+        )
+        return ranking if k <= len(e.keys) else self._extended(ranking, e, query, k, where)
+
+    def _extended(
+        self, ranking: Ranking, e: Evidence, query: ReadQuery, k: int, where: Where | None
+    ) -> Ranking:
+        """Whoever asks for more than the candidates gets the rest behind them, in simpler order."""
+        keys, dense, bm25, vectors = self._both(query, e.terms, k, where)
+        rest = fuse(dense, bm25, self.encoder.profile.dense_weight, self._lowest(query))
+        rest *= _BELOW * ranking.scores.min(initial=np.float32(1.0))
+        new = ~holds(keys, e.keys)
+        order = np.flatnonzero(new)[np.argsort(-rest[new], kind="stable")][: k - len(ranking)]
+        assert ranking.dense is not None
+        assert ranking.lexical is not None
+        assert ranking.vectors is not None
+        return Ranking(
+            text=ranking.text,
+            keys=np.concatenate([ranking.keys, keys[order]]),
+            scores=np.concatenate([ranking.scores, rest[order]]),
+            dense=np.concatenate([ranking.dense, dense[order]]),
+            lexical=np.concatenate([ranking.lexical, bm25[order]]),
+            parts=np.concatenate([ranking.parts, _unknown(order)]),
+            vectors=np.concatenate([ranking.vectors, vectors[order]]),
+            need=ranking.need,
+            terms=ranking.terms,
+        )
 
 
-def _bm25(
-    text: str,
-    n: int,
-    lexical: LexicalIndex | None,
-    keys: NDArray[np.int64] | None,
-    depth: int,
-) -> Float32:
-    """BM25 scores `(n,)`; 0 beyond the best ones."""
-    assert lexical is not None
-    found, values = lexical.search(text, max(LEXICAL_CANDIDATES, depth))
-    scores = np.zeros(n, dtype=np.float32)
-    scores[found if keys is None else np.searchsorted(keys, found)] = values
-    return scores
+def _unknown(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.full(len(keys), -1, dtype=np.int64)
+
+
+def _nothing(text: str, mode: Mode) -> Ranking:
+    keys, none = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+    vectors = np.empty((0, 0), dtype=np.float32)
+    need = None if mode == "lexical" else 0.0
+    return Ranking(text, keys, none, none, none, keys, vectors, need, None)

@@ -1,56 +1,219 @@
-"""Which of the ranked skills an agent is handed: as many as the request needs."""
+"""Which of the ranked skills an agent is handed: as many as a query needs, or none.
+
+One policy and one function, for searches, calibration, evaluation and benchmarks alike: what is
+measured is what an agent gets.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
 
 from skillret.arrays import Float32
+from skillret.retrieval.sentences import segments
 
-__all__ = ["MAX_SELECTED", "SAME", "choose"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-MAX_SELECTED = 10
-# Cosine from which a skill does what a selected one already does.
-SAME = 0.9
+    from skillret.retrieval.calibration import Calibration
 
-# Of the share, where a skill fits a part of the request that no selected one fits.
-_NEW_PART = 0.4
+__all__ = ["TASKS", "Picked", "Ranked", "SelectionPolicy", "choose", "select"]
 
-# Probability that a selected skill has at least. A request may well ask for something that no skill
-# of a small library does: in parts of dev's with 60 skills a tenth of such requests get nothing, at
-# .05 it would be a third. But casual requests, whose probabilities are low, lose the right skill
-# then, 3.6 of 100 beside the example skills (benchmarks/absent.py).
-_LEAST = 0.01
+TASKS = 4  # parts of a query that are asked for by themselves at most, where a ranker is at work
+_LONGEST_NAME = 100  # characters
 
 
-def choose(
-    likely: Sequence[float],
-    vectors: Float32,
-    parts: Sequence[int],
-    share: float,
-    limit: int = MAX_SELECTED,
-) -> list[int]:
-    """Positions of the selected skills among ranked ones, best first.
+class Ranked(Protocol):
+    """What a selection looks at: skills ranked for one query, best first; see `Ranking`."""
+
+    @property
+    def text(self) -> str:
+        """The query."""
+        ...
+
+    @property
+    def keys(self) -> NDArray[np.int64]:
+        """int64 `(m,)`."""
+        ...
+
+    @property
+    def scores(self) -> Float32:
+        """Probability that each is needed, or any other score, `(m,)`."""
+        ...
+
+    @property
+    def parts(self) -> NDArray[np.int64]:
+        """The part of the query that each fits best; -1 where none is known."""
+        ...
+
+    @property
+    def vectors(self) -> Float32 | None:
+        """float32 `(m, dim)`, rows of unit length."""
+        ...
+
+    @property
+    def need(self) -> float | None:
+        """Probability that any skill is needed."""
+        ...
+
+
+class Picked(NamedTuple):
+    """A selected skill: the ranking that it comes from, of the query or a part, and its place."""
+
+    ranking: Ranked
+    position: int
+
+    @property
+    def key(self) -> int:
+        """Its key."""
+        return int(self.ranking.keys[self.position])
+
+    @property
+    def score(self) -> float:
+        """Its score."""
+        return float(self.ranking.scores[self.position])
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionPolicy:
+    """How a set is chosen.
+
+    Attributes:
+        threshold: Probability of need, or else largest cosine, below which nothing is selected.
+        share: Of the best skill's score that another one has at least. On dev a share does better
+            than a fixed probability: where a query needs several skills, each is less sure.
+        new_part: Of the share, where a skill fits a part of the query that no selected one fits: a
+            query for several skills names each in a sentence of its own.
+        least: Score that a selected skill has at least. A query may well ask for something that no
+            skill of a small library does: in parts of dev's with 60 skills a tenth of such queries
+            get nothing, at .05 it would be a third. But casual queries, whose probabilities are
+            low, lose the right skill then, 3.6 of 100 beside the example skills
+            (benchmarks/absent.py).
+        same: Cosine from which a skill does what a selected one already does.
+        tasks: Parts of a query that are asked for by themselves too; more are a story, and none are
+            where scores are no probabilities.
+        sure: Probability of the best skill of such a part.
+        limit: How many skills at most.
+    """
+
+    threshold: float = 0.0
+    share: float = 0.6
+    new_part: float = 0.4
+    least: float = 0.01
+    same: float = 0.9
+    tasks: int = 0
+    sure: float = 0.2
+    limit: int = 10
+
+    @classmethod
+    def of(cls, calibration: Calibration | None) -> SelectionPolicy:
+        """The policy that was fitted, or the one for scores that are no probabilities."""
+        if calibration is None:
+            return cls()
+        return cls(calibration.threshold or 0.0, calibration.ranker.share, tasks=TASKS)
+
+    @property
+    def depth(self) -> int:
+        """Ranked skills that are looked at."""
+        return 2 * self.limit
+
+
+def select(
+    whole: Ranked,
+    rank: Callable[[str, int], Ranked],
+    names: Callable[[Sequence[int]], Mapping[int, str]],
+    policy: SelectionPolicy,
+) -> list[Picked]:
+    """The selected skills, best first.
+
+    Nothing if a skill is not likely enough to be needed, else the best hit and the others that are
+    likely enough, without near-duplicates. A query that is a skill's name gets that skill in any
+    case: a word says little, unless it is what a skill is called. Where a query has two to four
+    parts, each is searched for by itself as well, since the skill for one task stands little chance
+    beside that for another one.
 
     Args:
-        likely: Probability that each ranked skill is needed, or any other score, best first.
-        vectors: Their vectors, float32 `(m, dim)`, rows of unit length.
-        parts: The part of the request that each fits best; -1 where none is known. A request for
-            several skills names each in a sentence of its own, so the best of another part needs
-            less.
-        share: The best one is joined by those that reach this share of its probability. On dev a
-            share does better than a fixed probability: where a request needs several skills, each
-            of them is less sure.
-        limit: How many at most.
+        whole: The ranking of the query.
+        rank: Ranks another text: asked for the best skill of each part.
+        names: Names of skills by their keys.
+        policy: How to choose.
     """
+    positions = choose(whole, policy)
+    if whole.need is not None and whole.need < policy.threshold:
+        positions = []
+    called = _called(whole, names, policy)
+    positions = sorted({*positions, *called})[: policy.limit]
+    picked = [Picked(whole, position) for position in positions]
+    if picked and policy.tasks:
+        picked += _of_parts(whole, picked, rank, policy)
+        picked.sort(key=lambda p: -p.score)
+    return picked[: policy.limit]
+
+
+def choose(ranked: Ranked, policy: SelectionPolicy) -> list[int]:
+    """Positions of the selected skills in one ranking, best first."""
     chosen: list[int] = []
     met = {-1}
-    for position, (p, part) in enumerate(zip(likely, parts, strict=True)):
-        if len(chosen) == limit or p < _LEAST:
+    scores, parts = ranked.scores[: policy.depth].tolist(), ranked.parts.tolist()
+    vectors = ranked.vectors
+    assert vectors is not None
+    for position, score in enumerate(scores):
+        if len(chosen) == policy.limit or score < policy.least:
             break
-        if chosen and p < (share if part in met else _NEW_PART * share) * likely[0]:
+        share = policy.share * (1.0 if parts[position] in met else policy.new_part)
+        if chosen and score < share * scores[0]:
             continue
-        if chosen and float((vectors[chosen] @ vectors[position]).max()) >= SAME:
+        if chosen and float((vectors[chosen] @ vectors[position]).max()) >= policy.same:
             continue
         chosen.append(position)
-        met.add(part)
+        met.add(parts[position])
     return chosen
+
+
+def _called(
+    ranked: Ranked,
+    names: Callable[[Sequence[int]], Mapping[int, str]],
+    policy: SelectionPolicy,
+) -> list[int]:
+    """Positions of the skills that are called what the query says."""
+    wanted = _plain(ranked.text)
+    if not wanted or len(wanted) > _LONGEST_NAME:
+        return []
+    keys = ranked.keys[: policy.depth].tolist()
+    known = names(keys)
+    return [i for i, key in enumerate(keys) if key in known and _plain(known[key]) == wanted]
+
+
+def _of_parts(
+    whole: Ranked,
+    picked: Sequence[Picked],
+    rank: Callable[[str, int], Ranked],
+    policy: SelectionPolicy,
+) -> list[Picked]:
+    """The best skill of each part of a query, where it is likely and none of the picked."""
+    added: list[Picked] = []
+    spans = segments(whole.text)
+    assert whole.vectors is not None
+    vectors = whole.vectors[[p.position for p in picked]]
+    for start, end in spans if len(spans) <= policy.tasks else ():
+        ranked = rank(whole.text[start:end], 1)
+        if not len(ranked.keys) or (ranked.need or 0.0) < policy.threshold:
+            continue
+        best = Picked(ranked, 0)
+        assert ranked.vectors is not None
+        known = {p.key for p in (*picked, *added)}
+        alike = float((vectors @ ranked.vectors[0]).max()) >= policy.same
+        if best.score < policy.sure or best.key in known or alike:
+            continue
+        added.append(best)
+        vectors = np.concatenate([vectors, ranked.vectors[:1]])
+    return added
+
+
+def _plain(name: str) -> str:
+    """Letters and digits of a name, however it is written."""
+    return re.sub(r"[\W_]+", " ", name).strip().casefold()

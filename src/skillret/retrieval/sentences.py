@@ -1,4 +1,4 @@
-"""Sentences of a request, and the tasks within one sentence."""
+"""Sentences of a query, and the tasks within one sentence."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def split_sentences(text: str) -> list[str]:
 
 
 def segments(text: str) -> list[tuple[int, int]]:
-    """Where the sentences of a request start and end, at most 16: neighbours are joined.
+    """Where the sentences of a query start and end, at most 16: neighbours are joined.
 
     A single sentence that is no question falls apart at "and" and "then", if four or fewer clauses
-    of three words and more come of it: "shrink my image and write the release notes". A request of
+    of three words and more come of it: "shrink my image and write the release notes". A query of
     one clause has none besides itself. Among several sentences clauses would be too many: on dev
-    NDCG@10 of long requests falls by .03.
+    NDCG@10 of long queries falls by .03.
     """
     known: set[str] = set()
     spans = []

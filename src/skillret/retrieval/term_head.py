@@ -1,6 +1,6 @@
-"""How much each term of a request counts, read from its context.
+"""How much each term of a query counts, read from its context.
 
-BM25 weighs a term by how rare it is. What a request is about is another matter: in "we meet about
+BM25 weighs a term by how rare it is. What a query is about is another matter: in "we meet about
 the invoices, make me a chart" the chart counts, and the meeting does not. The encoder's last layer
 knows, and a linear head over it says so (as in DeepCT, Dai and Callan 2020, arXiv:1910.10687).
 `skillret.calibration.fit_terms` fits it.
@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skillret.arrays import Float32
+from skillret.arrays import Float32, product
 from skillret.encoders import Tokens
-from skillret.lexical.bm25 import LexicalIndex, Word
-from skillret.retrieval.request import Request
+from skillret.lexical.analyzer import Word, read_words
+from skillret.retrieval.query import ReadQuery
 
 __all__ = ["TermHead", "term_factors", "term_tokens"]
 
@@ -37,23 +37,21 @@ class TermHead:
         """The factor of each term, around 1, of those words that the encoder saw.
 
         Args:
-            tokens: Of a request.
-            words: Of the same request.
+            tokens: Of a query.
+            words: Of the same query.
         """
         means = term_tokens(tokens, words)
         if not means:
             return {}
-        logits = np.stack(list(means.values())) @ self.weights + np.float32(self.bias)
+        logits = np.vecdot(np.stack(list(means.values())), self.weights) + np.float32(self.bias)
         return dict(zip(means, np.logaddexp(0, logits).tolist(), strict=True))
 
 
-def term_factors(
-    head: TermHead | None, request: Request, lexical: LexicalIndex
-) -> dict[str, float]:
-    """How much each term of a request counts; nothing is said where there is no head."""
-    if head is None or request.tokens is None:
+def term_factors(head: TermHead | None, query: ReadQuery) -> dict[str, float]:
+    """How much each term of a query counts; nothing is said where there is no head."""
+    if head is None or query.tokens is None:
         return {}
-    return head.weigh(request.tokens, lexical.words(request.text))
+    return head.weigh(query.tokens, read_words(query.text))
 
 
 def term_tokens(tokens: Tokens, words: Sequence[Word]) -> dict[str, Float32]:
@@ -73,5 +71,5 @@ def term_tokens(tokens: Tokens, words: Sequence[Word]) -> dict[str, Float32]:
     shares = np.zeros((len(seen), len(tokens.vectors)), dtype=np.float32)
     for line, found in zip(shares, seen.values(), strict=True):
         line[found] = 1
-    means = shares @ tokens.vectors / shares.sum(axis=1, keepdims=True)
+    means = product(shares, tokens.vectors) / shares.sum(axis=1, keepdims=True)
     return dict(zip(seen, means, strict=True))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from skillret.errors import InputError
 from skillret.files import expand
@@ -301,10 +303,24 @@ def _read_all(found: Sequence[_Found], notes: list[Diagnostic]) -> list[Skill]:
                     description=parsed.description,
                     body=parsed.body,
                     path=item.path,
+                    metadata=_metadata(parsed.extra),
                     extra=parsed.extra,
                 )
             )
     return skills
+
+
+def _metadata(extra: Mapping[str, Any]) -> dict[str, Any]:
+    """The front matter's `metadata`, as JSON has it: dates and the like as they are written."""
+    given = extra.get("metadata")
+    if not isinstance(given, Mapping):
+        return {}
+    named = {str(k): v for k, v in given.items()}
+    try:
+        plain: dict[str, Any] = json.loads(json.dumps(named, default=str, allow_nan=False))
+    except (TypeError, ValueError, RecursionError):  # a number that is none, keys of any kind
+        plain = {key: str(value) for key, value in named.items()}
+    return plain
 
 
 def _skill_id(name: str, path: str) -> str:
@@ -313,15 +329,15 @@ def _skill_id(name: str, path: str) -> str:
 
 
 def _collapse(skills: Sequence[Skill], notes: list[Diagnostic]) -> list[Skill]:
-    """Make one skill of copies: the same body under the same description.
+    """Make one skill of copies: the same name, description and body.
 
-    A body alone is not enough: stubs such as "See the README." are shared by unlike skills. Nor is
-    a name beside it: whoever changes the description of a copy wants it found by that.
+    A body alone is not enough: stubs such as "See the README." are shared by unlike skills. Whoever
+    changes the description of a copy wants it found by that, and by a name a skill is invoked.
     """
     kept: dict[str, Skill] = {}
-    owner: dict[tuple[str, str], str] = {}
+    owner: dict[tuple[str, str, str], str] = {}
     for skill in skills:
-        key = (skill.description, " ".join(skill.body.split()))
+        key = (skill.name, skill.description, " ".join(skill.body.split()))
         first = owner.setdefault(key, skill.id)
         if first == skill.id:
             kept[skill.id] = skill

@@ -1,9 +1,9 @@
-"""More training data from what there is: weighted kinds, composed requests, documents as pairs.
+"""More training data from what there is: weighted kinds, composed queries, documents as pairs.
 
-Catalogues give one short, clean request per skill. Real requests are long, bring background along
-and need several skills, and most skills of a library have no labelled request at all. Three
-remedies, each an option of the recipe: kinds of requests are repeated or thinned out; single
-requests are joined into composed ones between sentences that need no skill; and a skill's
+Catalogues give one short, clean query per skill. Real queries are long, bring background along
+and need several skills, and most skills of a library have no labelled query at all. Three
+remedies, each an option of the recipe: kinds of queries are repeated or thinned out; single
+queries are joined into composed ones between sentences that need no skill; and a skill's
 description asks for a section of its body, so that every skill teaches something.
 """
 
@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from skillret.calibration.composed import compose
-from skillret.datasets.labelled import Request, Source
+from skillret.datasets.labelled import LabelledData, LabelledQuery
 from skillret.training.recipe import DataSection
 from skillret.types import Skill
 
@@ -42,48 +42,48 @@ class AugmentedSource:
         seed: Of everything that is drawn.
     """
 
-    def __init__(self, source: Source, section: DataSection, seed: int) -> None:
+    def __init__(self, source: LabelledData, section: DataSection, seed: int) -> None:
         self._source, self._section, self._seed = source, section, seed
         self._rules = [rule.rpartition("=") for rule in section.repeat]
 
     @property
     def name(self) -> str:
-        """See `Source.name`."""
+        """See `LabelledData.name`."""
         return self._source.name
 
     @property
     def revision(self) -> str:
-        """See `Source.revision`."""
+        """See `LabelledData.revision`."""
         return self._source.revision
 
     def skills(self) -> Iterator[Skill]:
-        """See `Source.skills`; sections of bodies follow the skills."""
+        """See `LabelledData.skills`; sections of bodies follow the skills."""
         yield from self._source.skills()
         for skill, _ in self._sections():
             yield skill
 
-    def requests(self) -> Iterator[Request]:
-        """See `Source.requests`."""
+    def queries(self) -> Iterator[LabelledQuery]:
+        """See `LabelledData.queries`."""
         draw = random.Random(self._seed)  # noqa: S311 (not for secrets)
-        singles: list[Request] = []
-        for request in self._source.requests():
-            if len(request.gold) == 1:
-                singles.append(request)
-            weight = self._weight(request.kind)
+        singles: list[LabelledQuery] = []
+        for query in self._source.queries():
+            if len(query.gold) == 1:
+                singles.append(query)
+            weight = self._weight(query.kind)
             copies = int(weight) + (draw.random() < weight % 1)
             for copy in range(copies):
                 if copy:
-                    yield replace(request, id=f"{request.id}#{copy}", made=True)
+                    yield replace(query, id=f"{query.id}#{copy}", made=True)
                 else:
-                    yield request
+                    yield query
         yield from compose(singles, self._section.composed, draw)
-        for _, request in self._sections():
-            yield request
+        for _, query in self._sections():
+            yield query
 
-    def _sections(self) -> Iterator[tuple[Skill, Request]]:
+    def _sections(self) -> Iterator[tuple[Skill, LabelledQuery]]:
         if self._section.sections:
             draw = random.Random(self._seed)  # noqa: S311
-            yield from sections(list(self._source.skills()), self._section.sections, draw)
+            yield from sections(self._source.skills, self._section.sections, draw)
 
     def _weight(self, kind: str) -> float:
         for pattern, _, weight in self._rules:
@@ -92,7 +92,7 @@ class AugmentedSource:
         return 1.0
 
 
-def augment(source: Source, section: DataSection, seed: int) -> Source:
+def augment(source: LabelledData, section: DataSection, seed: int) -> LabelledData:
     """The source itself if the recipe asks for no augmentation."""
     if section.repeat or section.composed or section.sections:
         return AugmentedSource(source, section, seed)
@@ -100,17 +100,25 @@ def augment(source: Source, section: DataSection, seed: int) -> Source:
 
 
 def sections(
-    skills: Sequence[Skill], count: int, draw: random.Random
-) -> Iterator[tuple[Skill, Request]]:
+    read: Callable[[], Iterable[Skill]], count: int, draw: random.Random
+) -> Iterator[tuple[Skill, LabelledQuery]]:
     """Pairs of a section of a body, as a skill of its own, and the description that asks for it.
 
     Args:
-        skills: Those without description or with a short body are left out.
+        read: Yields the skills, twice the same; memory holds those that are drawn. Those without
+            description or with a short body are left out.
         count: How many pairs at most, one a skill.
         draw: Decides which skills and which section.
     """
-    able = [s for s in skills if s.description and len(s.body.split()) > _WORDS_OF_SECTION]
-    for skill in draw.sample(able, min(count, len(able))):
+    able = [
+        row
+        for row, s in enumerate(read())
+        if s.description and len(s.body.split()) > _WORDS_OF_SECTION
+    ]
+    drawn = draw.sample(able, min(count, len(able)))
+    wanted = set(drawn)
+    skills = {row: skill for row, skill in enumerate(read()) if row in wanted}
+    for skill in (skills[row] for row in drawn):
         words = skill.body.split(" ")
         start = draw.randrange(max(1, len(words) - _WORDS_OF_SECTION))
         text = " ".join(words[start : start + _WORDS_OF_SECTION])
@@ -118,4 +126,4 @@ def sections(
         sentences = _SENTENCE.split(skill.description)
         asked = skill.description if draw.random() < 0.5 else draw.choice(sentences)
         where = f"description of {skill.id}"
-        yield part, Request(f"section-{skill.id}", asked, (part.id,), where, made=True)
+        yield part, LabelledQuery(f"section-{skill.id}", asked, (part.id,), where, made=True)

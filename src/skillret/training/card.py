@@ -57,7 +57,7 @@ def write_card(
     parts = [
         front + f"# {recipe.name}",
         f"This is a [sentence-transformers](https://www.SBERT.net) model fine-tuned for AI agent"
-        f" skill retrieval. Given a natural-language user request, it retrieves the relevant agent"
+        f" skill retrieval. Given a natural-language user query, it retrieves the relevant agent"
         f" skills from a library.\n\nIt is fine-tuned from {base} on {run['data']['data']} with"
         f" contrastive learning (multiple-negatives ranking loss).",
         _usage(recipe),
@@ -225,8 +225,8 @@ def _limits(run: Mapping[str, Any]) -> str:
     return f"""\
 ## Intended Use
 
-This model retrieves agent skills for natural-language requests. It is one part of a system: it
-returns candidates and does not decide whether a request needs a skill at all.
+This model retrieves agent skills for natural-language queries. It is one part of a system: it
+returns candidates and does not decide whether a query needs a skill at all.
 
 ## Limitations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from skillret.datasets.labelled import Source
+from skillret.datasets.labelled import LabelledData, missing_gold
 from skillret.errors import DatasetError
+from skillret.files import parse_json
 from skillret.skills import document_text
 from skillret.training.recipe import Recipe
 
@@ -31,7 +31,7 @@ class Dev:
         skill_ids: One per document.
         documents: As the template made them.
         query_ids: One per query.
-        queries: Requests, without prompt.
+        queries: As users typed them, without prompt.
         qrels: Relevance by query id and skill id.
         origin: How it came about, for people.
     """
@@ -46,7 +46,7 @@ class Dev:
 
 def read_dev(file: Path) -> Dev:
     """The dev split that `write_tables` wrote."""
-    stored: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    stored: dict[str, Any] = parse_json(file.read_text(encoding="utf-8"))
     for key, value in stored.items():
         stored[key] = tuple(value) if isinstance(value, list) else value
     return Dev(**stored)
@@ -132,39 +132,40 @@ def dev_from_train(
     )
 
 
-def dev_from_source(source: Source, recipe: Recipe, train: Mapping[str, int]) -> Dev:
+def dev_from_source(
+    source: LabelledData, recipe: Recipe, train: Mapping[str, int], *, one_corpus: bool = False
+) -> Dev:
     """The dev split of a data set.
 
     Args:
         source: The split.
         recipe: Its sections `data`, `evaluate`, `model` and `train` are used.
         train: Ids of the skills that are trained on.
+        one_corpus: All splits share their skills on purpose, as in BEIR layout.
 
     Raises:
-        DatasetError: If it shares a skill with train, is empty or lacks a gold skill.
+        DatasetError: If it shares a skill with train otherwise, is empty or lacks a gold skill.
     """
     documents = {s.id: document_text(s, recipe.model.template) for s in source.skills()}
-    shared = sum(skill in train for skill in documents)
+    shared = 0 if one_corpus else sum(skill in train for skill in documents)
     if shared:
         raise DatasetError(
             f"{shared} skills of the split {recipe.data.dev_split!r} are in"
             f" {recipe.data.train_split!r} too; a dev split must share none"
         )
-    requests = list(source.requests())
-    for request in requests:
-        missing = [g for g in request.gold if g not in documents]
-        if missing or not request.gold:
-            what = f"gold skill {missing[0]!r} is missing" if missing else "no gold skill"
-            raise DatasetError(f"{request.where}: the request {request.id!r}: {what}")
-    requests = [requests[i] for i in _capped(range(len(requests)), recipe)]
-    if not requests:
-        raise DatasetError(f"the split {recipe.data.dev_split!r} of {source.name} is empty")
+    queries = [query for query in source.queries() if query.gold]
+    missing = [(q.id, g) for q in queries for g in q.gold if g not in documents]
+    if missing:
+        raise DatasetError(missing_gold(source.name, len(missing), *missing[0]))
+    queries = [queries[i] for i in _capped(range(len(queries)), recipe)]
+    if not queries:
+        raise DatasetError(f"{source.name}: no query has a gold skill")
     return Dev(
         skill_ids=tuple(documents),
         documents=tuple(documents.values()),
-        query_ids=tuple(r.id for r in requests),
-        queries=tuple(r.text for r in requests),
-        qrels={r.id: dict.fromkeys(r.gold, 1) for r in requests},
+        query_ids=tuple(q.id for q in queries),
+        queries=tuple(q.text for q in queries),
+        qrels={q.id: dict.fromkeys(q.gold, 1) for q in queries},
         origin=f"split {recipe.data.dev_split} of {source.name}",
     )
 

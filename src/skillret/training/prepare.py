@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from skillret.datasets.labelled import LayoutSource, Source, open_source
-from skillret.datasets.tables import find_table, read_rows
+from skillret.datasets.labelled import LabelledSplit
+from skillret.datasets.layouts import choose_split, open_source
+from skillret.datasets.query_file import QUERY_SUFFIXES
 from skillret.encoders import load_encoder
 from skillret.errors import DatasetError, InputError
+from skillret.files import parse_json
 from skillret.training.augment import augment
 from skillret.training.dev_split import Dev
 from skillret.training.recipe import Recipe
@@ -78,17 +80,15 @@ def prepare(
     ready = folder / READY
     if not ready.is_file():
         # Data before weights: what is wrong with it is found in seconds.
-        source = open_source(_source(recipe, data, libraries), recipe.data.train_split, libraries)
-        say(f"reading {source.name}")
-        augmented = augment(source, recipe.data, recipe.train.seed)
-        write_tables(augmented, _dev_source(source, recipe), recipe, folder)
-        _check_no_test(source, open_tables(folder).dev)
+        train = open_train(recipe, data, libraries)
+        say(f"reading {train.name}")
+        dev = _dev_split(train, recipe)
+        augmented = augment(train, recipe.data, recipe.train.seed)
+        write_tables(augmented, dev, recipe, folder, one_corpus=train.source.one_corpus)
+        _check_leaks(train, dev, open_tables(folder).dev)
     tables = open_tables(folder)
     if data is not None or libraries:
-        _check_same(
-            open_source(_source(recipe, data, libraries), recipe.data.train_split, libraries),
-            tables.facts,
-        )
+        _check_same(open_train(recipe, data, libraries), tables.facts)
     _check_batch(recipe, len(tables.pairs))
     model = load_base(recipe.model, device)
     dim = int(model.get_embedding_dimension())
@@ -105,47 +105,78 @@ def prepare(
             "pairs_sha256": hashlib.sha256((folder / PAIRS).read_bytes()).hexdigest(),
             "base": base_facts(model, recipe.model),
         }
-        ready.write_text(json.dumps(facts) + "\n", encoding="utf-8")
-    facts = json.loads(ready.read_text(encoding="utf-8"))
+        ready.write_text(json.dumps(facts, allow_nan=False) + "\n", encoding="utf-8")
+    facts = parse_json(ready.read_text(encoding="utf-8"))
     base = facts.pop("base")
     teacher_files = _teacher_files(folder) if facts["teacher"] else None
     pairs = open_pairs(tables, recipe.model.max_tokens)
     return Prepared(model, tables, pairs, teacher_files, facts, base, _report(facts))
 
 
-def _source(recipe: Recipe, data: str | None, libraries: Sequence[str]) -> str:
-    if data is not None:
-        return data
-    # The recipe's data set gives way to a library of one's own.
-    own_file = Path(recipe.data.source).suffix in (".csv", ".jsonl", ".gz")
-    return recipe.data.source if own_file or not libraries else ""
+def open_train(recipe: Recipe, data: str | None, libraries: Sequence[str]) -> LabelledSplit:
+    """The split to train on.
+
+    Args:
+        recipe: Its section `data` is used.
+        data: Instead of the recipe's data set.
+        libraries: Folders of skills. Without `data` their own tests give way to the recipe's data
+            set only where that is a file of queries.
+
+    Raises:
+        DatasetError: If there is no such data set or split.
+        InputError: If there is nothing to read, or a combination makes no sense.
+    """
+    spec = recipe.data.source if data is None else data
+    if data is None and libraries and not spec.endswith(QUERY_SUFFIXES):
+        spec = ""
+    if not spec and not libraries:
+        raise InputError(
+            "no training data: name it with data.source in the recipe, --data or --library"
+        )
+    # All splits of the hub: dev chooses checkpoints, test is kept apart.
+    source = open_source(spec, libraries=libraries)
+    split = choose_split(spec, source, None, recipe.data.train_split)
+    return LabelledSplit(source, split)
 
 
-def _dev_source(source: Source, recipe: Recipe) -> Source | None:
+def _dev_split(train: LabelledSplit, recipe: Recipe) -> LabelledSplit | None:
     """The dev split of the same data set; None if there is none."""
     split = recipe.data.dev_split
-    if not isinstance(source, LayoutSource) or find_table(source.folder, "skills", split) is None:
+    if split == train.split or split not in train.source.splits():
         return None
-    return LayoutSource(source.folder, source.name, source.revision, split)
+    return LabelledSplit(train.source, split)
 
 
-def _check_no_test(source: Source, dev: Dev) -> None:
-    """Refuse a dev split that would let test skills choose the checkpoint."""
-    if not isinstance(source, LayoutSource):
+def _check_leaks(train: LabelledSplit, dev: LabelledSplit | None, made: Dev) -> None:
+    """Refuse a dev split that would let test skills choose the checkpoint.
+
+    Where all splits share one corpus it is the queries that must not be shared.
+    """
+    test = None
+    if "test" in train.source.splits() and train.split != "test":
+        test = LabelledSplit(train.source, "test")
+    if not train.source.one_corpus:
+        shared = _shared((s.id for s in test.skills()), made.skill_ids) if test else []
+        if shared:
+            raise DatasetError(
+                f"{len(shared)} skills of dev are in the test split too (first: {shared[0]}); a"
+                " checkpoint must not be chosen on test"
+            )
         return
-    file = find_table(source.folder, "skills", "test")
-    if file is None:
-        return
-    known = set(dev.skill_ids)
-    shared = [str(row["id"]) for row in read_rows(file) if str(row.get("id")) in known]
-    if shared:
-        raise DatasetError(
-            f"{len(shared)} skills of dev are in the test split too (first: {shared[0]}); a"
-            " checkpoint must not be chosen on test"
-        )
+    for name, other in (("train", train if dev else None), ("test", test)):
+        shared = _shared((q.id for q in other.bare_queries()), made.query_ids) if other else []
+        if shared:
+            raise DatasetError(
+                f"{len(shared)} queries of dev are in the {name} split too (first: {shared[0]})"
+            )
 
 
-def _check_same(source: Source, facts: Mapping[str, Any]) -> None:
+def _shared(ids: Iterable[str], others: Iterable[str]) -> list[str]:
+    known = set(others)
+    return [id_ for id_ in ids if id_ in known]
+
+
+def _check_same(source: LabelledSplit, facts: Mapping[str, Any]) -> None:
     """What was prepared is of the data that is asked for; otherwise it would pass for the new."""
     if (source.name, source.revision) != (facts["data"], facts["revision"]):
         raise InputError(
@@ -185,7 +216,7 @@ def _encoder(recipe: Recipe, name: str, device: str) -> Any:
     if name:
         trust = recipe.model.trust_remote_code and name == recipe.model.base
         return load_encoder(name, device=device, trust_remote_code=trust)
-    from skillret.encoders.base import Profile
+    from skillret.encoders.profile import Profile
     from skillret.encoders.sentence_transformers import SentenceTransformerEncoder
 
     section = recipe.model
@@ -266,6 +297,7 @@ def _report(facts: Mapping[str, Any]) -> list[str]:
         f"train: {facts['pairs']:,} pairs of {facts['pairs_available']:,};"
         f" {facts['queries']:,} queries, {facts['skills']:,} skills,"
         f" {facts['near_duplicates']:,} of them near-duplicates",
+        *_unlabelled(facts),
         f"dev: {dev['origin']}; {dev['queries']:,} queries, {dev['skills']:,} skills",
     ]
     for name in ("queries", "documents"):
@@ -275,3 +307,8 @@ def _report(facts: Mapping[str, Any]) -> list[str]:
             f" {f['max']}; {f['truncated']:.1%} cut at {lengths['limit']} ({f['texts']:,} counted)"
         )
     return lines
+
+
+def _unlabelled(facts: Mapping[str, Any]) -> list[str]:
+    n = facts.get("unlabelled", 0)
+    return [f"{n:,} queries have no gold skill and are not trained on"] if n else []

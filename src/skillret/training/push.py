@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from skillret.errors import InputError, SkillretError
+from skillret.extras import require
+from skillret.files import parse_json
 from skillret.training.card import addressed
 
 __all__ = ["push"]
@@ -26,6 +27,7 @@ def push(model_dir: Path, repository: str, *, public: bool = False) -> str:
 
     Raises:
         InputError: If the folder is no model, or the repository's name has another form.
+        MissingExtraError: If huggingface_hub is not installed.
         SkillretError: If the hub cannot be reached or refuses.
     """
     if not (model_dir / "modules.json").is_file():
@@ -36,6 +38,7 @@ def push(model_dir: Path, repository: str, *, public: bool = False) -> str:
     owner, slash, name = repository.partition("/")
     if not (owner and slash and name) or "/" in name:
         raise InputError(f"{repository!r} is no repository: give OWNER/NAME")
+    require("evaluate", "pushing", ("huggingface_hub",))
     from huggingface_hub import CommitOperationAdd, HfApi
 
     files = [f for f in sorted(model_dir.rglob("*")) if f.is_file() and f.name != _CARD]
@@ -58,7 +61,7 @@ def push(model_dir: Path, repository: str, *, public: bool = False) -> str:
 def _card(model_dir: Path, repository: str) -> str | None:
     try:
         card = (model_dir / _CARD).read_text(encoding="utf-8")
-        profile = json.loads((model_dir / "profile.json").read_text(encoding="utf-8"))
-    except OSError:
+        profile = parse_json((model_dir / "profile.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return None
     return addressed(card, str(profile.get("name", "")), repository)

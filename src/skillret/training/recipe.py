@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
-from skillret.encoders.base import DOCUMENT_TEMPLATE
 from skillret.encoders.families import SKILL_INSTRUCTION
+from skillret.encoders.profile import DOCUMENT_TEMPLATE
 from skillret.errors import InputError
 from skillret.skills import is_template
 
@@ -120,15 +120,15 @@ class DataSection:
     """What is trained on.
 
     Attributes:
-        source: Data set in SkillRet layout (folder or hub id, optionally `@revision`), or a
-            `.csv`, `.jsonl` or `.jsonl.gz` file of requests and skills; `--data` overrides it.
+        source: Data set of any layout, as in `skillret.datasets.layouts.open_source`; `--data`
+            overrides it.
         train_split: Split to train on.
         dev_split: Split that chooses the checkpoint; made from train by skill if there is none.
         dev_share: Share of the skills that a made dev split takes.
         max_pairs: Train on this many pairs, drawn at random; 0 for all.
-        repeat: `KIND=WEIGHT` each, the first that fits a request's kind counts (`*` is a wildcard):
-            such requests are taken so many times, a fraction by chance.
-        composed: So many requests for two or three skills, made by joining requests for one.
+        repeat: `KIND=WEIGHT` each, the first that fits a query's kind counts (`*` is a wildcard):
+            such queries are taken so many times, a fraction by chance.
+        composed: So many queries for two or three skills, made by joining queries for one.
         sections: So many skills whose description asks for a section of their body.
     """
 
@@ -159,7 +159,7 @@ class TrainSection:
         weight_decay: Of AdamW.
         max_grad_norm: Gradients are clipped here; 0 for never.
         precision: `bf16` and `fp16` run the forward pass in autocast, weights stay float32.
-        group_by_length: Batches of requests of similar length: no padding, harder negatives.
+        group_by_length: Batches of queries of similar length: no padding, harder negatives.
         activation_checkpointing: Recompute activations instead of keeping them.
         optimizer: By the names of transformers.
         seed: Of data order, dropout and everything else that is drawn.

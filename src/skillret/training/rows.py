@@ -18,8 +18,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from skillret.datasets.labelled import Source
+from skillret.datasets.labelled import LabelledData, missing_gold
 from skillret.errors import DatasetError
+from skillret.files import parse_json
 from skillret.skills import document_text
 from skillret.training.augment import SECTION
 from skillret.training.dev_split import Dev, dev_from_source, dev_from_train, hold_out, read_dev
@@ -77,7 +78,14 @@ class Tables:
     facts: Mapping[str, Any]
 
 
-def write_tables(source: Source, dev_source: Source | None, recipe: Recipe, folder: Path) -> None:
+def write_tables(
+    source: LabelledData,
+    dev_source: LabelledData | None,
+    recipe: Recipe,
+    folder: Path,
+    *,
+    one_corpus: bool = False,
+) -> None:
     """Stream a source into tables, make or read the dev split, and draw the pairs.
 
     Args:
@@ -85,22 +93,19 @@ def write_tables(source: Source, dev_source: Source | None, recipe: Recipe, fold
         dev_source: The dev data; None to hold out skills of the training data.
         recipe: Its sections `model`, `data`, `loss` and `train` are used.
         folder: Made anew; a folder without `facts.json` counts as not written.
+        one_corpus: All splits share their skills on purpose, as in BEIR layout.
 
     Raises:
-        DatasetError: If the data is empty, a request has no gold skill or an unknown one, or all
-            documents are the same.
+        DatasetError: If the data is empty, no query has a gold skill, a gold skill is unknown, or
+            all documents are the same.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rows, skills_hash, texts = _write_skills(source, recipe.model.template, folder)
-    if not rows:
-        raise DatasetError(f"{source.name} is empty: it has no skills")
     if texts < 2:
         raise DatasetError(
             f"all {len(rows)} skills of {source.name} have the same text; there is nothing to learn"
         )
-    gold, made, queries_hash = _write_queries(source, rows, folder)
-    if not gold:
-        raise DatasetError(f"{source.name} is empty: it has no requests to train on")
+    gold, made, unlabelled, queries_hash = _write_queries(source, rows, folder)
     groups = np.arange(len(rows), dtype=np.int64)
     if recipe.loss.mask == "duplicates" or dev_source is None:
         documents = _mapped(folder / "skills.arrow")
@@ -116,7 +121,7 @@ def write_tables(source: Source, dev_source: Source | None, recipe: Recipe, fold
         tables = _mapped(folder / "skills.arrow"), _mapped(folder / "queries.arrow")
         dev = dev_from_train(*tables, held_out, dev_queries, parts, gold, recipe)
     else:
-        dev = dev_from_source(dev_source, recipe, rows)
+        dev = dev_from_source(dev_source, recipe, rows, one_corpus=one_corpus)
         dev_queries = frozenset()
     pairs = [
         (q, s)
@@ -143,6 +148,7 @@ def write_tables(source: Source, dev_source: Source | None, recipe: Recipe, fold
         "queries_sha256": queries_hash,
         "skills": len(rows),
         "queries": len(gold),
+        "unlabelled": unlabelled,
         "pairs": len(pairs),
         "pairs_available": available,
         "near_duplicates": len(rows) - len(np.unique(groups)),
@@ -163,8 +169,8 @@ def open_tables(folder: Path) -> Tables:
         DatasetError: If the folder holds no complete tables.
     """
     try:
-        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-        gold = json.loads((folder / "gold.json").read_text(encoding="utf-8"))
+        facts = parse_json((folder / FACTS).read_text(encoding="utf-8"))
+        gold = parse_json((folder / "gold.json").read_text(encoding="utf-8"))
         return Tables(
             folder=folder,
             skills=_mapped(folder / "skills.arrow"),
@@ -172,7 +178,7 @@ def open_tables(folder: Path) -> Tables:
             dev=read_dev(folder / "dev.json"),
             gold=[tuple(g) for g in gold],
             groups=np.load(folder / "groups.npy"),
-            held_out=frozenset(json.loads((folder / "held_out.json").read_text(encoding="utf-8"))),
+            held_out=frozenset(parse_json((folder / "held_out.json").read_text(encoding="utf-8"))),
             pairs=np.load(folder / "pairs.npy"),
             facts=facts,
         )
@@ -271,7 +277,9 @@ class PairTexts:
         return [text[: self.limit] for text in texts]
 
 
-def _write_skills(source: Source, template: str, folder: Path) -> tuple[dict[str, int], str, int]:
+def _write_skills(
+    source: LabelledData, template: str, folder: Path
+) -> tuple[dict[str, int], str, int]:
     """Row by skill id, hash over all documents, and how many differ (counted up to 2)."""
     from datasets import Features, Value
 
@@ -281,8 +289,6 @@ def _write_skills(source: Source, template: str, folder: Path) -> tuple[dict[str
 
     def stream() -> Iterable[dict[str, str]]:
         for skill in source.skills():
-            if skill.id in rows:
-                raise DatasetError(f"{source.name}: the skill id {skill.id!r} occurs twice")
             rows[skill.id] = len(rows)
             document = document_text(skill, template)
             own = hashlib.sha256(document.encode("utf-8", "replace")).digest()
@@ -297,41 +303,41 @@ def _write_skills(source: Source, template: str, folder: Path) -> tuple[dict[str
 
 
 def _write_queries(
-    source: Source, rows: Mapping[str, int], folder: Path
-) -> tuple[list[list[int]], list[bool], str]:
-    """Gold skill rows of each query, which ones were made, and a hash over queries and labels."""
+    source: LabelledData, rows: Mapping[str, int], folder: Path
+) -> tuple[list[list[int]], list[bool], int, str]:
+    """Gold skill rows of each query, which ones were made, how many had none, and a hash."""
     from datasets import Features, Value
 
     gold: list[list[int]] = []
     made: list[bool] = []
+    missing: list[tuple[str, str]] = []
+    unlabelled = 0
     digest = hashlib.sha256()
 
     def stream() -> Iterable[dict[str, str]]:
-        for request in source.requests():
-            if not request.gold:
-                raise DatasetError(
-                    f"{request.where}: the request {request.id!r} has no gold skill; remove it or"
-                    " label it"
-                )
-            missing = [g for g in request.gold if g not in rows]
-            if missing:
-                raise DatasetError(
-                    f"{request.where}: gold skill {missing[0]!r} of the request {request.id!r} is"
-                    " missing from the skills"
-                )
-            gold.append(sorted({rows[g] for g in request.gold}))
-            made.append(request.made)
-            line = json.dumps([request.id, request.text, sorted(request.gold)])
+        nonlocal unlabelled
+        for query in source.queries():
+            if not query.gold:
+                unlabelled += 1
+                continue
+            missing.extend((query.id, g) for g in query.gold if g not in rows)
+            gold.append(sorted({rows[g] for g in query.gold if g in rows}))
+            made.append(query.made)
+            line = json.dumps([query.id, query.text, sorted(query.gold)])
             digest.update(line.encode())
-            yield {"id": request.id, "text": request.text}
+            yield {"id": query.id, "text": query.text}
 
     features = Features({"id": Value("string"), "text": Value("string")})
     _write_arrow(folder / "queries.arrow", features, stream())
-    return gold, made, digest.hexdigest()
+    if missing:
+        raise DatasetError(missing_gold(source.name, len(missing), *missing[0]))
+    if not gold:
+        raise DatasetError(f"{source.name}: no query has a gold skill")
+    return gold, made, unlabelled, digest.hexdigest()
 
 
 def _merge_by_text(tables: Tables) -> list[tuple[int, ...]]:
-    """Gold skills by query; requests of equal text share theirs."""
+    """Gold skills by query; queries of equal text share theirs."""
     first: dict[bytes, int] = {}
     merged: dict[int, set[int]] = {}
     owner: list[int] = []
@@ -366,7 +372,7 @@ def _write_arrow(file: Path, features: Any, rows: Iterable[Mapping[str, Any]]) -
 
 
 def _write_json(file: Path, value: Any) -> None:
-    file.write_text(json.dumps(value, indent=None) + "\n", encoding="utf-8")
+    file.write_text(json.dumps(value, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def _hash_texts(texts: Iterable[str]) -> str:

@@ -18,13 +18,15 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from skillret._version import __version__
-from skillret.encoders.base import Profile
+from skillret.encoders.profile import Profile
 from skillret.errors import InputError, SkillretError, TrainingError
-from skillret.files import write_text
+from skillret.extras import require
+from skillret.files import parse_json, write_text
 from skillret.training.recipe import Recipe, parse_recipe
 
 __all__ = ["check_devices", "train"]
 
+_NEEDED = ("torch", "sentence_transformers", "datasets", "accelerate", "pytrec_eval", "matplotlib")
 _PACKAGES = (
     "sentence-transformers",
     "transformers",
@@ -66,8 +68,10 @@ def train(
         InputError: If an argument or the recipe is at fault.
         DatasetError: If the data is empty, incomplete or malformed.
         EncoderError: If the base model cannot be loaded.
+        MissingExtraError: If a library that is needed is not installed.
         TrainingError: If the run cannot go on.
     """
+    require("train", "training", _NEEDED)
     _check_trackers(recipe.output.report_to)
     first = os.environ.get("RANK", "0") == "0"
     tell = say if first else _silent
@@ -226,7 +230,7 @@ def _check_output(output: Path, recipe: Recipe, resume: bool) -> Mapping[str, An
             )
         return None
     try:
-        stored = json.loads((output / "run.json").read_text(encoding="utf-8"))
+        stored = parse_json((output / "run.json").read_text(encoding="utf-8"))
         before = parse_recipe(stored["recipe"], "").to_json()
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(f"nothing to resume: {output} holds no run.json of a run") from None
@@ -261,7 +265,7 @@ def _clear_prepared(output: Path) -> bool:
 
 
 def _write_run(output: Path, run: Mapping[str, Any]) -> None:
-    write_text(output / "run.json", json.dumps(run, indent=2) + "\n")
+    write_text(output / "run.json", json.dumps(run, indent=2, allow_nan=False) + "\n")
 
 
 def _write_model(
@@ -285,7 +289,7 @@ def _write_model(
         max_document_tokens=recipe.model.max_tokens,
         source=f"trained by skillret {__version__} with the recipe {recipe.name}",
     )
-    text = json.dumps(profile.to_json(), indent=2) + "\n"
+    text = json.dumps(profile.to_json(), indent=2, allow_nan=False) + "\n"
     (folder / "profile.json").write_text(text, encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""Batches of pairs whose requests are of similar length."""
+"""Batches of pairs whose queries are of similar length."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _POOL = 50  # batches that are sorted together
 class LengthGroupedBatchSampler(DefaultBatchSampler):  # type: ignore[misc]
     """Draws pairs at random, sorts a pool of batches by length, and shuffles the batches.
 
-    Short requests are not padded to long ones, and the negatives of a long request are the skills
-    of other long requests. Lengths are blurred by a fifth, so that the pairs of one request do not
+    Short queries are not padded to long ones, and the negatives of a long query are the skills
+    of other long queries. Lengths are blurred by a fifth, so that the pairs of one query do not
     always meet. Order depends on the seed and the epoch alone.
 
     Args:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from skillret.encoders.sentence_transformers import hub_is_away
 from skillret.errors import EncoderError, InputError
-from skillret.files import expand
+from skillret.files import expand, parse_json
 from skillret.training.recipe import ModelSection
 
 __all__ = ["base_facts", "length_facts", "load_base", "needs_remote_code"]
@@ -147,6 +146,6 @@ def _positions(model: Any) -> int | None:
 
 def _json(file: Path) -> Any:
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        return parse_json(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None

@@ -72,7 +72,7 @@ class RetrieverTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
 
     Args:
         name_batch: Turns the labels of a batch into `query -> skill` ids for people.
-        lengths: Of the pairs' requests; batches then hold pairs of similar length.
+        lengths: Of the pairs' queries; batches then hold pairs of similar length.
         **arguments: As of the parent.
 
     Raises:
@@ -133,7 +133,7 @@ class RetrieverTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
         file = Path(self.args.output_dir) / f"nonfinite-rank{self.args.process_index}.json"
         record = {"step": step, "loss": str(loss), "rank": self.args.process_index, "batch": ids}
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        file.write_text(json.dumps(record, indent=2, allow_nan=False) + "\n", encoding="utf-8")
         shown = ", ".join(ids[:_SHOWN_IDS])
         more = f" and {len(ids) - _SHOWN_IDS} more in {file}" if len(ids) > _SHOWN_IDS else ""
         raise TrainingError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from skillret.arrays import Float32, top_rows
 from skillret.datasets.dataset import load_dataset
 from skillret.encoders import Encoder
 from skillret.errors import TrainingError
+from skillret.files import parse_json
 from skillret.skills import document_text
 from skillret.training.dev_split import Dev, read_dev
 
@@ -66,14 +66,14 @@ class Agreement:
 
 
 def find_texts(
-    model_dir: Path, dataset: str | None, split: str, template: str, limit: int
+    model_dir: Path, dataset: str | None, split: str | None, template: str, limit: int
 ) -> tuple[Dev, bool]:
     """Texts to compare on, and whether their labels mean something.
 
     Args:
         model_dir: A model in the folder of its training run brings that run's dev split.
-        dataset: Takes precedence: folder or hub id in SkillRet layout.
-        split: Of `dataset`.
+        dataset: Takes precedence; as in `load_dataset`.
+        split: Of `dataset`; without one `dev`, or the only split of own tests.
         template: Document template.
         limit: Take this many queries at most; 0 for all.
 
@@ -82,7 +82,7 @@ def find_texts(
     """
     stored = model_dir.resolve().parent / "data" / "dev.json"
     if dataset is not None:
-        found = load_dataset(dataset, split)
+        found = load_dataset(dataset, split, usual="dev")
         chosen = [q for q in found.queries if q.id in found.qrels]
         dev = Dev(
             skill_ids=tuple(s.id for s in found.skills),
@@ -90,12 +90,12 @@ def find_texts(
             query_ids=tuple(q.id for q in chosen),
             queries=tuple(q.text for q in chosen),
             qrels=found.qrels,
-            origin=f"split {split} of {Path(dataset).name}",
+            origin=f"split {found.split} of {Path(dataset).name}",
         )
     elif stored.is_file():
         dev = read_dev(stored)
     else:
-        texts = json.loads(_OWN.read_text(encoding="utf-8"))
+        texts = parse_json(_OWN.read_text(encoding="utf-8"))
         documents, queries = tuple(texts["documents"]), tuple(texts["queries"])
         return (
             Dev(

@@ -5,17 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skillret.datasets.tables import (
-    SUFFIXES,
-    SkillRetFolder,
-    find_table,
-    parse_label,
-    parse_query,
-    parse_skill,
-    read_rows,
-    splits,
-    write_rows,
-)
+from skillret.datasets import row_files
+from skillret.datasets.row_files import MAX_ROW, SUFFIXES, read_lines, read_rows, write_rows
 from skillret.errors import DatasetError, SkillretError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -108,41 +99,6 @@ def test_values_that_parquet_cannot_hold_are_named(tmp_path, values):
     assert not list((tmp_path / "data").iterdir())
 
 
-def test_what_a_row_needs():
-    skill = parse_skill({"id": 0, "name": "n", "body": "b", "skill_md": "s", "major": "x"}, "here")
-    assert (skill.id, skill.body, skill.extra) == ("0", "s", {"major": "x"})
-    assert parse_skill({"id": "a", "name": "", "body": "b"}, "here").body == "b"
-    assert parse_query({"id": 0, "query": "x", "k": 2}, "here").extra == {"k": 2}
-    assert parse_label({"query_id": 0, "skill_id": "s", "relevance": 2.0}, "here") == ("0", "s", 2)
-    for parse, row, match in [
-        (parse_skill, {"name": "n"}, "column 'id' is missing"),
-        (parse_skill, {"id": " ", "name": "n"}, "column 'id' is missing"),
-        (parse_skill, {"id": "a"}, "column 'name' is missing"),
-        (parse_query, {"id": "a", "query": ["x"]}, "column 'query' is missing"),
-        (parse_label, {"query_id": "q", "skill_id": "s", "relevance": 0.5}, "whole relevance"),
-        (parse_label, {"query_id": "q", "skill_id": "s", "relevance": None}, "whole relevance"),
-        (parse_label, {"query_id": "q", "skill_id": "s", "relevance": 1001}, "at most 1000"),
-        (parse_label, {"query_id": "q", "skill_id": "s", "relevance": 2**63}, "at most 1000"),
-        (parse_label, {"query_id": "q", "skill_id": "s", "relevance": 1e999}, "whole relevance"),
-        (parse_label, {"query_id": "q"}, "needs query_id, skill_id"),
-    ]:
-        with pytest.raises(DatasetError, match=f"^here: .*{match}"):
-            parse(row, "here")
-
-
-def test_splits_are_found_by_their_skills_in_every_format(tmp_path):
-    for name in ("b.jsonl", "a.jsonl.gz", "c.parquet", "README.md"):
-        write_rows(tmp_path / "data" / "skills" / name, [])
-    assert splits(tmp_path) == ["a", "b", "c"]
-    assert splits(tmp_path / "nowhere") == []
-
-
-def test_labels_in_queries_that_are_no_list(tmp_path):
-    write_rows(tmp_path / "queries" / "dev.jsonl", [{"id": "q", "query": "x", "skill_ids": "s"}])
-    with pytest.raises(DatasetError, match="'skill_ids' is no list"):
-        list(SkillRetFolder(tmp_path).rows("qrels", "dev"))
-
-
 def test_a_table_reads_the_same_whether_written_by_us_or_by_json(tmp_path):
     rows = [{"id": "a", "x": "é\u2028"}]
     (tmp_path / "a.jsonl").write_text(json.dumps(rows[0]) + "\n")
@@ -150,11 +106,85 @@ def test_a_table_reads_the_same_whether_written_by_us_or_by_json(tmp_path):
     assert list(read_rows(tmp_path / "a.jsonl")) == list(read_rows(tmp_path / "b.jsonl")) == rows
 
 
-def test_two_files_of_one_table_are_not_chosen_between(tmp_path):
-    base = tmp_path / "data" / "negatives"
-    base.mkdir(parents=True)
-    (base / "dev.jsonl").touch()
-    assert find_table(tmp_path, "negatives", "dev") == base / "dev.jsonl"
-    (base / "dev.jsonl.gz").touch()
-    with pytest.raises(DatasetError, match=r"holds dev\.\S+ and dev\.\S+: which is meant"):
-        find_table(tmp_path, "negatives", "dev")
+def bomb(file, rows=1, text=b"a" * 1_000_000, times=1500):
+    """Lines of any length, packed to little."""
+    with gzip.open(file, "wb", 9) as out:
+        for _ in range(rows):
+            out.write(b'{"id":"a","name":"n","description":"')
+            for _ in range(times):
+                out.write(text)
+            out.write(b'"}\n')
+    return file
+
+
+def test_a_line_that_fills_the_memory_is_refused_before_it_is_read(tmp_path):
+    import tracemalloc
+
+    file = bomb(tmp_path / "dev.jsonl.gz", times=200)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DatasetError, match=r"dev\.jsonl\.gz, line 1: longer than 16 million"):
+            list(read_rows(file))
+        assert tracemalloc.get_traced_memory()[1] < 8 * MAX_ROW
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_small_file_does_not_grow_without_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(row_files, "_ANY_RATIO", 2_000_000)
+    file = bomb(tmp_path / "dev.jsonl.gz", rows=100, text=b"a" * 1000, times=50)
+    with pytest.raises(DatasetError, match=r"line \d+: it grows to more than 200 times its size"):
+        list(read_rows(file))
+    monkeypatch.setattr(row_files, "_ANY_RATIO", 200_000_000)
+    assert len(list(read_rows(file))) == 100
+
+
+def test_parquet_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
+    import pyarrow
+    import pyarrow.parquet
+
+    file = tmp_path / "dev.parquet"
+
+    def write(columns):
+        pyarrow.parquet.write_table(pyarrow.table(columns), file, compression="zstd")
+
+    write({"id": ["a"], "description": ["a" * (MAX_ROW + 1)]})
+    with pytest.raises(DatasetError, match="the column 'description' is longer than 16 million"):
+        list(read_rows(file))
+    monkeypatch.setattr(row_files, "_ANY_RATIO", 2_000_000)
+    write({"id": [str(i) for i in range(100)], "x": ["b" * 100_000 + str(i) for i in range(100)]})
+    with pytest.raises(DatasetError, match="grows to more than 200 times its size"):
+        list(read_rows(file))
+    write({"id": ["a"], "x": [[1] * 20_000]})
+    with pytest.raises(DatasetError, match="grows to more than"):
+        list(read_rows(file))
+    # One text that is repeated is stored once, and read a few rows at a time.
+    write({"id": [str(i) for i in range(300)], "x": ["c" * 1_000_000] * 300})
+    assert sum(len(row["x"]) for row in read_rows(file)) == 300_000_000
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_what_is_no_number_is_refused(tmp_path, number):
+    file = tmp_path / "a.jsonl"
+    file.write_text(f'{{"id": "a"}}\n{{"id": "b", "x": [{number}]}}\n')
+    with pytest.raises(DatasetError, match=r"a\.jsonl, line 2: not JSON \(.*number"):
+        list(read_rows(file))
+
+
+def test_what_is_no_number_is_not_written_but_in_parquet_it_is_a_missing_one(tmp_path):
+    import pyarrow
+    import pyarrow.parquet
+
+    with pytest.raises(SkillretError, match="row 2 holds NaN or an infinite number"):
+        write_rows(tmp_path / "a.jsonl", [{"a": 1}, {"a": float("nan")}])
+    assert not (tmp_path / "a.jsonl").exists()
+    table = pyarrow.table({"a": [1.0, float("nan")], "b": [{"c": float("nan")}, None]})
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    assert list(read_rows(tmp_path / "a.parquet")) == [{"a": 1.0, "b": {}}, {}]
+
+
+def test_lines_end_as_python_s_do(tmp_path):
+    file = tmp_path / "a.txt"
+    file.write_bytes(b"\xef\xbb\xbfa\r\nb\rc\n\xe2\x80\xa8d")
+    assert list(read_lines(file)) == ["a\n", "b\n", "c\n", "\u2028d"]
+    assert list(read_lines(file, newline="")) == ["a\r\n", "b\r", "c\n", "\u2028d"]

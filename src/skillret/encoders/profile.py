@@ -1,0 +1,119 @@
+"""The profile of an encoder: how it wants its texts, its limits, and what makes it itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from skillret.errors import EncoderError
+from skillret.files import parse_json
+from skillret.skills import is_template
+
+__all__ = ["DOCUMENT_TEMPLATE", "Profile"]
+
+_MOST = 1 << 20  # tokens of a text, or values of a vector
+
+
+# SkillRet (arXiv:2605.05726), section 4: the fields joined by " | ".
+DOCUMENT_TEMPLATE = "{name} | {description} | {body}"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How one encoder wants its texts.
+
+    What is fitted for it on labelled queries is a `skillret.retrieval.calibration.Calibration`.
+
+    Attributes:
+        name: What results and indexes call the encoder.
+        version: Raised when the same weights are to be used differently.
+        query_prompt: Put before every query.
+        document_prompt: Put before every document.
+        template: Document template over `name`, `description` and `body`.
+        max_query_tokens: Queries are cut here.
+        max_document_tokens: Documents are cut here.
+        pooling: `mean`, `cls` or `lasttoken`, as the model does it itself; with `mean` the vectors
+            of a query's sentences are means of its tokens.
+        dim: Length of a vector; 0 until the weights are loaded.
+        weights: SHA-256 of the weights; empty until they are loaded.
+        dense_weight: Share of the dense score in hybrid retrieval, 0 to 1.
+        source: Where the settings come from, for people.
+    """
+
+    name: str
+    version: int = 1
+    query_prompt: str = ""
+    document_prompt: str = ""
+    template: str = DOCUMENT_TEMPLATE
+    max_query_tokens: int = 512
+    max_document_tokens: int = 512
+    pooling: str = "mean"
+    dim: int = 0
+    weights: str = ""
+    dense_weight: float = 0.5
+    source: str = ""
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 over everything that changes a document's vector.
+
+        Two encoders of one identity may share an index; others never do.
+        """
+        parts = {
+            "weights": self.weights,
+            "dim": self.dim,
+            "template": self.template,
+            "document_prompt": self.document_prompt,
+            "max_document_tokens": self.max_document_tokens,
+            "pooling": self.pooling,
+            "version": self.version,
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def to_json(self) -> dict[str, Any]:
+        """The profile as plain JSON types."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    @classmethod
+    def from_json(cls, data: object, where: str) -> Profile:
+        """Build a profile from parsed JSON, ignoring keys of later versions.
+
+        Raises:
+            EncoderError: If it is no object, has no name, or a value is of the wrong type or size.
+        """
+        if not isinstance(data, dict) or not isinstance(data.get("name"), str):
+            raise EncoderError(f"{where} is not a profile: it must be a JSON object with a name")
+        given = {f.name: data[f.name] for f in fields(cls) if f.name in data}
+        for key, value in given.items():
+            if not _fits(key, value):
+                raise EncoderError(f"{where} is not a profile: {key!r} cannot be {value!r:.40}")
+        return cls(**given)
+
+    @classmethod
+    def load(cls, file: Path) -> Profile:
+        """Read a `profile.json`.
+
+        Raises:
+            EncoderError: If the file is missing or malformed.
+        """
+        try:
+            data = parse_json(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as e:
+            raise EncoderError(f"cannot read the profile {file}: {e}") from None
+        return cls.from_json(data, str(file))
+
+
+def _fits(key: str, value: object) -> bool:
+    """Whether a field of a profile may have a value; a profile may come from anyone."""
+    if key == "template":
+        return isinstance(value, str) and is_template(value)
+    if key in ("max_query_tokens", "max_document_tokens"):
+        return type(value) is int and 1 <= value <= _MOST
+    if key in ("dim", "version"):
+        return type(value) is int and 0 <= value <= _MOST
+    if key == "dense_weight":
+        return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+    return isinstance(value, str)

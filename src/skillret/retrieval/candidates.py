@@ -1,0 +1,254 @@
+"""Skills worth ranking for one query, and what is known of each: the evidence for features.
+
+In a long query only a few sentences say which skill is needed (SkillRet, arXiv:2605.05726,
+section 5.3), and a query for several skills names each in a sentence of its own. So everything is
+asked twice: of the whole query, and of each of its parts. Small talk fits some skill too; so parts
+are also weighted by how likely each asks for something.
+
+A corpus is asked for the best skills and for the vectors and grams of candidates; nothing here
+grows with the library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from skillret.arrays import Float32, cosines, distinct
+from skillret.index.corpus import Corpus, Neighbours
+from skillret.lexical.bm25 import Terms
+from skillret.lexical.grams import GRAMS, MAX_WORDS, gram_reader
+from skillret.retrieval.query import ReadQuery
+from skillret.types import Where
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Evidence", "Overlap", "find_candidates", "fitting_parts", "scores_of"]
+
+_DEPTH = 300  # skills that a search for terms returns
+_PART_DEPTH = 100
+_CANDIDATES = 100  # of the whole query, by cosine and by BM25 each
+_PART_CANDIDATES = 20  # of one part, by cosine and by BM25 each
+_GAP = np.float32(0.3)  # cosine that a part which asks for nothing stays behind its best skill
+_SHARE = np.float32(0.15)  # cosine that the whole share of BM25 is worth, to tell which part fits
+_ASKING = 0.5  # probability from which a part is a need of its own
+TINY = np.float32(1e-6)
+
+
+class Overlap(NamedTuple):
+    """Weight of a query's grams of one kind: that each candidate holds `(m,)`, and that of all."""
+
+    held: Float32
+    total: np.float32
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The candidates of one query, `m` of them, and what is known of each.
+
+    Parts are the query's `p` parts, or the query itself where it has but one.
+
+    Attributes:
+        keys: int64 `(m,)`, ascending.
+        vectors: float32 `(m, dim)`.
+        terms: Of the whole query.
+        dense: Cosine with the query, `(m,)`.
+        dense_best: The largest of all skills.
+        dense_mean: Mean over all skills.
+        dense_deviation: Standard deviation over all skills.
+        lexical: BM25 for the query, `(m,)`; 0 beyond the best 300 skills.
+        lexical_best: The largest of all skills.
+        lexical_weight: Weight of all terms of the query.
+        part_dense: As `dense`, `(p, m)`.
+        part_dense_best: `(p, 1)`, and so are mean and deviation.
+        part_dense_mean: Of each part.
+        part_dense_deviation: Of each part.
+        part_lexical: As `lexical`, `(p, m)`; 0 beyond the best 100 skills.
+        part_lexical_best: `(p, 1)`.
+        part_lexical_weight: `(p, 1)`.
+        asking: Probability that each part asks for something, `(p, 1)`.
+        overlaps: By kind of grams, those of each part weighted by how likely it asks.
+        named: Weight of the terms of each skill's name that the query says, per term of the name.
+        words: Number of the query's words.
+    """
+
+    keys: NDArray[np.int64]
+    vectors: Float32
+    terms: Terms
+    dense: Float32
+    dense_best: np.float32
+    dense_mean: np.float32
+    dense_deviation: np.float32
+    lexical: Float32
+    lexical_best: np.float32
+    lexical_weight: np.float32
+    part_dense: Float32
+    part_dense_best: Float32
+    part_dense_mean: Float32
+    part_dense_deviation: Float32
+    part_lexical: Float32
+    part_lexical_best: Float32
+    part_lexical_weight: Float32
+    asking: Float32
+    overlaps: Mapping[str, Overlap]
+    named: Float32
+    words: int
+
+
+class _Lexical(NamedTuple):
+    """BM25 of one text: its terms, and keys and scores of the best skills."""
+
+    terms: Terms
+    keys: NDArray[np.int64]
+    scores: Float32
+
+    @property
+    def best(self) -> np.float32:
+        return max(self.scores.max(initial=np.float32(0.0)), TINY)
+
+    @property
+    def weight(self) -> np.float32:
+        return max(np.float32(self.terms.weight), TINY)
+
+
+def find_candidates(
+    query: ReadQuery,
+    corpus: Corpus,
+    asking: Float32,
+    factors: Mapping[str, float] | None = None,
+    where: Where | None = None,
+) -> Evidence:
+    """The candidates of one query, with all that features are made of.
+
+    Args:
+        query: As `read_queries` read it, with its parts.
+        corpus: Where to look.
+        asking: Probability that the text, and each part, asks for something, float32
+            `(1 + len(query.parts),)`.
+        factors: How much terms of the query count, 1 where nothing is said.
+        where: Filter on metadata.
+    """
+    parts = list(query.parts)
+    counts = [_CANDIDATES, *[_PART_CANDIDATES] * len(parts)]
+    nearest = corpus.nearest(query.vectors, counts, where)
+    depths = [_DEPTH, *[_PART_DEPTH] * len(parts)]
+    lexical = [
+        _Lexical(terms, *corpus.best(terms, depth, where))
+        for depth, text in zip(depths, [query.text, *parts], strict=True)
+        for terms in [corpus.terms(text, factors)]
+    ]
+    keys = _union(nearest, lexical, counts)
+    vectors = corpus.vectors(keys)
+    similar = cosines(query.vectors, vectors)
+    bests = np.array([n.cosines[0] if len(n.cosines) else -1.0 for n in nearest], np.float32)
+    means, deviations = corpus.moments.cosines(query.vectors)
+    own = slice(1, None) if parts else slice(0, 1)
+    words = lexical[own]
+    codes, weights, spans = _gram_weights(corpus, parts or [query.text], asking[own])
+    names, named = _names(lexical[0].terms)
+    held = corpus.held(np.concatenate([codes, names]), keys).astype(np.float32)
+    per_term = np.vecdot(held[:, len(codes) :], named) / np.maximum(corpus.name_terms(keys), 1)
+    return Evidence(
+        keys=keys,
+        vectors=vectors,
+        terms=lexical[0].terms,
+        dense=similar[0],
+        dense_best=bests[0],
+        dense_mean=means[0],
+        dense_deviation=deviations[0],
+        lexical=scores_of(keys, lexical[0].keys, lexical[0].scores),
+        lexical_best=lexical[0].best,
+        lexical_weight=lexical[0].weight,
+        part_dense=similar[own],
+        part_dense_best=bests[own, None],
+        part_dense_mean=means[own, None],
+        part_dense_deviation=deviations[own, None],
+        part_lexical=np.stack([scores_of(keys, t.keys, t.scores) for t in words]),
+        part_lexical_best=np.array([[t.best] for t in words], dtype=np.float32),
+        part_lexical_weight=np.array([[t.weight] for t in words], dtype=np.float32),
+        asking=asking[own, None],
+        overlaps={
+            kind: Overlap(np.vecdot(held[:, span], weights[span]), weights[span].sum())
+            for kind, span in spans.items()
+        },
+        named=per_term.astype(np.float32),
+        words=len(query.text.split()),
+    )
+
+
+def _union(
+    nearest: Sequence[Neighbours], lexical: Sequence[_Lexical], counts: Sequence[int]
+) -> NDArray[np.int64]:
+    best = [t.keys[:k] for t, k in zip(lexical, counts, strict=True)]
+    return distinct(np.concatenate([*(n.keys for n in nearest), *best]))
+
+
+def scores_of(keys: NDArray[np.int64], known: NDArray[np.int64], scores: Float32) -> Float32:
+    """Scores of some keys, float32 `(len(keys),)`, from those of known ones; 0 for all others.
+
+    Args:
+        keys: Ascending.
+        known: In any order.
+        scores: Of `known`.
+    """
+    out = np.zeros(len(keys), dtype=np.float32)
+    if len(keys) and len(known):
+        places = np.minimum(np.searchsorted(keys, known), len(keys) - 1)
+        there = keys[places] == known
+        out[places[there]] = scores[there]
+    return out
+
+
+def _gram_weights(
+    corpus: Corpus, parts: Sequence[str], asking: Float32
+) -> tuple[NDArray[np.uint32], Float32, dict[str, slice]]:
+    """The grams of all parts: codes ascending, weights, and where each kind of them stands.
+
+    A gram counts as much as the part that most likely asks for something.
+    """
+    read = [gram_reader().read(part, MAX_WORDS) for part in parts]
+    codes, spans, start = [], {}, 0
+    for kind in GRAMS:  # the numbers of one kind are larger than those of the one before
+        own = distinct(np.concatenate([getattr(grams, kind) for grams in read]))
+        spans[kind] = slice(start, start + len(own))
+        codes.append(own)
+        start += len(own)
+    every = np.concatenate(codes)
+    factors = np.zeros(len(every), dtype=np.float32)
+    for grams, likely in zip(read, asking.tolist(), strict=True):
+        own = np.concatenate([getattr(grams, kind) for kind in GRAMS])
+        places = np.searchsorted(every, own)
+        factors[places] = np.maximum(factors[places], likely)
+    return every, factors * corpus.gram_weights(every), spans
+
+
+def _names(terms: Terms) -> tuple[NDArray[np.uint32], Float32]:
+    """The query's terms as a name holds them, ascending, and their weights."""
+    known = {
+        name: weight * factor
+        for name, weight, factor in zip(terms.names, terms.weights, terms.factors, strict=True)
+        if name not in terms.guessed
+    }
+    codes = gram_reader().name_codes(list(known))
+    order = np.argsort(codes, kind="stable")
+    weights = np.array(list(known.values()), dtype=np.float32)[order]
+    ordered = codes[order]
+    # Two terms of one number are rare; the first one stands for both.
+    first = np.ones(len(codes), dtype=np.bool_)
+    first[1:] = ordered[1:] != ordered[:-1]
+    return ordered[first], weights[first]
+
+
+def fitting_parts(e: Evidence) -> NDArray[np.int64]:
+    """The part of the query that each candidate fits best, int64 `(m,)`.
+
+    -1 where that part asks for nothing.
+    """
+    gaps = e.part_dense - e.part_dense_best - _GAP * (1 - e.asking)
+    shares = e.part_lexical / e.part_lexical_best
+    fitting = np.argmax(gaps + _SHARE * e.asking * shares, axis=0)
+    return np.where(e.asking[fitting, 0] >= _ASKING, fitting, -1)

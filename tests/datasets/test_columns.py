@@ -1,0 +1,36 @@
+import pytest
+
+from skillret.datasets.columns import parse_label, parse_query, parse_skill
+from skillret.errors import DatasetError
+
+
+def test_what_a_row_needs():
+    skill = parse_skill({"id": 0, "name": "n", "body": "b", "skill_md": "s", "major": "x"}, "here")
+    assert (skill.id, skill.body, skill.extra) == ("0", "s", {"major": "x"})
+    assert parse_skill({"id": "a", "name": "", "body": "b"}, "here").body == "b"
+    assert parse_query({"id": 0, "query": "x", "k": 2}, "here").extra == {"k": 2}
+    assert parse_label({"query_id": 0, "skill_id": "s", "relevance": 2.0}, "here") == ("0", "s", 2)
+    for parse, row, match in [
+        (parse_skill, {"name": "n"}, "column 'id' is missing"),
+        (parse_skill, {"id": " ", "name": "n"}, "column 'id' is missing"),
+        (parse_skill, {"id": True, "name": "n"}, "column 'id' is missing"),
+        (parse_skill, {"id": "a"}, "column 'name' is missing"),
+        (parse_query, {"id": "a", "query": ["x"]}, "column 'query' is missing"),
+        (parse_label, {"query_id": "q", "skill_id": "s", "relevance": 0.5}, "whole relevance"),
+        (parse_label, {"query_id": "q", "skill_id": "s", "relevance": None}, "whole relevance"),
+        (parse_label, {"query_id": "q", "skill_id": "s", "relevance": 1001}, "at most 1000"),
+        (parse_label, {"query_id": "q", "skill_id": "s", "relevance": 2**63}, "at most 1000"),
+        (parse_label, {"query_id": "q", "skill_id": "s", "relevance": 1e999}, "whole relevance"),
+        (parse_label, {"query_id": "q"}, "needs query_id, skill_id"),
+    ]:
+        with pytest.raises(DatasetError, match=f"^here: .*{match}"):
+            parse(row, "here")
+
+
+def test_metadata_is_an_object_or_a_column_like_any_other():
+    row = {"id": "a", "name": "b", "skill_md": "c"}
+    skill = parse_skill({**row, "metadata": {"team": "x"}, "stars": 3}, "here")
+    assert (skill.metadata, skill.extra) == ({"team": "x"}, {"stars": 3})
+    for other in ("text", 5, ["x"], None):
+        skill = parse_skill({**row, "metadata": other}, "here")
+        assert (skill.metadata, skill.extra) == ({}, {"metadata": other})

@@ -1,0 +1,57 @@
+import json
+
+import pytest
+
+from skillret.encoders import Profile
+from skillret.errors import EncoderError
+
+
+def test_profiles_ignore_what_later_versions_add():
+    profile = Profile("x", dim=3)
+    data = json.loads(json.dumps({**profile.to_json(), "invented": 1}))
+    assert Profile.from_json(data, "here") == profile
+    with pytest.raises(EncoderError, match="here is not a profile"):
+        Profile.from_json([1], "here")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("dense_weight", float("nan")),
+        ("dense_weight", -0.1),
+        ("dense_weight", 10**400),
+        ("dense_weight", None),
+        ("dim", -1),
+        ("dim", True),
+        ("dim", 10**12),
+        ("max_query_tokens", 0),
+        ("max_document_tokens", 10**12),
+        ("query_prompt", 5),
+        ("template", ""),
+        ("template", "{x}"),
+        ("template", "{0}"),
+        ("template", "{name.__class__}"),
+        ("template", "{name:>300000000}"),
+        ("template", "{name!r}"),
+        ("template", "{name} {{"),
+    ],
+)
+def test_a_profile_that_no_skillret_writes_is_refused(key, value):
+    data = Profile("x", dim=3).to_json()
+    with pytest.raises(EncoderError, match=f"here is not a profile: '{key}' cannot be"):
+        Profile.from_json({**data, key: value}, "here")
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"name": "\\ud800"}', '{"dim": ' + "9" * 5000 + "}"]
+)
+def test_a_profile_that_is_no_json_is_refused(tmp_path, text):
+    file = tmp_path / "profile.json"
+    file.write_text(text)
+    with pytest.raises(EncoderError, match="cannot read the profile"):
+        Profile.load(file)
+
+
+def test_what_earlier_profiles_held_of_a_ranker_is_no_part_of_one():
+    data = {**Profile("x", dim=3).to_json(), "ranker": {"a": 1}, "threshold": 5}
+    assert Profile.from_json(data, "here") == Profile("x", dim=3)
