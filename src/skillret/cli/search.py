@@ -59,6 +59,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--mode", choices=("hybrid", "dense", "lexical"), default="hybrid", help="default: hybrid"
     )
     parser.add_argument(
+        "--reranker",
+        metavar="NAME",
+        help="let an installed package's reranker order the best hits",
+    )
+    parser.add_argument(
         "--where",
         action="append",
         metavar="NAME=VALUE",
@@ -99,6 +104,7 @@ def run(args: argparse.Namespace) -> int:
             model=args.model,
             mode=args.mode,
             calibration=args.calibration,
+            reranker=args.reranker,
             trust_remote_code=args.trust_remote_code,
             on_update=note,
             progress=progress,

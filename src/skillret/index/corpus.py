@@ -17,7 +17,7 @@ import numpy as np
 from skillret.arrays import Float32, cosines
 from skillret.encoders import Profile
 from skillret.lexical.bm25 import Terms
-from skillret.types import Where
+from skillret.types import Skill, Where
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -176,6 +176,10 @@ class Corpus(Protocol):
 
     def records(self, keys: Sequence[int]) -> dict[int, Record]:
         """Records of some skills; those that are gone meanwhile are left out."""
+        ...
+
+    def texts(self, keys: Sequence[int]) -> dict[int, Skill]:
+        """Some skills with their bodies; those that are gone meanwhile are left out."""
         ...
 
     def explain(self, terms: Terms, keys: Sequence[int]) -> dict[int, dict[str, float]]:

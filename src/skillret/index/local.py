@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from skillret.encoders import Profile
 from skillret.index.blocks import Block, find_grams, grow, search_blocks
 from skillret.index.corpus import Moments, Neighbours, Record
 from skillret.lexical.bm25 import LexicalIndex, Terms, idf
-from skillret.types import Where
+from skillret.types import Skill, Where
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,6 +38,7 @@ class LocalCorpus:
         moments: See `Corpus.moments`.
         lexical: BM25 over the skills that are not gone.
         read: Gives the records of some keys.
+        read_texts: Gives keys and skills of some keys.
     """
 
     generation: str
@@ -48,6 +49,7 @@ class LocalCorpus:
     moments: Moments
     lexical: LexicalIndex
     read: Callable[[Sequence[int]], dict[int, Record]]
+    read_texts: Callable[[Sequence[int]], Iterable[tuple[int, Skill]]]
     _masks: dict[tuple[tuple[str, str], ...], list[NDArray[np.bool_]]] = field(default_factory=dict)
 
     @classmethod
@@ -58,10 +60,11 @@ class LocalCorpus:
         block: Block,
         lexical: LexicalIndex,
         read: Callable[[Sequence[int]], dict[int, Record]],
+        read_texts: Callable[[Sequence[int]], Iterable[tuple[int, Skill]]],
     ) -> LocalCorpus:
         """A corpus of one block."""
-        none = np.empty(0, dtype=np.int64)
-        return cls(generation, profile, (block,), (none,), (), block.moments, lexical, read)
+        none, moments = np.empty(0, dtype=np.int64), block.moments
+        return cls(generation, profile, (block,), (none,), (), moments, lexical, read, read_texts)
 
     def changed(
         self,
@@ -96,7 +99,15 @@ class LocalCorpus:
             lost = _take(blocks, np.sort(removed))
             gone, moments = grow(gone, lost), moments.plus(lost.moments, -1)
         return LocalCorpus(
-            generation, profile, blocks, tuple(dead), gone, moments, lexical, self.read
+            generation,
+            profile,
+            blocks,
+            tuple(dead),
+            gone,
+            moments,
+            lexical,
+            self.read,
+            self.read_texts,
         )
 
     def __len__(self) -> int:
@@ -169,6 +180,10 @@ class LocalCorpus:
     def records(self, keys: Sequence[int]) -> dict[int, Record]:
         """See `Corpus.records`."""
         return self.read(keys)
+
+    def texts(self, keys: Sequence[int]) -> dict[int, Skill]:
+        """See `Corpus.texts`."""
+        return dict(self.read_texts(keys))
 
     def explain(self, terms: Terms, keys: Sequence[int]) -> dict[int, dict[str, float]]:
         """See `Corpus.explain`."""

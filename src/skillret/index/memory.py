@@ -81,11 +81,11 @@ class MemoryStore:
                 halves = np.frombuffer(b"".join(c.vector for c in rows), dtype=np.float16)
                 vectors = halves.astype(np.float32).reshape(len(rows), dim)
                 block = Block.of([c.key for c in rows], vectors, [c.grams for c in rows])
-                texts = ((c.key, c.skill) for c in rows)
-                lexical = LexicalIndex(write_lexical(None, texts))
+                texts = {c.key: c.skill for c in rows}
+                lexical = LexicalIndex(write_lexical(None, texts.items()))
                 records = {c.key: _record(c.key, c.skill) for c in rows}
                 self._corpus = LocalCorpus.of(
-                    str(self._generation), profile, block, lexical, _reader(records)
+                    str(self._generation), profile, block, lexical, _reader(records), _texts(texts)
                 )
             return self._corpus
 
@@ -177,7 +177,8 @@ def corpus_of(
     block = Block.of(range(len(skills)), vectors, grams)
     lexical = LexicalIndex(write_lexical(None, enumerate(skills)))
     records = {key: _record(key, skill) for key, skill in enumerate(skills)}
-    return LocalCorpus.of("", profile, block, lexical, _reader(records))
+    texts = dict(enumerate(skills))
+    return LocalCorpus.of("", profile, block, lexical, _reader(records), _texts(texts))
 
 
 def _own(skill: Skill) -> Skill:
@@ -187,6 +188,12 @@ def _own(skill: Skill) -> Skill:
 
 def _record(key: int, s: Skill) -> Record:
     return Record(key, s.id, s.name, s.description, s.path, s.aliases, s.shadowed_by, s.metadata)
+
+
+def _texts(
+    skills: Mapping[int, Skill],
+) -> Callable[[Sequence[int]], Iterable[tuple[int, Skill]]]:
+    return lambda keys: [(key, skills[key]) for key in keys if key in skills]
 
 
 def _reader(records: Mapping[int, Record]) -> Callable[[Sequence[int]], dict[int, Record]]:

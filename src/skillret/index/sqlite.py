@@ -293,12 +293,14 @@ class SqliteStore:
         base = Base.from_json(meta.get("base", ""))
         block = self._cache.open_base(base) if base is not None else None
         if base is not None and block is not None and profile is not None:
-            known = LocalCorpus.of("", profile, block, lexical, self.records)
+            known = LocalCorpus.of("", profile, block, lexical, self.records, self.skills)
             before = _Loaded(known, base.last_key, base.seq)
             loaded = self._since(before, db, meta, profile, lexical)
         if loaded is None:
             block = self._block(db, profile.dim if profile else 0, -1)
-            corpus = LocalCorpus.of(token_of(meta), profile, block, lexical, self.records)
+            corpus = LocalCorpus.of(
+                token_of(meta), profile, block, lexical, self.records, self.skills
+            )
             loaded = _Loaded(corpus, *ends(db))
         keys = loaded.corpus.keys()
         same = np.array_equal(keys, lexical.keys())

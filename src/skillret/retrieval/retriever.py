@@ -17,6 +17,7 @@ from skillret.index.index import Index, Progress
 from skillret.index.sources import default_index_path
 from skillret.retrieval.calibration import Calibration, load_calibration
 from skillret.retrieval.refresh import Folders, nothing_found, refresh
+from skillret.retrieval.rerank import Reranker, load_reranker
 from skillret.retrieval.searcher import Ranking, Searcher
 from skillret.retrieval.selection import SelectionPolicy
 from skillret.types import Hit, Mode, Selection, UpdateReport, Where
@@ -37,6 +38,8 @@ class Retriever:
         mode: `hybrid`, `dense` or `lexical`.
         calibration: What was fitted for the encoder, or its file; what lies beside its weights if
             None.
+        reranker: Reads the best hits once more and decides their order: the name of an entry point
+            `skillret.rerankers`, or an object (`skillret.retrieval.rerank`).
 
     Raises:
         EncoderError: If the encoder or its calibration cannot be loaded.
@@ -55,6 +58,7 @@ class Retriever:
         *,
         mode: Mode = "hybrid",
         calibration: str | os.PathLike[str] | Calibration | None = None,
+        reranker: str | Reranker | None = None,
     ) -> None:
         self.index = index
         self.mode = _check_mode(mode)
@@ -63,6 +67,7 @@ class Retriever:
         self._renew_lock()
         after_fork(self._renew_lock)
         self.calibration = load_calibration(index.encoder, calibration)
+        self.reranker = load_reranker(reranker)
         index.check_encoder()
         self._searcher: Searcher | None = None
 
@@ -81,6 +86,7 @@ class Retriever:
         model: str | os.PathLike[str] | Encoder = DEFAULT_MODEL,
         mode: Mode = "hybrid",
         calibration: str | os.PathLike[str] | Calibration | None = None,
+        reranker: str | Reranker | None = None,
         trust_remote_code: bool = False,
         on_update: Callable[[str], None] | None = None,
         progress: Progress | None = None,
@@ -96,6 +102,7 @@ class Retriever:
             model: `default`, a folder, a hub id or an encoder.
             mode: `hybrid`, `dense` or `lexical`.
             calibration: See `Retriever`.
+            reranker: See `Retriever`.
             trust_remote_code: Run Python code that a model brings along.
             on_update: Told in one line what was built or refreshed, and why something was not.
             progress: Called with the documents encoded so far and in all.
@@ -113,7 +120,7 @@ class Retriever:
             opened = Index.open(index, model=model, trust_remote_code=trust_remote_code)
             try:
                 opened.check_built()
-                return cls(opened, mode=mode, calibration=calibration)
+                return cls(opened, mode=mode, calibration=calibration, reranker=reranker)
             except BaseException:
                 opened.close()
                 raise
@@ -129,7 +136,7 @@ class Retriever:
             opened.encoder  # noqa: B018 (an unusable one is said before anything is read)
             tell = on_update or (lambda _: None)
             refresh(opened, folders, skills, tell, progress, ours=index is None)
-            retriever = cls(opened, mode=mode, calibration=calibration)
+            retriever = cls(opened, mode=mode, calibration=calibration, reranker=reranker)
             retriever._watch(folders, ours=index is None, tell=tell)
             return retriever
         except BaseException:
@@ -188,7 +195,7 @@ class Retriever:
         if searcher is None or searcher.corpus is not corpus:
             self.index.check_encoder(corpus)
             # Complete before it takes the place of the one before.
-            searcher = Searcher(corpus, self.encoder, self.calibration)
+            searcher = Searcher(corpus, self.encoder, self.calibration, self.reranker)
             self._searcher = searcher
         return searcher
 

@@ -6,13 +6,13 @@ Everything above a search goes through here: the `Retriever`, evaluation and cal
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from skillret.arrays import Float32, cosines, distinct, holds
-from skillret.encoders import Encoder
+from skillret.encoders import DOCUMENT_TEMPLATE, Encoder
 from skillret.index.corpus import Corpus
 from skillret.lexical.bm25 import Terms
 from skillret.retrieval.calibration import Calibration
@@ -21,8 +21,10 @@ from skillret.retrieval.features import columns
 from skillret.retrieval.fusion import LEXICAL_CANDIDATES, fuse
 from skillret.retrieval.query import ReadQuery, clean_query, read_queries
 from skillret.retrieval.ranker import Ranker
+from skillret.retrieval.rerank import DEPTH, Reranker, rerank_order
 from skillret.retrieval.selection import Picked, SelectionPolicy, select
 from skillret.retrieval.term_head import term_factors
+from skillret.skills import document_text
 from skillret.types import Mode, Where
 
 if TYPE_CHECKING:
@@ -74,14 +76,20 @@ class Searcher:
         encoder: Made the corpus's vectors.
         calibration: What was fitted for the encoder; None fuses cosines and BM25 by the weight of
             the encoder's profile.
+        reranker: Decides the order of the best hits in hybrid mode.
     """
 
     def __init__(
-        self, corpus: Corpus, encoder: Encoder, calibration: Calibration | None = None
+        self,
+        corpus: Corpus,
+        encoder: Encoder,
+        calibration: Calibration | None = None,
+        reranker: Reranker | None = None,
     ) -> None:
         self.corpus = corpus
         self.encoder = encoder
         self.calibration = calibration
+        self.reranker = reranker
         self.policy = SelectionPolicy.of(calibration)
 
     def rank(
@@ -125,12 +133,12 @@ class Searcher:
                 yield self._dense(query, k, where)
         elif self.calibration is None:
             for query in read_queries(texts, self.encoder, split=False):
-                yield self._fused(query, k, where)
+                yield self._reranked(self._fused(query, self._deep(k), where), k)
         else:
             ranker = self.calibration.ranker
             tokens = ranker.terms is not None
             for query in read_queries(texts, self.encoder, tokens=tokens):
-                yield self._ranked(ranker, query, k, where)
+                yield self._reranked(self._ranked(ranker, query, self._deep(k), where), k)
 
     def select(
         self,
@@ -159,6 +167,37 @@ class Searcher:
     def names(self, keys: Sequence[int]) -> dict[int, str]:
         """Names of some skills."""
         return {key: record.name for key, record in self.corpus.records(keys).items()}
+
+    def _deep(self, k: int) -> int:
+        return k if self.reranker is None else max(k, DEPTH)
+
+    def _reranked(self, ranking: Ranking, k: int) -> Ranking:
+        """The best `k` of a ranking, its first hits in the order of the reranker if there is one.
+
+        Scores stay where they are, the largest for the first hit: they say how likely a skill is
+        needed at each place.
+        """
+        if self.reranker is None or not len(ranking):
+            return ranking
+        keys = ranking.keys[:DEPTH].tolist()
+        texts = self.corpus.texts(keys)
+        known = [place for place, key in enumerate(keys) if key in texts]
+        documents = [document_text(texts[keys[place]], DOCUMENT_TEMPLATE) for place in known]
+        order = [known[i] for i in rerank_order(self.reranker, ranking.text, documents)]
+        rest = sorted(set(range(len(ranking))).difference(order))
+        places = np.array([*order, *rest], dtype=np.int64)
+        assert ranking.dense is not None
+        assert ranking.lexical is not None
+        assert ranking.vectors is not None
+        return replace(
+            ranking,
+            keys=ranking.keys[places][:k],
+            scores=ranking.scores[:k],
+            dense=ranking.dense[places][:k],
+            lexical=ranking.lexical[places][:k],
+            parts=ranking.parts[places][:k],
+            vectors=ranking.vectors[places][:k],
+        )
 
     def _lexical(self, text: str, k: int, where: Where | None) -> Ranking:
         terms = self.corpus.terms(text)
