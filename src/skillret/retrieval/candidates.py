@@ -27,7 +27,7 @@ from skillret.types import Where
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Evidence", "Overlap", "find_candidates", "fitting_parts", "scores_of"]
+__all__ = ["Evidence", "Overlap", "asking_gaps", "find_candidates", "fitting_parts", "scores_of"]
 
 _DEPTH = 300  # skills that a search for terms returns
 _PART_DEPTH = 100
@@ -243,12 +243,20 @@ def _names(terms: Terms) -> tuple[NDArray[np.uint32], Float32]:
     return ordered[first], weights[first]
 
 
+def asking_gaps(e: Evidence) -> Float32:
+    """How far each candidate's cosine stays behind each part's best skill's, float32 `(p, m)`.
+
+    The less a part asks for something, the further.
+    """
+    gaps: Float32 = e.part_dense - e.part_dense_best - _GAP * (1 - e.asking)
+    return gaps
+
+
 def fitting_parts(e: Evidence) -> NDArray[np.int64]:
     """The part of the query that each candidate fits best, int64 `(m,)`.
 
     -1 where that part asks for nothing.
     """
-    gaps = e.part_dense - e.part_dense_best - _GAP * (1 - e.asking)
     shares = e.part_lexical / e.part_lexical_best
-    fitting = np.argmax(gaps + _SHARE * e.asking * shares, axis=0)
+    fitting = np.argmax(asking_gaps(e) + _SHARE * e.asking * shares, axis=0)
     return np.where(e.asking[fitting, 0] >= _ASKING, fitting, -1)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from skillret.arrays import Float32
-from skillret.retrieval.candidates import TINY, Evidence
+from skillret.retrieval.candidates import TINY, Evidence, asking_gaps
 
 __all__ = ["FEATURES", "Feature", "columns"]
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 # From the evidence on `m` candidates to their column: floats `(m,)`, or one number for all.
 Feature: TypeAlias = "Callable[[Evidence], Column]"
 
-_GAP = np.float32(0.3)  # cosine that a part which asks for nothing stays behind its best skill
-
 
 def _largest(values: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
     # Most queries have one part, and a maximum of one row is no news.
@@ -36,10 +34,6 @@ def _largest(values: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
 def _asking_lexical_absolute(e: Evidence) -> Column:
     best = max((e.asking * e.part_lexical_best).max(), TINY)
     return np.asarray(_largest(e.asking * e.part_lexical) / best)
-
-
-def _asking_dense_gap(e: Evidence) -> Column:
-    return _largest(e.part_dense - e.part_dense_best - _GAP * (1 - e.asking))
 
 
 def _share(e: Evidence, kind: str) -> Column:
@@ -79,7 +73,7 @@ FEATURES: dict[str, Feature] = {
     "asking_lexical": lambda e: _largest(e.asking * (e.part_lexical / e.part_lexical_best)),
     "asking_lexical_absolute": _asking_lexical_absolute,
     "asking_dense": lambda e: _largest(e.asking * e.part_dense),
-    "asking_dense_gap": _asking_dense_gap,
+    "asking_dense_gap": lambda e: _largest(asking_gaps(e)),
     # weight of the query's words that the skill holds, as a share of the best candidate's
     "words": partial(_share, kind="words"),
     # the same, as a share of that of all its words
