@@ -7,7 +7,8 @@ from tests.conftest import SKILLS, HashEncoder, write_skill
 from skillret import Index, Library, Retriever
 from skillret.errors import InputError
 from skillret.skills import Root, default_roots
-from skillret.skills import library as module
+from skillret.skills import library as library_module
+from skillret.skills import walk as module
 
 
 def notes(library):
@@ -109,7 +110,7 @@ def test_depth_and_count_are_bounded(library, monkeypatch):
     found = Library.open(library)
     assert len(found) == 4
     assert any("deeper than" in n for n in notes(found))
-    monkeypatch.setattr(module, "MAX_SKILLS", 2)
+    monkeypatch.setattr(library_module, "MAX_SKILLS", 2)
     found = Library.open(library)
     assert len(found) == 2
     assert any("more than 2 skills" in n for n in notes(found))

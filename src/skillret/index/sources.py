@@ -11,8 +11,7 @@ from typing import Any
 
 from skillret.errors import IndexCorruptError, InputError
 from skillret.index.store import IndexInfo
-from skillret.skills import Library
-from skillret.skills.library import Root
+from skillret.skills import Library, Root
 
 __all__ = ["Sources", "default_index_path", "default_indexes"]
 

@@ -1,6 +1,7 @@
 """From SKILL.md files to skills, and from skills to documents."""
 
 from skillret.skills.document import content_hash, document_text, is_template
-from skillret.skills.library import Library, Root, default_roots
+from skillret.skills.library import Library
+from skillret.skills.walk import Root, default_roots
 
 __all__ = ["Library", "Root", "content_hash", "default_roots", "document_text", "is_template"]

@@ -5,91 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from skillret.errors import InputError
 from skillret.files import expand
+from skillret.skills.walk import SKILL_FILE, Root, SkillFile, default_roots, diagnostic, walk
 from skillret.types import Diagnostic, Skill
 
-__all__ = ["MAX_DEPTH", "MAX_FOLDERS", "MAX_SKILLS", "Library", "Root", "default_roots"]
+__all__ = ["MAX_SKILLS", "Library"]
 
-MAX_DEPTH = 6  # folders below a root
-MAX_FOLDERS = 400_000  # looked into, per root
 MAX_SKILLS = 200_000  # per library
-
-_SKILL_FILE = "SKILL.md"
-_LOWER_CASE = "skill.md"  # what the specification's own reader takes where there is no SKILL.md
-_SKIPPED = frozenset({".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv", "venv"})
-# The specification's own folders of a skill: a SKILL.md in there is an example, not a skill.
-_RESOURCES = frozenset({"scripts", "references", "assets", "evals"})
-_USUAL_PLACES = (Path(".agents") / "skills", Path(".claude") / "skills")
-
-
-@dataclass(frozen=True, slots=True)
-class Root:
-    """A folder that is searched for skills.
-
-    Attributes:
-        path: Absolute, links resolved.
-        scope: `project`, `user` or `given`; skills of an earlier root shadow those of a later one.
-    """
-
-    path: Path
-    scope: str = "given"
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A SKILL.md on disk, not yet read; `stamp` changes whenever the file does."""
-
-    path: str
-    root: int
-    stamp: str
-
-
-def default_roots(cwd: Path | None = None, home: Path | None = None) -> list[Root]:
-    """The usual places that exist: of the project, nearest folder first, then of the home.
-
-    The project reaches from `cwd` up to the folder that holds `.git`; without one it is `cwd`.
-
-    Raises:
-        InputError: If the current folder no longer exists, or there is no home directory.
-    """
-    try:
-        here = (cwd or Path.cwd()).resolve()
-        user = (home or Path.home()).resolve()
-    except (OSError, RuntimeError) as e:
-        raise InputError(
-            f"cannot look in the usual places ({e}); name a folder with --library DIR"
-        ) from None
-    project = _up_to_repository(here)
-    places = [(f / p, "project") for f in project if f != user for p in _USUAL_PLACES]
-    places += [(user / p, "user") for p in _USUAL_PLACES]
-    roots: dict[Path, Root] = {}
-    for place, scope in places:
-        if _is_there(place) and place.is_dir():
-            resolved = place.resolve()
-            roots.setdefault(resolved, Root(resolved, scope))
-    return list(roots.values())
-
-
-def _is_there(path: Path) -> bool:
-    """Whether a file or folder can be seen; behind a closed door it counts as absent."""
-    try:
-        return path.exists()
-    except OSError:
-        return False
-
-
-def _up_to_repository(here: Path) -> list[Path]:
-    """`here` and the folders above it up to the one with `.git`; `here` alone without one."""
-    for count, folder in enumerate((here, *here.parents)):
-        if _is_there(folder / ".git"):
-            return [here, *here.parents[:count]]
-    return [here]
 
 
 class Library:
@@ -167,11 +95,11 @@ class Library:
             self._read = (skills, notes)
         return self._read
 
-    def _find(self) -> Iterator[_Found]:
+    def _find(self) -> Iterator[SkillFile]:
         count = 0
         seen: set[str] = set()  # a root may lie inside another
         for number, root in enumerate(self.roots):
-            for found in _walk(root.path, number, self._walk_notes):
+            for found in walk(root.path, number, self._walk_notes):
                 if found.path in seen:
                     continue
                 seen.add(found.path)
@@ -182,97 +110,10 @@ class Library:
                 yield found
 
     def _note(self, level: str, path: Path, message: str) -> None:
-        self._walk_notes.append(_diagnostic(level, path, message))
+        self._walk_notes.append(diagnostic(level, path, message))
 
 
-def _diagnostic(level: str, path: Path | str, message: str) -> Diagnostic:
-    return Diagnostic("error" if level == "error" else "warning", str(path), message)
-
-
-def _walk(root: Path, number: int, notes: list[Diagnostic]) -> Iterator[_Found]:
-    """SKILL.md files below `root`, breadth first and in order of name.
-
-    Linked folders are not entered: what they lead to inside the root is found in its own place,
-    so no loop is possible. Plain strings and no needless calls to the system: every search of a
-    library comes through here.
-    """
-    level = [str(root)]
-    looked_into = 0
-    for depth in range(MAX_DEPTH + 1):
-        below: list[str] = []
-        for folder in level:
-            looked_into += 1
-            if looked_into > MAX_FOLDERS:
-                notes.append(
-                    _diagnostic("error", root, f"more than {MAX_FOLDERS} folders; stopped")
-                )
-                return
-            try:
-                with os.scandir(folder) as entries:
-                    found, children = _look_into(root, number, entries, notes)
-            except OSError as e:
-                if depth == 0:
-                    raise InputError(f"cannot read the folder {root}: {e.strerror}") from None
-                notes.append(_diagnostic("error", folder, f"cannot be read: {e.strerror}"))
-                continue
-            if found is not None:
-                yield found
-                children = [c for c in children if c.rpartition(os.sep)[2] not in _RESOURCES]
-            below.extend(children)
-        if depth == MAX_DEPTH and below:
-            message = f"holds folders deeper than {MAX_DEPTH} below {root}; not searched"
-            notes.append(_diagnostic("warning", below[0].rpartition(os.sep)[0], message))
-        level = below
-
-
-def _look_into(
-    root: Path,
-    number: int,
-    entries: Iterable[os.DirEntry[str]],
-    notes: list[Diagnostic],
-) -> tuple[_Found | None, list[str]]:
-    """The SKILL.md of one folder, if it has one, and the folders below it, in order of name."""
-    found: _Found | None = None
-    children: list[str] = []
-    for entry in entries:
-        named = entry.name in (_SKILL_FILE, _LOWER_CASE)
-        is_skill = named and not _is_folder(entry)
-        if not is_skill and (entry.name in _SKIPPED or not _is_folder(entry)):
-            continue
-        linked = entry.is_symlink()
-        if linked and not _stays_inside(entry.path, root):
-            message = (
-                "a link that leaves its root, or leads nowhere, is not followed; name its target as"
-                " a --library"
-            )
-            notes.append(_diagnostic("warning", entry.path, message))
-        elif not is_skill:
-            if not linked:
-                children.append(entry.path)
-        elif not entry.is_file():
-            notes.append(_diagnostic("error", entry.path, "is no regular file"))
-        elif found is None or entry.name == _SKILL_FILE:
-            s = entry.stat()
-            stamp = f"{s.st_size}:{s.st_mtime_ns}:{s.st_ctime_ns}:{s.st_ino}"
-            found = _Found(entry.path, number, stamp)
-    return found, sorted(children)
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link loop
-        return False
-
-
-def _stays_inside(path: str, root: Path) -> bool:
-    try:
-        return Path(path).resolve(strict=True).is_relative_to(root)
-    except (OSError, RuntimeError):  # dangling, or a loop
-        return False
-
-
-def _read_all(found: Sequence[_Found], notes: list[Diagnostic]) -> list[Skill]:
+def _read_all(found: Sequence[SkillFile], notes: list[Diagnostic]) -> list[Skill]:
     # Here and not above: a search of an index that is up to date reads no YAML.
     from skillret.skills.frontmatter import MAX_FILE_BYTES, parse_skill
 
@@ -284,18 +125,18 @@ def _read_all(found: Sequence[_Found], notes: list[Diagnostic]) -> list[Skill]:
                 data = file.read(MAX_FILE_BYTES + 1)
         except UnicodeEncodeError:
             shown = os.fsencode(item.path).decode("utf-8", "replace")
-            notes.append(_diagnostic("error", shown, "its path is not UTF-8; rename it"))
+            notes.append(diagnostic("error", shown, "its path is not UTF-8; rename it"))
             continue
         except OSError as e:
-            notes.append(_diagnostic("error", item.path, f"cannot be read: {e.strerror}"))
+            notes.append(diagnostic("error", item.path, f"cannot be read: {e.strerror}"))
             continue
         parsed, remarks = parse_skill(data, Path(item.path).parent.name)
-        if Path(item.path).name != _SKILL_FILE:
-            remarks.insert(0, f"its name should be {_SKILL_FILE}: other clients may not find it")
+        if Path(item.path).name != SKILL_FILE:
+            remarks.insert(0, f"its name should be {SKILL_FILE}: other clients may not find it")
         if parsed is None:  # the reason; what else is odd with it tells nobody anything
-            notes.append(_diagnostic("error", item.path, remarks[-1]))
+            notes.append(diagnostic("error", item.path, remarks[-1]))
         else:
-            notes += [_diagnostic("warning", item.path, remark) for remark in remarks]
+            notes += [diagnostic("warning", item.path, remark) for remark in remarks]
             skills.append(
                 Skill(
                     id=_skill_id(parsed.name, item.path),
@@ -345,7 +186,7 @@ def _collapse(skills: Sequence[Skill], notes: list[Diagnostic]) -> list[Skill]:
         original = kept[first]
         kept[first] = replace(original, aliases=(*original.aliases, skill.path or skill.id))
         message = f"a copy of {original.path}; kept once"
-        notes.append(_diagnostic("warning", skill.path or skill.id, message))
+        notes.append(diagnostic("warning", skill.path or skill.id, message))
     return list(kept.values())
 
 
@@ -357,7 +198,7 @@ def _shadow(skills: Sequence[Skill], notes: list[Diagnostic]) -> list[Skill]:
         winner = first.setdefault(skill.name, skill.path or skill.id)
         if winner != (skill.path or skill.id):
             message = f"the name {skill.name!r} is shadowed by {winner}; both are kept"
-            notes.append(_diagnostic("warning", skill.path or skill.id, message))
+            notes.append(diagnostic("warning", skill.path or skill.id, message))
             skill = replace(skill, shadowed_by=winner)
         marked.append(skill)
     return marked
