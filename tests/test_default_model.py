@@ -1,5 +1,7 @@
 """What users count on of the packaged model, beside the figures of docs/default-model.md."""
 
+import shutil
+
 import pytest
 
 from skillret import Retriever
@@ -63,6 +65,29 @@ def test_a_skill_is_had_by_its_name(tmp_path):
             (hit,) = opened.select(query).hits[:1]
             assert hit.name == query.strip("/").lower().replace(" ", "-").replace("_", "-")
         assert not opened.select("thanks").hits
+
+
+@pytest.mark.parametrize(
+    ("query", "right"),
+    [
+        ("Turn this PDF into Excel", ["scanned-pdf-to-spreadsheet"]),
+        ("pull the data out of this PDF into Excel", ["scanned-pdf-to-spreadsheet"]),
+        ("fix a live cluster", ["kubernetes-debugging"]),
+        ("list what changed in this version", ["release-notes"]),
+        ("send a bill to my client", ["invoice-generator"]),
+    ],
+)
+def test_what_a_skill_is_not_for_does_not_attract(retriever, query, right):
+    assert [hit.name for hit in retriever.select(query).hits] == right
+
+
+def test_what_a_skill_is_not_for_hands_it_over_to_nobody(tmp_path):
+    examples = ROOT / "examples" / "skills"
+    for name in ("pdf-form-filling", "incident-postmortem", "technical-blog-post"):
+        shutil.copytree(examples / name, tmp_path / name)
+    with Retriever.open(library=tmp_path) as opened:
+        for query in ("turn this PDF into Excel", "fix a live cluster"):
+            assert not opened.select(query).hits, query
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from skillret.index.corpus import Moments
 from skillret.index.index import _halve
 from skillret.lexical.analyzer import make_analyzer
 from skillret.lexical.bm25 import LexicalIndex, write_lexical
-from skillret.lexical.grams import FIRST_NAME, gram_reader
+from skillret.lexical.grams import EXCLUDED, FIRST_NAME, gram_reader
 from skillret.skills import content_hash, document_text
 
 WORDS = (
@@ -246,7 +246,7 @@ def _check_grams(corpus, keys, skills):
     own = [set(reader.read_skill(s).tolist()) for s in skills]
     asked = [reader.read(t) for t in TEXTS]
     codes = np.unique(np.concatenate([a for g in asked for a in (g.words, g.pairs, g.term_pairs)]))
-    codes = np.unique(np.concatenate([codes, reader.name_codes(["pod", "pdf", "zebra"])]))
+    codes = np.unique(np.concatenate([codes, reader.codes(["pod", "pdf", "zebra"], FIRST_NAME)]))
     held = np.array([[int(c) in o for c in codes] for o in own], dtype=bool)
     np.testing.assert_array_equal(corpus.held(codes, keys), held)
     mixed = np.random.default_rng(len(keys)).permutation(len(keys))[:7]
@@ -258,7 +258,7 @@ def _check_grams(corpus, keys, skills):
     weights[counts > max(20, 0.6 * n)] = 0
     np.testing.assert_allclose(corpus.gram_weights(codes), weights, rtol=1e-5)
     assert corpus.gram_weights(codes[:0]).shape == (0,)
-    named = [sum(c >= FIRST_NAME for c in o) for o in own]
+    named = [sum(FIRST_NAME <= c < EXCLUDED for c in o) for o in own]
     assert corpus.name_terms(keys).tolist() == named
     assert corpus.name_terms(keys[mixed]).tolist() == [named[i] for i in mixed]
 

@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.conftest import make_skill
 
-from skillret.lexical.grams import FIRST_NAME, GRAMS, MAX_CODE, GramReader, gram_reader
+from skillret.lexical.analyzer import lexical_text
+from skillret.lexical.grams import (
+    EXCLUDED,
+    FIRST_NAME,
+    GRAMS,
+    MAX_CODE,
+    WANTED,
+    GramReader,
+    gram_reader,
+)
 
 STOP = {"the", "of", "a"}
 
@@ -88,12 +97,12 @@ def test_a_skill_s_grams_are_those_of_its_text_and_the_terms_of_its_name(name, d
     codes = reader.read_skill(make_skill(name, description or "x", body))
     assert codes.dtype == np.uint32
     assert (np.diff(codes.astype(np.int64)) > 0).all()
-    text = reader.read(f"{name} {description or 'x'} {body}")
-    named = codes[codes >= FIRST_NAME]
+    text = reader.read(lexical_text(make_skill(name, description or "x", body)))
+    named = codes[(codes >= FIRST_NAME) & (codes < EXCLUDED)]
     whole = np.unique(np.concatenate([getattr(text, kind) for kind in GRAMS]))
     np.testing.assert_array_equal(codes[codes < FIRST_NAME], whole)
     analyzed = reader._analyze(name)
-    assert set(named.tolist()) == set(reader.name_codes(analyzed).tolist())
+    assert set(named.tolist()) == set(reader.codes(analyzed, FIRST_NAME).tolist())
     assert codes.max(initial=0) <= MAX_CODE
 
 
@@ -103,3 +112,15 @@ def test_a_reader_that_has_met_words_reads_as_a_fresh_one():
     for kind in GRAMS:
         again = getattr(reader.read("files request"), kind)
         np.testing.assert_array_equal(again, getattr(read("files request"), kind))
+
+
+def test_terms_of_an_exclusion_have_numbers_of_their_own():
+    reader = gram_reader()
+    codes = reader.read_skill(
+        make_skill("bars", "Makes charts. Not for zebras or charts.")
+    ).tolist()
+    assert set(reader.codes(["zebra"], EXCLUDED)) <= set(codes)
+    assert set(reader.codes(["make", "bar"], WANTED)) <= set(codes)
+    for first in (EXCLUDED, WANTED):  # a term of both tells nothing
+        assert not set(reader.codes(["chart"], first)) & set(codes)
+    assert max(reader.read_skill(make_skill("bars", "Makes charts."))) < EXCLUDED

@@ -90,3 +90,15 @@ def test_scores_of_unknown_keys_are_0():
     none = np.empty(0, dtype=np.int64)
     assert scores_of(keys, none, scores[:0]).tolist() == [0, 0, 0]
     assert scores_of(none, known, scores).tolist() == []
+
+
+def test_what_a_skill_excludes_counts_by_what_the_rest_does_not_say():
+    skills = [
+        make_skill("bars", "Makes charts. Not for zebras or charts of llamas."),
+        make_skill("zebras", "Feeds zebras."),
+        make_skill("llamas", "Shears llamas."),
+    ]
+    assert find("zebras", skills).excluded.tolist() == [1, 0, 0]
+    assert 0 < find("feed zebras", skills).excluded[0] < 1
+    assert find("makes charts", skills).excluded.tolist() == [0, 0, 0]
+    assert find("of the", skills).excluded.tolist() == [0, 0, 0]

@@ -108,6 +108,9 @@ def test_below_the_threshold_nothing_is_selected_but_what_is_called_so():
     for text in ("api-keys", "/API keys!", "api_keys"):
         whole = ranked([0.9, 0.001], need=0.1, text=text)
         assert [k for (k, _) in selected(whole, names=names, threshold=0.4)[0]] == [1]
+    for text in ("ok", "Go on!", "thank you"):  # people say it anyway
+        whole = ranked([0.9, 0.001], need=0.1, text=text)
+        assert not selected(whole, names={1: text}, threshold=0.4)[0]
     whole = ranked([0.9, 0.001], text="api keys please")
     assert [k for (k, _) in selected(whole, names=names)[0]] == [0]
 

@@ -225,7 +225,7 @@ def _keep(pool: Pool, encoder: Encoder, ranker: Ranker, searched: Progress | Non
     parts = list(examples(spoken, encoder, part_folds(spoken, folds), probes, ranker.terms))
     columns = ranker.columns(FEATURES)
     outputs, part_outputs = (
-        [ranker.outputs(np.ascontiguousarray(e.features[:, columns])) for e in some]
+        [ranker.outputs(np.ascontiguousarray(e.features[:, columns]), e.excluded) for e in some]
         for some in (found, parts)
     )
     return _Fit(ranker, found, found, [], outputs, parts, part_outputs)

@@ -99,6 +99,7 @@ class Example:
         query: The query.
         rows: Of the pool, int64 `(m,)`.
         features: float32 `(m, f)`.
+        excluded: How much of the query each excludes, float32 `(m,)`.
         parts: Part of the query that each fits best, int64 `(m,)`.
         evidence: Log odds that it asks for something, by a probe that never saw its fold.
         labels: 1 for gold skills, float64 `(m,)`.
@@ -111,6 +112,7 @@ class Example:
     query: Query
     rows: NDArray[np.int64]
     features: Float32
+    excluded: Float32
     parts: NDArray[np.int64]
     evidence: float
     labels: Float64
@@ -158,6 +160,7 @@ def examples(
             query=query,
             rows=e.keys,
             features=columns(names, e),
+            excluded=e.excluded,
             parts=fitting_parts(e),
             evidence=probe.evidence(vectors),
             labels=labels,

@@ -108,6 +108,7 @@ def _hardest(example: Example, features: Sequence[str]) -> Example:
         example,
         rows=example.rows[keep],
         features=example.features[keep],
+        excluded=example.excluded[keep],
         parts=example.parts[keep],
         labels=example.labels[keep],
     )
@@ -182,7 +183,7 @@ def cross_fit(
             ranker = fit_ranker(training, probe, seed, features)
             for i, e in enumerate(both):
                 if e.fold == fold:
-                    scores[i] += ranker.outputs(e.features) / seeds
+                    scores[i] += ranker.outputs(e.features, e.excluded) / seeds
 
     # NumPy does the work, outside of Python's lock, and in the thread that asks for it.
     with ThreadPoolExecutor(os.cpu_count()) as threads:

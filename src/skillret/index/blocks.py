@@ -10,7 +10,7 @@ import numpy as np
 
 from skillret.arrays import Float32, cosines, count_distinct, top_rows
 from skillret.index.corpus import Moments, Neighbours
-from skillret.lexical.grams import FIRST_NAME
+from skillret.lexical.grams import EXCLUDED, FIRST_NAME
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -90,7 +90,8 @@ class Block:
         grams: NDArray[np.uint32],
     ) -> Block:
         counts = GramCounts.of(grams) if len(keys) > _SMALL else None
-        named = np.searchsorted(starts, np.flatnonzero(grams >= FIRST_NAME), side="right") - 1
+        of_names = np.flatnonzero((grams >= FIRST_NAME) & (grams < EXCLUDED))
+        named = np.searchsorted(starts, of_names, side="right") - 1
         names = np.bincount(named, minlength=len(keys)).astype(np.int64)
         return cls(keys, vectors, starts, grams, names, Moments.of(vectors), counts)
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import tantivy
 
+from skillret.skills import document_text
 from skillret.types import Skill
 
 __all__ = ["STOP_WORDS", "Word", "lexical_text", "make_analyzer", "read_words"]
@@ -60,7 +61,7 @@ def make_analyzer() -> tantivy.TextAnalyzer:
 
 def lexical_text(skill: Skill) -> str:
     """The text of a skill that is searched word by word."""
-    return f"{skill.name} {skill.description} {skill.body}"
+    return document_text(skill, "{name} {purpose} {instructions}")
 
 
 def read_words(text: str) -> list[Word]:

@@ -28,6 +28,7 @@ import tantivy
 from skillret.arrays import Float32
 from skillret.errors import StoreError
 from skillret.lexical.analyzer import lexical_text, make_analyzer
+from skillret.skills.exclusions import read_purpose
 from skillret.types import Skill, Where
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def write_lexical(
                 key=key,
                 text=lexical_text(skill),
                 name=skill.name,
-                description=skill.description,
+                description=read_purpose(skill.description, skill.name).wanted,
             )
             for pair in _metadata(skill.metadata):
                 document.add_text("metadata", pair)

@@ -3,15 +3,16 @@
 Who asks for a skill often repeats words of its text, in their very form and order ("pull request",
 "exit code 1"). So an index knows for each skill, beside the terms of BM25, its words as they are
 written, its pairs of neighbours: of words, and of terms (stems without stop words; the ordered
-pairs of the sequential dependence model, Metzler and Croft 2005), and the terms of its name. Each
-is stored as a number; two that share a number are rare, and a skill's numbers are read at once.
+pairs of the sequential dependence model, Metzler and Croft 2005), and the terms of its name; where
+its description says what it is not for, the terms of that too, and those of the rest. Each is
+stored as a number; two that share a number are rare, and a skill's numbers are read at once.
 """
 
 from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -20,12 +21,23 @@ import numpy as np
 
 from skillret.arrays import distinct
 from skillret.lexical.analyzer import lexical_text, make_analyzer
+from skillret.skills.exclusions import read_purpose
 from skillret.types import Skill
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["FIRST_NAME", "GRAMS", "MAX_CODE", "MAX_WORDS", "GramReader", "Grams", "gram_reader"]
+__all__ = [
+    "EXCLUDED",
+    "FIRST_NAME",
+    "GRAMS",
+    "MAX_CODE",
+    "MAX_WORDS",
+    "WANTED",
+    "GramReader",
+    "Grams",
+    "gram_reader",
+]
 
 # Kinds of grams that queries are compared by, each with numbers of its own.
 GRAMS = ("words", "pairs", "term_pairs")
@@ -37,8 +49,10 @@ _KNOWN_WORDS = 1 << 17  # some 15 MB
 _BITS = 20
 _SHIFT = np.uint32(32 - _BITS)  # leaves a million numbers
 _WORDS_SHIFT = np.uint32(32 - _BITS - 1)  # and two million for words
-_PAIRS, _TERM_PAIRS, FIRST_NAME = (np.uint32(n << _BITS) for n in (2, 3, 4))
-MAX_CODE = (5 << _BITS) - 1
+_PAIRS, _TERM_PAIRS = (np.uint32(n << _BITS) for n in (2, 3))
+# The first numbers of terms in a name, in an exclusion, and in a description that has one.
+FIRST_NAME, EXCLUDED, WANTED = (np.uint32(n << _BITS) for n in (4, 5, 6))
+MAX_CODE = (7 << _BITS) - 1
 _FIRST = np.uint32(0x9E3779B1)  # an odd factor, so that the order of a pair matters
 
 
@@ -68,14 +82,26 @@ class GramReader:
         return Grams(distinct(words), distinct(pairs), distinct(term_pairs))
 
     def read_skill(self, skill: Skill) -> NDArray[np.uint32]:
-        """The distinct grams of a skill, and the terms of its name behind them, ascending."""
-        named = self.name_codes(self._analyze(skill.name))
-        return distinct(np.concatenate([*self._read(lexical_text(skill), None), named]))
+        """The distinct grams of a skill, and the terms of its name and exclusion, ascending."""
+        named = self._analyze(skill.name)
+        codes = [*self._read(lexical_text(skill), None), self.codes(named, FIRST_NAME)]
+        purpose = read_purpose(skill.description, skill.name)
+        if purpose.excluded:
+            wanted = {*named, *self._analyze(purpose.wanted)}
+            excluded = set(self._analyze(purpose.excluded))
+            codes.append(self.codes(excluded - wanted, EXCLUDED))
+            codes.append(self.codes(wanted - excluded, WANTED))  # what is in both tells nothing
+        return distinct(np.concatenate(codes))
 
-    def name_codes(self, terms: Sequence[str]) -> NDArray[np.uint32]:
-        """The number that each term has in a skill's name, uint32 `(len(terms),)`."""
+    def codes(self, terms: Collection[str], first: np.uint32) -> NDArray[np.uint32]:
+        """The number of each term, uint32 `(len(terms),)`.
+
+        Args:
+            terms: The terms.
+            first: `FIRST_NAME`, `EXCLUDED` or `WANTED`.
+        """
         crc = np.fromiter((zlib.crc32(t.encode()) for t in terms), np.uint32, len(terms))
-        return np.asarray((crc >> _SHIFT) + FIRST_NAME, dtype=np.uint32)
+        return np.asarray((crc >> _SHIFT) + first, dtype=np.uint32)
 
     def _read(self, text: str, limit: int | None) -> list[NDArray[np.uint32]]:
         words = _words(text)[:limit]

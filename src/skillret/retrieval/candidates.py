@@ -20,7 +20,7 @@ import numpy as np
 from skillret.arrays import Float32, cosines, distinct
 from skillret.index.corpus import Corpus, Neighbours
 from skillret.lexical.bm25 import Terms
-from skillret.lexical.grams import GRAMS, MAX_WORDS, gram_reader
+from skillret.lexical.grams import EXCLUDED, FIRST_NAME, GRAMS, MAX_WORDS, WANTED, gram_reader
 from skillret.retrieval.query import ReadQuery
 from skillret.types import Where
 
@@ -73,6 +73,8 @@ class Evidence:
         asking: Probability that each part asks for something, `(p, 1)`.
         overlaps: By kind of grams, those of each part weighted by how likely it asks.
         named: Weight of the terms of each skill's name that the query says, per term of the name.
+        excluded: How much more of the query stands in what a skill is not for than in the rest of
+            its description: weight of terms, as a share of that of all, 0 to 1.
         words: Number of the query's words.
     """
 
@@ -96,6 +98,7 @@ class Evidence:
     asking: Float32
     overlaps: Mapping[str, Overlap]
     named: Float32
+    excluded: Float32
     words: int
 
 
@@ -150,8 +153,11 @@ def find_candidates(
     words = lexical[own]
     codes, weights, spans = _gram_weights(corpus, parts or [query.text], asking[own])
     names, named = _names(lexical[0].terms)
-    held = corpus.held(np.concatenate([codes, names]), keys).astype(np.float32)
-    per_term = np.vecdot(held[:, len(codes) :], named) / np.maximum(corpus.name_terms(keys), 1)
+    terms = [names + (first - FIRST_NAME) for first in (FIRST_NAME, EXCLUDED, WANTED)]
+    held = corpus.held(np.concatenate([codes, *terms]), keys).astype(np.float32)
+    said, excluded, wanted = np.vecdot(
+        held[:, len(codes) :].reshape(len(keys), 3, len(names)), named
+    ).T
     return Evidence(
         keys=keys,
         vectors=vectors,
@@ -175,7 +181,8 @@ def find_candidates(
             kind: Overlap(np.vecdot(held[:, span], weights[span]), weights[span].sum())
             for kind, span in spans.items()
         },
-        named=per_term.astype(np.float32),
+        named=(said / np.maximum(corpus.name_terms(keys), 1)).astype(np.float32),
+        excluded=np.maximum(excluded - wanted, 0) / max(named.sum(), TINY),
         words=len(query.text.split()),
     )
 
@@ -233,7 +240,7 @@ def _names(terms: Terms) -> tuple[NDArray[np.uint32], Float32]:
         for name, weight, factor in zip(terms.names, terms.weights, terms.factors, strict=True)
         if name not in terms.guessed
     }
-    codes = gram_reader().name_codes(list(known))
+    codes = gram_reader().codes(list(known), FIRST_NAME)
     order = np.argsort(codes, kind="stable")
     weights = np.array(list(known.values()), dtype=np.float32)[order]
     ordered = codes[order]

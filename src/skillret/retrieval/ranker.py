@@ -28,6 +28,9 @@ __all__ = ["Probe", "Ranker"]
 
 Float64: TypeAlias = "NDArray[np.float64]"
 
+# Taken from the output of a skill that excludes all of the query; see `Evidence.excluded`. No
+# labelled queries would teach it: they ask for what skills are for.
+_EXCLUSION = 8.0
 _LARGEST = 1e6  # of a stored number, and one by the smallest scale: products stay finite
 _ARRAYS = ("mean", "scale", "hidden", "hidden_bias", "output")
 _NUMBERS = (
@@ -135,15 +138,17 @@ class Ranker:
         place = {name: column for column, name in enumerate(names)}
         return [place[name] for name in self.features]
 
-    def outputs(self, features: Float32) -> Float64:
+    def outputs(self, features: Float32, excluded: Float32 | float = 0.0) -> Float64:
         """What candidates are ordered by, float64 `(m,)`.
 
         Args:
             features: Its own, in their order, float32 `(m, f)`.
+            excluded: How much of the query each candidate excludes, `(m,)`.
         """
         scaled = (features - self.mean) / self.scale
         layer = np.tanh(product(scaled, self.hidden.T) + self.hidden_bias)
-        return np.asarray(np.vecdot(layer, self.output), dtype=np.float64)
+        outputs = np.vecdot(layer, self.output) - _EXCLUSION * excluded
+        return np.asarray(outputs, dtype=np.float64)
 
     def to_json(self) -> dict[str, Any]:
         """As stored in a calibration."""

@@ -250,7 +250,7 @@ class Searcher:
         asking = ranker.probe.asking(query.vectors)
         factors = term_factors(ranker.terms, query)
         e = find_candidates(query, self.corpus, asking, factors, where)
-        outputs = ranker.outputs(columns(ranker.features, e))
+        outputs = ranker.outputs(columns(ranker.features, e), e.excluded)
         need = ranker.need(outputs, ranker.probe.evidence(query.vectors), len(self.corpus))
         likely = (need * ranker.probabilities(outputs)).astype(np.float32)
         order = np.argsort(-likely, kind="stable")[:k]

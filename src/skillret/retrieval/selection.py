@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 
 from skillret.arrays import Float32
+from skillret.lexical.analyzer import STOP_WORDS
 from skillret.retrieval.sentences import segments
 
 if TYPE_CHECKING:
@@ -25,6 +26,16 @@ __all__ = ["TASKS", "Picked", "Ranked", "SelectionPolicy", "choose", "select"]
 
 TASKS = 4  # parts of a query that are asked for by themselves at most, where a ranker is at work
 _LONGEST_NAME = 100  # characters
+# What people say between tasks: a skill that is called so is not called by it.
+_CHATTER = STOP_WORDS | frozenset(
+    """
+    again ahead alright awesome back bye cancel cheers continue cool correct done enough
+    excellent exactly fine finish go good goodbye got great hello hey hi hmm indeed k keep kk
+    later look maybe morning move nevermind next nice ok okay okey ones onward perfect proceed
+    ready really redo repeat resume retry right see sorry start stop super sure thank thanks
+    think thx try two undo understood wait way welcome well whatever works wow yeah yep yes yo
+    """.split()
+)
 
 
 class Ranked(Protocol):
@@ -132,9 +143,9 @@ def select(
 
     Nothing if a skill is not likely enough to be needed, else the best hit and the others that are
     likely enough, without near-duplicates. A query that is a skill's name gets that skill in any
-    case: a word says little, unless it is what a skill is called. Where a query has two to four
-    parts, each is searched for by itself as well, since the skill for one task stands little chance
-    beside that for another one.
+    case: a word says little, unless it is what a skill is called. Not so if people say it anyway
+    ("ok", "go on"). Where a query has two to four parts, each is searched for by itself as well,
+    since the skill for one task stands little chance beside that for another one.
 
     Args:
         whole: The ranking of the query.
@@ -181,7 +192,7 @@ def _called(
 ) -> list[int]:
     """Positions of the skills that are called what the query says."""
     wanted = _plain(ranked.text)
-    if not wanted or len(wanted) > _LONGEST_NAME:
+    if not wanted or len(wanted) > _LONGEST_NAME or _CHATTER.issuperset(wanted.split()):
         return []
     keys = ranked.keys[: policy.depth].tolist()
     known = names(keys)

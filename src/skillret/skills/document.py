@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 
+from skillret.skills.exclusions import read_purpose, without_exclusions
 from skillret.types import Skill
 
 __all__ = ["content_hash", "document_text", "is_template"]
 
-_FIELD = re.compile(r"\{(name|description|body)\}")
+_FIELD = re.compile(r"\{(name|description|purpose|body|instructions)\}")
+_FIELDS: dict[str, Callable[[Skill], str]] = {
+    "name": lambda skill: skill.name,
+    "description": lambda skill: skill.description,
+    "body": lambda skill: skill.body,
+    # without what the skill is not for
+    "purpose": lambda skill: read_purpose(skill.description, skill.name).wanted,
+    "instructions": lambda skill: without_exclusions(skill.body),
+}
 
 
 def is_template(text: str) -> bool:
@@ -23,8 +33,7 @@ def document_text(skill: Skill, template: str) -> str:
 
     Fields are inserted as they are: braces in a skill's text are not format fields.
     """
-    fields = {"name": skill.name, "description": skill.description, "body": skill.body}
-    return _FIELD.sub(lambda field: fields[field[1]].strip(), template).strip()
+    return _FIELD.sub(lambda field: _FIELDS[field[1]](skill).strip(), template).strip()
 
 
 def content_hash(skill: Skill) -> str:

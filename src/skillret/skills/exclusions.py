@@ -1,0 +1,250 @@
+"""What a description says that a skill is not for.
+
+Guides to writing skills advise it ("Not for charts; use chart-builder"), and any search that takes
+it for a part of what the skill does finds the skill for exactly that. So it is told apart: the rest
+is what is encoded and searched, and the exclusion counts against the skill.
+
+Told by how clauses begin: an author who excludes something says so first. Of other languages than
+English only the commonest phrases are known.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+__all__ = ["Purpose", "read_purpose", "without_exclusions"]
+
+_KNOWN = 4096  # descriptions whose purpose is remembered
+_LEAST = 2  # words that are left of a description at least; it is no exclusion as a whole
+
+
+class Purpose(NamedTuple):
+    """A description taken apart: what the skill is for, and what it is not for (may be empty)."""
+
+    wanted: str
+    excluded: str
+
+
+# What stands in quotes is somebody's words, and what stands in code is a name: neither ends a
+# sentence or begins an exclusion.
+_QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|`[^`]*`|\b(?:e\.g|i\.e|etc|vs|cf)\.(?!\s+[A-Z])")
+_BREAK = re.compile(
+    r"(?P<full>[.!?]+[)\]*_]*(?:\s+|$)|\n\s*\n|[。！？])"
+    r"|(?P<half>;\s+|；|，|\sbut\s+|\s[-\u2013\u2014]+\s+|\u2014|\n|\s?[(\[]|[)\]]|,\s+(?:but|and|or|nor)\s+|,\s+)"
+)
+_VERBS = "(?:use|invoke|trigger|activate|load|run|apply|call|choose|pick|select|reach)"
+_NOT = r"(?:\s+not|n[’']?t)"
+_NEGATED = rf"(?:do(?:es)?|should|must|can|will|is|are|was){_NOT}|cannot|won[’']?t|never"
+# `use` alone is a rule of the trade ("do not use inline styles"); `use for` speaks of the skill.
+_ABOUT = (
+    r"(?:this|it|(?:the|this)\s+skill|me|us)?\b\s*[:,]?\s*"
+    r"(?:for|when|if|to|on|in|as|unless|while|with|outside|directly|where|until|after|before"
+    r"|instead|whenever|against|at|just|only|merely|simply|$|[.:;,])"
+)
+_SUBJECT = r"(?:(?:this|the)(?:\s+(?:skill|one|tool|agent|guide|workflow))?|it|skill)\s+"
+_COVERS = (
+    r"(?:cover|handle|include|support|address|replace|help|deal|apply|extend|concern|do|touch"
+    r"|manage|perform|provide|produce|create|build|write|edit|fix|work|teach|make|generate|run"
+    r"|send|push|decide|judge|compose|alter|execute|review|explain|draw|answer|diagnose|design"
+    r"|implement|deploy|publish|modify|change|translate|convert|analy[sz]e|test|verify|install)"
+)
+_LABEL = (
+    r"(?:exclu(?:sions?|des?|ding)|non-?\s?goals?|out[-\s]of[-\s]scope|limitations?|anti-?triggers?"
+    r"|negative\s+triggers?|when\s+not\s+to\s+(?:use|trigger)(?:\s+(?:this|it))?|not|skip|avoid|no)"
+)
+# How an exclusion begins, where a sentence or a clause does.
+_BEGINS = re.compile(
+    rf"""[\W_]*(?:please\s+|but\s+|and\s+|note(?:\s+that)?:?\s+|however,?\s+|important:?\s+)*
+    (?: not\s+(?:really\s+)?(?:for|when|if|to\s+be|about|intended|meant|suit(?:able|ed)|designed
+          |applicable|appropriate|recommended|needed|required|an?\b|the\b|useful|relevant|covered)\b
+      | (?:{_SUBJECT})?(?:{_NEGATED})\s+(?:be\s+)?{_VERBS}(?:d|ed)?\s*{_ABOUT}
+      | (?:{_SUBJECT})?(?:(?:do(?:es)?|can|will){_NOT}|won[’']?t|can[’']t|cannot)\s+{_COVERS}\b
+      | {_SUBJECT}(?:is|are|was){_NOT}\b(?!\s+(?:limited|restricted|only|just|tied|confined))
+      | (?:is|are)(?:\s+not|n[’']?t)\s+(?:for|meant|intended|about|an?)\b
+      | skip\s+(?:this|it|for|when|if|on|only|unless|in|the\s+skill)\b
+      | never\s+for\b | ignore\s+(?:this|it)\b | irrelevant\s+(?:for|to)\b
+      | do\s+not\s+confuse\b | don[’']?t\s+confuse\b
+      | avoid\s+(?:using|this|it|for|when|if|triggering|on)\b
+      | except\s+(?:for|when|if)\b
+      | exclud(?:es|ing)\b
+      | leave\s+.{{1,80}}?\s+to\s+(?:the\s+)?[`/\w]+-
+      | no\s+(?:good|use|substitute|replacement)\s+for\b
+      | nicht\s+(?:für|geeignet|verwenden|gedacht)\b
+      | no\s+(?:usar|utilizar|es\s+para|sirve\s+para)\b
+      | (?:ne\s+(?:pas\s+)?(?:utiliser|convient)|pas\s+pour)\b
+      | 不(?:适用|适合|用于|支持|处理|包括|要用|负责) | 请勿 | 勿用 | 并非用于
+      | {_LABEL}\s*:
+    )""",
+    re.IGNORECASE | re.VERBOSE,
+)
+# Behind a mere comma only what can be nothing else.
+_BEGINS_LATE = re.compile(
+    rf"(?:but\s+|and\s+)?(?:(?:not|never)\s+(?:for|intended|meant|suit(?:able|ed)|designed)\b"
+    rf"|(?:{_NEGATED})\s+{_VERBS}\s*(?:this|it|(?:the|this)\s+skill)?\s*(?:for|when|if|to|on)\b"
+    rf"|(?:do(?:es)?\s+not|do(?:es)?n[’']?t)\s+(?:cover|handle|include|support|apply)\b"
+    r"|不(?:适用|适合|用于|支持|处理|包括|要用|负责)|请勿|勿用)",
+    re.IGNORECASE,
+)
+_NAME = r"(?:the\s+)?[`/@\"]*[a-z0-9]+(?:[-_:/][a-z0-9]+)+[`\"]*"
+_POINTS = (
+    r"(?:use|see|prefer|try|choose|run|invoke|pick|load|consult"
+    r"|reach\s+for|switch\s+to|go\s+to|defer\s+to)"
+)
+# A clause that sends its reader elsewhere.
+_ELSEWHERE = re.compile(
+    rf"""\b{_POINTS}\b(?:(?!\binstead\s+of\b).)*?\b(?:instead(?!\s+of)|for\s+(?:that|those|these|such))\b
+      | ^\W*(?:for|if|when|to|on)\b[^;]*?,?\s+(?:please\s+)?{_POINTS}\s+{_NAME}(?:\s+skill)?\W*$
+      | \b{_POINTS}\s+(?:the\s+)?{_NAME}\s+skill\s+(?:for|when|if|to)\b
+      | \b(?:is|are)\s+(?:out\s+of\s+scope|not\s+(?:covered|in\s+scope|supported|handled)
+          |(?:handled|covered|done)\s+(?:by|in|with)\s+{_NAME})
+      | \bwrong\s+(?:skill|tool|choice|place)\b
+      | :\s*(?:please\s+)?{_POINTS}\s+{_NAME}\W*$
+      | ^\W*(?:prefer|refer\s+to|hand\s+over\s+to|route\s+to|delegate\s+to|defer\s+to)\s+{_NAME}\s+
+        (?:for|when|if)\b
+      | ^\W*instead\s+of\s+(?:this|it)\b
+      | \bbelongs?\s+(?:to|in)\s+{_NAME}
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_SENTENCE = re.compile(r"[.!?]+(?:\s+|$)|;\s+|\s[\u2013\u2014-]\s|\n")
+# Behind an exclusion, what the skill is for once more.
+_POSITIVE = re.compile(
+    r"(?:but\s+)?(?:do\s+)?use\s+(?:it\s+|this\s+(?:skill\s+)?)?(?:when|for|whenever|if|to)\b"
+    r"|triggers?\b|covers?\b",
+    re.IGNORECASE,
+)
+_SKILL_NAME = re.compile(r"`[\w:/@-]+`")
+_UNLIKE = re.compile(
+    r"(?:\bunlike|\bas\s+opposed\s+to|\bnot\s+to\s+be\s+confused\s+with)\s+[^,.;:()\u2014]+,?",
+    re.IGNORECASE,
+)
+_HEADING = re.compile(
+    r"[ ]{0,3}(?:(?P<signs>#{1,6})[ \t]+(?P<title>.*)|\*\*(?P<bold>[^*]{3,80})\*\*[ \t]*:?[ \t]*$)"
+)
+_FENCE = re.compile(r"[ ]{0,3}(`{3,}|~{3,})")
+_SECTION = re.compile(
+    r"""[\W_]*(?:when\s+not\s+to\s+(?:use|apply|trigger|invoke)\b
+      |(?:do\s+not|don['’]t|never)\s+(?:use|trigger|invoke|apply)(?:\s+(?:this(?:\s+skill)?|it))?
+       (?:\s+(?:for|when|if|to)\b.*)?\W*$
+      |(?:constraints\s*/\s*)?non-?\s?goals?\b | out[-\s]of[-\s]scope\b | exclusions?\W*$
+      |not\s+(?:for|suitable|ideal|intended|meant)\b | skip\s+(?:this\s+)?(?:skill\s+)?(?:when|if)\b
+      |what\s+this(?:\s+skill)?\s+(?:is\s+not|isn['’]t|does\s+not|doesn['’]t|will\s+not)\b
+      |this\s+skill\s+(?:is\s+not|isn['’]t|does\s+not|doesn['’]t)\b)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_SECTION_HINT = re.compile(
+    r"^ {0,3}(?:#{1,6}[ \t]|\*\*)[^\n]*"
+    r"(?:\bnot\b|n['’]t\b|\bnever\b|scope|goals|exclusion|\bskip\b)",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def _masked(quoted: re.Match[str]) -> str:
+    """As long as what is quoted; the name of a skill stays."""
+    if quoted[0][0] == "`" and _SKILL_NAME.fullmatch(quoted[0]):
+        return quoted[0]
+    return "'" * len(quoted[0])
+
+
+class _Clause(NamedTuple):
+    """A stretch of a description, and what stands before it."""
+
+    start: int
+    end: int
+    opens: str  # `full`, `comma` or `half`
+    depth: int  # of brackets
+
+
+@lru_cache(_KNOWN)
+def read_purpose(description: str, name: str = "") -> Purpose:
+    """Take a description apart. What it is not for is empty where it says nothing of the kind.
+
+    Args:
+        description: Of a skill.
+        name: Of the skill: a clause that sends its reader there excludes nothing.
+    """
+    plain = _QUOTED.sub(_masked, description)
+    if name:
+        plain = plain.replace(name, "x" * len(name))
+    unlike = (m.span() for m in _UNLIKE.finditer(plain))
+    cut = [*_excluded(plain), *_sent_elsewhere(plain), *unlike]
+    if not cut:
+        return Purpose(description, "")
+    kept, out, place = [], [], 0
+    for start, end in sorted(cut):
+        if start > place:
+            kept.append(description[place:start])
+        if end > place:
+            out.append(description[max(start, place) : end])
+            place = end
+    kept.append(description[place:])
+    wanted = " ".join(" ".join(kept).split()).strip(" ;,-\u2013\u2014")
+    if len(re.findall(r"\w+", wanted)) < _LEAST:
+        return Purpose(description, "")
+    return Purpose(wanted, " ".join(" ".join(out).split()))
+
+
+def _excluded(plain: str) -> list[tuple[int, int]]:
+    """Where exclusions stand."""
+    spans: list[tuple[int, int]] = []
+    began: _Clause | None = None  # the clause that began the exclusion which is being read
+    for clause in _clauses(plain):
+        text = plain[clause.start : clause.end].lstrip()
+        if began is not None:
+            over = clause.opens == "full" or clause.depth < began.depth
+            if not over and not (clause.opens == "half" and _POSITIVE.match(text)):
+                spans[-1] = (spans[-1][0], clause.end)
+                continue
+            began = None
+        begins = _BEGINS_LATE if clause.opens == "comma" else _BEGINS
+        if begins.match(text):
+            spans.append((clause.start, clause.end))
+            began = clause
+    return spans
+
+
+def _sent_elsewhere(plain: str) -> Iterator[tuple[int, int]]:
+    """Where clauses stand that send their reader to another skill."""
+    start = 0
+    for stop in [*(m.end() for m in _SENTENCE.finditer(plain)), len(plain)]:
+        if _ELSEWHERE.search(plain[start:stop]):
+            yield start, stop
+        start = stop
+
+
+def _clauses(plain: str) -> list[_Clause]:
+    """The clauses of a text, in order; a bracket belongs to what stands in it."""
+    clauses = []
+    start, opens, depth = 0, "full", 0
+    for found in _BREAK.finditer(plain):
+        sign = found[0].strip()
+        stop = found.start() if sign in ("(", "[") else found.end()
+        clauses.append(_Clause(start, stop, opens, depth))
+        depth = max(0, depth + (sign in ("(", "[")) - (sign in (")", "]")))
+        opens = "full" if found["full"] else "comma" if sign in (",", "，", "but") else "half"
+        start = stop
+    clauses.append(_Clause(start, len(plain), opens, depth))
+    return [c for c in clauses if c.end > c.start]
+
+
+def without_exclusions(body: str) -> str:
+    """A skill's instructions without the sections on when not to use it."""
+    if _SECTION_HINT.search(body) is None:
+        return body
+    kept, below = [], 0  # the level of the heading whose section is left out
+    fence = ""
+    for line in body.splitlines(keepends=True):
+        mark = _FENCE.match(line)
+        if mark is not None:
+            fence = "" if fence and mark[1].startswith(fence) else fence or mark[1]
+        heading = None if fence or mark else _HEADING.match(line)
+        if heading is not None:
+            level = len(heading["signs"] or "#######")
+            if not below or level <= below:
+                below = level if _SECTION.match(heading["title"] or heading["bold"]) else 0
+        if not below:
+            kept.append(line)
+    return "".join(kept)

@@ -1,0 +1,145 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skillret.skills.exclusions import read_purpose, without_exclusions
+
+DOES = "Makes bar charts from tables."
+# Ways to say that videos are not what a skill is for.
+EXCLUDES = """
+Not for videos.
+NOT FOR: videos
+**Not for** videos.
+❌ Not for videos.
+Do NOT use for videos.
+DO NOT USE FOR: videos (use video-tools), audio.
+Don't use this skill for videos.
+Don't reach for this when you need videos.
+Do not invoke when somebody asks for videos.
+Should not be used for videos.
+Must not be used when the input is videos.
+Never use it on videos.
+Does not cover videos.
+Doesn't do videos.
+It won't handle videos.
+This is not an editor of videos.
+The skill isn't about videos.
+Not intended for videos; use video-tools for that.
+Not when the user asks for videos.
+Not the right tool for videos.
+No good for videos.
+Wrong choice for videos.
+SKIP on: videos.
+Skip it when the user has videos.
+Avoid using this for videos.
+Ignore this skill for videos.
+videos are out of scope.
+Out of scope: videos, audio.
+Non-goals: videos.
+Exclusions: videos.
+Limitations: no videos.
+For videos, use video-tools instead.
+Use video-tools instead for videos.
+If the user wants videos, see video-tools.
+When they want videos, use the `video-tools` skill.
+For videos → use video-tools.
+videos: use video-tools.
+Prefer video-tools for videos.
+Leave videos to video-tools.
+videos belong to video-tools.
+videos are handled by video-tools.
+Unlike tools for videos, it is quick.
+Use for stills, not for videos.
+Use only for stills; never for videos.
+Use when plotting (not for videos).
+Use it for stills but do not use it for videos.
+Nicht für videos.
+No usar para videos.
+不适用于videos。
+"""
+# What looks like it, and is not.
+MEANS = """
+Use when the page does not load or is not centred.
+Use when something isn't working, not only in CI.
+Use when you want charts instead of tables.
+Use instead of ad-hoc scripts.
+Use even if the user does not say "chart".
+Use when asked "do not use this for that" or "why doesn't it tie out".
+Use this skill for charts; it is not limited to bars.
+Handles cases where users cannot log in.
+Explains why the build does not start.
+Never fabricates numbers.
+Do not guess: always run the linter.
+Do not use eval in the code it writes.
+Find what is missing, not covered by tests, or dead.
+Detects unused exclusions: rules that never match.
+Not sure where to start? Use this skill.
+No configuration needed.
+"""
+
+
+@pytest.mark.parametrize("clause", EXCLUDES.strip().splitlines())
+def test_what_a_skill_is_not_for_is_told_from_what_it_is_for(clause):
+    purpose = read_purpose(f"{DOES} {clause} Use when someone asks for a chart.")
+    assert "videos" in purpose.excluded
+    assert "videos" not in purpose.wanted
+    assert "bar charts" in purpose.wanted
+    assert "asks for a chart" in purpose.wanted or clause[-1] not in ".。"
+
+
+@pytest.mark.parametrize("clause", MEANS.strip().splitlines())
+def test_what_only_sounds_like_an_exclusion_stays(clause):
+    description = f"{DOES} {clause}"
+    assert read_purpose(description) == (description, "")
+
+
+def test_an_exclusion_ends_with_its_sentence_or_bracket():
+    text = "Reviews code (not for prose, e.g. essays) in any language. Not for A; use b-c. Fast."
+    assert read_purpose(text) == (
+        "Reviews code in any language. Fast.",
+        "(not for prose, e.g. essays) Not for A; use b-c.",
+    )
+
+
+def test_whoever_is_sent_to_the_skill_itself_is_not_sent_away():
+    text = "Talks to maps. When a route is wanted, use the map-tools skill."
+    assert read_purpose(text, "map-tools").excluded == ""
+    assert "route" in read_purpose(text, "other-tools").excluded
+
+
+def test_a_description_of_nothing_but_exclusions_stays_whole():
+    assert read_purpose("Not for videos.") == ("Not for videos.", "")
+
+
+@given(st.text(alphabet='not for use the x-y. ,;()—\n"`:', max_size=120))
+def test_no_word_of_a_description_is_lost(text):
+    wanted, excluded = read_purpose(text)
+    letters = sorted(c for c in text if c.isalpha())
+    assert sorted(c for c in wanted + excluded if c.isalpha()) == letters
+
+
+def test_sections_on_when_not_to_use_a_skill_are_left_out():
+    body = """Intro.
+## When to use
+charts
+## When NOT to use this skill
+videos
+### Really not
+films
+```
+# a comment in code
+```
+## Steps
+do not use eval
+**Out of scope:**
+audio
+**Then**
+plot
+"""
+    kept = without_exclusions(body)
+    assert [w for w in ("videos", "films", "audio", "a comment") if w in kept] == []
+    for word in ("Intro", "charts", "Steps", "do not use eval", "plot"):
+        assert word in kept
+    assert (
+        without_exclusions("# Do not use eval\n\nIt is slow.") == "# Do not use eval\n\nIt is slow."
+    )
