@@ -28,6 +28,7 @@ TARGET = ROOT / "src" / "skillret" / "encoders" / "default"
 BASE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 PROFILE = Profile(
     name="skillret-minilm-int8",
+    template="{name} | {purpose} | {instructions}",
     max_query_tokens=256,
     max_document_tokens=256,
     dense_weight=0.35,

@@ -108,7 +108,9 @@ class ModelSection:
     query_prompt: str = _text(SKILL_INSTRUCTION)
     document_prompt: str = _text()
     template: str = _key(
-        DOCUMENT_TEMPLATE, is_template, "text with {name}, {description} or {body} and no others"
+        DOCUMENT_TEMPLATE,
+        is_template,
+        "text with {name}, {description}, {purpose}, {body} or {instructions} and no others",
     )
     max_tokens: int = _whole(8192, 8)
     trust_remote_code: bool = _flag(False)
