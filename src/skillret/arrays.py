@@ -75,7 +75,7 @@ def _ordered(values: NDArray[_Integer]) -> tuple[NDArray[_Integer], NDArray[np.b
     return ordered, first
 
 
-def holds(values: NDArray[np.int64], ordered: NDArray[np.int64]) -> NDArray[np.bool_]:
+def holds(values: NDArray[_Integer], ordered: NDArray[_Integer]) -> NDArray[np.bool_]:
     """Which of some values `(n,)` an ascending array holds, bool `(n,)`."""
     if not len(ordered):
         return np.zeros(len(values), dtype=np.bool_)

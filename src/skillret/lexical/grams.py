@@ -88,10 +88,13 @@ class GramReader:
         purpose = read_purpose(skill.description, skill.name)
         if purpose.excluded:
             wanted = {*named, *self._analyze(purpose.wanted)}
-            excluded = set(self._analyze(purpose.excluded))
-            codes.append(self.codes(excluded - wanted, EXCLUDED))
-            codes.append(self.codes(wanted - excluded, WANTED))  # what is in both tells nothing
+            codes.append(self.codes(set(self._analyze(purpose.excluded)), EXCLUDED))
+            codes.append(self.codes(wanted, WANTED))
         return distinct(np.concatenate(codes))
+
+    def terms(self, text: str) -> list[str]:
+        """The distinct terms of a text, as BM25 counts them, of its first `MAX_WORDS`."""
+        return list(dict.fromkeys(self._analyze(text)))[:MAX_WORDS]
 
     def codes(self, terms: Collection[str], first: np.uint32) -> NDArray[np.uint32]:
         """The number of each term, uint32 `(len(terms),)`.

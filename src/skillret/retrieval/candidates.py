@@ -11,13 +11,14 @@ grows with the library.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from skillret.arrays import Float32, cosines, distinct
+from skillret.arrays import Float32, cosines, distinct, holds
 from skillret.index.corpus import Corpus, Neighbours
 from skillret.lexical.bm25 import Terms
 from skillret.lexical.grams import EXCLUDED, FIRST_NAME, GRAMS, MAX_WORDS, WANTED, gram_reader
@@ -74,7 +75,7 @@ class Evidence:
         overlaps: By kind of grams, those of each part weighted by how likely it asks.
         named: Weight of the terms of each skill's name that the query says, per term of the name.
         excluded: How much more of the query stands in what a skill is not for than in the rest of
-            its description: weight of terms, as a share of that of all, 0 to 1.
+            its description, 0 to 1; see `_excluded`.
         words: Number of the query's words.
     """
 
@@ -152,12 +153,13 @@ def find_candidates(
     own = slice(1, None) if parts else slice(0, 1)
     words = lexical[own]
     codes, weights, spans = _gram_weights(corpus, parts or [query.text], asking[own])
-    names, named = _names(lexical[0].terms)
-    terms = [names + (first - FIRST_NAME) for first in (FIRST_NAME, EXCLUDED, WANTED)]
-    held = corpus.held(np.concatenate([codes, *terms]), keys).astype(np.float32)
-    said, excluded, wanted = np.vecdot(
-        held[:, len(codes) :].reshape(len(keys), 3, len(names)), named
-    ).T
+    known, strange = _term_weights(lexical[0].terms, query.text, len(corpus))
+    names, named = _codes(known, FIRST_NAME)
+    excluded, told = _codes(known | strange, EXCLUDED)
+    groups = [codes, names, excluded, excluded + (WANTED - EXCLUDED)]
+    held = corpus.held(np.concatenate(groups), keys).astype(np.float32)
+    _, said, out, wanted = np.split(held, np.cumsum([len(g) for g in groups[:-1]]), axis=1)
+    per_term = np.vecdot(said, named) / np.maximum(corpus.name_terms(keys), 1)
     return Evidence(
         keys=keys,
         vectors=vectors,
@@ -181,8 +183,8 @@ def find_candidates(
             kind: Overlap(np.vecdot(held[:, span], weights[span]), weights[span].sum())
             for kind, span in spans.items()
         },
-        named=(said / np.maximum(corpus.name_terms(keys), 1)).astype(np.float32),
-        excluded=np.maximum(excluded - wanted, 0) / max(named.sum(), TINY),
+        named=per_term.astype(np.float32),
+        excluded=_excluded(out, wanted, told, holds(excluded, _codes(strange, EXCLUDED)[0])),
         words=len(query.text.split()),
     )
 
@@ -233,21 +235,44 @@ def _gram_weights(
     return every, factors * corpus.gram_weights(every), spans
 
 
-def _names(terms: Terms) -> tuple[NDArray[np.uint32], Float32]:
-    """The query's terms as a name holds them, ascending, and their weights."""
+def _term_weights(
+    terms: Terms, text: str, skills: int
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Weights of a text's terms: of those that skills hold, and of those that none does."""
     known = {
         name: weight * factor
         for name, weight, factor in zip(terms.names, terms.weights, terms.factors, strict=True)
         if name not in terms.guessed
     }
-    codes = gram_reader().codes(list(known), FIRST_NAME)
-    order = np.argsort(codes, kind="stable")
-    weights = np.array(list(known.values()), dtype=np.float32)[order]
-    ordered = codes[order]
+    rare = math.log1p((skills + 0.5) / 0.5)
+    return known, {t: rare for t in gram_reader().terms(text) if t not in known}
+
+
+def _codes(weights: Mapping[str, float], first: np.uint32) -> tuple[NDArray[np.uint32], Float32]:
+    """Numbers of terms, ascending, and their weights."""
+    codes = gram_reader().codes(weights, first)
     # Two terms of one number are rare; the first one stands for both.
-    first = np.ones(len(codes), dtype=np.bool_)
-    first[1:] = ordered[1:] != ordered[:-1]
-    return ordered[first], weights[first]
+    distinct_codes, places = np.unique(codes, return_index=True)
+    return distinct_codes, np.array(list(weights.values()), dtype=np.float32)[places]
+
+
+def _excluded(
+    excluded: Float32, wanted: Float32, weights: Float32, strange: NDArray[np.bool_]
+) -> Float32:
+    """Weight of the terms that only a skill's exclusion holds, less that of those of the rest.
+
+    As a share of that of all terms but those that stand in both, which tell nothing, and those that
+    no skill's text holds, unless the exclusion does, `(m,)`.
+
+    Args:
+        excluded: 1 where the exclusion of a skill holds a term, else 0, `(m, t)`.
+        wanted: The same for the rest of its description, where it excludes anything.
+        weights: Of the terms, `(t,)`.
+        strange: Which of them no skill's text holds, `(t,)`.
+    """
+    more = np.vecdot(excluded - wanted, weights)
+    told = np.vecdot((1 - excluded * wanted) * np.maximum(excluded, ~strange), weights)
+    return np.asarray(np.maximum(more, 0) / np.maximum(told, TINY), dtype=np.float32)
 
 
 def asking_gaps(e: Evidence) -> Float32:
