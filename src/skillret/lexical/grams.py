@@ -20,6 +20,7 @@ import numpy as np
 
 from skillret.arrays import distinct
 from skillret.lexical.analyzer import lexical_text, make_analyzer
+from skillret.lexical.spelling import spell
 from skillret.types import Skill
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class GramReader:
 
     def read_skill(self, skill: Skill) -> NDArray[np.uint32]:
         """The distinct grams of a skill, and the terms of its name behind them, ascending."""
-        named = self.name_codes(self._analyze(skill.name))
+        named = self.name_codes(self._analyze(spell(skill.name)))
         return distinct(np.concatenate([*self._read(lexical_text(skill), None), named]))
 
     def name_codes(self, terms: Sequence[str]) -> NDArray[np.uint32]:
@@ -91,8 +92,8 @@ class GramReader:
 
 
 def _words(text: str) -> list[str]:
-    """The words of a text in lower case: runs of letters and digits."""
-    lower = text.lower()
+    """The words of a text as it is searched: runs of letters and digits."""
+    lower = spell(text)
     if not lower.isascii():  # dashes and typographic quotes for the most part
         lower = _STRANGE.sub(_letters, lower)
     if lower.isascii():
