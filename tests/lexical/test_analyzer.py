@@ -1,7 +1,17 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.conftest import make_skill
 
-from skillret.lexical.analyzer import STOP_WORDS, lexical_text, make_analyzer, read_words
+from skillret.lexical.analyzer import (
+    STOP_WORDS,
+    lexical_text,
+    make_analyzer,
+    read_stops,
+    read_terms,
+    read_words,
+)
+from skillret.lexical.spelling import normalize
 
 
 def test_words_know_their_place_and_terms():
@@ -24,3 +34,38 @@ def test_stop_words_have_no_term_whatever_their_case():
 
 def test_name_description_and_body_are_searched():
     assert lexical_text(make_skill("a", "b", "c")) == "a b c"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Review C++ code, C# and F#; .NET 8, ASP.NET, Node.js, NodeJS, a Go service, Objective-C",
+        "K8sHTTPServer fails: getUserById, get_user_by_id, parsePDFs (R&D)",
+        "使用React编写 检查发票 猫 서버 로그 サーバー",
+        "IT is what WHO does",
+    ],
+)
+def test_the_terms_of_the_words_are_those_of_the_text(text):
+    assert [term for word in read_words(text) for term in word.terms] == read_terms(text)
+
+
+@given(st.text())
+def test_whatever_is_written_has_the_terms_of_its_normal_form(text):
+    words = read_words(text)
+    assert read_terms(normalize(text)) == read_terms(text)
+    assert all(0 <= w.start < w.end <= len(text) for w in words)
+
+
+@pytest.mark.parametrize(
+    ("text", "stops"),
+    [
+        ("IT", ["IT", "it"]),
+        ("who?", ["WHO", "who"]),
+        ("who is it", ["WHO", "who", "IS", "is", "IT", "it"]),
+        ("IT onboarding, not it", ["IT"]),
+        ("who reads it", []),
+        ("TURN IT INTO A PDF", []),
+    ],
+)
+def test_stop_words_count_where_nothing_else_is_said(text, stops):
+    assert read_stops(text) == stops

@@ -16,6 +16,7 @@ from skillret.lexical.grams import (
     GramReader,
     gram_reader,
 )
+from skillret.lexical.spelling import spell
 
 STOP = {"the", "of", "a"}
 
@@ -101,7 +102,7 @@ def test_a_skill_s_grams_are_those_of_its_text_and_the_terms_of_its_name(name, d
     named = codes[(codes >= FIRST_NAME) & (codes < EXCLUDED)]
     whole = np.unique(np.concatenate([getattr(text, kind) for kind in GRAMS]))
     np.testing.assert_array_equal(codes[codes < FIRST_NAME], whole)
-    analyzed = reader._analyze(name)
+    analyzed = reader._analyze(spell(name))
     assert set(named.tolist()) == set(reader.codes(analyzed, FIRST_NAME).tolist())
     assert codes.max(initial=0) <= MAX_CODE
 

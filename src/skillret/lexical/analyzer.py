@@ -1,4 +1,4 @@
-"""How text becomes terms: words without meaning left out, the others by their stems.
+"""How text becomes terms: one spelling, words without meaning left out, the others by their stems.
 
 Queries are full of words that say nothing about the skill they need ("I", "want", "could you",
 "please"); the usual stop list of 33 words leaves them in, and on dev they cost more than anything
@@ -14,10 +14,20 @@ from typing import NamedTuple
 
 import tantivy
 
+from skillret.lexical.spelling import UNIT, normalize, spell, spell_sign
 from skillret.skills import document_text
 from skillret.types import Skill
 
-__all__ = ["STOP_WORDS", "Word", "lexical_text", "make_analyzer", "read_words"]
+__all__ = [
+    "STOP_WORDS",
+    "Word",
+    "lexical_text",
+    "make_analyzer",
+    "make_plain_analyzer",
+    "read_stops",
+    "read_terms",
+    "read_words",
+]
 
 STOP_WORDS = frozenset(
     """
@@ -35,7 +45,9 @@ STOP_WORDS = frozenset(
 )
 _LONGEST = 64  # characters of a word; longer ones are no words
 _KNOWN_WORDS = 8192
+_ACRONYMS = frozenset(("IT", "US", "WHO"))
 _WORD = re.compile(r"\w+")
+_PIECE = re.compile(r"\S+")
 
 
 class Word(NamedTuple):
@@ -47,7 +59,7 @@ class Word(NamedTuple):
 
 
 def make_analyzer() -> tantivy.TextAnalyzer:
-    """Words in lower case, without stop words, by their English stems."""
+    """Words of a text as `spell` writes it, without stop words, by their English stems."""
     builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
     for part in (
         tantivy.Filter.remove_long(_LONGEST),
@@ -59,17 +71,53 @@ def make_analyzer() -> tantivy.TextAnalyzer:
     return builder.build()
 
 
+def make_plain_analyzer() -> tantivy.TextAnalyzer:
+    """Words as they are written."""
+    return tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple()).build()
+
+
 def lexical_text(skill: Skill) -> str:
     """The text of a skill that is searched word by word."""
     return document_text(skill, "{name} {purpose} {instructions}")
 
 
+def read_terms(text: str) -> list[str]:
+    """The terms of a text in order."""
+    terms: list[str] = _analyzer().analyze(spell(text))
+    return terms
+
+
+def read_stops(text: str) -> list[str]:
+    """The stop words of a text that mean something there, each once, as skills may write them.
+
+    Where there is nothing else ("who", "IT?") that is all of them; else those in capitals that are
+    words of their own.
+    """
+    words = [word for word in _WORD.findall(text) if word.lower() in STOP_WORDS]
+    if not read_terms(text):
+        return list(dict.fromkeys(form for w in words for form in (w.upper(), w.lower())))
+    return [] if text.isupper() else [w for w in dict.fromkeys(words) if w in _ACRONYMS]
+
+
 def read_words(text: str) -> list[Word]:
-    """The words of a text in order, with their terms."""
-    analyze = _remembering()
-    return [Word(*m.span(), analyze(m.group())) for m in _WORD.finditer(text)]
+    """The words of a text in order, with their terms: those of `read_terms`, in their order.
+
+    Where a text is not in normal form, whatever white space surrounds is one word.
+    """
+    terms = _remembering()
+    if normalize(text) != text:
+        return [Word(*m.span(), terms(spell(m[0]))) for m in _PIECE.finditer(text)]
+    return [
+        Word(*m.span(), terms(spell_sign(m[0]) if m.lastgroup else spell(m[0])))
+        for m in UNIT.finditer(text)
+    ]
+
+
+@cache
+def _analyzer() -> tantivy.TextAnalyzer:
+    return make_analyzer()
 
 
 @cache
 def _remembering() -> Callable[[str], Sequence[str]]:
-    return lru_cache(_KNOWN_WORDS)(make_analyzer().analyze)
+    return lru_cache(_KNOWN_WORDS)(_analyzer().analyze)

@@ -5,7 +5,7 @@ in its body, hence the two extra fields. Field weights come from the dev split o
 (benchmarks/fusion.py).
 
 A word of a query that no skill holds is taken for a typing error: it stands for the words one
-letter away.
+letter away. Stop words are found in names and descriptions alone, by queries that say nothing else.
 """
 
 from __future__ import annotations
@@ -27,7 +27,14 @@ import tantivy
 
 from skillret.arrays import Float32
 from skillret.errors import StoreError
-from skillret.lexical.analyzer import lexical_text, make_analyzer
+from skillret.lexical.analyzer import (
+    lexical_text,
+    make_analyzer,
+    make_plain_analyzer,
+    read_stops,
+    read_terms,
+)
+from skillret.lexical.spelling import spell
 from skillret.skills.exclusions import read_purpose
 from skillret.types import Skill, Where
 
@@ -39,7 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["FIELD_WEIGHTS", "LEXICAL_VERSION", "LexicalIndex", "Terms", "idf", "write_lexical"]
 
 # Raised when the analyzer, the fields or the grams change: caches of another version are made anew.
-LEXICAL_VERSION = 5
+LEXICAL_VERSION = 6
 FIELD_WEIGHTS = {"text": 1.0, "name": 0.1, "description": 0.4}
 MAX_TERMS = 2000  # of one query; more come from pasted files
 
@@ -47,7 +54,8 @@ _KNOWN_TERMS = 8192  # whose queries are kept (4 MB): most words of queries come
 # At most, and only as far as a build fills it: 17,000 skills make one segment, which is searched a
 # third faster than six.
 _WRITER_BYTES = 256 * 1024 * 1024
-_ANALYZER = "english"
+_ANALYZER, _PLAIN = "english", "plain"
+_STOPS = "stops"  # field of names and descriptions with their stop words
 _FREQUENCIES = "freq"  # without positions: nobody searches for phrases
 _BASIC = "basic"  # that a skill holds it, not how often
 _WORD = re.compile(r"\w+")
@@ -62,6 +70,7 @@ def _schema() -> tantivy.Schema:
     builder.add_integer_field("key", indexed=True, fast=True)
     for field in FIELD_WEIGHTS:
         builder.add_text_field(field, tokenizer_name=_ANALYZER, index_option=_FREQUENCIES)
+    builder.add_text_field(_STOPS, tokenizer_name=_PLAIN, index_option=_BASIC)
     builder.add_text_field("metadata", tokenizer_name="raw", index_option=_BASIC)
     return builder.build()
 
@@ -69,6 +78,7 @@ def _schema() -> tantivy.Schema:
 def _open(folder: Path | None) -> tantivy.Index:
     index = tantivy.Index(_schema(), path=None if folder is None else str(folder))
     index.register_tokenizer(_ANALYZER, make_analyzer())
+    index.register_tokenizer(_PLAIN, make_plain_analyzer())
     return index
 
 
@@ -103,9 +113,10 @@ def write_lexical(
         for key, skill in upserts:
             document = tantivy.Document(
                 key=key,
-                text=lexical_text(skill),
-                name=skill.name,
-                description=read_purpose(skill.description, skill.name).wanted,
+                text=spell(lexical_text(skill)),
+                name=spell(skill.name),
+                description=spell(read_purpose(skill.description, skill.name).wanted),
+                stops=f"{skill.name} {skill.description}",
             )
             for pair in _metadata(skill.metadata):
                 document.add_text("metadata", pair)
@@ -215,7 +226,6 @@ class LexicalIndex:
                 self._schema = opened.schema
         except (OSError, ValueError) as e:
             raise StoreError(f"cannot open the BM25 index {index}: {e}") from None
-        self._analyzer = make_analyzer()
         # Bound to no method: in a cycle of references files would stay open until it is found.
         self._term = lru_cache(_KNOWN_TERMS)(partial(_make_term, self._searcher, self._schema))
         self._guess = lru_cache(_KNOWN_TERMS)(partial(_make_misspelt, self._searcher, self._schema))
@@ -231,7 +241,7 @@ class LexicalIndex:
             factors: What the scores of terms are multiplied by, 1 where nothing is said.
         """
         # A term said twice counts once: in a long query repetition is style, not weight.
-        words = list(dict.fromkeys(self._analyzer.analyze(text)))[:MAX_TERMS]
+        words = list(dict.fromkeys([*read_terms(text), *map(_stop, read_stops(text))]))[:MAX_TERMS]
         weights = {word: self._term(word).weight for word in words}
         unknown = {word for word, weight in weights.items() if not weight}
         guessed: frozenset[str] = frozenset()
@@ -250,7 +260,7 @@ class LexicalIndex:
         """The unknown words that may be typing errors, at most 32."""
         likely: dict[str, None] = {}
         for sentence in _SENTENCE.split(text):
-            words = dict.fromkeys(self._analyzer.analyze(sentence))
+            words = dict.fromkeys(read_terms(sentence))
             strange = [word for word in words if word in unknown]
             # More unknown words than that are another language, not typing errors.
             if len(strange) <= max(1, len(words) / 2):
@@ -361,7 +371,14 @@ class _Term:
     bm25: tuple[tantivy.Query, ...]
 
 
+def _stop(word: str) -> str:
+    """The name of a stop word as a term; no other term has quotes."""
+    return f'"{word}"'
+
+
 def _make_term(searcher: tantivy.Searcher, schema: tantivy.Schema, term: str) -> _Term:
+    if term.startswith('"'):
+        return _make_stop(searcher, schema, term.strip('"'))
     with _panics_are_errors():
         held = searcher.doc_freq("text", term)
     bm25 = []
@@ -373,6 +390,18 @@ def _make_term(searcher: tantivy.Searcher, schema: tantivy.Schema, term: str) ->
     return _Term(_idf(held, searcher.num_docs), tuple(bm25))
 
 
+def _make_stop(searcher: tantivy.Searcher, schema: tantivy.Schema, word: str) -> _Term:
+    with _panics_are_errors():
+        held = searcher.doc_freq(_STOPS, word)
+    query = tantivy.Query.term_query(schema, _STOPS, word, index_option=_BASIC)
+    return _in_one(_idf(held, searcher.num_docs), query)
+
+
+def _in_one(weight: float, query: tantivy.Query) -> _Term:
+    """A term that one field alone scores."""
+    return _Term(weight, (query, *[tantivy.Query.empty_query()] * (len(FIELD_WEIGHTS) - 1)))
+
+
 def _make_misspelt(searcher: tantivy.Searcher, schema: tantivy.Schema, term: str) -> _Term:
     """A term of no skill stands for the terms one letter away; weight 0 if there is none."""
     query = tantivy.Query.fuzzy_term_query(schema, "text", term, distance=1)
@@ -380,8 +409,7 @@ def _make_misspelt(searcher: tantivy.Searcher, schema: tantivy.Schema, term: str
         held = searcher.search(query, limit=1, count=True).count or 0
     weight = _DOUBT * _idf(held, searcher.num_docs)
     # A search by edit distance knows no frequencies: the weight is all there is to score.
-    near, nothing = tantivy.Query.const_score_query(query, weight), tantivy.Query.empty_query()
-    return _Term(weight, (near, *[nothing] * (len(FIELD_WEIGHTS) - 1)))
+    return _in_one(weight, tantivy.Query.const_score_query(query, weight))
 
 
 def _idf(held: int, skills: int) -> float:

@@ -21,6 +21,7 @@ import numpy as np
 
 from skillret.arrays import distinct
 from skillret.lexical.analyzer import lexical_text, make_analyzer
+from skillret.lexical.spelling import spell
 from skillret.skills.exclusions import read_purpose
 from skillret.types import Skill
 
@@ -83,18 +84,18 @@ class GramReader:
 
     def read_skill(self, skill: Skill) -> NDArray[np.uint32]:
         """The distinct grams of a skill, and the terms of its name and exclusion, ascending."""
-        named = self._analyze(skill.name)
+        named = self._analyze(spell(skill.name))
         codes = [*self._read(lexical_text(skill), None), self.codes(named, FIRST_NAME)]
         purpose = read_purpose(skill.description, skill.name)
         if purpose.excluded:
-            wanted = {*named, *self._analyze(purpose.wanted)}
-            codes.append(self.codes(set(self._analyze(purpose.excluded)), EXCLUDED))
+            wanted = {*named, *self._analyze(spell(purpose.wanted))}
+            codes.append(self.codes(set(self._analyze(spell(purpose.excluded))), EXCLUDED))
             codes.append(self.codes(wanted, WANTED))
         return distinct(np.concatenate(codes))
 
     def terms(self, text: str) -> list[str]:
         """The distinct terms of a text, as BM25 counts them, of its first `MAX_WORDS`."""
-        return list(dict.fromkeys(self._analyze(text)))[:MAX_WORDS]
+        return list(dict.fromkeys(self._analyze(spell(text))))[:MAX_WORDS]
 
     def codes(self, terms: Collection[str], first: np.uint32) -> NDArray[np.uint32]:
         """The number of each term, uint32 `(len(terms),)`.
@@ -120,8 +121,8 @@ class GramReader:
 
 
 def _words(text: str) -> list[str]:
-    """The words of a text in lower case: runs of letters and digits."""
-    lower = text.lower()
+    """The words of a text as it is searched: runs of letters and digits."""
+    lower = spell(text)
     if not lower.isascii():  # dashes and typographic quotes for the most part
         lower = _STRANGE.sub(_letters, lower)
     if lower.isascii():

@@ -16,12 +16,14 @@ import numpy as np
 from skillret.arrays import Float32
 from skillret.encoders import Encoder, TokenEncoder, Tokens, check_vectors
 from skillret.errors import EncoderError, InputError
+from skillret.lexical.spelling import normalize
+from skillret.retrieval.material import own_words
 from skillret.retrieval.sentences import segments
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["MAX_QUERY_CHARACTERS", "ReadQuery", "clean_query", "read_queries"]
+__all__ = ["MAX_QUERY_CHARACTERS", "ReadQuery", "clean_query", "read_queries", "valid_query"]
 
 MAX_QUERY_CHARACTERS = 100_000  # the rest of a longer query is not read
 _BLOCK = 256  # queries encoded at a time
@@ -45,8 +47,8 @@ class ReadQuery:
     tokens: Tokens | None = None
 
 
-def clean_query(query: str) -> str:
-    """A query as it is searched: stripped, cut at 100,000 characters, valid Unicode.
+def valid_query(query: str) -> str:
+    """A query as it was typed: stripped, cut at 100,000 characters, valid Unicode.
 
     Raises:
         InputError: If nothing is left, or it is no text.
@@ -58,6 +60,17 @@ def clean_query(query: str) -> str:
     if not text:
         raise InputError("the query is empty: say in a few words what you want to do")
     return text
+
+
+def clean_query(query: str) -> str:
+    """A query as it is searched: the user's own words, in normal form.
+
+    Raises:
+        InputError: If nothing is left, or it is no text.
+    """
+    text = valid_query(query)
+    plain = normalize(text)[:MAX_QUERY_CHARACTERS].strip()
+    return own_words(plain) if plain else text
 
 
 def read_queries(

@@ -1,0 +1,97 @@
+"""Which language a query is written in, as far as that matters: most encoders read English alone.
+
+Told by its characters, or by the small words that hardly any other language has.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+__all__ = ["language"]
+
+_SCRIPTS = {
+    "Japanese": "\u3040-\u30ff",
+    "Korean": "\u1100-\u11ff\u3130-\u318f\uac00-\ud7af",
+    "Chinese": "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff",
+    "Thai": "\u0e00-\u0e7f",
+    "Arabic": "\u0600-\u06ff\u0750-\u077f",
+    "Hebrew": "\u0590-\u05ff",
+    "Greek": "\u0370-\u03ff",
+    "Russian": "\u0400-\u052f",
+    "Hindi": "\u0900-\u097f",
+}
+_SCRIPT = {name: re.compile(f"[{characters}]") for name, characters in _SCRIPTS.items()}
+_SHARE = 0.3  # of a query's letters
+_WORD = re.compile(r"[^\W\d_]+")
+_SMALL = {
+    "German": "der die das den dem ein eine einen einer und oder ist sind nicht mit für von zu zum"
+    " zur auf aus bei nach wie ich mir mich wir bitte kann kannst mein meine diese dieses dieser"
+    " ins datei erstelle schreibe prüfe über neu im am als auch wird werden soll",
+    "Spanish": "el la los las un una unos y o de del al que es son no con para por en como mi mis"
+    " este esta estos quiero necesito convierte puedes favor sobre desde se lo"
+    " hacer crear crea traducir traduce archivo informe resumen",
+    "French": "le la les un une des et ou du de est sont pas avec pour par dans sur mon ma mes ce"
+    " cette ces je tu nous vous peux veux plaît comment en au aux que qui"
+    " faire créer traduire fichier rapport",
+    "Portuguese": "o os as um uma e ou do da dos das de é são não com para por em no na como meu"
+    " minha este esta isso quero preciso pode que"
+    " fazer criar traduzir arquivo relatório",
+    "Italian": "il lo la i gli le un una e o di del della dei è sono non con per da in nel come mio"
+    " mia questo questa voglio posso puoi che alla"
+    " fare creare tradurre",
+    "Dutch": "de het een en of van is zijn niet met voor op uit bij naar hoe ik mij we kun kan mijn"
+    " deze dit dat in wil graag",
+    "Polish": "i w na z do nie jest są się jak dla proszę mój moje tego ten ta to chcę mogę po od",
+    "Swedish": "och eller är inte med för av till på från hur jag vi kan min mitt mina denna detta"
+    " en ett som vill",
+    "Turkish": "ve bir bu için ile nasıl bana benim olarak değil mi lütfen",
+}
+_ENGLISH = frozenset(
+    "the a an and or is are not with for of to on from in at by how i me we can my this that these"
+    " please it what do does you your as be into need want find which should has have will new"
+    " write make create help add use when text file page user no so was data".split()
+)
+# Of several languages, or names.
+_ANY = frozenset(
+    "die am im den son con per par ten la de en os e y un pod mi il se das van".split()
+)
+_LETTERS = {
+    "German": frozenset("äöüß"),
+    "Spanish": frozenset("ñáíóú¿¡"),
+    "French": frozenset("éèêàùçœ"),
+    "Portuguese": frozenset("ãõçáê"),
+    "Polish": frozenset("ąćęłńśźż"),
+    "Swedish": frozenset("åäö"),
+    "Turkish": frozenset("ğışçöü"),
+    "Vietnamese": frozenset("ạảấầẩậắằặẹẻẽếềểệỉịọỏốồổộớờởợụủứừửựỳỵỷỹđơư"),
+}
+_LEAST, _DENSITY = 0.9, 0.12
+_LANGUAGES: dict[str, list[str]] = {}
+for _name, _words in _SMALL.items():
+    for _word in set(_words.split()) - _ENGLISH - _ANY:
+        _LANGUAGES.setdefault(_word, []).append(_name)
+
+
+def language(text: str) -> str | None:
+    """The language of a text if it is likely not English; None for English and where none is told.
+
+    A small word counts the less, the more languages have it; letters of a language count as less
+    than one. A name ("Los Angeles", "de Bruijn") is not enough.
+    """
+    letters = [character for character in text[:1000] if character.isalpha()]
+    for name, characters in _SCRIPT.items():
+        if len(characters.findall(text[:1000])) > _SHARE * len(letters) > 0:
+            return name
+    found: Counter[str] = Counter()
+    words = set(_WORD.findall(text[:1000].lower()))
+    for word in words:
+        known = _LANGUAGES.get(word, ())
+        for name in known:
+            found[name] += 1 / len(known)
+        for name, own in _LETTERS.items():
+            found[name] += 0.4 * (not own.isdisjoint(word))
+    english = len(words & _ENGLISH)
+    name, evidence = max(found.items(), key=lambda pair: pair[1], default=("", 0))
+    likely = evidence >= max(_LEAST, _DENSITY * len(words)) and evidence >= english
+    return name if likely else None

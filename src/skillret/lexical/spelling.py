@@ -1,0 +1,187 @@
+"""One spelling for what is one word, so that documents and queries meet.
+
+Runs before a text is cut into words. C, C++ and C# differ by signs that no tokenizer keeps;
+`getUserById`, `get_user_by_id` and "get user by id" differ by how they are joined; Chinese,
+Japanese and Thai put nothing between words. Most texts hold little of that, and a library holds
+megabytes: each step is for what a search for a few bytes has found.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+import unicodedata
+from functools import lru_cache
+from itertools import pairwise
+
+__all__ = ["UNIT", "normalize", "spell", "spell_sign"]
+
+_UTF8 = ("utf-8", "replace")
+_ASCII = bytes(range(128))
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
+
+# What is one word with its signs, by its letters and signs alone, and the words it stands for.
+_SIGNS = {
+    "c++": "cpp",
+    "cplusplus": "cpp",
+    "g++": "gpp",
+    "c#": "csharp",
+    "f#": "fsharp",
+    "net": "dotnet",
+    "aspnet": "aspnet asp dotnet",
+    "vbnet": "vbnet vb dotnet",
+    "objc": "objectivec",
+    "go": "golang go",
+    "golang": "golang go",
+}
+_SCRIPTS = "alpine angular chart d3 electron express nest next node nuxt p5 react three vue".split()
+_SIGNS |= {f"{name}js": f"{name}js {name} js" for name in _SCRIPTS}
+_LETTERS = re.compile(r"[^a-z0-9+#]")
+_START = r"(?<![\w.])"
+_SIGN = (
+    r"(?:(?:c(?:\+\+|#| ?sharp|[ -]?plus plus)|g\+\+|f(?:#| ?sharp))(?![a-z_+#])"
+    r"|(?:(?:asp|vb)?\.net|dot ?net|objective[ -]c|objc|golang)(?![\w+#]))"
+)
+_HINTS = (
+    *(b"++", b"c#", b"f#", b" sharp", b"plus plus", b".net", b"dotnet", b"dot net"),
+    *(b"objective-c", b"objective c", b"objc", b"golang"),
+)
+_SIGNED = re.compile(_START + _SIGN)
+_SCRIPT = rf"{_START}(?:{'|'.join(_SCRIPTS)})[. -]?"
+_SCRIPTED = re.compile(f"{_SCRIPT}$")
+_JS = re.compile(r"js\b")
+_NAME = 12  # characters before "js" at most
+_NO_LANGUAGE = (  # "Go" before these is a verb, or one side of a decision
+    "ahead and back backward beyond check criteria decision deep deeper directly down find first"
+    " for from further get home in into live look no No on or out over read see straight through to"
+    " up with without"
+)
+_GO = rf"Go(?<![\w.-]Go)(?![\w-]|[ /](?:{_NO_LANGUAGE.replace(' ', '|')})\b)"
+_LANGUAGE = re.compile(_GO.encode())
+_AND = re.compile(r"&(?<=\b[a-z]&)(?=[a-z]\b)")  # R&D
+
+_KINDS = "".join(
+    "A"
+    if c in string.ascii_uppercase
+    else "a"
+    if c in string.ascii_lowercase + string.digits
+    else " "
+    for c in map(chr, range(256))
+).encode()
+_HUMPS = (b"aA", b"AAaa")  # getUser, HTTPServer, but not PDFs
+_HUMP = re.compile(rb"(?<=[a-z0-9])[A-Z]|(?<=[A-Z])[A-Z](?=[a-z][a-z])")
+_COMPOUND = range(5, 65)  # characters; shorter ones are names (iOS), longer ones data
+_KNOWN = 1 << 14  # compounds, some 4 MB
+# Names that are no sum of their parts: who asks for Java or Word does not mean these.
+_NAMES = frozenset(
+    b"chatgpt devops fastapi github gitlab graphql javascript latex linkedin openai paypal"
+    b" powerpoint powershell pytorch restful sqlite tensorflow tiktok typescript whatsapp wordpress"
+    b" youtube".split()
+) | {f"{name}js".encode() for name in _SCRIPTS}
+
+# Characters of languages that put no spaces between words, and of Korean, whose particles hang on
+# them.
+_CHARACTERS = (
+    "\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3005-\u3007\u3040-\u30fa\u30fc-\u318f"
+    "\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff"
+    "\U00020000-\U0003ffff"
+)
+_RUN = re.compile(f"[{_CHARACTERS}]+")
+
+# What becomes terms by itself: something with signs, characters, or a word.
+UNIT = re.compile(
+    rf"(?P<sign>(?i:{_START}(?:{_SIGN}|[a-z]&[a-z]\b)|{_SCRIPT}js\b)|{_GO})"
+    rf"|[{_CHARACTERS}]+|[^\W{_CHARACTERS}]+"
+)
+
+
+def normalize(text: str) -> str:
+    """The text in NFKC, without characters that nobody sees; every text of ASCII is that."""
+    if text.isascii():
+        return text
+    text = unicodedata.normalize("NFKC", text).replace("♯", "#")
+    return _INVISIBLE.sub("", text) if _INVISIBLE.search(_strange(text.encode(*_UTF8))) else text
+
+
+def spell(text: str) -> str:
+    """The text in lower case, its words as they are searched for.
+
+    Names with signs become words (C++: cpp), compounds are followed by their parts, and runs of
+    Chinese, Japanese, Korean or Thai become pairs of neighbouring characters.
+    """
+    # Bytes are searched faster than wide characters are.
+    raw = _split(normalize(text).encode(*_UTF8))
+    if b"Go" in raw:
+        raw = _LANGUAGE.sub(b" golang ", raw)
+    raw = raw.lower()
+    text = raw.decode()
+    if any(hint in raw for hint in _HINTS):
+        text = _SIGNED.sub(lambda found: f" {spell_sign(found[0])} ", text)
+    if b"js" in raw:
+        text = _scripts(text)
+    if b"&" in raw:
+        text = _AND.sub("", text)
+    if raw.isascii():
+        return text
+    strange = _strange(raw)
+    text = text if strange.lower() == strange else text.lower()
+    return _RUN.sub(_pairs, text) if _RUN.search(strange) else text
+
+
+def _strange(text: bytes) -> str:
+    """The characters beyond ASCII."""
+    return text.translate(None, _ASCII).decode()
+
+
+def spell_sign(name: str) -> str:
+    """The words that a name with signs stands for."""
+    letters = _LETTERS.sub("", name.lower())
+    return _SIGNS.get(letters, letters)
+
+
+def _scripts(text: str) -> str:
+    """The text with Node.js and its like, however they are written, as one word and as two."""
+    pieces: list[str] = []
+    done = 0
+    for js in _JS.finditer(text):
+        name = _SCRIPTED.search(text, max(done, js.start() - _NAME), js.start())
+        if name:
+            pieces += text[done : name.start()], f" {spell_sign(text[name.start() : js.end()])} "
+            done = js.end()
+    return "".join([*pieces, text[done:]]) if pieces else text
+
+
+def _split(text: bytes) -> bytes:
+    """The text with the parts of each compound behind it."""
+    kinds = text.translate(_KINDS)
+    ends: dict[int, int] = {}
+    for hump in _HUMPS:
+        at = kinds.find(hump)
+        while at >= 0:
+            end = kinds.find(b" ", at)
+            end = len(kinds) if end < 0 else end
+            ends[kinds.rfind(b" ", 0, at) + 1] = end
+            at = kinds.find(hump, end)
+    pieces: list[bytes] = []
+    done = 0
+    for start, end in sorted(ends.items()):
+        if end - start in _COMPOUND and (parts := _parts(text[start:end])):
+            pieces += text[done:end], parts
+            done = end
+    return b"".join([*pieces, text[done:]]) if pieces else text
+
+
+@lru_cache(_KNOWN)
+def _parts(compound: bytes) -> bytes:
+    if compound.lower() in _NAMES:
+        return b""
+    bounds = [0, *(hump.start() for hump in _HUMP.finditer(compound)), len(compound)]
+    parts = [compound[start:end] for start, end in pairwise(bounds)]
+    return b"".join([b" %b" % part for part in parts if len(part) > 1] + [b" "])
+
+
+def _pairs(run: re.Match[str]) -> str:
+    characters = run[0]
+    if len(characters) < 3:
+        return f" {characters} "
+    return f" {' '.join(map(''.join, pairwise(characters)))} "

@@ -1,0 +1,166 @@
+"""What a query is about, apart from what it asks: pasted mails, logs, code and documents.
+
+The words of a pasted text fit many skills, and they are more than the user's own. Only what stands
+as a block is taken for such material; words in quotes or backticks within a sentence, lists of
+tasks and long stories are the user's own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import groupby
+
+from skillret.lexical.analyzer import read_terms
+
+__all__ = ["own_words"]
+
+_LONG = 25  # words that make a text a document, or ...
+_LONG_RUN = 60  # ... characters, in a language without spaces
+_RUN = 3  # lines that make a block
+_FEW = 30  # words of the material that are read where the user's own say nothing
+_FENCES = ("```", "~~~", '"""', "'''")
+_LABEL = re.compile(r"\s*(?:```|~~~)\s*([\w+#-]+)\s*$")  # "```python" says the language
+_TAG = re.compile(r"<([A-Za-z][\w-]*)>")
+_QUOTED = re.compile(r'"[^"]+"|“[^“”]+”|„[^„“”]+[“”]|«[^«»]+»|»[^«»]+«|「[^「」]+」|『[^『』]+』')
+_HEADER = re.compile(r"(?:from|subject|to|date|cc|sent): ", re.IGNORECASE)
+_MAIL = re.compile(
+    r"-+ ?(?:original|forwarded) message|on .{5,80} wrote:$|am .{5,80} schrieb .{1,80}:$",
+    re.IGNORECASE,
+)
+# Lines that nobody types: logs, stack traces, prompts, diffs, tables, code.
+_PASTED = re.compile(
+    r"\s*(?:\[?\d{4}-\d\d-\d\d[T ]|\[?\d\d:\d\d:\d\d|[A-Z][a-z]{2} +\d\d? \d\d:\d\d"
+    r"|\[?(?:ERROR|WARN(?:ING)?|INFO|DEBUG|FATAL|TRACE)\b|Traceback \(|Caused by: |\.{3} \d+ more"
+    r"|at [\w.$<>]+ ?\(|File \"|[$#%] \w|@@ |diff --|index [0-9a-f]{7}|[+-]{1,3}[^\s+\-*]"
+    r"|\|.*\||[\]})]|\"[^\"]+\": ?|.*[;{\[]$|[^,\t]*\t[^\t]*\t|[^, ]+(?:,[^, ]+){2,}$)"
+    r"|(?: {4}|\t)\s*(?![-*•\d\s])\S"
+)
+_NOUN = (
+    r"(?:text|message|e-?mail|mail|letter|article|document|doc|paragraph|passage|notes?|memo"
+    r"|transcript|post|draft|sentence|abstract|essay|report|story|section|thread|conversation|chat"
+    r"|comment|announcement|description|log|output|error|trace|code|snippet|function|diff|config"
+    r"|content)s?\b"
+)
+_CUE = re.compile(
+    r"\b(?:translat|summar|proofread|paraphras|rephras|rewrit|rewrote|shorten|polish|review|correct"
+    r"|edit|repl|respon|answer|explain|extract|classif|convert|improv|simplif|format|analy|check"
+    r"|read|turn|tl;?dr|condens|fix|debug|look)\w*(?:\W+\w+){0,6}?\W+(?:this|these|following|below)"
+    rf"\b(?:(?:\W+\w+){{0,3}}?\W+{_NOUN}|\s*:)"
+    rf"|\b{_NOUN} (?:below|underneath)\b"
+    r"|\b(?:translat|summar|proofread|paraphras|rephras|tl;?dr)[^.!?\n]{0,60}:\s*$"
+    rf"|\bhere(?:'s| is| are) (?:\w+ ){{0,3}}{_NOUN}"
+    r"|\b(?:folgend|siguient|suivant|seguint|seguent)\w*\b|以下|下面|次の|다음",
+    re.IGNORECASE,
+)
+_ABOVE = re.compile(r"\babove\b|以上|上記|위의", re.IGNORECASE)
+# Words that say neither what to do nor with what.
+_EMPTY = frozenset(
+    read_terms(
+        "fix help wrong error fail failing issue problem explain debug work happen look see code"
+        " log output try run get following message text check tell know mean understand go going"
+        " thanks"
+    )
+)
+
+
+def own_words(text: str) -> str:
+    """The user's own words in a query, without pasted material; all of it if there is nothing else.
+
+    Where they say no more than "fix this", the beginning of the material says what it is about.
+    """
+    lines = text.split("\n")
+    pasted = _blocks(lines)
+    kept = [_kept(line, material) for line, material in zip(lines, pasted, strict=True)]
+    rest = "\n".join(line for line in kept if line is not None)
+    own = _QUOTED.sub(lambda found: " " if _is_long(found[0]) else found[0], _document(rest))
+    own = own.strip()
+    terms = set(read_terms(own))
+    if own == text or not terms:
+        return text
+    if not terms <= _EMPTY:
+        return own
+    known = set(own.split("\n"))
+    words = [word for line in lines if line.strip() not in known for word in line.split()]
+    return f"{own}\n{' '.join(words[:_FEW])}"
+
+
+def _kept(line: str, pasted: bool) -> str | None:
+    """What is left of a line: all, nothing, or the language of the code that begins there."""
+    label = _LABEL.match(line) if pasted else None
+    return label[1] if label else None if pasted else line
+
+
+def _blocks(lines: Sequence[str]) -> list[bool]:
+    """Which lines are of a pasted block."""
+    pasted = _fenced(lines)
+    for number, line in enumerate(lines):
+        next_line = lines[number + 1] if number + 1 < len(lines) else ""
+        if _MAIL.match(line) or (_HEADER.match(line) and _HEADER.match(next_line)):
+            pasted[number:] = [True] * (len(lines) - number)
+            break
+    kinds: list[str] = []
+    for line in lines:  # an empty line is of the block above it
+        kind = ">" if line.lstrip().startswith(">") else "x" if _PASTED.match(line) else ""
+        kinds.append(kind if line.strip() or not kinds else kinds[-1])
+    for kind, run in groupby(range(len(lines)), key=kinds.__getitem__):
+        numbers = list(run)
+        if kind == ">" or (kind and sum(bool(lines[n].strip()) for n in numbers) >= _RUN):
+            for n in numbers:
+                pasted[n] = True
+    return pasted
+
+
+def _fenced(lines: Sequence[str]) -> list[bool]:
+    """Which lines stand between fences or tags; what is never closed goes to the end."""
+    inside = ""
+    fenced = []
+    for line in map(str.strip, lines):
+        opened = inside
+        if inside:
+            inside = "" if line.startswith(inside) or line.endswith(inside) else inside
+        elif fence := next((f for f in _FENCES if line.startswith(f)), ""):
+            inside = fence if line.count(fence) % 2 else ""
+            opened = fence
+        elif (tag := _TAG.fullmatch(line)) and f"</{tag[1]}>" in lines:
+            opened = inside = f"</{tag[1]}>"
+        fenced.append(bool(opened))
+    return fenced
+
+
+def _document(text: str) -> str:
+    """The text without the document that it announces, or looks back on."""
+    paragraphs = [p for p in re.split(r"\n\s*\n", text.strip()) if p.strip()]
+    if not paragraphs:
+        return text
+    last = paragraphs[-1]
+    if len(paragraphs) > 1 and not _is_long(last):
+        before = "\n\n".join(paragraphs[:-1])
+        if _ABOVE.search(last) and _is_long(before):
+            return last
+    first, *others = paragraphs
+    head, colon, tail = _announced(first)
+    if not colon and (_is_long(first) or not others or not _CUE.search(first)):
+        return text
+    after = others if not colon else [tail, *others]
+    if not _is_long("\n\n".join(after)):
+        return text
+    asks = len(after) > 1 and not _is_long(last) and last.rstrip().endswith(("?", "？"))
+    return f"{head}\n{last}" if asks else head
+
+
+def _announced(paragraph: str) -> tuple[str, str, str]:
+    """What stands before a colon that announces a document, the colon, and what stands behind."""
+    for colon in re.finditer(r"[:：](?=\s|$|[^\x00-\x7f])", paragraph):
+        head = paragraph[: colon.end()]
+        if _is_long(head):
+            break
+        if _CUE.search(head):
+            return head, ":", paragraph[colon.end() :]
+    return paragraph, "", ""
+
+
+def _is_long(text: str) -> bool:
+    words = text.split()
+    wide = sum(character > "\u1100" for character in text[: 4 * _LONG_RUN])
+    return len(words) > _LONG or wide > _LONG_RUN

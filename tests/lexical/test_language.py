@@ -1,0 +1,42 @@
+import pytest
+
+from skillret.lexical.language import language
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("检查发票", "Chinese"),
+        ("把这个 Excel 表格翻译成英文", "Chinese"),
+        ("ログを分析して", "Japanese"),
+        ("로그 분석", "Korean"),
+        ("проверь счета", "Russian"),
+        ("حول الملف", "Arabic"),
+        ("แปลเอกสาร", "Thai"),
+        ("Wie kann ich eine PDF in Excel umwandeln?", "German"),
+        ("hacer un resumen del informe", "Spanish"),
+        ("traduire ce document en anglais", "French"),
+        ("converti questo PDF in Excel", "Italian"),
+        ("vertaal dit document", "Dutch"),
+    ],
+)
+def test_other_languages_are_told(text, name):
+    assert language(text) == name
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "review my code",
+        "IT",
+        "pdf to excel",
+        "café résumé",
+        "Compare Bangkok hotel rates below 100 USD per night",
+        "translate 检查 to English please, it is on the invoice",
+        "de-dup the data in El Paso",
+        "42 !?",
+        "",
+    ],
+)
+def test_english_and_what_tells_nothing_is_none(text):
+    assert language(text) is None

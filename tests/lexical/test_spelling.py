@@ -1,0 +1,84 @@
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skillret.lexical.analyzer import read_terms
+from skillret.lexical.spelling import normalize, spell
+
+LANGUAGES = [
+    "C",
+    "C++",
+    "C#",
+    "F#",
+    "Java",
+    "JavaScript",
+    ".NET",
+    "Node.js",
+    "R",
+    "Go",
+    "Objective-C",
+]
+
+
+def test_names_that_differ_by_signs_are_different_words():
+    terms = [set(read_terms(f"review my {name} code")) - {"review", "code"} for name in LANGUAGES]
+    for number, one in enumerate(terms):
+        assert one
+        assert not any(one & other for other in terms[number + 1 :])
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("c++", "C++20"),
+        ("c plus plus", "cpp"),
+        ("C#", "c sharp"),
+        ("C♯", "csharp"),
+        (".net", "dotnet"),
+        ("ASP.NET", "aspnet"),
+        ("nodejs", "Node.js"),
+        ("node js", "NodeJS"),
+        ("golang", "a Go service"),
+        ("objc", "objective-c"),
+        ("getUserById", "get_user_by_id"),
+        ("getUserById", "the get user by id call"),
+        ("crash loop backoff", "CrashLoopBackOff"),
+        ("image pull back off", "ImagePullBackOff"),
+        ("k8s http server", "K8sHTTPServer"),
+        ("crashloopbackoff", "CrashLoopBackOff"),
+        ("caf\u00e9", "cafe\u0301"),
+        ("ＰＤＦ", "pdf"),
+        ("auto\u00admatic", "automatic"),
+        ("翻译", "把技术文档翻译成英文"),
+        ("检查 react", "使用React检查发票"),
+        ("번역", "번역을"),
+        ("サーバ", "サーバーのログ"),
+    ],
+)
+def test_what_is_one_word_meets(one, other):
+    assert set(read_terms(one)) & set(read_terms(other))
+
+
+@pytest.mark.parametrize(
+    ("text", "spelt"),
+    [
+        ("PDFs and iOS, GitHub", "pdfs and ios, github"),
+        ("Go to example.net", "go to example.net"),
+        ("go/no-go, Go back", "go/no-go, go back"),
+        ("anchor/c#x a&&b i++", "anchor/c#x a&&b i++"),
+        ("猫 是 一只小猫", " 猫   是   一只 只小 小猫 "),
+        ("R&D", "rd"),
+        ("AAAAaaaa" * 20, "aaaaaaaa" * 20),
+    ],
+)
+def test_what_is_no_compound_stays(text, spelt):
+    assert spell(text) == spelt
+
+
+@given(st.text())
+def test_one_form_is_as_good_as_another(text):
+    for form in ("NFC", "NFD", "NFKC", "NFKD"):
+        assert spell(unicodedata.normalize(form, text)) == spell(text)
+    assert normalize(normalize(text)) == normalize(text)

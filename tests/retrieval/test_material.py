@@ -1,0 +1,103 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skillret.retrieval.material import own_words
+
+LONG = (
+    "Hi all, the release notes for 2.4 are out. The pods kept restarting on Tuesday, so we rolled"
+    " back the Terraform change and filled in the PDF form for the audit. Invoices go out tomorrow."
+)
+LOG = "\n".join(
+    f"2026-01-0{n} 10:00:00 ERROR pod crashed, rolling back terraform" for n in range(1, 6)
+)
+DIFF = "diff --git a/x.sql b/x.sql\n@@ -1,2 +1,2 @@\n-SELECT invoice\n+SELECT pdf\n"
+MAIL = f"From: Bo <bo@example.com>\nSubject: release\n\n{LONG}"
+TABLE = "name\tpod\trelease\nalfa\t1\t2\nbeta\t3\t4"
+
+
+@pytest.mark.parametrize(
+    ("own", "material"),
+    [
+        ("Translate this into French:", f"> {LONG}"),
+        ("Translate this into French:", f"> Hi all,\n>\n> {LONG}"),
+        ("Please translate the following message to German:", LONG),
+        ("Translate to Spanish:", LONG),
+        ("Summarize the email below.", f"\n{LONG}"),
+        ("Proofread this", f'"{LONG}"'),
+        ("Make it friendlier:", f"```\n{LONG}\n```"),
+        ("Make it friendlier:", f'"""\n{LONG}\n"""'),
+        ("Shorten the text", f"<text>\n{LONG}\n</text>"),
+        ("Answer politely", MAIL),
+        ("Write a commit message", DIFF),
+        ("Count the errors by day", LOG),
+        ("Draw a chart", TABLE),
+        ("请把以下内容翻译成英文:", "发布说明已经完成，服务器在星期二不断重启。" * 5),
+    ],
+)
+def test_a_block_below_a_query_is_material(own, material):
+    assert own_words(f"{own}\n{material}") == own
+
+
+@pytest.mark.parametrize(
+    ("text", "own"),
+    [
+        (f"{LONG}\n\nTranslate the above into French.", "Translate the above into French."),
+        (
+            f"Translate the following text to French: {LONG}",
+            "Translate the following text to French:",
+        ),
+        (
+            f"Here is my draft:\n{LONG}\n\nIs the tone polite?",
+            "Here is my draft:\nIs the tone polite?",
+        ),
+        (
+            "Review my code\n```python\nx = 1\n```\nand make it faster",
+            "Review my code\npython\nand make it faster",
+        ),
+    ],
+)
+def test_own_words_may_stand_on_both_sides(text, own):
+    assert own_words(text) == own
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        LONG,
+        f"> {LONG}",
+        LOG,
+        f"```\n{LOG}\n```",
+        "use the 'pdf-tables' skill",
+        "I get `CrashLoopBackOff`, what now?",
+        'kubectl says "Back-off restarting failed container", why?',
+        "Do the following:\n- write the release notes\n- review the code\n- translate the README",
+        "I need three things: a chart of sales, release notes for 2.4, and a review of my code",
+        f"I have a problem.\n\n{LONG}\n\nWhat should I do about the invoices?",
+        "Deploy it. x -> y > z",
+        "Rename a.py:\n  to b.py",
+    ],
+)
+def test_everything_else_is_the_user_s_own(text):
+    assert own_words(text) == text
+
+
+def test_where_own_words_say_nothing_the_material_begins_to_speak():
+    read = own_words(f"fix this:\n```\n{LOG}\n```")
+    assert read.startswith("fix this:\n")
+    assert "pod crashed" in read
+    assert len(read.split()) < 40
+
+
+LINES = st.sampled_from(
+    ["fix it", "```", "> a", '"""', "<x>", "</x>", LOG, DIFF, MAIL, "Review this:", "", LONG]
+)
+
+
+@given(st.lists(st.one_of(LINES, st.text())).map("\n".join))
+def test_something_is_left_and_no_more_than_was_there(text):
+    own = own_words(text)
+    assert bool(own.strip()) == bool(text.strip())
+    assert (
+        set(own.split()) <= set(text.split()) | set(text.replace("```", " ").split()) or '"' in text
+    )
