@@ -16,9 +16,19 @@ from typing import IO, Any
 
 from skillret.errors import InputError, SkillretError
 
-__all__ = ["check_fresh", "expand", "fresh_folder", "parse_json", "replacing", "write_text"]
+__all__ = [
+    "check_fresh",
+    "expand",
+    "fresh_folder",
+    "parse_json",
+    "read_start",
+    "replacing",
+    "write_text",
+]
 
 _DEPTH = 100  # of nested JSON
+# A pipe is opened at once, whether anybody writes into it or not. Windows has no such pipes.
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a surrogate pair
 
 
@@ -34,6 +44,19 @@ def expand(path: str | os.PathLike[str]) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         raise InputError(f"{os.fspath(path)} starts with ~, and no such user has a home") from None
+
+
+def read_start(file: str | os.PathLike[str], size: int) -> bytes:
+    """The first `size` bytes of a file that others may put a pipe or a device in the place of.
+
+    Raises:
+        OSError: If it is no regular file, or cannot be read.
+    """
+    opened = os.open(file, _READ)
+    with open(opened, "rb") as data:  # noqa: PTH123 (a descriptor)
+        if not stat.S_ISREG(os.fstat(opened).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file")
+        return data.read(size)
 
 
 def parse_json(text: str, *, mend: bool = False) -> Any:

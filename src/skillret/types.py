@@ -39,6 +39,7 @@ class Skill:
         metadata: What its author or owner says of it (`metadata` in the front matter), by which
             searches can be narrowed; plain JSON values.
         extra: Further columns or front-matter fields, as read; no index keeps them.
+        user_only: Whether its author leaves it to the user to start it: no agent may by itself.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Skill:
     shadowed_by: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    user_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,7 @@ class Hit:
         lexical: BM25 score, where a lexical search ran (0 where no word is shared).
         explanation: Filled on query.
         metadata: The skill's metadata.
+        user_only: Whether only the user may start it; see `Skill`.
     """
 
     rank: int
@@ -109,6 +112,7 @@ class Hit:
     lexical: float | None = None
     explanation: Explanation | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    user_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

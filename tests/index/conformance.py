@@ -164,7 +164,7 @@ def _check_records(corpus, rows):
         r = records[key]
         assert (r.key, r.id, r.name, r.description) == (key, s.id, s.name, s.description)
         assert (r.path, r.aliases, r.shadowed_by) == (s.path, s.aliases, s.shadowed_by)
-        assert r.metadata == s.metadata
+        assert (r.metadata, r.user_only) == (s.metadata, s.user_only)
     assert corpus.records([]) == {}
 
 

@@ -107,6 +107,24 @@ def test_an_index_of_format_1_is_brought_up_to_date(tmp_path, encoder):
             assert said(old.corpus(), text) == said(new.corpus(), text)
 
 
+def test_an_index_of_format_2_learns_who_may_start_a_skill(tmp_path, encoder):
+    path = tmp_path / "i.db"
+    mine = [replace(s, user_only=s.name == "meal-planner") for s in STORED]
+    fill(path, STORED, encoder).close()
+    change(path, "ALTER TABLE skills DROP COLUMN user_only", "PRAGMA user_version = 2")
+    change(path, "UPDATE meta SET value = 'f' WHERE key = 'fingerprint'")
+    with Index.open(path, model=encoder) as index:
+        assert index.info().fingerprint == ""
+        assert list(index.skills()) == STORED
+        report = index.update(mine, sources=SOURCES)
+        assert (report.changed, report.unchanged, report.encoded) == (1, 3, 0)
+        assert list(index.skills()) == mine
+        corpus = index.corpus()
+        records = corpus.records(keys_of(corpus)).values()
+        assert [r.name for r in records if r.user_only] == ["meal-planner"]
+    assert version(path) == SCHEMA_VERSION
+
+
 @pytest.mark.parametrize("first", ["update", "add", "remove", "verify"])
 def test_an_index_of_format_1_can_be_written_at_once(tmp_path, encoder, first):
     path = format_1(tmp_path / "i.db", encoder)

@@ -2,6 +2,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 from tests.conftest import ROOT, SKILLS, HashEncoder, fill, make_skill, write_skill
@@ -380,3 +381,23 @@ def test_a_calibration_may_be_a_file_or_an_object_of_the_same_encoder(tmp_path, 
     assert Retriever(index).calibration is None
     with pytest.raises(EncoderError, match="fitted for other weights"):
         Retriever(index, calibration=make_calibration(encoder="x"))
+
+
+def test_what_only_the_user_may_start_takes_no_place_in_a_selection(encoder):
+    twin = make_skill("pdf-twin", SKILLS[0].description, SKILLS[0].body)
+    index = Index.in_memory(model=encoder)
+    index.add([replace(SKILLS[0], user_only=True), twin, *SKILLS[1:]])
+    with Retriever(index) as retriever:
+        query = "pdf-tables"
+        assert retriever.search(query)[0].user_only
+        hits = retriever.select(query).hits
+        # Nor does it keep out what is like it.
+        assert hits[0].name == "pdf-twin"
+        assert not any(hit.user_only for hit in hits)
+
+
+def test_a_library_for_users_alone_gives_an_agent_nothing(encoder):
+    index = Index.in_memory(model=encoder)
+    index.add([replace(s, user_only=True) for s in SKILLS])
+    with Retriever(index) as retriever:
+        assert retriever.select("extract tables from pdf files").abstained

@@ -1,9 +1,12 @@
+import json
+
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skillret.skills.frontmatter import MAX_FILE_BYTES, parse_skill
+from skillret.skills import frontmatter
+from skillret.skills.frontmatter import MAX_FILE_BYTES, forbids_implicit_use, parse_skill
 
 
 def md(front: str, body: str = "Do it.") -> bytes:
@@ -43,7 +46,7 @@ def test_scalars_stay_as_their_author_wrote_them():
 def test_an_unquoted_colon_is_repaired_with_a_remark():
     skill, notes = parsed("name: pdf-tools\ndescription: Use when: the user's PDF is scanned")
     assert skill.description == "Use when: the user's PDF is scanned"
-    assert any("needs quotes" in n for n in notes)
+    assert any("`description` as plain text" in n for n in notes)
 
 
 @pytest.mark.parametrize(
@@ -91,25 +94,178 @@ def test_a_list_for_a_name_falls_back_to_the_folder():
         (b"", "empty"),
         (b" \n\n", "empty"),
         (b"# Just Markdown\n", "no front matter"),
-        (b"---\nname: a\ndescription: b\n", "not closed"),
+        (b"---\nname: a\n", "not closed"),
         (md("name: a"), "no description"),
         (md("name: a\ndescription:"), "no description"),
         (md("name: a\ndescription: null"), "no description"),
-        (md("name: a\ndescription: [x]"), "no description"),
+        (md("name: a\ndescription: []"), "no description"),
+        (b"# On skills\n\n```\n---\nname: a\ndescription: b\n---\n```\n", "no front matter"),
+        (b"Title\n---\n\nNote: this\n\n---\n", "no front matter"),
+        (b"---\nname: a\n---\n# Title\n\ndescription: of what\n---\n", "no description"),
         (md("just text"), "no list of"),
         (md("- a\n- b"), "no list of"),
-        (md("name: a\ndescription: b\nmetadata:\n  c: d: e"), "no valid YAML"),
-        (md("name: a\n\tdescription: b: c"), "no valid YAML"),
         (md("? [a]\n: b"), "no valid YAML"),
-        (md("x: " + "[" * 60_000), "no description"),
+        (md("x: " + "[" * 60_000), "no valid YAML"),
         (md("x:\n  - " + "[" * 60_000), "no valid YAML"),
         (md("x: " + "y" * 70_000), "longer than"),
-        (md('a: &a ["x"]\nb: &b [*a, *a]\ndescription: [*b, *b]'), "aliases are not allowed"),
-        (md("a: &a {x: y}\nb: {<<: [*a, *a]}\ndescription: d"), "aliases are not allowed"),
+        (md('a: &a ["x"]\nb: &b [*a, *a]\nname: [*b, *b]'), "aliases are not allowed"),
+        (md("a: &a {x: y}\nb: {<<: [*a, *a]}"), "aliases are not allowed"),
     ],
 )
 def test_what_cannot_be_loaded_is_skipped_with_a_reason(data, reason):
     assert reason in skipped(data)
+
+
+@pytest.fixture(params=["CBaseLoader", "BaseLoader"])
+def loader(request, monkeypatch):
+    """PyYAML with libyaml and without it."""
+    monkeypatch.setattr(frontmatter, "_Loader", getattr(yaml, request.param))
+
+
+@pytest.mark.parametrize(
+    ("front", "description"),
+    [
+        ("description: Reads PDFs.\n\n  Keywords: scan, OCR", "Reads PDFs. Keywords: scan, OCR"),
+        ("description:\nReads PDFs.", "Reads PDFs."),
+        ("description: >-\nReads PDFs: all.", "Reads PDFs: all."),
+        ("description: | Reads PDFs.", "Reads PDFs."),
+        ("description: Reads PDFs.\nmetadata:\n  c: d: e", "Reads PDFs."),
+        ("description: Reads PDFs.\nmetadata:\n\tc: d", "Reads PDFs."),
+        ('author: "Ann" or so\ndescription: Reads PDFs.', "Reads PDFs."),
+        ("tags: [a, b\ndescription: Reads PDFs.", "Reads PDFs."),
+        ("author: 'Ann\ndescription: Reads PDFs.", "Reads PDFs."),
+        ("a: &a [x]\nb: [*a, *a]\ndescription: Reads PDFs.", "Reads PDFs."),
+        ('description: "Reads PDFs.', "Reads PDFs."),
+        ('description: "Reads "all" PDFs."', 'Reads "all" PDFs.'),
+        ("description: 'Reads the user's PDFs.'", "Reads the user's PDFs."),
+        ('description: "Reads C:\\Users."', "Reads C:\\Users."),
+        ("description: Posts to #docs what is new.", "Posts to #docs what is new."),
+        ("description: #docs gets what is new.", "#docs gets what is new."),
+        ("description: Posts to\n  #docs what is new.", "Posts to #docs what is new."),
+        ("description:\n  - Reads PDFs.\n  - Use when: scanned", "Reads PDFs; Use when: scanned"),
+        ("description:\n  Use when: scanned", "Use when: scanned"),
+        ("Description: Reads PDFs.", "Reads PDFs."),
+        ("description:Reads PDFs.", "Reads PDFs."),
+        ("description：Reads PDFs.", "Reads PDFs."),
+        (" \tdescription: Reads PDFs.", "Reads PDFs."),
+        ("---\ndescription: Reads PDFs.", "Reads PDFs."),
+        ("...\ndescription: Reads PDFs.", "Reads PDFs."),
+        ("description: Reads\x07 PDFs.", "Reads PDFs."),
+        ('description: "Reads \\ud83d\\ude00."', "Reads \U0001f600."),
+        ('description: "Reads \\ud83d."', "Reads \ufffd."),
+        ('description: "Reads \\UFFFFFFFF."', "Reads \ufffd."),
+        ('description: Reads.\nmetadata: {"\\ud83d": "\\ud83d"}', "Reads."),
+    ],
+)
+def test_what_a_person_can_read_is_read_with_a_remark(front, description, loader):
+    skill, notes = parsed(f"name: pdf-tools\n{front}\nlicense: MIT")
+    assert (skill.name, skill.description, skill.body) == ("pdf-tools", description, "Do it.")
+    assert skill.extra["license"] == "MIT"
+    assert notes
+    json.dumps(dict(skill.extra), ensure_ascii=False).encode()
+
+
+_FIELDS = "name: pdf-tools\ndescription: Reads PDFs."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"<!-- made by hand,\n---\nname: old\n---\n-->\n\n---\n{_FIELDS}\n---\nDo it.",
+        f"# SPDX: MIT\n---\n{_FIELDS}\n---\nDo it.",
+        f"-----\nA banner\n-----\n---\n{_FIELDS}\n---\nDo it.",
+        f"---\n---\n{_FIELDS}\n---\nDo it.",
+        f"--- # a skill\n{_FIELDS}\n--- # its end\nDo it.\n\n---\n\nNow.",
+        f"---\n{_FIELDS}\n...\nDo it.",
+        "---\ndescription: Reads PDFs.\n---\nname: pdf-tools\n---\nDo it.",
+        f"----\n{_FIELDS}\n----\nDo it.",
+        f"—-\n{_FIELDS}\n—-\nDo it.",
+        "  ---\n  name: pdf-tools\n  description: Reads PDFs.\n  ---\nDo it.",
+        f"---\n{_FIELDS}\n\nDo it.",
+        f"---\n{_FIELDS}\n# Steps\n\nDo it.",
+        f"{_FIELDS}\n\nDo it.",
+        f"```yaml\n{_FIELDS}\n```\nDo it.",
+        f"```markdown\n---\n{_FIELDS}\n---\nDo it.\n```",
+        '+++\nname = "pdf-tools"\ndescription = "Reads PDFs."\n+++\nDo it.',
+        "---\n- name: pdf-tools\n- description: Reads PDFs.\n---\nDo it.",
+        "---\nskill:\n  name: pdf-tools\n  description: Reads PDFs.\n---\nDo it.",
+    ],
+)
+def test_a_front_matter_that_is_fenced_otherwise_is_found(text):
+    skill, notes = parse_skill(text.encode(), "pdf-tools")
+    assert skill is not None, notes
+    assert (skill.name, skill.description) == ("pdf-tools", "Reads PDFs.")
+    assert "Do it." in skill.body
+    assert "name:" not in skill.body
+    assert notes
+
+
+def test_a_line_number_is_that_of_the_file():
+    _, notes = parse_skill(f"# Top\n\n---\n{_FIELDS}\nx: y: z\n---\n".encode(), "pdf-tools")
+    assert any("line 6" in note for note in notes)
+
+
+@pytest.mark.parametrize("key", ["when_to_use", "when-to-use", "whenToUse"])
+def test_when_to_use_belongs_to_the_description(key):
+    skill, notes = parsed(f"{_FIELDS}\n{key}: {'For scans. ' * 100}")
+    assert skill.description.startswith("Reads PDFs. For scans. For")
+    assert any("limit is 1024" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("field", "user_only"),
+    [
+        ("disable-model-invocation: true", True),
+        ('disable-model-invocation: "Yes"', True),
+        ("disable_model_invocation: on # never by itself", True),
+        ("disableModelInvocation: 1\nx: y: z", True),
+        ("disable-model-invocation: false", False),
+        ("user-invocable: false", False),
+    ],
+)
+def test_whether_only_the_user_may_start_it_is_read(field, user_only):
+    skill, _ = parsed(f"{_FIELDS}\n{field}")
+    assert skill.user_only == user_only
+
+
+@pytest.mark.parametrize(
+    ("text", "forbidden"),
+    [
+        ("policy:\n  allow_implicit_invocation: false\n", True),
+        ('{"policy": {"allow_implicit_invocation": false}}', True),
+        ("interface:\n  text: Use when: x\npolicy:\n  allow_implicit_invocation: No\n", True),
+        ("policy:\n  allow_implicit_invocation: true\n", False),
+        ("policy: none\n", False),
+        ("allow_implicit_invocation: false\n", False),
+        ("", False),
+    ],
+)
+def test_the_policy_of_codex_is_read(text, forbidden):
+    assert forbids_implicit_use(text.encode()) is forbidden
+
+
+@given(st.binary(max_size=200))
+def test_no_policy_raises(data):
+    assert not forbids_implicit_use(data)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "description"),
+    [
+        ("gb18030", "规划每周菜单，列出过敏原。"),
+        ("cp1252", "Plan für die Küche – “Menüs” à la carte."),
+        ("cp1251", "Планирует меню на неделю."),
+        ("utf-16", "规划每周菜单"),
+        ("utf-16-le", "规划每周菜单"),
+        ("utf-16-be", "Plan für die Küche."),
+    ],
+)
+def test_other_encodings_are_told_from_the_bytes(encoding, description):
+    text = f"---\nname: pdf-tools\ndescription: {description}\n---\nDo it."
+    skill, notes = parse_skill(text.encode(encoding), "pdf-tools")
+    assert skill is not None
+    assert (skill.description, skill.body) == (description, "Do it.")
+    assert any("save it as UTF-8" in note for note in notes)
 
 
 def test_a_huge_file_is_read_up_to_the_limit():
@@ -145,6 +301,27 @@ def test_windows_line_ends_and_a_byte_order_mark_are_no_fault():
     skill, notes = parse_skill(data, "pdf-tools")
     assert skill is not None
     assert (skill.name, skill.body, notes) == ("pdf-tools", "Do it.", [])
+
+
+_PIECES = st.sampled_from(
+    [
+        *("---\n", "...\n", "+++\n", "```\n", "name: a\n", "description: b\n", "# c\n", "\n"),
+        *("<!--", "-->", " #", "- ", "'", '"', "[", "  ", "\t", ": ", "*a", "&a ", "|"),
+        *("\\ud83d", "\\UFFFFFFFF", "\ufeff", "x"),
+    ]
+)
+
+
+@given(st.lists(_PIECES, max_size=30).map("".join))
+def test_no_pieces_of_front_matter_raise(text):
+    for loader in (yaml.CBaseLoader, yaml.BaseLoader):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(frontmatter, "_Loader", loader)
+            skill, notes = parse_skill(text.encode(), "folder")
+        assert (skill is None) <= bool(notes)
+        if skill is not None:
+            assert skill.description
+            f"{skill.name} {skill.description} {skill.body}".encode()
 
 
 @given(st.binary(max_size=400))

@@ -1,12 +1,15 @@
+import hashlib
 import os
 import shutil
+from pathlib import Path
 
 import pytest
+import yaml
 from tests.conftest import SKILLS, HashEncoder, write_skill
 
 from skillret import Index, Library, Retriever
 from skillret.errors import InputError
-from skillret.skills import Root, default_roots
+from skillret.skills import Root, default_roots, frontmatter
 from skillret.skills import library as library_module
 from skillret.skills import walk as module
 
@@ -257,3 +260,62 @@ def test_a_lower_case_name_is_read_where_there_is_no_other(library):
     (note,) = found.diagnostics
     assert note.path.endswith("skill.md")
     assert "its name should be SKILL.md" in note.message
+
+
+@pytest.mark.parametrize("name", ["Skill.md", "skill.MD", "SKILL.MD"])
+def test_its_name_is_read_in_any_letters(library, name):
+    write_skill(library, "small").rename(library / "small" / name)
+    (library / "small" / "skill.md").write_text("an old draft")
+    (note,) = Library.open(library).diagnostics
+    assert note.path.endswith(name)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_that_takes_the_place_of_a_file_is_not_waited_for(library):
+    policy = library / "meal-planner" / "agents" / "openai.yaml"
+    policy.parent.mkdir()
+    policy.write_text("")
+    found = Library.open(library)
+    for file in (library / "pdf-tables" / "SKILL.md", policy):
+        file.unlink()
+        os.mkfifo(file)
+    assert len(found) == 3
+    assert len([n for n in notes(found) if "no regular file" in n]) == 2
+
+
+def test_the_policy_of_codex_is_read_and_its_change_seen(library):
+    before = Library.open(library)
+    policy = library / "pdf-tables" / "agents" / "openai.yaml"
+    policy.parent.mkdir()
+    policy.write_text("policy:\n  allow_implicit_invocation: false\n")
+    after = Library.open(library)
+    assert [s.name for s in after if s.user_only] == ["pdf-tables"]
+    policy.write_text("policy:\n  allow_implicit_invocation: true\n")
+    last = Library.open(library)
+    assert not any(s.user_only for s in last)
+    assert len({found.fingerprint for found in (before, after, last)}) == 3
+
+
+def test_half_a_character_keeps_no_other_skill_from_being_found(library, monkeypatch):
+    monkeypatch.setattr(frontmatter, "_Loader", yaml.BaseLoader)
+    odd = write_skill(library, "odd", '"a\\ud83d"')
+    strange = 'metadata: {"\\ud83d": "\\UFFFFFFFF"}\n---\n\n'
+    odd.write_text(odd.read_text().replace("---\n\n", strange))
+    index = Index.in_memory(model=HashEncoder())
+    index.add(Library.open(library))
+    assert len(index) == 5
+
+
+def test_paths_whose_hashes_begin_alike_are_two_skills(library):
+    seen = {}
+    for number in range(1_000_000):
+        path = str(library / f"x{number}" / "SKILL.md")
+        start = hashlib.sha256(path.encode()).hexdigest()[:8]
+        if start in seen:
+            break
+        seen[start] = path
+    for file in (seen[start], path):
+        made = write_skill(library, Path(file).parent.name, f"Of {file}.")
+        made.write_text(made.read_text().replace(f"name: {made.parent.name}", "name: same"))
+    same = [s for s in Library.open(library) if s.name == "same"]
+    assert len({s.id for s in same}) == 2

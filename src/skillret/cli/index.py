@@ -218,13 +218,15 @@ def _list(args: argparse.Namespace) -> int:
                     "aliases": list(s.aliases),
                     "shadowed_by": s.shadowed_by,
                     "metadata": dict(s.metadata),
+                    "user_only": s.user_only,
                 }
                 for s in skills
             ]
         )
     else:
         for s in skills:
-            print("\t".join(printable(text) for text in (s.id, s.name, s.path or "")))
+            only = ("only you can start it",) * s.user_only
+            print("\t".join(printable(text) for text in (s.id, s.name, s.path or "", *only)))
     return 0
 
 

@@ -190,6 +190,7 @@ def _json(hit: Hit) -> dict[str, Any]:
         "description": hit.description,
         "path": hit.path,
         "score": round(hit.score, 6),
+        "user_only": hit.user_only,
     }
     if hit.metadata:
         document["metadata"] = dict(hit.metadata)
@@ -207,7 +208,8 @@ def _print(hits: list[Hit]) -> None:
     # Some terminals say that they are 0 columns wide.
     width = min(max(shutil.get_terminal_size((100, 24)).columns, 40), 120)
     for hit in hits:
-        print(f"{hit.rank:>2}. {printable(hit.name)}  {hit.score:.3f}")
+        only = "  (only you can start it)" * hit.user_only
+        print(f"{hit.rank:>2}. {printable(hit.name)}  {hit.score:.3f}{only}")
         print(wrap(hit.description, width, "    ", 2))
         if hit.path:
             print(f"    {printable(hit.path)}")

@@ -15,7 +15,7 @@ from skillret.datasets.library_rows import query_id, skill_rows
 from skillret.datasets.row_files import MAX_ROW
 from skillret.datasets.source import RowsInMemory
 from skillret.errors import DatasetError
-from skillret.files import parse_json
+from skillret.files import parse_json, read_start
 from skillret.skills import Library
 from skillret.types import Skill
 
@@ -142,7 +142,7 @@ def _list(file: Path, key: str) -> list[dict[str, Any]]:
     try:
         if file.stat().st_size > MAX_ROW:
             raise DatasetError(f"{file} is larger than {MAX_ROW >> 20} MB; no file of tests is")
-        rows = parse_json(file.read_text(encoding="utf-8-sig"))
+        rows = parse_json(read_start(file, MAX_ROW).decode("utf-8-sig"))
     except (OSError, ValueError) as e:
         raise DatasetError(f"{file} cannot be read as JSON: {e}") from None
     if isinstance(rows, dict):

@@ -49,6 +49,7 @@ class Record:
     aliases: tuple[str, ...] = ()
     shadowed_by: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    user_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -425,7 +425,9 @@ def _hash(skill: Skill) -> str:
 
 def _details_hash(skill: Skill) -> str:
     """SHA-256 over what is stored of a skill beside its text and its metadata."""
-    parts = [skill.path, skill.aliases, skill.shadowed_by]
+    parts: list[Any] = [skill.path, skill.aliases, skill.shadowed_by]
+    if skill.user_only:  # all others have the hash that they had before this was known
+        parts.append(True)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

@@ -187,7 +187,8 @@ def _own(skill: Skill) -> Skill:
 
 
 def _record(key: int, s: Skill) -> Record:
-    return Record(key, s.id, s.name, s.description, s.path, s.aliases, s.shadowed_by, s.metadata)
+    places = (s.path, s.aliases, s.shadowed_by)
+    return Record(key, s.id, s.name, s.description, *places, s.metadata, s.user_only)
 
 
 def _texts(

@@ -36,16 +36,16 @@ __all__ = [
 ]
 
 SKILLS = (
-    "SELECT s.key, id, name, description, body, path, aliases, shadowed_by, metadata"
+    "SELECT s.key, id, name, description, body, path, aliases, shadowed_by, metadata, user_only"
     " FROM skills s JOIN bodies b ON b.key = s.key"
 )
 RECORDS = (
-    "SELECT key, id, name, description, path, aliases, shadowed_by, metadata FROM skills"
-    " WHERE key IN ({})"
+    "SELECT key, id, name, description, path, aliases, shadowed_by, metadata, user_only"
+    " FROM skills WHERE key IN ({})"
 )
 # Whatever is stored of every skill, also where a part of it is missing.
 EVERYTHING = (
-    "SELECT s.key, id, name, description, body, path, aliases, shadowed_by, metadata,"
+    "SELECT s.key, id, name, description, body, path, aliases, shadowed_by, metadata, user_only,"
     " content_hash, vector, grams, digest FROM skills s"
     " LEFT JOIN bodies b ON b.key = s.key LEFT JOIN vectors v ON v.key = s.key"
 )
@@ -84,16 +84,17 @@ def read_profile(meta: Mapping[str, str]) -> Profile | None:
 
 def read_skill(row: Sequence[Any]) -> tuple[int, Skill]:
     """Key and skill of a row of `SKILLS`."""
-    key, id_, name, description, body, path, aliases, shadowed_by, metadata = row
+    key, id_, name, description, body, path, aliases, shadowed_by, metadata, user_only = row
     paths, known = tuple(map(str, parse_json(aliases))), dict(parse_json(metadata))
-    return key, Skill(id_, name, description, body, path, paths, shadowed_by, known)
+    own = bool(user_only)
+    return key, Skill(id_, name, description, body, path, paths, shadowed_by, known, user_only=own)
 
 
 def read_record(row: Sequence[Any]) -> Record:
     """A row of `RECORDS`."""
-    key, id_, name, description, path, aliases, shadowed_by, metadata = row
+    key, id_, name, description, path, aliases, shadowed_by, metadata, user_only = row
     paths, known = tuple(map(str, parse_json(aliases))), dict(parse_json(metadata))
-    return Record(key, id_, name, description, path, paths, shadowed_by, known)
+    return Record(key, id_, name, description, path, paths, shadowed_by, known, bool(user_only))
 
 
 def digest(vector: bytes, grams: bytes) -> int:
@@ -127,8 +128,12 @@ def remove(db: sqlite3.Connection, keys: Sequence[int]) -> int:
 def set_details(db: sqlite3.Connection, details: Sequence[tuple[int, Skill, str]]) -> None:
     """Change what is stored of skills beside their texts."""
     db.executemany(
-        "UPDATE skills SET path = ?, aliases = ?, shadowed_by = ?, details_hash = ? WHERE key = ?",
-        [(s.path, json.dumps(s.aliases), s.shadowed_by, hashed, key) for key, s, hashed in details],
+        "UPDATE skills SET path = ?, aliases = ?, shadowed_by = ?, user_only = ?, details_hash = ?"
+        " WHERE key = ?",
+        [
+            (s.path, json.dumps(s.aliases), s.shadowed_by, s.user_only, hashed, key)
+            for key, s, hashed in details
+        ],
     )
 
 
@@ -145,7 +150,7 @@ def insert(
     source = iter(changes)
     while chunk := list(islice(source, _CHUNK)):
         db.executemany(
-            "INSERT INTO skills VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO skills VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     c.key,
@@ -158,6 +163,7 @@ def insert(
                     metadata_json(c.skill),
                     c.content_hash,
                     c.details_hash,
+                    c.skill.user_only,
                 )
                 for c in chunk
             ],

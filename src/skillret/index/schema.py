@@ -10,7 +10,7 @@ from skillret.errors import IndexCorruptError, StoreError
 __all__ = ["SCHEMA_VERSION", "check_tables", "corrupt", "create_tables"]
 
 # Raised with every change of the tables; a migration for each step goes into _MIGRATIONS.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _APPLICATION_ID = 0x534B5254  # "SKRT": tells an index from any other SQLite file
 
 # A key names one text and one vector for ever: whoever changes either gets a new one. Bodies and
@@ -26,7 +26,8 @@ CREATE TABLE skills (
     shadowed_by TEXT,
     metadata TEXT NOT NULL,
     content_hash TEXT NOT NULL,
-    details_hash TEXT NOT NULL
+    details_hash TEXT NOT NULL,
+    user_only INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX skills_by_content ON skills (content_hash);
 CREATE TABLE bodies (
@@ -50,6 +51,7 @@ CREATE TABLE pending (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 """
+_USER_ONLY = "user_only INTEGER NOT NULL DEFAULT 0"
 _RENAMED = """
 ALTER TABLE skills RENAME TO skills_1;
 ALTER TABLE bodies RENAME TO bodies_1;
@@ -66,7 +68,15 @@ DROP TABLE skills_1;
 INSERT OR REPLACE INTO meta VALUES ('cache', ''), ('fingerprint', '');
 INSERT INTO meta SELECT 'skills', count(*) FROM skills;
 """
-_MIGRATIONS = {1: _RENAMED + _SKILLS + _COPIED}
+# Which is known when the sources have been read again.
+_READ_AGAIN = f"""
+ALTER TABLE skills ADD COLUMN {_USER_ONLY};
+INSERT OR REPLACE INTO meta VALUES ('fingerprint', '');
+"""  # noqa: S608 (a constant)
+_MIGRATIONS = {
+    1: _RENAMED + _SKILLS.replace(f",\n    {_USER_ONLY}", "") + _COPIED,
+    2: _READ_AGAIN,
+}
 
 
 def _statements(script: str) -> list[str]:

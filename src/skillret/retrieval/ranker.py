@@ -122,6 +122,19 @@ class Ranker:
         """
         return float(_logistic(np.asarray(self.need_odds(outputs, evidence, skills))))
 
+    def need_of_rest(self, need: float, best: float, rest: float) -> float:
+        """Probability that a query needs a skill other than the best ones, which are no choice.
+
+        Args:
+            need: Of all skills.
+            best: Largest `need` times probability of all skills.
+            rest: The same of the others.
+        """
+        ends = np.clip(np.array([rest, best]) / need, 1e-9, 1 - 1e-9)
+        fall = np.diff(np.log(ends / (1 - ends)))[0] / self.slope * self.need_slope
+        sure = min(max(need, 1e-9), 1 - 1e-9)
+        return float(_logistic(np.asarray(math.log(sure / (1 - sure)) - fall)))
+
     def need_odds(self, outputs: Float64, evidence: float, skills: int) -> float:
         """The same as log odds."""
         best = float(outputs.max(initial=-1e3))

@@ -343,6 +343,7 @@ class Retriever:
                     lexical=None if ranking.lexical is None else float(ranking.lexical[i]),
                     explanation=reasons.get(record.key),
                     metadata=record.metadata,
+                    user_only=record.user_only,
                 )
             )
         return hits

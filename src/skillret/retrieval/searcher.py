@@ -158,11 +158,31 @@ class Searcher:
         policy = policy or self.policy
 
         def rank(text: str, k: int) -> Ranking:
-            return self.rank(text, k, where=where)
+            asked = k
+            while True:
+                ranking = self.rank(text, asked, where=where)
+                kept = self._without_user_only(ranking)
+                if len(kept) >= k or len(ranking) < asked or len(kept) == len(ranking):
+                    return kept
+                asked *= 4
 
         text = clean_query(query)
-        whole = ranking or rank(text, policy.depth)
+        whole = self._without_user_only(ranking) if ranking else rank(text, policy.depth)
         return select(whole, rank, self.names, policy), whole.need
+
+    def _without_user_only(self, ranking: Ranking) -> Ranking:
+        """A ranking for an agent: what only its user may start is as good as absent."""
+        records = self.corpus.records(ranking.keys.tolist())
+        theirs = sorted(key for key, record in records.items() if record.user_only)
+        if not theirs:
+            return ranking
+        kept = _rows(ranking, ~holds(ranking.keys, np.array(theirs, dtype=np.int64)))
+        if self.calibration is None or not ranking.need or not len(kept):
+            return kept
+        best, rest = float(ranking.scores.max()), float(kept.scores.max())
+        need = self.calibration.ranker.need_of_rest(ranking.need, best, rest)
+        scores = (kept.scores * (need / ranking.need)).astype(np.float32)
+        return replace(kept, scores=scores, need=need)
 
     def names(self, keys: Sequence[int]) -> dict[int, str]:
         """Names of some skills."""
@@ -290,6 +310,13 @@ class Searcher:
             need=ranking.need,
             terms=ranking.terms,
         )
+
+
+def _rows(ranking: Ranking, kept: NDArray[np.bool_]) -> Ranking:
+    """Some rows of a ranking."""
+    names = ("keys", "scores", "dense", "lexical", "parts", "vectors")
+    columns = {name: getattr(ranking, name) for name in names}
+    return replace(ranking, **{n: c[kept] for n, c in columns.items() if c is not None})
 
 
 def _unknown(keys: NDArray[np.int64]) -> NDArray[np.int64]:

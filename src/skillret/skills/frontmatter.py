@@ -1,18 +1,29 @@
 """One SKILL.md: front matter and body, read leniently as the Agent Skills specification asks.
 
-A client warns about what breaks the rules and loads the skill all the same; only a skill with
-no description or with front matter that is no YAML, even after one repair, is skipped.
+A client warns about what breaks the rules and loads the skill all the same; only a skill whose
+description nobody could read off the file is skipped.
 Specification: https://agentskills.io/specification and /client-implementation.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
+
+from skillret.skills.repair import (
+    Parts,
+    decode,
+    drop_odd_characters,
+    entries_of,
+    find_parts,
+    key_of,
+    plain,
+)
 
 __all__ = [
     "MAX_DESCRIPTION",
@@ -20,6 +31,7 @@ __all__ = [
     "MAX_FRONT_MATTER",
     "MAX_NAME",
     "ParsedSkill",
+    "forbids_implicit_use",
     "parse_skill",
 ]
 
@@ -30,12 +42,22 @@ MAX_FILE_BYTES = 1024 * 1024  # the rest of a longer file is not read
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _FENCE = re.compile(r"^---[ \t]*$", re.MULTILINE)
-# A top-level `key: value` with its continuation lines; not a block (| or >) or a comment.
-_ENTRY = re.compile(r"^([A-Za-z][\w-]*):[ \t]+([^\s|>#].*(?:\n +.*)*)$", re.MULTILINE)
+_OTHER_STYLES = tuple("\"'|>[{&!")  # of a value, in which ` #` is text or a comment by intention
+_UNUSUAL = (
+    "its front matter is not fenced by lines --- with fields `name:` and `description:` between"
+    " them; other clients may not read it"
+)
+_NO_DESCRIPTION = "it has no description: add `description:` to the front matter"
+_TRUE = frozenset({"true", "yes", "on", "y", "1"})
+_FALSE = frozenset({"false", "no", "off", "n", "0"})
+_DEPTH = 4  # of lists and mappings that someone wrote for a text
+_BRACKETS = 2000
+_FIELDS = 100  # looked at one by one where they are no YAML together
 
 # The base loader makes nothing but strings, lists and mappings: stricter than the safe loader,
 # and a name like 007 or a description like "yes" stays what its author wrote.
 _Loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+_BROKEN = (yaml.YAMLError, ValueError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +66,26 @@ class ParsedSkill:
 
     Attributes:
         name: The front matter's name, or the folder's where it has none that is usable.
-        description: Whitespace folded; never empty.
+        description: With `when_to_use` behind it, as agents show it; whitespace folded, never
+            empty.
         body: The Markdown below the front matter, stripped.
         extra: The other front-matter fields.
+        user_only: Whether it forbids models to start it (`disable-model-invocation`).
     """
 
     name: str
     description: str
     body: str
     extra: Mapping[str, Any]
+    user_only: bool = False
+
+
+class _Front(NamedTuple):
+    """The fields of a front matter, the front matter as it is written, and the body."""
+
+    fields: Mapping[str, Any]
+    written: str
+    body: str
 
 
 def parse_skill(data: bytes, folder: str) -> tuple[ParsedSkill | None, list[str]]:
@@ -68,24 +101,17 @@ def parse_skill(data: bytes, folder: str) -> tuple[ParsedSkill | None, list[str]
     """
     notes: list[str] = []
     text = _decode(data, notes)
-    front, body = _split(text)
-    if front is None:
-        return None, [*notes, body]
-    try:
-        fields = _load_yaml(front, notes)
-    except (yaml.YAMLError, ValueError, RecursionError) as e:
-        return None, [*notes, f"the front matter is no valid YAML: {_one_line(e)}"]
-    if fields is None:
-        return None, [*notes, "the front matter is no list of `key: value` fields"]
-
-    description = _text(fields.get("description"), "description", notes)
+    front = _read(text, notes)
+    if isinstance(front, str):
+        return None, [*notes, front]
+    description = _description(front, notes)
     if not description:
-        return None, [*notes, "it has no description: add `description:` to the front matter"]
+        return None, [*notes, _NO_DESCRIPTION]
     if len(description) > MAX_DESCRIPTION:
         notes.append(
             f"the description has {len(description)} characters, the limit is {MAX_DESCRIPTION}"
         )
-    name = _text(fields.get("name"), "name", notes)
+    name = _text(_get(front.fields, "name"), "name", notes)
     if not name:
         notes.append(f"it has no usable name; using that of its folder, {folder!r}")
         name = folder
@@ -95,94 +121,202 @@ def parse_skill(data: bytes, folder: str) -> tuple[ParsedSkill | None, list[str]
         )
     elif name != folder:
         notes.append(f"the name {name!r} differs from its folder's, {folder!r}")
-    extra = {k: v for k, v in fields.items() if k not in ("name", "description")}
-    return ParsedSkill(name[:1024], description, body.strip(), extra), notes
+    own = ("name", "description")
+    extra = {k: v for k, v in front.fields.items() if key_of(f"{k}:") not in own}
+    user_only = _flat(_get(front.fields, "disablemodelinvocation")).lower() in _TRUE
+    return ParsedSkill(name[:1024], description, front.body.strip(), extra, user_only), notes
+
+
+def forbids_implicit_use(data: bytes) -> bool:
+    """Whether an `agents/openai.yaml` (Codex) keeps models from starting the skill beside it.
+
+    Args:
+        data: The file's content.
+    """
+    front = _lenient(Parts(decode(data, []).replace("\0", ""), "", 1), [])
+    policy = front.fields.get("policy")
+    if not isinstance(policy, Mapping):
+        return False
+    return _flat(policy.get("allow_implicit_invocation")).lower() in _FALSE
 
 
 def _decode(data: bytes, notes: list[str]) -> str:
-    """Text of any bytes: what is no UTF-8 is replaced and noted, NUL bytes are dropped."""
+    """Text of any bytes, up to the limit; NUL bytes are dropped."""
     if len(data) > MAX_FILE_BYTES:
         notes.append(f"only its first {MAX_FILE_BYTES // 1024} KiB are read")
-        data = data[:MAX_FILE_BYTES]
         # A character cut in two at the limit is the limit's fault, not the file's.
-        text = data.decode("utf-8", "ignore")
-        if text.encode() not in (data, data[:-1], data[:-2], data[:-3]):
-            text = data.decode("utf-8", "replace")
-            notes.append("it is not UTF-8; unreadable characters were replaced")
-    elif data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        text = data.decode("utf-16", "replace")
-        notes.append("it is UTF-16; save it as UTF-8")
-    else:
-        try:
-            text = data.decode("utf-8")
-        except UnicodeDecodeError:
-            text = data.decode("utf-8", "replace")
-            notes.append("it is not UTF-8; unreadable characters were replaced")
+        data = re.sub(rb"[\xc0-\xff]?[\x80-\xbf]{0,3}\Z", b"", data[:MAX_FILE_BYTES])
+    text = decode(data, notes)
     if "\0" in text:
         text = text.replace("\0", "")
         notes.append("it holds NUL bytes; they were dropped")
-    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _split(text: str) -> tuple[str | None, str]:
+def _read(text: str, notes: list[str]) -> _Front | str:
+    """Front matter and body, as the specification has them or else as a person reads them."""
+    parts, reason = _split(text)
+    if parts is not None:
+        try:
+            fields = _parse_yaml(parts.front)
+        except _BROKEN as e:
+            reason = f"the front matter is no valid YAML: {_one_line(e, parts.line)}"
+        else:
+            if not isinstance(fields, dict):
+                reason = "the front matter is no list of `key: value` fields"
+            elif _flat(fields.get("description")) and not _goes_on(fields, parts.body):
+                return _Front(fields, parts.front, parts.body)
+    repairs: list[str] = []
+    found = find_parts(text, repairs)
+    if found is None or len(found.front) > MAX_FRONT_MATTER:
+        return reason or _NO_DESCRIPTION
+    front = _lenient(found, repairs)
+    said: list[str] = []
+    if _description(front, said):
+        notes += repairs or ([] if said else [_UNUSUAL])
+        return front
+    return reason or _NO_DESCRIPTION
+
+
+def _goes_on(fields: Mapping[str, Any], body: str) -> bool:
+    """Whether a stray fence stands between the description and the name."""
+    return "name" not in fields and key_of(body.lstrip().partition("\n")[0]) == "name"
+
+
+def _split(text: str) -> tuple[Parts | None, str]:
     """Front matter and body; or None and the reason why there is no front matter."""
     if not text.strip():
         return None, "the file is empty"
-    opening = _FENCE.match(text.lstrip("\n"))
+    start = text.lstrip("\n")
+    opening = _FENCE.match(start)
     if opening is None:
         return None, "it has no front matter: the first line must be ---"
-    rest = text.lstrip("\n")[opening.end() :]
+    rest = start[opening.end() :]
     closing = _FENCE.search(rest)
     if closing is None:
         return None, "its front matter is not closed by a line ---"
     if closing.start() > MAX_FRONT_MATTER:
         return None, f"its front matter is longer than {MAX_FRONT_MATTER} characters"
-    return rest[: closing.start()], rest[closing.end() :]
-
-
-def _load_yaml(front: str, notes: list[str]) -> dict[str, Any] | None:
-    try:
-        data = _parse_yaml(front)
-    except yaml.YAMLError:
-        # The commonest fault by far: an unquoted value with a colon, or one that starts with a
-        # character that means something to YAML. One repair, then give up.
-        data = _parse_yaml(_ENTRY.sub(_quote, front))
-        notes.append("a value that needs quotes had none; it was read as if it had")
-    return data if isinstance(data, dict) else None
+    # It begins with the end of the line of the fence.
+    line = len(text) - len(start) + 1
+    return Parts(rest[: closing.start()], rest[closing.end() :], line), ""
 
 
 def _parse_yaml(text: str) -> Any:
+    if text.count("[") + text.count("{") > _BRACKETS:  # for which PyYAML alone takes half a minute
+        raise ValueError("it has too many brackets")
     # Aliases let a few lines stand for billions; no front matter has a use for them.
     if "*" in text and any(
         isinstance(e, yaml.AliasEvent) for e in yaml.parse(text, Loader=_Loader)
     ):
         raise ValueError("YAML aliases are not allowed in front matter")
-    return yaml.load(text, Loader=_Loader)  # noqa: S506 (the base loader builds only strings)
+    data = yaml.load(text, Loader=_Loader)  # noqa: S506 (the base loader builds only strings)
+    if "\\" in text:  # without libyaml an escape may be half a character
+        json.dumps(data, ensure_ascii=False).encode("utf-8")
+    return data
 
 
-def _quote(entry: re.Match[str]) -> str:
-    """One entry of the front matter, quoted if it is no YAML by itself."""
+def _mapping(data: object) -> dict[str, Any] | None:
+    """Fields; also where each is an item of a list, or all are those of a single field."""
+    if isinstance(data, list) and data and all(isinstance(d, dict) for d in data):
+        data = {key: value for d in data for key, value in d.items()}
+    if not isinstance(data, dict):
+        return None
+    inner = next((v for v in data.values() if isinstance(v, dict) and "description" in v), {})
+    return data if _get(data, "description") is not None or len(data) > 1 else {**inner, **data}
+
+
+def _lenient(parts: Parts, notes: list[str]) -> _Front:
+    """The fields of a front matter, one by one where they are no YAML together."""
+    written = drop_odd_characters(parts.front, notes)
+    why, fields = "", {}
     try:
-        yaml.load(entry[0], Loader=_Loader)  # noqa: S506
-    except yaml.YAMLError:
-        value = " ".join(entry[2].split()).replace("'", "''")
-        return f"{entry[1]}: '{value}'"
-    return entry[0]
+        fields = _mapping(_parse_yaml(written)) or {}
+    except _BROKEN as e:
+        why = f" ({_one_line(e, parts.line)})"
+    if _flat(_get(fields, "description")):
+        return _Front(fields, written, parts.body)
+    bad = []
+    for key, entry in [*entries_of(written).items()][:_FIELDS]:
+        if _flat(fields.get(key)):
+            continue
+        try:
+            fields[key] = _parse_yaml(f"{key}: {entry}")[key]
+        except (*_BROKEN, TypeError, KeyError):
+            fields[key] = ""
+        if fields[key] in ("", None) and (text := plain(entry)) and not text.startswith("#"):
+            fields[key] = text
+            bad.append(f"`{key}`")
+    if not why and not bad:
+        return _Front(fields, written, parts.body)
+    message = f"the front matter is no valid YAML{why}; it was read field by field"
+    if bad:
+        message += f", {', '.join(bad[:5])} as plain text: mend it, or put it in quotes"
+    notes.append(message)
+    return _Front(fields, written, parts.body)
+
+
+def _get(fields: Mapping[str, Any], key: str) -> Any:
+    """The field of a key in whatever spelling: `when_to_use`, `when-to-use`, `whenToUse`."""
+    if key in fields:
+        return fields[key]
+    return next((v for k, v in fields.items() if key_of(f"{k}:") == key), None)
+
+
+def _description(front: _Front, notes: list[str]) -> str:
+    """The description and, behind it, when to use the skill: agents show both as one text."""
+    texts: list[str] = []
+    for key, name in (("description", "description"), ("whentouse", "when_to_use")):
+        value = _get(front.fields, key)
+        if isinstance(value, list | dict):
+            notes.append(f"`{name}` must be text; its parts were joined")
+        text = _flat(value)
+        whole = _uncut(key, text, front.written)
+        if whole != text:
+            notes.append(
+                f"`{name}` goes on behind ` #`, which YAML takes for a comment; it was read whole,"
+                " put it in quotes"
+            )
+        if whole not in " ".join(texts):
+            texts.append(whole)
+    return " ".join(filter(None, texts))
+
+
+def _uncut(key: str, text: str, written: str) -> str:
+    """A text of the front matter with what YAML takes for a comment on its line."""
+    if "#" not in written:
+        return text
+    entry = _get(entries_of(written), key) or ""
+    lines = [line for line in entry.split("\n") if not line.lstrip().startswith("# ")]
+    whole = " ".join(" ".join(lines).split())
+    rest = whole.removeprefix(text).lstrip()
+    plain_style = not whole.startswith(_OTHER_STYLES) and whole.startswith(text)
+    return whole if plain_style and rest.startswith("#") and rest != "#" else text
+
+
+def _flat(value: object, depth: int = _DEPTH) -> str:
+    """A field as one line of text, whatever its author made of it."""
+    if not depth or value is None or value in ("null", "~"):
+        return ""
+    if isinstance(value, Mapping):
+        return " ".join(f"{k}: {_flat(v, depth - 1)}" for k, v in value.items())
+    if isinstance(value, list):
+        return "; ".join(_flat(v, depth - 1).rstrip(".;, ") for v in value)
+    return " ".join(str(value).replace("\0", "").split())
 
 
 def _text(value: object, key: str, notes: list[str]) -> str:
     """A field as one line of text; empty, with a note, if it is none."""
-    if value is None or value in ("null", "~"):
-        return ""
-    if not isinstance(value, str):
+    if isinstance(value, list | dict):
         notes.append(
             f"`{key}` must be text, not a {'list' if isinstance(value, list) else 'mapping'}"
         )
         return ""
-    return " ".join(value.replace("\0", "").split())
+    return _flat(value)
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: Exception, line: int) -> str:
+    """An error of the YAML parser, whose text began on a line of the file."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return f"{error.problem} (line {error.problem_mark.line + 2})"
+        return f"{error.problem}, line {error.problem_mark.line + line}"
     return " ".join(str(error).split())[:200] or type(error).__name__

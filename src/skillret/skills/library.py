@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from skillret.errors import InputError
-from skillret.files import expand
+from skillret.files import expand, parse_json, read_start
 from skillret.skills.walk import SKILL_FILE, Root, SkillFile, default_roots, diagnostic, walk
 from skillret.types import Diagnostic, Skill
 
@@ -118,11 +118,11 @@ def _read_all(found: Sequence[SkillFile], notes: list[Diagnostic]) -> list[Skill
     from skillret.skills.frontmatter import MAX_FILE_BYTES, parse_skill
 
     skills = []
+    taken: set[str] = set()
     for item in found:
         try:
             item.path.encode("utf-8")
-            with open(item.path, "rb") as file:  # noqa: PTH123 (thousands of them)
-                data = file.read(MAX_FILE_BYTES + 1)
+            data = read_start(item.path, MAX_FILE_BYTES + 1)
         except UnicodeEncodeError:
             shown = os.fsencode(item.path).decode("utf-8", "replace")
             notes.append(diagnostic("error", shown, "its path is not UTF-8; rename it"))
@@ -137,15 +137,18 @@ def _read_all(found: Sequence[SkillFile], notes: list[Diagnostic]) -> list[Skill
             notes.append(diagnostic("error", item.path, remarks[-1]))
         else:
             notes += [diagnostic("warning", item.path, remark) for remark in remarks]
+            id_ = _skill_id(parsed.name, item.path, taken)
+            taken.add(id_)
             skills.append(
                 Skill(
-                    id=_skill_id(parsed.name, item.path),
+                    id=id_,
                     name=parsed.name,
                     description=parsed.description,
                     body=parsed.body,
                     path=item.path,
                     metadata=_metadata(parsed.extra),
                     extra=parsed.extra,
+                    user_only=parsed.user_only or _forbidden(item, notes),
                 )
             )
     return skills
@@ -158,15 +161,33 @@ def _metadata(extra: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     named = {str(k): v for k, v in given.items()}
     try:
-        plain: dict[str, Any] = json.loads(json.dumps(named, default=str, allow_nan=False))
+        plain: dict[str, Any] = parse_json(json.dumps(named, default=str, allow_nan=False))
     except (TypeError, ValueError, RecursionError):  # a number that is none, keys of any kind
         plain = {key: str(value) for key, value in named.items()}
     return plain
 
 
-def _skill_id(name: str, path: str) -> str:
-    """`name@hash of its path`: readable, and stable whatever other skills come and go."""
-    return f"{name}@{hashlib.sha256(path.encode()).hexdigest()[:8]}"
+def _forbidden(item: SkillFile, notes: list[Diagnostic]) -> bool:
+    """Whether what stands beside a SKILL.md for Codex leaves its start to the user."""
+    from skillret.skills.frontmatter import MAX_FRONT_MATTER, forbids_implicit_use
+
+    if item.policy is None:
+        return False
+    try:
+        return forbids_implicit_use(read_start(item.policy, MAX_FRONT_MATTER))
+    except OSError as e:
+        notes.append(diagnostic("warning", item.policy, f"cannot be read: {e.strerror}"))
+        return False
+
+
+def _skill_id(name: str, path: str, taken: Set[str]) -> str:
+    """`name@hash of its path`: readable, and stable whatever other skills come and go.
+
+    Someone may look for a path with the same eight digits: its skill gets more of them.
+    """
+    digest = hashlib.sha256(path.encode()).hexdigest()
+    short = f"{name}@{digest[:8]}"
+    return f"{name}@{digest}" if short in taken else short
 
 
 def _collapse(skills: Sequence[Skill], notes: list[Diagnostic]) -> list[Skill]:

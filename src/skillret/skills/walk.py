@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from skillret.errors import InputError
@@ -24,8 +25,8 @@ __all__ = [
 MAX_DEPTH = 6  # folders below a root
 MAX_FOLDERS = 400_000  # looked into, per root
 
-SKILL_FILE = "SKILL.md"
-_LOWER_CASE = "skill.md"  # what the specification's own reader takes where there is no SKILL.md
+SKILL_FILE = "SKILL.md"  # without one, the same name in other letters
+_POLICY = os.path.join("agents", "openai.yaml")  # noqa: PTH118 (of Codex; beside a SKILL.md)
 _SKIPPED = frozenset({".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv", "venv"})
 # The specification's own folders of a skill: a SKILL.md in there is an example, not a skill.
 _RESOURCES = frozenset({"scripts", "references", "assets", "evals"})
@@ -47,11 +48,12 @@ class Root:
 
 @dataclass(frozen=True, slots=True)
 class SkillFile:
-    """A SKILL.md on disk, not yet read; `stamp` changes whenever the file does."""
+    """A SKILL.md on disk, not yet read; `stamp` changes whenever it or its policy does."""
 
     path: str
     root: int
     stamp: str
+    policy: str | None = None
 
 
 def default_roots(cwd: Path | None = None, home: Path | None = None) -> list[Root]:
@@ -145,7 +147,7 @@ def _look_into(
     found: SkillFile | None = None
     children: list[str] = []
     for entry in entries:
-        named = entry.name in (SKILL_FILE, _LOWER_CASE)
+        named = entry.name.lower() == SKILL_FILE.lower()
         is_skill = named and not _is_folder(entry)
         if not is_skill and (entry.name in _SKIPPED or not _is_folder(entry)):
             continue
@@ -161,11 +163,32 @@ def _look_into(
                 children.append(entry.path)
         elif not entry.is_file():
             notes.append(diagnostic("error", entry.path, "is no regular file"))
-        elif found is None or entry.name == SKILL_FILE:
-            s = entry.stat()
-            stamp = f"{s.st_size}:{s.st_mtime_ns}:{s.st_ctime_ns}:{s.st_ino}"
-            found = SkillFile(entry.path, number, stamp)
+        elif found is None or _precedence(entry.path) < _precedence(found.path):
+            found = SkillFile(entry.path, number, _stamp(entry.stat()))
+    if found is not None and any(child.endswith(f"{os.sep}agents") for child in children):
+        found = _with_policy(found)
     return found, sorted(children)
+
+
+def _precedence(path: str) -> tuple[bool, str]:
+    name = path.rpartition(os.sep)[2]
+    return name != SKILL_FILE, name
+
+
+def _stamp(s: os.stat_result) -> str:
+    return f"{s.st_size}:{s.st_mtime_ns}:{s.st_ctime_ns}:{s.st_ino}"
+
+
+def _with_policy(found: SkillFile) -> SkillFile:
+    """A skill with what stands beside it for Codex, if that is a file."""
+    policy = os.path.join(found.path.rpartition(os.sep)[0], _POLICY)  # noqa: PTH118
+    try:
+        s = os.lstat(policy)
+    except OSError:
+        return found
+    if not stat.S_ISREG(s.st_mode):
+        return found
+    return replace(found, stamp=f"{found.stamp} {_stamp(s)}", policy=policy)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

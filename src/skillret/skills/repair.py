@@ -1,0 +1,255 @@
+"""What a person still reads off a SKILL.md that breaks the rules.
+
+Where the front matter lies and what its fields are is only asked here where the specification's
+own way of reading finds no description, so that no repair changes what a sound file means.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+__all__ = ["Parts", "decode", "drop_odd_characters", "entries_of", "find_parts", "key_of", "plain"]
+
+_ABOVE = 60  # lines, in which the front matter must begin
+_LONGEST = 2000  # lines of it
+_NEEDED = frozenset({"name", "description"})
+_KNOWN = _NEEDED | {"whentouse", "disablemodelinvocation"}
+
+_FENCE = re.compile(
+    r"(?:-{3,}|\+{3}|[—–]-?|[—–]{2,3}|\.{3})\s*(?:#.*)?$"
+)  # some as a word processor has it
+_CODE = re.compile(r"(?:`{3,}|~{3,})\s*\w*\s*$")
+_FIELD = re.compile(r"""(\s*)["']?([A-Za-z][\w-]*)["']?[ \t]*([:：])(.*)$""")
+_TOML = re.compile(r"^([A-Za-z][\w-]*)[ \t]*=[ \t]*")
+_BLOCK = re.compile(r"^[|>][-+0-9]{0,2}(?:\s+|$)(?:#.*)?")
+
+_CONTROL = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
+_PAIR = re.compile(r"(?<!\\)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+_ESCAPE = re.compile(r"(?<!\\)\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))")
+
+_ASCII = bytes(range(128))
+# What nearly all other bytes of an ordinary text belong to: the commonest Chinese characters and
+# their punctuation; Cyrillic letters in a row.
+_TYPICAL = (
+    ("gb18030", "GB18030", re.compile(rb"(?:[\xa1-\xa9\xb0-\xd7][\xa1-\xfe])+")),
+    ("cp1251", "Windows-1251", re.compile(rb"[\xa8\xb8\xc0-\xff]{2,}")),
+)
+_NEARLY_ALL = 0.8
+
+
+class Parts(NamedTuple):
+    """A front matter, the body, and the line of the file on which the front matter starts."""
+
+    front: str
+    body: str
+    line: int
+
+
+def decode(data: bytes, notes: list[str]) -> str:
+    """Text of bytes that are UTF-8, UTF-16 or in an older encoding."""
+    for mark, encoding in ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")):
+        place = data.find("description".encode(encoding))
+        if data.startswith(mark) or (place >= 0 and place % 2 == 0):
+            notes.append("it is UTF-16; save it as UTF-8")
+            return data.decode(encoding, "replace").removeprefix("\ufeff")
+    text = data.decode("utf-8", "replace")
+    bad = text.count("\ufffd") - data.count("\ufffd".encode())
+    if not bad:
+        return text.lstrip("\ufeff\u200b")
+    others = len(data.translate(None, _ASCII))
+    encoding, name = "cp1252", "Windows-1252"
+    for candidate, called, typical in _TYPICAL:
+        if sum(map(len, typical.findall(data))) >= _NEARLY_ALL * others:
+            encoding, name = candidate, called
+            break
+    if sum(c > "\x7f" for c in text) >= 2 * bad:
+        notes.append("it is not UTF-8; unreadable characters were replaced")
+        return text.lstrip("\ufeff")
+    notes.append(f"it is not UTF-8 (read as {name}); save it as UTF-8")
+    return data.decode(encoding, "replace")
+
+
+def drop_odd_characters(front: str, notes: list[str]) -> str:
+    """Front matter without control characters, and without escapes of no or half a character.
+
+    Of these libyaml makes an error, and PyYAML by itself what no UTF-8 can hold.
+    """
+    clean = _CONTROL.sub("", front)
+    if clean != front:
+        notes.append("it holds control characters; they were dropped")
+    joined = _PAIR.sub(_character, clean)  # JSON writes a character in two halves; YAML does not
+    whole = _ESCAPE.sub(_whole, joined)
+    if whole != joined:
+        notes.append("it holds an escape of no or half a character; it was replaced")
+    return whole
+
+
+def _character(pair: re.Match[str]) -> str:
+    return chr(0x10000 + ((int(pair[1], 16) - 0xD800) << 10) + int(pair[2], 16) - 0xDC00)
+
+
+def _whole(escape: re.Match[str]) -> str:
+    code = int(escape[1] or escape[2], 16)
+    return "\ufffd" if code > 0x10FFFF or 0xD800 <= code < 0xE000 else escape[0]
+
+
+# --- where the front matter lies ---------------------------------------------------------------
+
+
+def find_parts(text: str, notes: list[str]) -> Parts | None:
+    """Front matter and body where they are not fenced as they should be; None if there is none."""
+    as_written = text.split("\n")
+    lines = _without_comments(as_written)
+    start = _start(lines)
+    if start is None:
+        return None
+    opening = lines[start - 1].strip() if start else ""
+    opened = bool(_FENCE.match(opening) or _CODE.match(opening))
+    if opening.startswith("+++"):  # TOML, as far as it is `key = value`
+        lines = [_TOML.sub(r"\1: ", line) for line in lines]
+    elif opened and (indent := lines[start - 1].partition(opening)[0]):
+        lines = [line.removeprefix(indent) for line in lines]
+    fence = _CODE if _CODE.match(opening) else _FENCE
+    end, stray = _end(lines[: start + _LONGEST], start, fence)
+    if end == start + _LONGEST:
+        return None
+    closed = end < len(lines) and bool(fence.match(lines[end]))
+    above = lines[: start - opened]
+    stray |= {number for number, line in enumerate(above) if _FENCE.match(line.strip())}
+    if any(as_written[n].strip() for n in range(len(above)) if n not in stray):
+        notes.append("something stands above its front matter; other clients may not find it")
+    elif not opened:
+        notes.append("its front matter is not opened by a line ---")
+    if stray:
+        notes.append(f"the stray line {lines[min(stray)].strip()[:20]!r} was passed over")
+    if not closed:
+        notes.append("its front matter is not closed by a line ---")
+    front = ["" if number in stray else lines[number] for number in range(start, end)]
+    kept = [ln for n, ln in enumerate(above) if n not in stray and not _CODE.match(ln.strip())]
+    return Parts("\n".join(front), "\n".join([*kept, "", *lines[end + closed :]]), start + 1)
+
+
+def _without_comments(lines: Sequence[str]) -> list[str]:
+    """The lines with those of comments above the front matter left empty: they hold no fields."""
+    rest = list(lines)
+    inside = False
+    for number, line in enumerate(lines[:_ABOVE]):
+        text = line.strip()
+        inside = inside or text.startswith("<!--")
+        if not inside and text and not text.startswith("#"):
+            break
+        if inside:
+            _, closed, behind = text.partition("-->")
+            rest[number] = behind
+            inside = not closed
+    return list(lines) if inside else rest
+
+
+def _start(lines: Sequence[str]) -> int | None:
+    """The line on which the fields start: below a fence, however odd it is, or at the top."""
+    filled = [number for number, line in enumerate(lines[:_ABOVE]) if line.strip()]
+    first: int | None = None
+    for place, number in enumerate(filled):
+        line = lines[number].strip()
+        below = lines[filled[place + 1]].strip() if place + 1 < len(filled) else ""
+        named = key_of(below) in _NEEDED
+        if _FENCE.match(line):  # or a rule, or the line below a heading
+            if named:
+                return number + 1
+            first = number + 1 if place == 0 else first
+        if place == 0 and key_of(line) in _NEEDED:
+            return number
+        if _CODE.match(line):
+            if place == 0 and named:  # a file that is one block of code from its first line on
+                return number + 1
+            if place or not _FENCE.match(below):
+                break  # what a block of code holds is an example
+    return first
+
+
+def _end(lines: Sequence[str], start: int, fence: re.Pattern[str]) -> tuple[int, set[int]]:
+    """Where the fields end: at a fence or above the body; and fences that stand among them."""
+    seen: set[str] = set()
+    stray: set[int] = set()
+    for number in range(start, len(lines)):
+        below = next((line for line in lines[number + 1 : number + 5] if line.strip()), "")
+        if fence.match(lines[number]):
+            key = key_of(below)
+            if not key or ("description" in seen and key not in _NEEDED - seen):
+                return number, stray
+            stray.add(number)
+        elif "description" in seen and _is_body(lines, number):
+            return number, stray
+        seen.add(key_of(lines[number]))
+    return len(lines), stray
+
+
+def _is_body(lines: Sequence[str], number: int) -> bool:
+    """Whether a heading or an empty line is followed by what is neither field nor comment."""
+    if lines[number].strip() and not lines[number].startswith("#"):
+        return False
+    headed = False
+    for line in lines[number : number + 10]:
+        if line.startswith("#"):
+            headed = True
+        elif line.strip():
+            key = key_of(line)
+            field = key in _NEEDED or (key and line[0].islower())
+            return not (field or line[0].isspace() or _FENCE.match(line)) and (
+                headed or not line.startswith("- ")
+            )
+    return headed
+
+
+# --- what its fields are -----------------------------------------------------------------------
+
+
+def key_of(line: str) -> str:
+    """The key of a line `key: value`, in one spelling; empty if it has none.
+
+    The space behind the colon may be missing where the key is one that matters.
+    """
+    field = _FIELD.match(line)
+    if field is None:
+        return ""
+    key = re.sub("[-_]", "", field[2]).lower()
+    return key if not field[4].strip() or field[4][0].isspace() or key in _KNOWN else ""
+
+
+def entries_of(front: str) -> dict[str, str]:
+    """The fields of the top level as they are written, by their keys.
+
+    What belongs to a field is all that stands between its key and the next one. A description or
+    name of whatever indentation is taken where there is none of the top level.
+    """
+    entries = _entries(front, deep=False)
+    known = any(key_of(f"{key}:") == "description" for key in entries)
+    return entries if known else _entries(front, deep=True)
+
+
+def _entries(front: str, *, deep: bool) -> dict[str, str]:
+    found: dict[str, list[str]] = {}
+    current: list[str] = []
+    indent: str | None = None
+    for line in front.split("\n"):
+        key, field = key_of(line), _FIELD.match(line)
+        if key and field and (indent in (None, field[1]) or (deep and key in _NEEDED)):
+            indent = field[1] if indent is None else indent
+            current = found[field[2]] = [field[4]]
+        elif not line.startswith("#"):
+            current.append(line)
+    return {key: "\n".join(lines) for key, lines in found.items()}
+
+
+def plain(entry: str) -> str:
+    """A field's text as it stands: one line, without a block's sign and quotes around it."""
+    text = " ".join(_BLOCK.sub("", entry.strip()).split())
+    quote = text[:1]
+    if quote not in ("'", '"'):
+        return text
+    inner = text[1:].removesuffix(quote)
+    # A quote before a letter does not end what the first one began: "Read" and "write" are two.
+    first = inner.find(quote)
+    return inner if first < 0 or inner[first + 1 : first + 2].isalnum() else text
