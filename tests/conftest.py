@@ -109,7 +109,8 @@ def home(tmp_path, monkeypatch):
     home.mkdir()
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(home))
-    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+    unset = ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "LOCALAPPDATA")
+    for name in (*unset, "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
     for key in ("debug", *KEYS):
         monkeypatch.delenv(f"SKILLRET_{key.upper()}", raising=False)

@@ -179,7 +179,7 @@ def test_a_build_counts_what_was_odd(library):
     write_skill(library / "other", "pdf-tables", "Another.", "Another.")
     Retriever.open(library=library, on_update=said.append).close()
     command = f"skillret index build --verbose --library {library}"
-    assert f"(1 skipped, 1 remarks: `{command}` lists them)" in said[1]
+    assert f"(1 skipped, 1 remark: `{command}` lists them)" in said[1]
     said.clear()
     (library / "broken2").mkdir()
     (library / "broken2" / "SKILL.md").write_text("no front matter either")
