@@ -87,9 +87,11 @@ def test_a_project_names_neither_a_model_nor_folders_elsewhere(project, home):
     settings = load_settings()
     assert settings.model is None
     assert settings.roots == (project / "own",)
-    assert len(settings.remarks) == 5
-    assert "model is not taken from a project's file" in settings.remarks[0]
-    assert "'/etc' lies outside the project" in settings.remarks[3]
+    about_model, about_roots = settings.remarks
+    assert "model is not taken from a project's file" in about_model
+    assert f"not taken from its file: {home}, {project.parent}, /etc and 1 more" in about_roots
+    (project / FILE).write_text('roots = ["/etc"]\n')
+    assert load_settings().origins == {}
 
 
 def test_a_root_that_is_missing_is_remarked_on(project, home):

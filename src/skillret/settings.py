@@ -24,6 +24,7 @@ FILE = "skillret.toml"
 _MAX_BYTES = 64 * 1024
 _MAX_ITEMS = 1000  # of a list
 _SHOWN = 60  # characters of a value in a message
+_LONGEST = 200  # characters of a path in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +87,9 @@ def load_settings(cwd: Path | None = None, home: Path | None = None) -> Settings
     if user is not None and os.path.lexists(user):
         layers.append((str(user), _rooted(_read(user), user)))
     values, origins = _merged(layers)
-    remarks += [
-        f"{' and '.join(origins['roots'])}: roots: no such folder: {root}"
-        for root in values.get("roots", ())
-        if not os.path.isdir(root)  # noqa: PTH112 (what is no path counts as missing)
-    ]
+    missing = [str(r) for r in values.get("roots", ()) if not os.path.isdir(r)]  # noqa: PTH112
+    if missing:
+        remarks.append(f"{' and '.join(origins['roots'])}: roots: no such folder: {_few(missing)}")
     return Settings(**values, origins=origins, files=files, remarks=tuple(remarks))
 
 
@@ -210,24 +209,28 @@ def _of_project(
     file: Path, project: Path, values: dict[str, Any], remarks: list[str]
 ) -> dict[str, Any]:
     """What a project's file may say; the rest is remarked on."""
-    if "model" in values:
+    if values.pop("model", None) is not None:
         remarks.append(
             f"{file}: model is not taken from a project's file; use your own {FILE}, or --model"
         )
-    allowed = {key: value for key, value in values.items() if key != "model"}
     if "roots" in values:
-        rooted = _rooted({"roots": values["roots"]}, file)["roots"]
-        inside = []
-        for given, root in zip(values["roots"], rooted, strict=True):
-            if _is_inside(root, project):
-                inside.append(root)
-                continue
+        rooted = _rooted({"roots": values.pop("roots")}, file)["roots"]
+        inside = tuple(root for root in rooted if _is_inside(root, project))
+        outside = [str(root) for root in rooted if root not in inside]
+        if inside:
+            values["roots"] = inside
+        if outside:
             remarks.append(
-                f"{file}: roots: {given!r:.200} lies outside the project {project} and is not"
-                f" taken from its file; use your own {FILE}, or --library"
+                f"{file}: roots: outside the project {project}, so not taken from its file:"
+                f" {_few(outside)}; use your own {FILE}, or --library"
             )
-        allowed["roots"] = tuple(inside)
-    return allowed
+    return values
+
+
+def _few(names: list[str]) -> str:
+    """The first of some names: whoever wrote a file must not fill the screen with them."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(name[:_LONGEST] for name in names[:3]) + more
 
 
 def _is_inside(root: Path, project: Path) -> bool:
