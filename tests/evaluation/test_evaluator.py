@@ -229,7 +229,7 @@ def test_sets_are_those_that_an_agent_would_get(dataset, tmp_path):
 def test_sets_of_queries_without_labels_are_not_scored(dataset, encoder):
     write_table(dataset, "queries", "dev", [*QUERIES, {"id": "q4", "query": "unlabelled"}])
     result = evaluate(dataset, split="dev", model=encoder)
-    assert "1 queries have no gold skill and are not scored" in result.notes
+    assert "1 query without a gold skill: not scored" in result.notes
     assert result.n_queries == 3
     assert result.sets.selected["size"] >= 1
 

@@ -20,6 +20,7 @@ from skillret.evaluation.significance import (
     cuts_of,
 )
 from skillret.extras import require
+from skillret.messages import counted
 
 __all__ = ["configure", "run"]
 
@@ -155,7 +156,7 @@ def _print(document: Mapping[str, Any], found: Sequence[Difference]) -> None:
     print(
         printable(
             f"{document['dataset']}@{document['revision']}, {document['split']}:"
-            f" {document['n_queries']} queries"
+            f" {counted(document['n_queries'], 'query')}"
         )
     )
     print(f"A  {printable(document['a'])}\nB  {printable(document['b'])}\n")
