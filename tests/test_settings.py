@@ -120,7 +120,7 @@ def test_a_root_that_is_missing_is_remarked_on(project, home):
         ("model.name = 'x'", "model is a table; allowed: a model folder or name"),
         ('model = ""', "model is ''; allowed: a model folder or name"),
         (f"limit = {'[' * 9000}", "nested too deeply"),
-        ("# " + "x" * 70_000, "is larger than 64 kB"),
+        ("# " + "x" * 17_000, "is larger than 16 kB"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(project, home, text, told):

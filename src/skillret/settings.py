@@ -21,7 +21,7 @@ from skillret.files import expand
 __all__ = ["FILE", "KEYS", "Settings", "load_settings"]
 
 FILE = "skillret.toml"
-_MAX_BYTES = 64 * 1024
+_MAX_BYTES = 16 * 1024  # a key of 60,000 dots would keep the TOML reader busy for a minute
 _MAX_ITEMS = 1000  # of a list
 _SHOWN = 60  # characters of a value in a message
 _LONGEST = 200  # characters of a path in a message

@@ -203,7 +203,7 @@ def test_texts_of_a_data_set_cannot_write_to_the_terminal(dataset, capsys):
 def test_allow_missing_drops_labels_and_says_so(dataset, capsys):
     write_table(dataset, "qrels", "dev", [*qrel_rows(), {"query_id": "q1", "skill_id": "gone"}])
     base = ("evaluate", str(dataset), "--split", "dev", "--mode", "lexical", "--json", "-")
-    assert "1 gold labels name a skill that is not there" in fails(capsys, *base)
+    assert "1 gold label names a skill that is not there" in fails(capsys, *base)
     status, out, err = run(capsys, *base, "--allow-missing")
     assert (status, json.loads(out)["n_queries"]) == (0, 3)
     assert "the first is 'gone' of query 'q1'; dropped" in err
