@@ -14,6 +14,7 @@ from hypothesis import settings
 from skillret import Index, Profile, Skill
 from skillret.encoders import Tokens
 from skillret.index import Sources
+from skillret.settings import KEYS
 
 ROOT = Path(__file__).parents[1]
 
@@ -108,8 +109,11 @@ def home(tmp_path, monkeypatch):
     home.mkdir()
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(home))
-    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "LOCALAPPDATA", "SKILLRET_DEBUG"):
+    unset = ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "LOCALAPPDATA")
+    for name in (*unset, "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
+    for key in ("debug", *KEYS):
+        monkeypatch.delenv(f"SKILLRET_{key.upper()}", raising=False)
     return home
 
 

@@ -114,7 +114,7 @@ def test_an_index_of_a_data_set_has_a_file_of_its_own(dataset, capsys):
     _, out, _ = run(capsys, "search", "crashing pods", "--index", path, "-k", "1")
     assert "kubernetes-debugging" in out
     _, out, _ = run(capsys, "index", "status", *source, "--json")
-    assert json.loads(out)["index"] == path
+    assert json.loads(out)["index"] == os.path.expanduser(path)  # noqa: PTH111
     _, out, _ = run(capsys, "index", "list", *source)
     assert "meal-planner\tmeal-planner\thttps://example.org/meal-planner" in out.splitlines()
     with gzip.open(dataset / "data" / "skills" / "train.jsonl.gz", "at") as file:

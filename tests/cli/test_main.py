@@ -34,7 +34,7 @@ def search(library):
 
 def test_without_a_command_the_help_is_shown(capsys):
     assert main([]) == 2
-    assert "find the skills for a request" in capsys.readouterr().err
+    assert "find the skills for a query" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", [("search", "pods"), ("index", "build")])
@@ -43,7 +43,7 @@ def test_a_misspelt_option_shows_the_command_s_own_usage(capsys, command):
         main([*command, "--libary", "x"])
     err = capsys.readouterr().err
     assert err.startswith(f"usage: skillret {command[0]}")
-    assert err.endswith("unknown argument --libary; --library?\n")
+    assert err.endswith("unknown argument --libary; did you mean --library?\n")
 
 
 def test_a_full_device_is_one_line(search, library):

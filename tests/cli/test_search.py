@@ -373,3 +373,82 @@ def test_another_calibration_may_be_named(library, tmp_path, capsys):
     assert "No such file" in fails(capsys, *base, *options, str(tmp_path / "no.json"))
     line = fails(capsys, *base, "--mode", "dense", "--calibration", "x.json")
     assert line == "skillret: --calibration works in hybrid mode, not with --mode dense"
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["-k flag of kubectl", "--help me plan", "-h flag", "--json\noutput", "--json: what?  "],
+)
+def test_a_query_may_begin_like_an_option(query, library, capsys):
+    for arguments in ((query, "--json", "-k", "1"), ("--json", "-k1", "--", query)):
+        status, out, _ = run(capsys, "search", "--library", str(library), *arguments)
+        assert status == 0
+        document = json.loads(out)
+        assert document["query"].split() == query.split()
+        assert len(document["hits"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["serch", "x"], "there is no command 'serch'; did you mean search?"),
+        (["make a table"], 'to find skills: skillret search "QUERY"'),
+        (["index", "biuld"], "there is no action 'biuld'; did you mean build?"),
+        (["search", "x", "--mode", "hybird"], "there is no 'hybird'; did you mean hybrid?"),
+        (["search", "-k", "flag"], "goes behind --: skillret search -- QUERY"),
+        (["search", "-kubectl"], "goes behind --: skillret search -- QUERY"),
+        (["search", "--x"], "required: QUERY; a query that begins with a dash goes behind --"),
+        (["search", "x", "--evil\x1b[31m\u202e"], "unknown argument --evil\ufffd[31m\ufffd;"),
+        (["index", "list", "x" * 300], f"unknown argument {'x' * 100}"),
+    ],
+)
+def test_what_is_misspelt_is_told_and_never_obeyed(arguments, told, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert told in last
+    assert "\x1b" not in last
+
+
+def test_what_fits_is_shown_in_full_and_the_rest_in_a_line(library, capsys):
+    base = ("--library", str(library))
+    _, out, _ = run(capsys, "search", "find out why my pods crash", *base)
+    lines = out.splitlines()
+    assert lines[0].startswith(" 1. kubernetes-debugging  0.")
+    assert lines[2].endswith("SKILL.md")
+    assert [line[:3] for line in lines[3:-1]] == [" 2.", " 3.", " 4."]
+    assert lines[-1] == "score: how likely it is that the query needs the skill, from 0 to 1"
+    _, out, _ = run(capsys, "search", "thanks, that was all", *base)
+    lines = " ".join(out.split())
+    assert lines.startswith("nothing here fits well (probability that the query needs a skill of")
+    assert "; nearest: 1. " in lines
+    assert " 4. " not in lines
+    _, out, _ = run(capsys, "search", "thanks, that was all", *base, "-k", "4")
+    assert " 4. " in out
+    _, out, _ = run(capsys, "search", "pods", *base, "--mode", "lexical")
+    assert "score: BM25" in out
+
+
+def test_what_is_selected_for_a_part_fits(library, capsys):
+    query = "Find out why my pods crash. Also plan my meals and a shopping list for a week."
+    _, out, _ = run(capsys, "search", query, "--library", str(library), "--select", "--json")
+    selected = [hit["name"] for hit in json.loads(out)["hits"]]
+    assert set(selected) == {"kubernetes-debugging", "meal-planner"}
+    _, out, _ = run(capsys, "search", query, "--library", str(library))
+    assert out.count("SKILL.md") == 2
+
+
+def test_one_skill_is_singular(tmp_path, capsys):
+    write_skill(tmp_path / "one", "pods", "Find out why pods crash.")
+    status, _, err = run(capsys, "search", "pods", "--library", str(tmp_path / "one"))
+    assert status == 0
+    assert "building the index of 1 skill (once" in err
+    assert ": 1 skill, 1 added" in err
+
+
+def test_a_terminal_is_shown_colours_and_a_pipe_is_not(library, capsys, monkeypatch):
+    arguments = ("search", "pods", "--library", str(library))
+    assert "\x1b" not in run(capsys, *arguments)[1]
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b[1mkubernetes-debugging\x1b[0m" in run(capsys, *arguments)[1]
+    assert "\x1b" not in run(capsys, *arguments, "--json")[1]

@@ -94,7 +94,7 @@ def test_a_data_set_of_others_is_read(tmp_path):
     [
         ("q1 0 1 1\n", r"test\.tsv, line 1: not `query-id<TAB>corpus-id<TAB>score`"),
         ("q1\t1\tyes\n", "line 1: not"),
-        ("q1\t9\t1\n", "1 gold labels name a skill that is not there, the first is '9'"),
+        ("q1\t9\t1\n", "1 gold label names a skill that is not there, the first is '9'"),
         ("q9\t1\t1\n", "holds no query"),
         ("q2\t1\t1\n", "row 2: the column 'query' is missing or empty"),
     ],

@@ -36,7 +36,7 @@ def test_without_qrels_the_queries_name_their_skills(dataset):
 def test_gold_labels_without_a_skill_are_refused_or_dropped(dataset):
     write_table(dataset, "qrels", "dev", [*qrel_rows(), {"query_id": "q1", "skill_id": "gone"}])
     with pytest.raises(
-        DatasetError, match=r"1 gold labels .* 'gone' of query 'q1'.*--allow-missing"
+        DatasetError, match=r"1 gold label .* 'gone' of query 'q1'.*--allow-missing"
     ):
         load_dataset(dataset, "dev")
     loaded = load_dataset(dataset, "dev", allow_missing=True)
@@ -79,7 +79,7 @@ def test_labels_of_unknown_queries_are_dropped_and_said(dataset):
     write_table(dataset, "qrels", "dev", rows)
     loaded = load_dataset(dataset, "dev")
     assert loaded.qrels == expected
-    assert loaded.notes == ("labels of 1 queries that are not there, the first is 'q9'; dropped",)
+    assert loaded.notes == ("dropped the labels of 1 missing query, the first is 'q9'",)
 
 
 def test_a_parquet_file_of_other_columns_and_a_broken_one(tmp_path):

@@ -106,7 +106,7 @@ def test_a_file_of_queries_is_checked_as_any_data_set(library, tmp_path):
     assert (check.layout, sizes) == ("queries", [4, 3, 2])
     data = load_dataset(file, libraries=[library])
     assert data.revision == counts["revision"]
-    assert "1 queries have no gold skill and are not scored" in data.notes
+    assert "1 query without a gold skill: not scored" in data.notes
 
 
 @given(texts=st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), max_size=5))

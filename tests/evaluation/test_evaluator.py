@@ -203,7 +203,7 @@ def test_texts_of_a_data_set_cannot_write_to_the_terminal(dataset, capsys):
 def test_allow_missing_drops_labels_and_says_so(dataset, capsys):
     write_table(dataset, "qrels", "dev", [*qrel_rows(), {"query_id": "q1", "skill_id": "gone"}])
     base = ("evaluate", str(dataset), "--split", "dev", "--mode", "lexical", "--json", "-")
-    assert "1 gold labels name a skill that is not there" in fails(capsys, *base)
+    assert "1 gold label names a skill that is not there" in fails(capsys, *base)
     status, out, err = run(capsys, *base, "--allow-missing")
     assert (status, json.loads(out)["n_queries"]) == (0, 3)
     assert "the first is 'gone' of query 'q1'; dropped" in err
@@ -229,7 +229,7 @@ def test_sets_are_those_that_an_agent_would_get(dataset, tmp_path):
 def test_sets_of_queries_without_labels_are_not_scored(dataset, encoder):
     write_table(dataset, "queries", "dev", [*QUERIES, {"id": "q4", "query": "unlabelled"}])
     result = evaluate(dataset, split="dev", model=encoder)
-    assert "1 queries have no gold skill and are not scored" in result.notes
+    assert "1 query without a gold skill: not scored" in result.notes
     assert result.n_queries == 3
     assert result.sets.selected["size"] >= 1
 

@@ -8,10 +8,12 @@ import pytest
 from tests.conftest import ROOT, SKILLS, HashEncoder, fill, make_skill, write_skill
 from tests.retrieval.test_calibration import make_calibration
 
-from skillret import Index, Library, Retriever
+from skillret import Index, Library, Retriever, load_encoder
 from skillret.errors import EncoderError, EncoderMismatchError, InputError, StoreError
 from skillret.index import Sources, default_index_path
+from skillret.retrieval.calibration import load_calibration
 from skillret.retrieval.query import MAX_QUERY_CHARACTERS
+from skillret.settings import Settings
 
 
 @pytest.fixture
@@ -180,7 +182,7 @@ def test_a_build_counts_what_was_odd(library):
     write_skill(library / "other", "pdf-tables", "Another.", "Another.")
     Retriever.open(library=library, on_update=said.append).close()
     command = f"skillret index build --verbose --library {library}"
-    assert f"(1 skipped, 1 remarks: `{command}` lists them)" in said[1]
+    assert f"(1 skipped, 1 remark: `{command}` lists them)" in said[1]
     said.clear()
     (library / "broken2").mkdir()
     (library / "broken2" / "SKILL.md").write_text("no front matter either")
@@ -401,3 +403,43 @@ def test_a_library_for_users_alone_gives_an_agent_nothing(encoder):
     index.add([replace(s, user_only=True) for s in SKILLS])
     with Retriever(index) as retriever:
         assert retriever.select("extract tables from pdf files").abstained
+
+
+def test_settings_hold_for_the_usual_places_and_are_read_nowhere_else(
+    library, home, tmp_path, monkeypatch
+):
+    project = tmp_path / "project"
+    (project / ".claude").mkdir(parents=True)
+    library.rename(project / ".claude" / "skills")
+    (home / "team").mkdir()
+    write_skill(home / "team", "tax-return", "Fill in a tax return.")
+    monkeypatch.chdir(project)
+    own = home / ".config" / "skillret" / "skillret.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text('roots = ["~/team"]\nhide = ["*-planner", "PDF-tables"]\nthreshold = 0.9\n')
+    with Retriever.open() as retriever:
+        found = {hit.name for hit in retriever.search("anything", k=9)}
+        assert found == {"kubernetes-debugging", "release-notes", "tax-return"}
+        assert (retriever.policy.threshold, retriever.policy.limit) == (0.9, 10)
+    own.write_text("no TOML")
+    with pytest.raises(InputError, match="no TOML"):
+        Retriever.open()
+    folder = project / ".claude" / "skills"
+    with Retriever.open(library=folder) as retriever:
+        assert len(retriever.search("anything", k=9)) == 4
+        assert retriever.policy.threshold not in (0.0, 0.9)
+    settings = Settings(hide=("*",), threshold=0.0, limit=2)
+    with Retriever.open(library=folder, settings=settings) as retriever:
+        assert len(retriever.search("anything", k=9)) == 4
+        assert (retriever.policy.threshold, retriever.policy.limit) == (0.0, 2)
+    calibration = replace(load_calibration(load_encoder()), threshold=0.7)
+    with Retriever.open(library=folder, settings=settings, calibration=calibration) as retriever:
+        assert retriever.policy.threshold == 0.7
+
+
+def test_what_is_near_and_what_fits_are_the_same_as_in_two_searches(library):
+    with Retriever.open(library=library) as retriever:
+        for query in ("why do my pods crash? plan meals for a week too.", "thanks, that was all"):
+            hits, selection = retriever.look_up(query, 3)
+            assert hits == retriever.search(query, 3)
+            assert selection == retriever.select(query, limit=3)

@@ -6,14 +6,15 @@ import argparse
 import errno
 import io
 import os
+import re
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from threading import current_thread, main_thread
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from skillret._version import __version__
 from skillret.errors import InputError, SkillretError
@@ -22,33 +23,76 @@ __all__ = ["COMMANDS", "build_parser", "entry", "main"]
 
 # Module `skillret.cli.NAME` gives `configure(parser)` and `run(args) -> exit status`.
 COMMANDS = {
-    "search": "find the skills for a request",
+    "search": "find the skills for a query",
     "index": "build and look after an index",
-    "evaluate": "measure retrieval on labelled requests",
-    "data": "check or convert a data set of labelled requests",
+    "config": "show the settings that hold here, and where each comes from",
+    "evaluate": "measure retrieval on labelled queries",
+    "data": "check or convert a data set of labelled queries",
     "compare": "tell whether two runs differ in truth or by chance",
     "analyze": "look into what retrieval hangs on",
     "train": "train a retriever by a recipe",
-    "calibrate": "fit probabilities and thresholds on labelled requests",
+    "calibrate": "fit probabilities and thresholds on labelled queries",
     "export": "export a trained model to ONNX",
     "push": "put a trained model on the hub",
 }
+# Begins with a dash, and goes on behind a space with more than the number of `-k 5`.
+_QUERY = re.compile(r"-(?!\w\s*\d+\s*$).*\s", re.DOTALL)
 _INTERRUPTED = "interrupted; nothing stored was lost, run the command again to go on"
 
 
 class _Parser(argparse.ArgumentParser):
     """Refuses unknown arguments itself, so that a command's own usage is shown, not skillret's."""
 
+    _dashes = False  # among the arguments
+
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As argparse does, but nothing is left over."""
+        self._dashes = any(a.startswith("-") for a in args or ())
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
-            from difflib import get_close_matches
-
             option = unknown[0].partition("=")[0]
-            likely = get_close_matches(option, self._option_string_actions, 1)
-            self.error(f"unknown argument {unknown[0]}" + "".join(f"; {x}?" for x in likely))
+            self.error(
+                f"unknown argument {unknown[0]:.100}{_likely(option, self._option_string_actions)}"
+            )
         return found, unknown
+
+    def _parse_optional(self, arg_string: str) -> Any:
+        # A quoted text with spaces is no option, even if it begins like one: `-k flag of kubectl`.
+        if _QUERY.match(arg_string) and arg_string.partition("=")[0] not in (
+            self._option_string_actions
+        ):
+            return None
+        return super()._parse_optional(arg_string)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is None or value in action.choices:
+            return
+        choices = list(map(str, action.choices))
+        remedy = _likely(str(value), choices) or f"; choose {', '.join(choices)}"
+        if action.dest == "command" and not _likely(str(value), choices):
+            remedy += '; to find skills: skillret search "QUERY"'
+        named = None if action.option_strings else action.dest
+        raise argparse.ArgumentError(
+            None if named else action,
+            f"there is no {f'{named} ' if named else ''}{str(value)[:100]!r}{remedy}",
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """As argparse does, but nothing that a terminal would obey is repeated."""
+        from skillret.messages import printable
+
+        about_query = message.startswith(("unknown arg", "argument -k:", "the following arg"))
+        meant = self._dashes and about_query and "did you mean" not in message
+        if self.prog.endswith(" search") and meant:
+            message += "; a query that begins with a dash goes behind --: skillret search -- QUERY"
+        super().error(printable(message))
+
+
+def _likely(word: str, known: Iterable[str]) -> str:
+    """What was meant, if that can be told."""
+    from difflib import get_close_matches
+
+    return "".join(f"; did you mean {x}?" for x in get_close_matches(word, known, 1))
 
 
 def build_parser(command: str | None = None) -> argparse.ArgumentParser:
@@ -185,9 +229,10 @@ def entry() -> None:
 
 
 def _fail(message: str, status: int) -> int:
-    line = " ".join(message.split())
-    printable = "".join(c if c.isprintable() else "?" for c in line)
+    from skillret.cli.terminal import tilde
+    from skillret.messages import printable
+
     with suppress(OSError):  # nobody can be told
-        sys.stderr.write(f"skillret: {printable}\n")
+        sys.stderr.write(f"skillret: {tilde(printable(message))}\n")
         sys.stderr.flush()
     return status

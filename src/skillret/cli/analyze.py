@@ -20,6 +20,7 @@ from skillret.encoders import DEFAULT_MODEL, load_encoder
 from skillret.evaluation.erasure import CONDITIONS, METRICS, SHORT_NAMES, Erasure, analyze_erasure
 from skillret.evaluation.pages import prepare_folder
 from skillret.extras import require
+from skillret.messages import counted
 
 __all__ = ["configure", "run"]
 
@@ -130,7 +131,7 @@ def _print(found: Erasure) -> None:
         printable(f"{found.dataset}@{found.revision}, {found.split}; {found.mode}, {found.model}")
     )
     print(
-        f"{n} queries{sample} of {found.min_sentences} sentences or more,"
+        f"{counted(n, 'query')}{sample} of {found.min_sentences} sentences or more,"
         f" {found.mean_sentences:.1f} in the mean; {found.n_short} shorter ones are left out\n"
         f"importance of a sentence: drop of the {found.importance} without it\n"
     )

@@ -6,15 +6,17 @@ import argparse
 import json
 import os
 import sys
-import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from skillret.cli.terminal import tilde
 from skillret.encoders import DEFAULT_MODEL
 from skillret.errors import InputError
 from skillret.files import expand
+from skillret.messages import printable
+from skillret.settings import Settings, load_settings
 
 __all__ = [
     "DATASET_HELP",
@@ -22,13 +24,13 @@ __all__ = [
     "add_file_library",
     "add_model_arguments",
     "check_output",
+    "current_settings",
     "non_negative",
     "note",
     "positive",
     "print_json",
     "printable",
     "progress_bar",
-    "wrap",
 ]
 
 DATASET_HELP = (
@@ -53,13 +55,17 @@ def non_negative(text: str) -> int:
     return 0 if text == "0" else positive(text)
 
 
-def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """`--model` and `--trust-remote-code`."""
+def add_model_arguments(parser: argparse.ArgumentParser, *, by_settings: bool = False) -> None:
+    """`--model` and `--trust-remote-code`; a model that nobody names may be that of the settings.
+
+    Commands that measure or fit take none from there: what they report must not hang on it.
+    """
+    default = "that of the settings, or the packaged one" if by_settings else "the packaged one"
     parser.add_argument(
         "--model",
-        default=DEFAULT_MODEL,
+        default=None if by_settings else DEFAULT_MODEL,
         metavar="M",
-        help="encoder: a model folder, or a sentence-transformers name (default: the packaged one)",
+        help=f"encoder: a model folder, or a sentence-transformers name (default: {default})",
     )
     parser.add_argument(
         "--trust-remote-code",
@@ -108,7 +114,19 @@ def check_output(name: str) -> Path:
 
 def note(message: str) -> None:
     """One line on stderr for people."""
-    sys.stderr.write(f"skillret: {printable(message)}\n")
+    sys.stderr.write(f"skillret: {tilde(printable(message))}\n")
+
+
+def current_settings() -> Settings:
+    """The settings that hold here; what was left out of them is said.
+
+    Raises:
+        InputError: As in `load_settings`.
+    """
+    settings = load_settings()
+    for remark in settings.remarks:
+        note(remark)
+    return settings
 
 
 def print_json(document: Any) -> None:
@@ -120,24 +138,6 @@ def print_json(document: Any) -> None:
         # Control characters and direction marks that JSON allows; a terminal would obey them.
         text = "".join(c if c == "\n" or c.isprintable() else json.dumps(c)[1:-1] for c in text)
     sys.stdout.write(text)
-
-
-def printable(text: str) -> str:
-    """Untrusted text for a terminal: one line, no control characters, no hidden direction marks."""
-    line = " ".join(text.split())
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
-
-
-def wrap(text: str, width: int, indent: str, lines: int) -> str:
-    """Untrusted text folded to at most `lines` lines."""
-    return textwrap.fill(
-        printable(text),
-        width=width,
-        initial_indent=indent,
-        subsequent_indent=indent,
-        max_lines=lines,
-        placeholder=" ...",
-    )
 
 
 @contextmanager

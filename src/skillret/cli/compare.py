@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from skillret.cli.common import add_file_library, non_negative, note, print_json, printable, wrap
+from skillret.cli.common import add_file_library, non_negative, note, print_json, printable
+from skillret.cli.terminal import fold
 from skillret.datasets.dataset import Dataset, load_dataset
 from skillret.evaluation.metrics import measure
 from skillret.evaluation.runs import Run, check_run, order, read_run
@@ -19,6 +20,7 @@ from skillret.evaluation.significance import (
     cuts_of,
 )
 from skillret.extras import require
+from skillret.messages import counted
 
 __all__ = ["configure", "run"]
 
@@ -154,7 +156,7 @@ def _print(document: Mapping[str, Any], found: Sequence[Difference]) -> None:
     print(
         printable(
             f"{document['dataset']}@{document['revision']}, {document['split']}:"
-            f" {document['n_queries']} queries"
+            f" {counted(document['n_queries'], 'query')}"
         )
     )
     print(f"A  {printable(document['a'])}\nB  {printable(document['b'])}\n")
@@ -182,7 +184,7 @@ def _print(document: Mapping[str, Any], found: Sequence[Difference]) -> None:
                 f"{m_['name']} {m_['rank_a'] or '-'} -> {m_['rank_b'] or '-'}" for m_ in m["gold"]
             )
             print(f"{m['b'] - m['a']:+8.3f}  {printable(m['id'])}: {printable(gold)}")
-            print(wrap(m["query"], 100, " " * 10, 3))
+            print(fold(m["query"], 100, " " * 10, 3))
 
 
 def _p(p: float) -> str:

@@ -9,6 +9,7 @@ from skillret.datasets.check import Check, check_dataset
 from skillret.datasets.convert import FORMATS, LAYOUTS, convert
 from skillret.errors import DatasetError
 from skillret.files import expand
+from skillret.messages import counted
 
 __all__ = ["configure", "run"]
 
@@ -78,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
         _print(check)
     if not check.ok:
         n = sum(f.refused for f in check.findings)
-        faults = f"{n} kind{'s' * (n != 1)} of fault"
+        faults = f"{counted(n, 'kind')} of fault"
         raise DatasetError(f"{args.dataset} cannot be evaluated as it is: {faults}")
     return 0
 

@@ -10,6 +10,7 @@ from skillret.cli.common import note, print_json, printable
 from skillret.errors import SkillretError, StoreError
 from skillret.index import Index, Sources
 from skillret.index.sources import default_indexes
+from skillret.messages import counted
 
 __all__ = ["clean", "list_all"]
 
@@ -24,7 +25,7 @@ def list_all(*, json_wanted: bool) -> int:
             places = ", ".join(row["roots"]) or row["dataset"] or row["error"] or "no folder"
             gone = " (gone)" if row["gone"] else ""
             size = f"{row['bytes'] / 1e6:.1f} MB"
-            cells = (row["index"], f"{row['skills']} skills", size, places + gone)
+            cells = (row["index"], counted(row["skills"], "skill"), size, places + gone)
             print("\t".join(map(printable, cells)))
     return 0
 
@@ -72,10 +73,10 @@ def clean(*, dry_run: bool) -> int:
             note(f"left there: {e}")
             continue
         places = ", ".join(row["roots"]) or row["dataset"]
-        print("\t".join(map(printable, (row["index"], f"{row['skills']} skills", places))))
+        print("\t".join(map(printable, (row["index"], counted(row["skills"], "skill"), places))))
         deleted, freed = deleted + 1, freed + row["bytes"]
     verb = "would be deleted" if dry_run else "deleted"
-    what = f"{deleted} index{'es' * (deleted != 1)} of folders that are gone"
+    what = f"{counted(deleted, 'index')} of folders that are gone"
     note(f"{what} {verb}, {freed / 1e6:.1f} MB")
     return 0
 

@@ -26,6 +26,7 @@ from skillret.evaluation.runs import check_ids, read_run, write_run
 from skillret.evaluation.sets import SHOWN_FIXED, Sets
 from skillret.extras import require
 from skillret.files import expand, write_text
+from skillret.messages import counted
 from skillret.retrieval.calibration import Calibration, load_calibration
 from skillret.types import Mode
 
@@ -156,8 +157,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _print(result: Result, cuts: tuple[int, ...]) -> None:
     head = (
-        f"{result.dataset}, revision {result.revision}, {result.split}: {result.n_queries} queries,"
-        f" {result.n_skills} skills; {result.mode}, {result.model}"
+        f"{result.dataset}, revision {result.revision}, {result.split}:"
+        f" {counted(result.n_queries, 'query')},"
+        f" {counted(result.n_skills, 'skill')}; {result.mode}, {result.model}"
     )
     print(printable(head) + "\n")
     families = ("ndcg", "recall", "completeness", "map", "mrr", "precision")

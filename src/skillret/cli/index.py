@@ -11,13 +11,22 @@ from pathlib import Path
 from typing import Any
 
 from skillret.cli import data_directory
-from skillret.cli.common import add_model_arguments, note, print_json, printable, progress_bar
+from skillret.cli.common import (
+    add_model_arguments,
+    current_settings,
+    note,
+    print_json,
+    printable,
+    progress_bar,
+)
 from skillret.datasets.labelled import open_split
-from skillret.encoders import load_encoder
+from skillret.encoders import DEFAULT_MODEL, load_encoder
 from skillret.errors import DatasetError, IndexBusyError, InputError, StoreError
 from skillret.files import expand
 from skillret.index import Index, Sources, default_index_path
-from skillret.retrieval.refresh import NO_USUAL_PLACES, nothing_found
+from skillret.messages import counted
+from skillret.retrieval.refresh import Folders, nothing_found
+from skillret.settings import load_settings
 from skillret.skills import Library
 from skillret.types import Diagnostic, Skill, UpdateReport
 
@@ -30,6 +39,7 @@ examples:
   skillret index update --index team.db
   skillret index status --index team.db --json
 """
+_COUNTS = ("added", "changed", "removed", "unchanged", "encoded")
 _SHOWN_ERRORS = 100
 _SHOWN_WARNINGS = 10
 _USUAL = "train"  # the split that is indexed if none is named
@@ -109,11 +119,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
             sub.add_argument("--verbose", action="store_true", help="name every odd skill")
         if name in ("status", "list"):
             sub.add_argument("--json", action="store_true", help="print one JSON document")
-        add_model_arguments(sub)
+        add_model_arguments(sub, by_settings=True)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the action."""
+    if args.action != "clean":
+        args.model = args.model or load_settings().model or DEFAULT_MODEL
     action: Callable[[argparse.Namespace], int] = args.run_action
     return action(args)
 
@@ -248,7 +260,7 @@ def _remove(args: argparse.Namespace) -> int:
             ids += matching
         count = index.remove(ids)
     back = "; the next update or search of its folder brings back what is still there"
-    note(f"removed {count} skill{'s' * (count != 1)}" + (back if sources else ""))
+    note(f"removed {counted(count, 'skill')}" + (back if sources else ""))
     return 0
 
 
@@ -298,10 +310,7 @@ def _dataset(args: argparse.Namespace) -> Sources | None:
 
 
 def _library(args: argparse.Namespace) -> Library:
-    library = Library.open(*(args.library or ()))
-    if not library.roots:
-        raise InputError(NO_USUAL_PLACES)
-    return library
+    return Folders.of(args.library or (), None if args.library else current_settings()).library()
 
 
 def _from_library(library: Library, sources: Sources | None = None) -> _Input:
@@ -362,11 +371,12 @@ def _write(index: Index, given: _Input, *, anew: bool) -> tuple[UpdateReport, _I
 def _tell(verb: str, path: Path, report: UpdateReport, given: _Input, *, remarks: int) -> None:
     _show(given.diagnostics, remarks=remarks)
     skipped = sum(d.level == "error" for d in given.diagnostics)
-    note(
-        f"{verb} {path} in {report.seconds:.1f} s: {report.total} skills, {report.added} added,"
-        f" {report.changed} changed, {report.removed} removed, {report.unchanged} unchanged,"
-        f" {report.encoded} encoded" + (f"; {skipped} skipped" if skipped else "")
-    )
+    parts = [
+        counted(report.total, "skill"),
+        *(f"{getattr(report, what)} {what}" for what in _COUNTS),
+    ]
+    left_out = f"; {skipped} skipped" if skipped else ""
+    note(f"{verb} {path} in {report.seconds:.1f} s: {', '.join(parts)}{left_out}")
 
 
 def _show(diagnostics: Sequence[Diagnostic], *, remarks: int) -> None:

@@ -5,27 +5,28 @@ from __future__ import annotations
 import argparse
 import io
 import os
-import shutil
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from shlex import quote
 from typing import Any
 
 from skillret.cli.common import (
     add_calibration,
     add_model_arguments,
+    current_settings,
     note,
     positive,
     print_json,
-    printable,
     progress_bar,
-    wrap,
 )
+from skillret.cli.terminal import bold, columns, dim, fold, tilde, width, yellow
 from skillret.errors import InputError
+from skillret.messages import printable
 from skillret.retrieval import Retriever
 from skillret.retrieval.query import MAX_QUERY_CHARACTERS, clean_query
-from skillret.types import Hit
+from skillret.types import Hit, Selection
 
 __all__ = ["configure", "run"]
 
@@ -34,9 +35,18 @@ examples:
   skillret search "turn this scanned PDF into a spreadsheet"
   skillret search "review my pull request" --library ~/team/skills -k 3 --explain
   echo "my pods keep restarting" | skillret search - --json
+  skillret search -- -k    # a query that looks like an option
 """
+_HITS = 5
 _SHOWN_TERMS = 6
-_NEAREST = 3  # named where a selection is empty
+_LEGENDS = {
+    "ranked": "score: how likely it is that the query needs the skill, from 0 to 1",
+    "hybrid": "score: words and meaning together; it orders the skills, and is no probability",
+    "dense": "score: cosine of query and skill; it orders the skills, and is no probability",
+    "lexical": "score: BM25 of the words that query and skill share",
+}
+_LEAST_ROOM = 20  # columns for a description beside a name
+_NEAREST = 3  # named where nothing fits
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -51,10 +61,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         metavar="DIR",
         help="folder that holds skills, repeatable (default: .agents/skills and .claude/skills"
-        " of the project and of the home directory)",
+        " of the project and of the home directory, and the settings' roots)",
     )
     parser.add_argument("--index", metavar="FILE", help="index file (default: one per library)")
-    parser.add_argument("-k", type=positive, metavar="N", help="hits (default: 5)")
+    parser.add_argument(
+        "-k", type=positive, metavar="N", help="hits (default: the settings' limit, or 5)"
+    )
     parser.add_argument(
         "--mode", choices=("hybrid", "dense", "lexical"), default="hybrid", help="default: hybrid"
     )
@@ -75,7 +87,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="print the set of skills that the query needs, perhaps none; -k limits it"
         " (default: 10)",
     )
-    add_model_arguments(parser)
+    add_model_arguments(parser, by_settings=True)
     add_calibration(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument(
@@ -97,6 +109,7 @@ def run(args: argparse.Namespace) -> int:
     *before, last = args.query
     if before and not args.library and "/" in last and os.path.isdir(last):  # noqa: PTH112
         note(f"{last} is read as part of the query; to look there: --library {quote(last)}")
+    settings = current_settings()
     with progress_bar("encoding") as progress:
         retriever = Retriever.open(
             index=args.index,
@@ -105,25 +118,33 @@ def run(args: argparse.Namespace) -> int:
             mode=args.mode,
             calibration=args.calibration,
             reranker=args.reranker,
+            settings=settings,
             trust_remote_code=args.trust_remote_code,
             on_update=note,
             progress=progress,
         )
     with retriever:
-        need: float | None = None
+        selection: Selection | None = None
         start = time.perf_counter()
         if args.select:
             selection = retriever.select(query, limit=args.k, where=where, explain=args.explain)
-            hits, need = list(selection.hits), selection.need
+            hits = list(selection.hits)
             if not retriever.policy.threshold:
                 note(
                     "nothing says when this model should hand over nothing, so it never does;"
-                    " `skillret calibrate` fits that on labelled requests"
+                    " `skillret calibrate` fits that on labelled queries"
                 )
         else:
-            hits = retriever.search(query, k=args.k or 5, where=where, explain=args.explain)
+            k = args.k or settings.limit or _HITS
+            if args.json or args.mode != "hybrid":
+                hits = retriever.search(query, k=k, where=where, explain=args.explain)
+            else:
+                hits, selection = retriever.look_up(query, k, where=where, explain=args.explain)
+                hits = _together(hits, selection)[:k]
         took = (time.perf_counter() - start) * 1000
-        model = retriever.encoder.profile.name
+        model, policy = retriever.encoder.profile.name, retriever.policy
+        ranked = retriever.calibration is not None
+        need = None if selection is None else selection.need
         why = "" if hits or args.json else _why_none(retriever, query, need, where)
     if args.json:
         document: dict[str, Any] = {
@@ -134,13 +155,40 @@ def run(args: argparse.Namespace) -> int:
             "hits": [_json(h) for h in hits],
         }
         if need is not None:
-            document |= {"need": round(need, 6), "threshold": retriever.policy.threshold}
+            document |= {"need": round(need, 6), "threshold": policy.threshold}
         print_json(document)
-    elif hits:
-        _print(hits)
-    else:
+    elif not hits:
         note(why)
+    else:
+        fitting = {h.id for h in (hits if selection is None else selection)}
+        if not ranked and fitting:  # scores that are no probabilities do not say what fits
+            fitting = {h.id for h in hits}
+        if selection is not None and not fitting:
+            print(yellow(_nothing_fits(selection.need or 0.0, policy.threshold)))
+            hits = hits[: args.k or _NEAREST]
+        _print(hits, fitting)
+        legend = "ranked" if ranked and args.mode == "hybrid" else args.mode
+        print(dim(fold(_LEGENDS[legend], width(), lines=3)))
     return 0
+
+
+def _together(hits: Sequence[Hit], selection: Selection) -> list[Hit]:
+    """What was found for the query, and what was selected for a part of it, best first."""
+    by_id = {hit.id: hit for hit in (*hits, *selection)}
+    best = sorted(by_id.values(), key=lambda hit: -hit.score)
+    return [replace(hit, rank=rank) for rank, hit in enumerate(best, start=1)]
+
+
+def _nothing_fits(need: float, threshold: float) -> str:
+    """What people are told where a selection would be empty."""
+    if need >= threshold:
+        return "nothing here fits well; nearest:"
+    return fold(
+        f"nothing here fits well (probability that the query needs a skill of this library:"
+        f" {need:.2f}, threshold {threshold:.2f}); nearest:",
+        width(),
+        lines=4,
+    )
 
 
 def _why_none(
@@ -204,20 +252,27 @@ def _json(hit: Hit) -> dict[str, Any]:
     return document
 
 
-def _print(hits: list[Hit]) -> None:
-    # Some terminals say that they are 0 columns wide.
-    width = min(max(shutil.get_terminal_size((100, 24)).columns, 40), 120)
+def _print(hits: Sequence[Hit], fitting: set[str]) -> None:
+    """Hits that fit in full, and a line for each of the others."""
+    room = width()
     for hit in hits:
+        name = printable(hit.name)
         only = "  (only you can start it)" * hit.user_only
-        print(f"{hit.rank:>2}. {printable(hit.name)}  {hit.score:.3f}{only}")
-        print(wrap(hit.description, width, "    ", 2))
+        head = f"{hit.rank:>2}. {name}  {hit.score:.3f}{only}"
+        if hit.id not in fitting and hit.explanation is None:
+            left = room - columns(head) - 2
+            more = f"  {fold(hit.description, left)}" if left >= _LEAST_ROOM else ""
+            print(dim(head + more))
+            continue
+        print(f"{hit.rank:>2}. {bold(name)}  {hit.score:.3f}{only}")
+        print(fold(hit.description, room, "    ", 2))
         if hit.path:
-            print(f"    {printable(hit.path)}")
+            print(dim(f"    {tilde(printable(hit.path))}"))
         if hit.explanation is not None:
-            _print_explanation(hit, width)
+            _print_explanation(hit, room)
 
 
-def _print_explanation(hit: Hit, width: int) -> None:
+def _print_explanation(hit: Hit, room: int) -> None:
     parts = []
     if hit.dense is not None:
         parts.append(f"cosine {hit.dense:.3f}")
@@ -228,7 +283,7 @@ def _print_explanation(hit: Hit, width: int) -> None:
     terms = ", ".join(f"{t} {s:.1f}" for t, s in explanation.terms[:_SHOWN_TERMS])
     if terms:
         parts.append(f"words: {terms}")
-    print(wrap("why: " + "; ".join(parts), width, "    ", 3))
+    print(fold("why: " + "; ".join(parts), room, "    ", 3))
     if len(explanation.sentences) > 1:
         sentence, similarity = explanation.sentences[0]
-        print(wrap(f'most of it from: "{sentence}" ({similarity:.3f})', width, "    ", 2))
+        print(fold(f'most of it from: "{sentence}" ({similarity:.3f})', room, "    ", 2))

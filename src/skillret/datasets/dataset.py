@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from skillret.datasets.labelled import missing_gold, open_split
 from skillret.errors import DatasetError
+from skillret.messages import counted
 from skillret.types import Query, Skill
 
 __all__ = ["NEAR_MISSES", "Dataset", "load_dataset", "published"]
@@ -119,13 +120,14 @@ def _check_gold(
     strange = [q for q in qrels if q not in ids]
     if strange:
         notes.append(
-            f"labels of {len(strange)} queries that are not there, the first is {strange[0]!r};"
-            " dropped"
+            f"dropped the labels of {counted(len(strange), 'missing query')}, the first is"
+            f" {strange[0]!r}"
         )
     for query_id in [q for q, gold in qrels.items() if not gold or q not in ids]:
         del qrels[query_id]
     if not qrels:
         raise DatasetError(f"{name}: no query has a gold skill")
     if len(qrels) < len(queries):
-        notes.append(f"{len(queries) - len(qrels)} queries have no gold skill and are not scored")
+        unlabelled = counted(len(queries) - len(qrels), "query")
+        notes.append(f"{unlabelled} without a gold skill: not scored")
     return notes

@@ -15,6 +15,7 @@ from skillret.datasets.columns import parse_label, parse_query, parse_skill
 from skillret.datasets.layouts import choose_split, open_source
 from skillret.datasets.source import RowSource
 from skillret.errors import DatasetError
+from skillret.messages import counted
 from skillret.types import Query, Skill
 
 __all__ = ["LabelledData", "LabelledQuery", "LabelledSplit", "missing_gold", "open_split"]
@@ -171,7 +172,8 @@ def open_split(
 
 def missing_gold(name: str, count: int, query_id: str, skill_id: str) -> str:
     """What is wrong with labels of skills that are not there; the ids are those of the first."""
+    labels = f"{counted(count, 'gold label')} name{'s' * (count == 1)}"
     return (
-        f"{name}: {count} gold labels name a skill that is not there, the first is {skill_id!r} of"
+        f"{name}: {labels} a skill that is not there, the first is {skill_id!r} of"
         f" query {query_id!r}"
     )

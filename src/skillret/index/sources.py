@@ -24,20 +24,23 @@ class Sources:
         roots: Folders and their scopes, in order of precedence.
         dataset: A data set, instead of folders.
         split: Split of the data set.
+        hide: Names and patterns of skills in the folders that are left out.
     """
 
     roots: tuple[tuple[str, str], ...] = ()
     dataset: str | None = None
     split: str | None = None
+    hide: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, library: Library) -> Sources:
         """The roots of a library."""
-        return cls(roots=tuple((str(r.path), r.scope) for r in library.roots))
+        return cls(tuple((str(r.path), r.scope) for r in library.roots), hide=library.hide)
 
     def to_json(self) -> str:
         """As stored in an index."""
-        return json.dumps({"roots": self.roots, "dataset": self.dataset, "split": self.split})
+        data = {"roots": self.roots, "dataset": self.dataset, "split": self.split}
+        return json.dumps(data | ({"hide": self.hide} if self.hide else {}))
 
     @classmethod
     def from_info(cls, info: IndexInfo) -> Sources:
@@ -46,6 +49,7 @@ class Sources:
             data: Mapping[str, Any] = dict(info.sources)
             roots = tuple((str(path), str(scope)) for path, scope in data.get("roots", ()))
             dataset, split = data.get("dataset"), data.get("split")
+            hide = tuple(map(str, data.get("hide", ())))
             if not isinstance(dataset, str | None) or not isinstance(split, str | None):
                 raise TypeError
         except (TypeError, ValueError):
@@ -53,7 +57,7 @@ class Sources:
                 "the index does not say where its skills come from: build it again with"
                 " `skillret index build`"
             ) from None
-        return cls(roots, dataset, split)
+        return cls(roots, dataset, split, hide)
 
     def __bool__(self) -> bool:
         """Whether anything is known of them: skills may also be added one by one."""
@@ -69,7 +73,7 @@ class Sources:
         if not roots:
             gone = ", ".join(p for p, _ in self.roots) or "none recorded"
             raise InputError(f"the folders of this index no longer exist: {gone}")
-        return Library(roots)
+        return Library(roots, hide=self.hide)
 
 
 def default_index_path(source: Library | Sources, model: str) -> Path:
@@ -79,6 +83,7 @@ def default_index_path(source: Library | Sources, model: str) -> Path:
     parts = [model, *(path for path, _ in source.roots)]
     if source.dataset is not None:
         parts += ["dataset", source.dataset, source.split or ""]
+    parts += [f"hide {pattern}" for pattern in source.hide]  # else two projects would take turns
     digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
     return _folder() / f"{digest[:16]}.db"
 

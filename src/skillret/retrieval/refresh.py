@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from shlex import quote
 
 from skillret.errors import EncoderMismatchError, IndexBusyError, InputError, StoreError
 from skillret.files import expand
 from skillret.index.index import Index, Progress
 from skillret.index.sources import Sources
+from skillret.messages import counted
+from skillret.settings import Settings
 from skillret.skills import Library
 from skillret.types import UpdateReport
 
@@ -31,13 +33,17 @@ class Folders:
     Attributes:
         given: Folders; the usual places if there are none.
         known: The roots of an index that is brought up to date, instead.
+        settings: What is added to the usual places, and what is left out there.
     """
 
     given: tuple[str | os.PathLike[str], ...] = ()
     known: Sources | None = None
+    settings: Settings = field(default_factory=Settings)
 
     @classmethod
-    def of(cls, folders: Sequence[str | os.PathLike[str]]) -> Folders:
+    def of(
+        cls, folders: Sequence[str | os.PathLike[str]], settings: Settings | None = None
+    ) -> Folders:
         """Folders by their absolute names, whatever folder this process moves to.
 
         Raises:
@@ -45,7 +51,8 @@ class Folders:
         """
         if not all(map(os.fspath, folders)):
             raise InputError("the name of a folder is empty")
-        return cls(tuple(expand(folder).absolute() for folder in folders))
+        given = tuple(expand(folder).absolute() for folder in folders)
+        return cls(given, settings=settings or Settings())
 
     def library(self) -> Library:
         """The library as it is on disk now.
@@ -55,7 +62,9 @@ class Folders:
         """
         if self.known is not None:
             return self.known.library()
-        library = Library.open(*self.given)
+        if self.given:
+            return Library.open(*self.given)
+        library = Library.open(more=self.settings.roots, hide=self.settings.hide)
         if not library.roots:
             raise InputError(NO_USUAL_PLACES)
         return library
@@ -64,6 +73,9 @@ class Folders:
 def nothing_found(library: Library) -> str:
     """What to tell someone whose folders hold no skill."""
     places = ", ".join(str(r.path) for r in library.roots)
+    if library.hidden:
+        hidden = counted(library.hidden, "skill")
+        return f"no skills are left in {places}: `hide` of the settings leaves out {hidden}"
     text = f"no skills found in {places}: a skill is a folder with a SKILL.md"
     errors = [d for d in library.diagnostics if d.level == "error"]
     if errors:
@@ -75,7 +87,7 @@ def _remarks(library: Library, *, errors_only: bool) -> str:
     """How many files were skipped or odd; told in full by `skillret index build`."""
     errors = sum(d.level == "error" for d in library.diagnostics)
     warnings = 0 if errors_only else len(library.diagnostics) - errors
-    parts = [f"{n} {what}" for n, what in ((errors, "skipped"), (warnings, "remarks")) if n]
+    parts = [f"{errors} skipped"] * bool(errors) + [counted(warnings, "remark")] * bool(warnings)
     given = "".join(f" --library {quote(str(r.path))}" for r in library.roots if r.scope == "given")
     return (
         f" ({', '.join(parts)}: `skillret index build --verbose{given}` lists them)"
@@ -144,7 +156,8 @@ def refresh(
     # Otherwise the vectors are known, and whatever is done takes no time to speak of.
     if not info.skills or not same_encoder:
         tell(
-            f"building the index of {len(library.skills)} skills (once; later runs only refresh it)"
+            f"building the index of {counted(len(library.skills), 'skill')} (once; later runs only"
+            " refresh it)"
         )
 
     def update(timeout: float | None) -> tuple[UpdateReport, Library]:
@@ -179,7 +192,7 @@ def refresh(
     if report.dirty:
         tell(
             f"{'refreshed' if usable else 'built'} the index in {report.seconds:.1f} s:"
-            f" {report.total} skills, {report.added} added, {report.changed} changed,"
+            f" {counted(report.total, 'skill')}, {report.added} added, {report.changed} changed,"
             f" {report.removed} removed, {report.encoded} encoded"
             + _remarks(library, errors_only=usable)
         )

@@ -20,6 +20,7 @@ from skillret.retrieval.refresh import Folders, nothing_found, refresh
 from skillret.retrieval.rerank import Reranker, load_reranker
 from skillret.retrieval.searcher import Ranking, Searcher
 from skillret.retrieval.selection import SelectionPolicy
+from skillret.settings import Settings, load_settings
 from skillret.types import Hit, Mode, Selection, UpdateReport, Where
 
 __all__ = ["Retriever"]
@@ -62,6 +63,7 @@ class Retriever:
     ) -> None:
         self.index = index
         self.mode = _check_mode(mode)
+        self._settings = Settings()
         self._folders: Folders | None = None
         self._next_look = 0.0
         self._renew_lock()
@@ -83,10 +85,11 @@ class Retriever:
         *,
         index: str | os.PathLike[str] | None = None,
         library: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
-        model: str | os.PathLike[str] | Encoder = DEFAULT_MODEL,
+        model: str | os.PathLike[str] | Encoder | None = None,
         mode: Mode = "hybrid",
         calibration: str | os.PathLike[str] | Calibration | None = None,
         reranker: str | Reranker | None = None,
+        settings: Settings | None = None,
         trust_remote_code: bool = False,
         on_update: Callable[[str], None] | None = None,
         progress: Progress | None = None,
@@ -99,10 +102,14 @@ class Retriever:
         Args:
             index: An index file. Without `library` it is searched as it is.
             library: Folder or folders with skills; without `index` too, the usual places.
-            model: `default`, a folder, a hub id or an encoder.
+            model: `default`, a folder, a hub id or an encoder; that of the settings, or else the
+                packaged one, if None.
             mode: `hybrid`, `dense` or `lexical`.
             calibration: See `Retriever`.
             reranker: See `Retriever`.
+            settings: What holds where nothing else is asked for. If None, they are read where the
+                usual places are, and nothing is set where an index or folders are named. Their
+                threshold does not count beside a `calibration`.
             trust_remote_code: Run Python code that a model brings along.
             on_update: Told in one line what was built or refreshed, and why something was not.
             progress: Called with the documents encoded so far and in all.
@@ -116,15 +123,28 @@ class Retriever:
         if isinstance(library, (str, os.PathLike)):
             library = [library]
         mode = _check_mode(mode)
+        tell = on_update or (lambda _: None)
+        if settings is None:
+            settings = Settings()
+            if index is None and not library:
+                settings = load_settings()
+                for remark in settings.remarks:
+                    tell(remark)
+        if model is None:
+            model = settings.model or DEFAULT_MODEL
+        if calibration is not None:
+            settings = replace(settings, threshold=None)
         if index is not None and not library:
             opened = Index.open(index, model=model, trust_remote_code=trust_remote_code)
             try:
                 opened.check_built()
-                return cls(opened, mode=mode, calibration=calibration, reranker=reranker)
+                retriever = cls(opened, mode=mode, calibration=calibration, reranker=reranker)
+                retriever._settings = settings
+                return retriever
             except BaseException:
                 opened.close()
                 raise
-        folders = Folders.of(library or ())
+        folders = Folders.of(library or (), settings)
         skills = folders.library()
         path = index
         if path is None:
@@ -134,9 +154,9 @@ class Retriever:
         opened = Index.open(path, create=True, model=model, trust_remote_code=trust_remote_code)
         try:
             opened.encoder  # noqa: B018 (an unusable one is said before anything is read)
-            tell = on_update or (lambda _: None)
             refresh(opened, folders, skills, tell, progress, ours=index is None)
             retriever = cls(opened, mode=mode, calibration=calibration, reranker=reranker)
+            retriever._settings = settings
             retriever._watch(folders, ours=index is None, tell=tell)
             return retriever
         except BaseException:
@@ -154,8 +174,14 @@ class Retriever:
 
     @property
     def policy(self) -> SelectionPolicy:
-        """How `select` chooses a set, as it was fitted."""
-        return SelectionPolicy.of(self.calibration)
+        """How `select` chooses a set: as it was fitted, but for what the settings say."""
+        policy = SelectionPolicy.of(self.calibration)
+        threshold, limit = self._settings.threshold, self._settings.limit
+        return replace(
+            policy,
+            threshold=policy.threshold if threshold is None else threshold,
+            limit=policy.limit if limit is None else limit,
+        )
 
     def close(self) -> None:
         """Close the index; searches under way come to their end."""
@@ -269,6 +295,34 @@ class Retriever:
                 `hybrid`: neither cosines nor BM25 alone say how many skills a query needs.
             StoreError: If the index cannot be read.
         """
+        return self._looked_up(query, 0, limit, where, explain)[1]
+
+    def look_up(
+        self,
+        query: str,
+        k: int = 5,
+        *,
+        where: Where | None = None,
+        explain: bool = False,
+    ) -> tuple[list[Hit], Selection]:
+        """`search` and `select` at once, from one ranking: what is near, and which of it fits.
+
+        Args:
+            query: The query.
+            k: How many hits at most, and how many are selected at most.
+            where: As in `search`.
+            explain: As in `search`.
+
+        Raises:
+            InputError: As in `search` and `select`.
+            StoreError: If the index cannot be read.
+        """
+        _check_count("k", k)
+        return self._looked_up(query, int(k), k, where, explain)
+
+    def _looked_up(
+        self, query: str, k: int, limit: int | None, where: Where | None, explain: bool
+    ) -> tuple[list[Hit], Selection]:
         policy = self.policy
         if limit is not None:
             _check_count("limit", limit)
@@ -277,15 +331,18 @@ class Retriever:
             raise InputError(f"a selection works in hybrid mode, not in {self.mode}")
         _check_where(where)
         self._look()
-        hits = []
+        selected: list[Hit] = []
         with self._turns:
             searcher = self.searcher()
-            picked, need = searcher.select(query, policy, where)
+            whole = searcher.rank(query, max(k, policy.depth), where=where)
+            picked, need = searcher.select(query, policy, where, whole)
+            near = range(min(k, len(whole)))
+            hits = self._hits(searcher, whole, "hybrid", explain, near) if k else []
             for ranking, position in picked:
                 assert isinstance(ranking, Ranking)
-                hits += self._hits(searcher, ranking, "hybrid", explain, [position])
-        ranked = (replace(hit, rank=rank) for rank, hit in enumerate(hits, start=1))
-        return Selection(query, tuple(ranked), need)
+                selected += self._hits(searcher, ranking, "hybrid", explain, [position])
+        ranked = (replace(hit, rank=rank) for rank, hit in enumerate(selected, start=1))
+        return hits, Selection(query, tuple(ranked), need)
 
     def _look(self) -> None:
         """Look into the folders if it is time, without keeping other threads waiting."""

@@ -25,27 +25,48 @@ class Library:
 
     Args:
         roots: Searched in this order, which is also the order of precedence.
+        hide: Names of skills, or glob patterns of names, that are left out whatever their case.
+
+    Attributes:
+        hidden: How many were left out, once they are read.
 
     Raises:
         InputError: If a root is missing, is no folder or cannot be read.
     """
 
-    def __init__(self, roots: Sequence[Root]) -> None:
+    def __init__(self, roots: Sequence[Root], *, hide: Sequence[str] = ()) -> None:
         self.roots = tuple(roots)
+        self.hide = tuple(hide)
+        self.hidden = 0
         self._walk_notes: list[Diagnostic] = []
         self._found = list(self._find())
         self._read: tuple[list[Skill], list[Diagnostic]] | None = None
 
     @classmethod
-    def open(cls, *folders: str | os.PathLike[str]) -> Library:
+    def open(
+        cls,
+        *folders: str | os.PathLike[str],
+        more: Sequence[Path] = (),
+        hide: Sequence[str] = (),
+    ) -> Library:
         """The library under the given folders; without any, under the usual places.
+
+        Args:
+            folders: All that is looked into, if there are any.
+            more: Folders beside the usual places, behind them; what is missing is passed over.
+            hide: See `Library`.
 
         Raises:
             InputError: If a folder is missing, is no folder or cannot be read.
         """
         if not folders:
-            return cls(default_roots())
-        roots: dict[Path, Root] = {}
+            roots = {root.path: root for root in default_roots()}
+            for place in more:
+                if place.is_dir():
+                    path = place.resolve()
+                    roots.setdefault(path, Root(path, "settings"))
+            return cls(list(roots.values()), hide=hide)
+        roots = {}
         for folder in folders:
             if not os.fspath(folder):
                 raise InputError("the name of a folder is empty")
@@ -59,7 +80,7 @@ class Library:
             if not resolved.is_dir():
                 raise InputError(f"not a folder: {path} (give the folder that holds the skills)")
             roots.setdefault(resolved, Root(resolved))
-        return cls(list(roots.values()))
+        return cls(list(roots.values()), hide=hide)
 
     @property
     def fingerprint(self) -> str:
@@ -67,6 +88,8 @@ class Library:
         digest = hashlib.sha256()
         for root in self.roots:
             digest.update(f"{root.path}\0{root.scope}\n".encode("utf-8", "surrogateescape"))
+        for pattern in self.hide:
+            digest.update(f"hide\0{pattern}\n".encode("utf-8", "surrogateescape"))
         for found in self._found:
             line = f"{found.root}\0{found.path}\0{found.stamp}\n"
             digest.update(line.encode("utf-8", "surrogateescape"))
@@ -91,8 +114,10 @@ class Library:
     def _load(self) -> tuple[list[Skill], list[Diagnostic]]:
         if self._read is None:
             notes = list(self._walk_notes)
-            skills = _shadow(_collapse(_read_all(self._found, notes), notes), notes)
-            self._read = (skills, notes)
+            found = _read_all(self._found, notes)
+            shown = _without(found, self.hide) if self.hide else found
+            self.hidden = len(found) - len(shown)
+            self._read = (_shadow(_collapse(shown, notes), notes), notes)
         return self._read
 
     def _find(self) -> Iterator[SkillFile]:
@@ -152,6 +177,16 @@ def _read_all(found: Sequence[SkillFile], notes: list[Diagnostic]) -> list[Skill
                 )
             )
     return skills
+
+
+def _without(skills: Sequence[Skill], hide: Sequence[str]) -> list[Skill]:
+    """The skills whose names are neither listed nor match a pattern."""
+    import re
+    from fnmatch import translate
+
+    patterns = "|".join(translate(pattern.casefold()) for pattern in dict.fromkeys(hide))
+    hidden = re.compile(patterns).match
+    return [skill for skill in skills if not hidden(skill.name.casefold())]
 
 
 def _metadata(extra: Mapping[str, Any]) -> dict[str, Any]:

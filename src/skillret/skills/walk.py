@@ -39,7 +39,8 @@ class Root:
 
     Attributes:
         path: Absolute, links resolved.
-        scope: `project`, `user` or `given`; skills of an earlier root shadow those of a later one.
+        scope: `project`, `user`, `settings` or `given`; skills of an earlier root shadow those of a
+            later one.
     """
 
     path: Path

@@ -1,0 +1,321 @@
+"""Settings: what `skillret.toml` of the user and of the project say, and the environment.
+
+A project's file is written by whoever wrote the repository, and is read as soon as someone searches
+there. So it may hide skills and name folders inside the project, but never name a model, which is
+loaded and perhaps downloaded, nor a folder elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from skillret.errors import InputError
+from skillret.files import expand
+
+__all__ = ["FILE", "KEYS", "Settings", "load_settings"]
+
+FILE = "skillret.toml"
+_MAX_BYTES = 16 * 1024  # a key of 60,000 dots would keep the TOML reader busy for a minute
+_MAX_ITEMS = 1000  # of a list
+_SHOWN = 60  # characters of a value in a message
+_LONGEST = 200  # characters of a path in a message
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is set; without a file and a variable, nothing is.
+
+    Attributes:
+        roots: Folders with skills, besides the usual places; absolute, perhaps missing.
+        hide: Names of skills, or glob patterns of names, that are left out of the usual places.
+        agents: Only the places of these agents count; all if empty.
+        threshold: Probability of need below which a selection is empty, from 0 to 1.
+        limit: How many skills are shown or selected at most.
+        model: A model folder or name, as in `load_encoder`.
+        origins: By key, the files and variables that its value comes from.
+        files: The files that were looked for, whether they are there or not; an earlier one counts
+            more.
+        remarks: What was left out, and why.
+    """
+
+    roots: tuple[Path, ...] = ()
+    hide: tuple[str, ...] = ()
+    agents: tuple[str, ...] = ()
+    threshold: float | None = None
+    limit: int | None = None
+    model: str | None = None
+    origins: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False, hash=False)
+    files: tuple[Path, ...] = field(default=(), compare=False)
+    remarks: tuple[str, ...] = field(default=(), compare=False)
+
+
+KEYS = tuple(f.name for f in fields(Settings) if f.name not in ("origins", "files", "remarks"))
+
+
+def load_settings(cwd: Path | None = None, home: Path | None = None) -> Settings:
+    """The settings that hold in a folder: variables over the project's file over the user's.
+
+    Lists of both files add up, the project's first (`agents` does not: the nearest file says which
+    count); a variable `SKILLRET_KEY` takes the place of both.
+
+    Args:
+        cwd: The folder, the current one if None. The project's file is the nearest one from here up
+            to the folder with `.git`, or the one here.
+        home: The home directory, for tests; the user's own if None.
+
+    Raises:
+        InputError: If a file cannot be read or is no TOML, or a key or value is none that there is.
+    """
+    here = _here(cwd)
+    folders = _project(here) if here else []
+    user = _user_file(home)
+    found = next((f / FILE for f in folders if os.path.lexists(f / FILE)), None)
+    if found is not None and user is not None and _same(found, user):
+        found = None
+    own = found or (folders[-1] / FILE if folders else None)
+    files = tuple(file for file in (own, user) if file is not None)
+    remarks: list[str] = []
+    layers: list[tuple[str, dict[str, Any]]] = [_environment(here)]
+    if found is not None:
+        layers.append((str(found), _of_project(found, folders[-1], _read(found), remarks)))
+    if user is not None and os.path.lexists(user):
+        layers.append((str(user), _rooted(_read(user), user)))
+    values, origins = _merged(layers)
+    missing = [str(r) for r in values.get("roots", ()) if not os.path.isdir(r)]  # noqa: PTH112
+    if missing:
+        remarks.append(f"{' and '.join(origins['roots'])}: roots: no such folder: {_few(missing)}")
+    return Settings(**values, origins=origins, files=files, remarks=tuple(remarks))
+
+
+def _merged(
+    layers: list[tuple[str, dict[str, Any]]],
+) -> tuple[dict[str, Any], dict[str, tuple[str, ...]]]:
+    """The values of all layers, the first of which counts most, and where each comes from."""
+    (_, environment), *files = layers
+    values: dict[str, Any] = {}
+    origins: dict[str, tuple[str, ...]] = {}
+    for key in KEYS:
+        given = [(name, values_[key]) for name, values_ in files if key in values_]
+        if key in environment:
+            given = [(_variable(key), environment[key])]
+        if not given:
+            continue
+        if key not in ("roots", "hide"):
+            given = given[:1]
+        values[key] = given[0][1]
+        if len(given) > 1:
+            values[key] = tuple(dict.fromkeys(item for _, items in given for item in items))
+        origins[key] = tuple(name for name, _ in given)
+    return values, origins
+
+
+def _here(cwd: Path | None) -> Path | None:
+    """The current folder, if it still exists."""
+    try:
+        return (cwd or Path.cwd()).resolve()
+    except (OSError, RuntimeError):
+        return None
+
+
+def _project(here: Path) -> list[Path]:
+    """`here` and the folders above it up to the one with `.git`; `here` alone without one."""
+    for count, folder in enumerate((here, *here.parents)):
+        if os.path.lexists(folder / ".git"):
+            return [here, *here.parents[:count]]
+    return [here]
+
+
+def _user_file(home: Path | None) -> Path | None:
+    """The user's own file; None where there is no home."""
+    if home is not None:
+        return home / ".config" / "skillret" / FILE
+    import platformdirs
+
+    folder = platformdirs.user_config_path("skillret", appauthor=False)
+    return folder / FILE if folder.is_absolute() else None
+
+
+def _same(file: Path, other: Path) -> bool:
+    try:
+        return file.samefile(other)
+    except OSError:
+        return False
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """What a file sets, each value checked."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
+    text = _text(file)
+    try:
+        table = tomllib.loads(text)
+    except RecursionError:
+        raise InputError(f"{file}: no TOML that can be read: nested too deeply") from None
+    except ValueError as e:
+        raise InputError(f"{file}: no TOML: {e}") from None
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in KEYS:
+            from difflib import get_close_matches
+
+            likely = "".join(f"; did you mean {k}?" for k in get_close_matches(key, KEYS, 1))
+            raise InputError(
+                f"{file}: unknown key {key[:_SHOWN]!r}{likely or '; known: ' + ', '.join(KEYS)}"
+            )
+        values[key] = _checked(f"{file}: {key}", key, value)
+    return values
+
+
+def _text(file: Path) -> str:
+    """The text of a file that may be anything: a pipe, a folder, an endless device."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise InputError(f"{file} is no regular file; make it one, or remove it")
+            with os.fdopen(descriptor, "rb", closefd=False) as opened:
+                data = opened.read(_MAX_BYTES + 1)
+        finally:
+            os.close(descriptor)
+    except OSError as e:
+        raise InputError(f"cannot read {file}: {e.strerror}") from None
+    if len(data) > _MAX_BYTES:
+        raise InputError(f"{file} is larger than {_MAX_BYTES // 1024} kB, which no settings are")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        raise InputError(f"{file} is not UTF-8 (byte {e.start}); save it as UTF-8") from None
+
+
+def _rooted(values: dict[str, Any], file: Path) -> dict[str, Any]:
+    """The values, with roots below the folder of the file that names them."""
+    roots = [Path(os.path.abspath(file.parent / expand(r))) for r in values.get("roots", ())]  # noqa: PTH100
+    model = values.get("model")
+    if model is not None and model.startswith("."):  # as for the command line, a path
+        values = {**values, "model": os.path.abspath(file.parent / model)}  # noqa: PTH100
+    return {**values, "roots": tuple(roots)} if "roots" in values else values
+
+
+def _of_project(
+    file: Path, project: Path, values: dict[str, Any], remarks: list[str]
+) -> dict[str, Any]:
+    """What a project's file may say; the rest is remarked on."""
+    if values.pop("model", None) is not None:
+        remarks.append(
+            f"{file}: model is not taken from a project's file; use your own {FILE}, or --model"
+        )
+    if "roots" in values:
+        rooted = _rooted({"roots": values.pop("roots")}, file)["roots"]
+        inside = tuple(root for root in rooted if _is_inside(root, project))
+        outside = [str(root) for root in rooted if root not in inside]
+        if inside:
+            values["roots"] = inside
+        if outside:
+            remarks.append(
+                f"{file}: roots: outside the project {project}, so not taken from its file:"
+                f" {_few(outside)}; use your own {FILE}, or --library"
+            )
+    return values
+
+
+def _few(names: list[str]) -> str:
+    """The first of some names: whoever wrote a file must not fill the screen with them."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(name[:_LONGEST] for name in names[:3]) + more
+
+
+def _is_inside(root: Path, project: Path) -> bool:
+    """Whether a folder lies in the project, wherever links lead."""
+    try:
+        return root.resolve().is_relative_to(project)
+    except (OSError, RuntimeError):
+        return False
+
+
+def _variable(key: str) -> str:
+    return f"SKILLRET_{key.upper()}"
+
+
+def _environment(here: Path | None) -> tuple[str, dict[str, Any]]:
+    """What variables set; an empty one counts as unset."""
+    values: dict[str, Any] = {}
+    for key in KEYS:
+        name = _variable(key)
+        text = os.environ.get(name, "").strip()
+        if not text:
+            continue
+        value: Any = text
+        if key in ("threshold", "limit"):
+            try:
+                value = float(text) if key == "threshold" else int(text)
+            except ValueError:
+                value = text
+        elif key != "model":
+            between = os.pathsep if key == "roots" else ","
+            value = [item.strip() for item in text.split(between) if item.strip()]
+        values[key] = _checked(name, key, value)
+    if "roots" in values:
+        roots = [expand(root) for root in values["roots"]]
+        values["roots"] = tuple((here / r if here else r) for r in roots)
+    return "environment", values
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list) and len(value) <= _MAX_ITEMS and all(map(_is_name, value))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 1 <= value <= _MAX_ITEMS
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip()) and "\0" not in value
+
+
+_LIST = f"a list of at most {_MAX_ITEMS} texts that are not empty, such as"
+_CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "roots": (_is_list, f'{_LIST} ["~/team/skills"]'),
+    "hide": (_is_list, f'{_LIST} ["subtitles", "draft-*"]'),
+    "agents": (_is_list, f'{_LIST} ["claude-code"]'),
+    "threshold": (_is_number, "a number from 0 to 1"),
+    "limit": (_is_count, f"a whole number from 1 to {_MAX_ITEMS}"),
+    "model": (_is_name, "a model folder or name"),
+}
+
+
+def _checked(where: str, key: str, value: Any) -> Any:
+    """A value of the right type."""
+    check, allowed = _CHECKS[key]
+    if not check(value):
+        raise InputError(f"{where} is {_shown(value)}; allowed: {allowed}")
+    if isinstance(value, list):
+        return tuple(item.strip() for item in value)
+    return float(value) if key == "threshold" else value
+
+
+def _shown(value: Any) -> str:
+    """A value of any type and size for a message: the repr of a deep or long one would fail."""
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, list):
+        wrong = [item for item in value if not _is_name(item)]
+        if not wrong:
+            return f"a list of {len(value)}"
+        return "a list with " + ("a list" if isinstance(wrong[0], list) else _shown(wrong[0]))
+    try:
+        return f"{value!r:.60}"
+    except ValueError:
+        return "a number of thousands of digits"
