@@ -25,7 +25,7 @@ from skillret.cli.terminal import bold, columns, dim, fold, tilde, width, yellow
 from skillret.errors import InputError
 from skillret.messages import printable
 from skillret.retrieval import Retriever
-from skillret.retrieval.query import MAX_QUERY_CHARACTERS, clean_query
+from skillret.retrieval.query import MAX_QUERY_CHARACTERS, valid_query
 from skillret.types import Hit, Selection
 
 __all__ = ["configure", "run"]
@@ -104,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
     if args.select and args.mode != "hybrid":
         raise InputError(f"--select works in hybrid mode, not with --mode {args.mode}")
     # Checked here as well: an empty query should not first build an index.
-    query = clean_query(_stdin() if args.query == ["-"] else " ".join(args.query))
+    query = valid_query(_stdin() if args.query == ["-"] else " ".join(args.query))
     where = _where(args.where or ())
     *before, last = args.query
     if before and not args.library and "/" in last and os.path.isdir(last):  # noqa: PTH112
@@ -145,7 +145,13 @@ def run(args: argparse.Namespace) -> int:
         model, policy = retriever.encoder.profile.name, retriever.policy
         ranked = retriever.calibration is not None
         need = None if selection is None else selection.need
+        language = None if args.mode == "lexical" else retriever.unread_language(query)
         why = "" if hits or args.json else _why_none(retriever, query, need, where)
+    if language:
+        note(
+            f"this looks like {language}, which {model} does not read: only words that skills share"
+            " with it are found for sure; ask in English, or use a model that reads it (--model)"
+        )
     if args.json:
         document: dict[str, Any] = {
             "query": query,

@@ -6,9 +6,9 @@ Told by its characters, or by the small words that hardly any other language has
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import defaultdict
 
-__all__ = ["language"]
+__all__ = ["SCRIPTS", "language"]
 
 _SCRIPTS = {
     "Japanese": "\u3040-\u30ff",
@@ -22,6 +22,7 @@ _SCRIPTS = {
     "Hindi": "\u0900-\u097f",
 }
 _SCRIPT = {name: re.compile(f"[{characters}]") for name, characters in _SCRIPTS.items()}
+SCRIPTS = frozenset(_SCRIPTS)  # the languages that have one of their own
 _SHARE = 0.3  # of a query's letters
 _WORD = re.compile(r"[^\W\d_]+")
 _SMALL = {
@@ -54,7 +55,7 @@ _ENGLISH = frozenset(
 )
 # Of several languages, or names.
 _ANY = frozenset(
-    "die am im den son con per par ten la de en os e y un pod mi il se das van".split()
+    "die am im den son con per par ten la de en os e y un pod mi il se das van com".split()
 )
 _LETTERS = {
     "German": frozenset("äöüß"),
@@ -83,7 +84,7 @@ def language(text: str) -> str | None:
     for name, characters in _SCRIPT.items():
         if len(characters.findall(text[:1000])) > _SHARE * len(letters) > 0:
             return name
-    found: Counter[str] = Counter()
+    found: dict[str, float] = defaultdict(float)
     words = set(_WORD.findall(text[:1000].lower()))
     for word in words:
         known = _LANGUAGES.get(word, ())

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from skillret.arrays import Float32
-from skillret.encoders import Encoder, TokenEncoder, Tokens, check_vectors
+from skillret.encoders import Encoder, Profile, TokenEncoder, Tokens, check_vectors
 from skillret.errors import EncoderError, InputError
+from skillret.lexical.language import language
 from skillret.lexical.spelling import normalize
 from skillret.retrieval.material import own_words
 from skillret.retrieval.sentences import segments
@@ -23,9 +24,17 @@ from skillret.retrieval.sentences import segments
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["MAX_QUERY_CHARACTERS", "ReadQuery", "clean_query", "read_queries", "valid_query"]
+__all__ = [
+    "MAX_QUERY_CHARACTERS",
+    "ReadQuery",
+    "clean_query",
+    "read_queries",
+    "unread_language",
+    "valid_query",
+]
 
 MAX_QUERY_CHARACTERS = 100_000  # the rest of a longer query is not read
+_ENGLISH = frozenset({"skillret-minilm-int8"})  # encoders that read nothing else
 _BLOCK = 256  # queries encoded at a time
 _ONE_PASS = 128  # tokens of a query whose sentences are read with it
 
@@ -71,6 +80,11 @@ def clean_query(query: str) -> str:
     text = valid_query(query)
     plain = normalize(text)[:MAX_QUERY_CHARACTERS].strip()
     return own_words(plain) if plain else text
+
+
+def unread_language(query: str, profile: Profile) -> str | None:
+    """The language of a query if the encoder does not read it; None if it does, or nobody knows."""
+    return language(query) if profile.name in _ENGLISH else None
 
 
 def read_queries(

@@ -16,6 +16,7 @@ from skillret.index.forks import after_fork
 from skillret.index.index import Index, Progress
 from skillret.index.sources import default_index_path
 from skillret.retrieval.calibration import Calibration, load_calibration
+from skillret.retrieval.query import clean_query, unread_language
 from skillret.retrieval.refresh import Folders, nothing_found, refresh
 from skillret.retrieval.rerank import Reranker, load_reranker
 from skillret.retrieval.searcher import Ranking, Searcher
@@ -343,6 +344,16 @@ class Retriever:
                 selected += self._hits(searcher, ranking, "hybrid", explain, [position])
         ranked = (replace(hit, rank=rank) for rank, hit in enumerate(selected, start=1))
         return hits, Selection(query, tuple(ranked), need)
+
+    def unread_language(self, query: str) -> str | None:
+        """The language of a query that the encoder does not read; None if all is well.
+
+        Only the words that a skill shares with such a query count for sure.
+
+        Raises:
+            InputError: If the query is empty.
+        """
+        return unread_language(clean_query(query), self.encoder.profile)
 
     def _look(self) -> None:
         """Look into the folders if it is time, without keeping other threads waiting."""

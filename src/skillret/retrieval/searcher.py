@@ -14,12 +14,14 @@ import numpy as np
 from skillret.arrays import Float32, cosines, distinct, holds
 from skillret.encoders import DOCUMENT_TEMPLATE, Encoder
 from skillret.index.corpus import Corpus
+from skillret.lexical.analyzer import read_terms
 from skillret.lexical.bm25 import Terms
+from skillret.lexical.language import SCRIPTS
 from skillret.retrieval.calibration import Calibration
-from skillret.retrieval.candidates import Evidence, find_candidates, fitting_parts, scores_of
+from skillret.retrieval.candidates import TINY, Evidence, find_candidates, fitting_parts, scores_of
 from skillret.retrieval.features import columns
 from skillret.retrieval.fusion import LEXICAL_CANDIDATES, fuse
-from skillret.retrieval.query import ReadQuery, clean_query, read_queries
+from skillret.retrieval.query import ReadQuery, clean_query, read_queries, unread_language
 from skillret.retrieval.ranker import Ranker
 from skillret.retrieval.rerank import DEPTH, Reranker, rerank_order
 from skillret.retrieval.selection import Picked, SelectionPolicy, select
@@ -266,7 +268,32 @@ class Searcher:
         means, deviations = self.corpus.moments.cosines(query.vectors[:1])
         return float(means[0] - 3 * deviations[0])
 
+    def _shared(self, query: ReadQuery, k: int, where: Where | None) -> Ranking:
+        """The order of BM25: what the encoder cannot read has no vectors that say anything."""
+        terms = self.corpus.terms(query.text)
+        keys, dense, bm25, vectors = self._both(query, terms, k, where)
+        order = np.lexsort((-dense, -bm25))[:k]
+        best = keys[order[:1]].tolist()
+        held = sum(map(len, self.corpus.explain(terms, best).values()))
+        said = max(len(set(read_terms(query.text))), 1)
+        # The root, since half of what is said without spaces is no word, or says nothing.
+        need = min((held / said) ** 0.5, 0.99)
+        scores = need * bm25[order] / max(bm25.max(initial=np.float32(0.0)), TINY)
+        return Ranking(
+            text=query.text,
+            keys=keys[order],
+            scores=scores.astype(np.float32),
+            dense=dense[order],
+            lexical=bm25[order],
+            parts=_unknown(keys[order]),
+            vectors=vectors[order],
+            need=need,
+            terms=terms,
+        )
+
     def _ranked(self, ranker: Ranker, query: ReadQuery, k: int, where: Where | None) -> Ranking:
+        if unread_language(query.text, self.encoder.profile) in SCRIPTS:
+            return self._shared(query, k, where)
         asking = ranker.probe.asking(query.vectors)
         factors = term_factors(ranker.terms, query)
         e = find_candidates(query, self.corpus, asking, factors, where)

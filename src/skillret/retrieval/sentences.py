@@ -10,7 +10,9 @@ import numpy as np
 __all__ = ["segments", "split_sentences"]
 
 _MAX_SEGMENTS = 16  # more sentences than this are joined: each is searched for
-_MIN_WORDS = 3  # a shorter sentence ("Thanks!") says nothing
+_MIN_WORDS = 3  # a shorter sentence ("Thanks!") says nothing, and so do ...
+_MIN_CHARACTERS = 4  # ... fewer characters where no spaces are written
+_WIDE = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u9fff\uac00-\ud7ff]")
 # After a full stop, question or exclamation mark and white space, or at a line break; also
 # after their full-width forms, which no white space follows.
 _MAX_CLAUSES = 4  # more are a list of things, not of tasks
@@ -36,7 +38,7 @@ def segments(text: str) -> list[tuple[int, int]]:
     spans = []
     for start, end in _spans(text):
         sentence = text[start:end]
-        if sentence not in known and len(sentence.split()) >= _MIN_WORDS:
+        if sentence not in known and _says_something(sentence):
             known.add(sentence)
             spans.append((start, end))
     if len(spans) > _MAX_SEGMENTS:
@@ -54,11 +56,17 @@ def _clauses(text: str, start: int, end: int) -> list[tuple[int, int]]:
     spans, begin = [], start
     for found in _AND.finditer(text, start, end):
         left, right = text[begin : found.start()], text[found.end() : end]
-        if min(len(left.split()), len(right.split())) >= _MIN_WORDS:
+        if _says_something(left) and _says_something(right):
             spans.append((begin, found.start()))
             begin = found.end()
     spans.append((begin, end))
     return spans if len(spans) <= _MAX_CLAUSES else [(start, end)]
+
+
+def _says_something(text: str) -> bool:
+    return len(text.split()) >= _MIN_WORDS or (
+        not text.isascii() and len(_WIDE.findall(text)) >= _MIN_CHARACTERS
+    )
 
 
 def _spans(text: str) -> list[tuple[int, int]]:
