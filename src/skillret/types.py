@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 __all__ = [
     "Diagnostic",
@@ -67,8 +67,7 @@ class Query:
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(NamedTuple):
     """What of a query carried one hit.
 
     Attributes:
@@ -138,8 +137,7 @@ class Selection:
         return not self.hits
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(NamedTuple):
     """Something a reader of skills noticed.
 
     Attributes:
@@ -153,8 +151,7 @@ class Diagnostic:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class UpdateReport:
+class UpdateReport(NamedTuple):
     """What one build or update of an index did; counts of skills.
 
     `encoded` counts documents that went through the encoder: skills whose text was already

@@ -12,7 +12,6 @@ grows with the library.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -46,8 +45,7 @@ class Overlap(NamedTuple):
     total: np.float32
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """The candidates of one query, `m` of them, and what is known of each.
 
     Parts are the query's `p` parts, or the query itself where it has but one.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from shlex import quote
+from typing import NamedTuple
 
 from skillret.errors import EncoderMismatchError, IndexBusyError, InputError, StoreError
 from skillret.files import expand
@@ -24,8 +24,7 @@ NO_USUAL_PLACES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Folders:
+class Folders(NamedTuple):
     """Where a library is looked for, each time anew: usual places may come into being later.
 
     Attributes:
