@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 __all__ = [
     "Diagnostic",
@@ -69,8 +69,7 @@ class Query:
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(NamedTuple):
     """What of a query carried one hit.
 
     Attributes:
@@ -142,8 +141,7 @@ class Selection:
         return not self.hits
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(NamedTuple):
     """Something a reader of skills noticed.
 
     Attributes:
@@ -157,8 +155,7 @@ class Diagnostic:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class UpdateReport:
+class UpdateReport(NamedTuple):
     """What one build or update of an index did; counts of skills.
 
     `encoded` counts documents that went through the encoder: skills whose text was already

@@ -69,7 +69,7 @@ def test_a_part_is_the_mean_of_its_tokens():
 def test_parts_of_a_query_that_is_long_or_was_cut_are_read_alone(monkeypatch):
     encoder, text = TokenHashEncoder(), " ".join(SENTENCES[:3])
     (whole,) = encoder.encode_tokens([text])
-    cut = replace(whole, vectors=whole.vectors[:8], spans=whole.spans[:8])
+    cut = whole._replace(vectors=whole.vectors[:8], spans=whole.spans[:8])
     with monkeypatch.context() as patched:
         patched.setattr(encoder, "encode_tokens", lambda texts: [cut] * len(texts))
         (unread,) = read_queries([text], encoder, tokens=True)

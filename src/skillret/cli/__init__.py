@@ -96,7 +96,7 @@ def _likely(word: str, known: Iterable[str]) -> str:
 
 
 def build_parser(command: str | None = None) -> argparse.ArgumentParser:
-    """The parser; only `command`'s own arguments are filled in, so only its module is imported."""
+    """The parser; of `command` alone, so that only its module is imported, or of all names."""
     parser = _Parser(
         prog="skillret",
         description="Find the right agent skills for a query: fast and offline.",
@@ -104,7 +104,8 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"skillret {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name, summary in COMMANDS.items():
+    for name in COMMANDS if command is None else [command]:
+        summary = COMMANDS[name]
         # Abbreviated options would break scripts as soon as a second option shares the prefix.
         sub = commands.add_parser(
             name,
@@ -159,7 +160,7 @@ def _guarded(arguments: list[str], interrupted: list[int]) -> int:
 
 def _run(arguments: list[str]) -> int:
     _prepare_streams()
-    command = next((a for a in arguments if not a.startswith("-")), None)
+    command = next((a for a in arguments if not a.startswith("-") or a in ("-h", "--help")), None)
     if not arguments:
         build_parser().print_help(sys.stderr)
         return 2

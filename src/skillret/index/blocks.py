@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -24,8 +24,7 @@ _SMALL = 256  # rows up to which nothing is counted beforehand
 _JOINED = 2  # a block is joined with a new one unless it has more than so many times its rows
 
 
-@dataclass(frozen=True, slots=True)
-class GramCounts:
+class GramCounts(NamedTuple):
     """How many skills hold each gram: codes uint32 `(g,)`, ascending, and counts int64 `(g,)`."""
 
     codes: NDArray[np.uint32]
@@ -49,7 +48,7 @@ class GramCounts:
         return np.where(self.codes[places] == codes, self.counts[places], 0).astype(np.int64)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Block:
     """Some skills of a library, in the order of their keys.
 

@@ -14,9 +14,8 @@ import shutil
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -39,8 +38,7 @@ _ROWS = ("keys", "vectors", "starts", "grams", "names")
 _ARRAYS = (*_ROWS, "codes", "counts", "total", "products")
 
 
-@dataclass(frozen=True, slots=True)
-class Base:
+class Base(NamedTuple):
     """What a store says of the file of arrays.
 
     Attributes:
@@ -61,7 +59,7 @@ class Base:
 
     def to_json(self) -> str:
         """As stored."""
-        return json.dumps({name: getattr(self, name) for name in self.__slots__})
+        return json.dumps(self._asdict())
 
     @classmethod
     def from_json(cls, text: str) -> Base | None:

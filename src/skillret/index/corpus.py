@@ -37,8 +37,7 @@ class Neighbours(NamedTuple):
     cosines: Float32
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A stored skill without its body: `key` is its integer primary key, never used twice."""
 
     key: int
@@ -46,13 +45,13 @@ class Record:
     name: str
     description: str
     path: str | None
-    aliases: tuple[str, ...] = ()
-    shadowed_by: str | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    aliases: tuple[str, ...]
+    shadowed_by: str | None
+    metadata: Mapping[str, Any]
     user_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Moments:
     """Sums over the vectors of a corpus, or of a sample of it: what its cosines are like.
 

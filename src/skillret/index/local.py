@@ -25,7 +25,7 @@ _FEW = 20
 _FILTERS = 64  # whose skills are remembered
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class LocalCorpus:
     """A corpus in memory, its first block perhaps mapped from a file.
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from skillret.errors import IndexCorruptError, InputError
 from skillret.index.store import IndexInfo
@@ -16,8 +15,7 @@ from skillret.skills import Library, Root
 __all__ = ["Sources", "default_index_path", "default_indexes"]
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
+class Sources(NamedTuple):
     """Where the skills of an index come from, so that it can be brought up to date.
 
     Attributes:

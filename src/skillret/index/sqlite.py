@@ -7,10 +7,10 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -59,8 +59,7 @@ _HISTORY = 32  # generations that a reader may be behind without reading all ane
 _inherited: list[object] = []
 
 
-@dataclass(frozen=True, slots=True)
-class _Loaded:
+class _Loaded(NamedTuple):
     """A corpus in memory and what of the store it knows: the last key and the last removal."""
 
     corpus: LocalCorpus
@@ -306,7 +305,7 @@ class SqliteStore:
         same = np.array_equal(keys, lexical.keys())
         if cached is not None and not same:
             lexical = self._rebuild(db, meta)
-            loaded = replace(loaded, corpus=replace(loaded.corpus, lexical=lexical))
+            loaded = loaded._replace(corpus=replace(loaded.corpus, lexical=lexical))
             same = np.array_equal(keys, lexical.keys())
         if len(keys) != skills or not same:
             what = f"{skills} skills, the vectors of {len(keys)} and the texts of {len(lexical)}"

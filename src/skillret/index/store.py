@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from skillret.encoders import Profile
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Change", "IndexInfo", "State", "Store", "metadata_json"]
 
 
-@dataclass(frozen=True, slots=True)
-class IndexInfo:
+class IndexInfo(NamedTuple):
     """What a store says of itself.
 
     Attributes:

@@ -13,9 +13,8 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -57,8 +56,7 @@ MAX_CODE = (7 << _BITS) - 1
 _FIRST = np.uint32(0x9E3779B1)  # an odd factor, so that the order of a pair matters
 
 
-@dataclass(frozen=True, slots=True)
-class Grams:
+class Grams(NamedTuple):
     """The distinct grams of a text, uint32 `(g,)` each, ascending; no number is of two kinds."""
 
     words: NDArray[np.uint32]

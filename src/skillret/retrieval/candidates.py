@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -47,8 +46,7 @@ class Overlap(NamedTuple):
     total: np.float32
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """The candidates of one query, `m` of them, and what is known of each.
 
     Parts are the query's `p` parts, or the query itself where it has but one.

@@ -7,9 +7,8 @@ queries is encoded at once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -39,8 +38,7 @@ _BLOCK = 256  # queries encoded at a time
 _ONE_PASS = 128  # tokens of a query whose sentences are read with it
 
 
-@dataclass(frozen=True, slots=True)
-class ReadQuery:
+class ReadQuery(NamedTuple):
     """A query, read by an encoder.
 
     Attributes:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from shlex import quote
+from typing import NamedTuple
 
 from skillret.errors import EncoderMismatchError, IndexBusyError, InputError, StoreError
 from skillret.files import expand
@@ -26,8 +26,7 @@ NO_USUAL_PLACES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Folders:
+class Folders(NamedTuple):
     """Where a library is looked for, each time anew: usual places may come into being later.
 
     Attributes:
@@ -38,7 +37,7 @@ class Folders:
 
     given: tuple[str | os.PathLike[str], ...] = ()
     known: Sources | None = None
-    settings: Settings = field(default_factory=Settings)
+    settings: Settings = Settings()
 
     @classmethod
     def of(

@@ -38,7 +38,7 @@ _DENSE_CANDIDATES = 100
 _BELOW = np.float32(0.99)  # of the last candidate's score, for what stands behind the candidates
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Ranking:
     """The best skills for one query, best first; of equal scores the smaller key.
 

@@ -9,7 +9,7 @@ knows, and a linear head over it says so (as in DeepCT, Dai and Callan 2020, arX
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,8 +21,7 @@ from skillret.retrieval.query import ReadQuery
 __all__ = ["TermHead", "term_factors", "term_tokens"]
 
 
-@dataclass(frozen=True, slots=True)
-class TermHead:
+class TermHead(NamedTuple):
     """Weighs terms: softplus of a linear function of the mean of a term's tokens.
 
     Attributes:
