@@ -244,8 +244,9 @@ def _json(hit: Hit) -> dict[str, Any]:
         "description": hit.description,
         "path": hit.path,
         "score": round(hit.score, 6),
-        "user_only": hit.user_only,
     }
+    if hit.user_only:
+        document["user_only"] = True
     if hit.metadata:
         document["metadata"] = dict(hit.metadata)
     if hit.explanation is not None:
