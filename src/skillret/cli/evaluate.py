@@ -112,6 +112,8 @@ def run(args: argparse.Namespace) -> int:
         # Before the data is read: a model that is not there, or that needs what is not installed.
         encoder = load_encoder(args.model, trust_remote_code=args.trust_remote_code)
         calibration = load_calibration(encoder, args.calibration) if mode == "hybrid" else None
+        if mode == "hybrid" and calibration is None:
+            note(f"{args.model} has no ranker: cosine and BM25 are added up; see calibrate --help")
     dataset = load_dataset(
         args.dataset, args.split, libraries=args.library, allow_missing=args.allow_missing
     )

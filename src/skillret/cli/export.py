@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from skillret.cli.common import non_negative, note, printable
+from skillret.cli.common import fit_ranker_command, non_negative, note, printable
 from skillret.errors import InputError
 from skillret.extras import require
 from skillret.files import expand
@@ -103,4 +103,6 @@ def run(args: argparse.Namespace) -> int:
         shutil.rmtree(scratch, ignore_errors=True)
     size = sum(f.stat().st_size for f in output.iterdir())
     print(printable(f"{output}: {size / 1e6:.1f} MB; use it with --model {output}"))
+    command = fit_ranker_command(args.dataset or "DATASET", str(output))
+    print(printable(f"it has no ranker yet; with labelled queries: {command}"))
     return 0

@@ -71,7 +71,8 @@ def delimited_rows(file: Path, wanted: Collection[str], what: str) -> Iterator[t
             yield {n: c for n, c in zip(names, cells, strict=False) if n}, where
     except csv.Error as e:
         raise DatasetError(
-            f"{file}, line {number - 1 + reader.line_num}: cannot be read as CSV: {e}"
+            f"{file}, line {number - 1 + reader.line_num}: cannot be read as CSV: {e}; is a"
+            " quotation mark left open?"
         ) from None
 
 

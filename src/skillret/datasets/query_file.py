@@ -96,7 +96,8 @@ class QueryFile:
         for row, text, where in self._read():
             for skill in _named_skills(row, known, where):
                 if not isinstance(skill, str) or skill not in known:
-                    raise DatasetError(f"{where}: the skill {skill!r} is not in the library")
+                    mixed = "; are the columns mixed up?" if text in known else ""
+                    raise DatasetError(f"{where}: the skill {skill!r} is not in the library{mixed}")
                 if not _wanted(row):
                     continue
                 label = (query_id(text), known[skill])
