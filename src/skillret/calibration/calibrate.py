@@ -240,7 +240,7 @@ def _check_size(dataset: Dataset) -> int:
             f" calibrate, and {_LEAST_RANKER} for a ranker that owes nothing to the packaged one"
         )
     if same := one_gold(gold):
-        raise DatasetError(f"{dataset.name}: {same}: there is nothing to fit; check its columns")
+        raise DatasetError(f"{dataset.name}: {same}: nothing can be fitted to that")
     return len(gold)
 
 

@@ -59,13 +59,15 @@ def truth(value: object) -> bool | None:
 
 def label_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row of labels in our columns, whatever they were called; others are carried along."""
-    if "query_id" in row and "skill_id" in row:
+    if row.keys() >= LABEL_COLUMNS.keys():
         return dict(row)
     names = {column_key(name): name for name in reversed([*row])}
     ours = {
         own: next((names[key] for key in keys if key in names), own)
         for own, keys in LABEL_COLUMNS.items()
     }
+    if row.keys() >= {"query_id", "skill_id"} and not _is_number(row.get(ours["relevance"])):
+        ours["relevance"] = "relevance"  # a label of another kind beside our own columns
     others = {name: value for name, value in row.items() if name not in ours.values()}
     return {**{own: row[name] for own, name in ours.items() if name in row}, **others}
 
@@ -106,6 +108,13 @@ def parse_query(row: Mapping[str, Any], where: str) -> Query:
     """
     extra = {k: v for k, v in row.items() if k not in ("id", "query")}
     return Query(_text(row, "id", where), _text(row, "query", where), extra)
+
+
+def _is_number(value: object) -> bool:
+    try:
+        return isinstance(value, (int, float, str)) and bool(str(float(value)))
+    except ValueError:
+        return False
 
 
 def parse_label(row: Mapping[str, Any], where: str) -> tuple[str, str, float]:

@@ -160,7 +160,7 @@ def _read(file: Path) -> list[tuple[str, bool | None]]:
     """
     try:
         if file.stat().st_size > MAX_ROW:
-            raise DatasetError(f"{file} is larger than {MAX_ROW >> 20} MB; no file of tests is")
+            raise ValueError(f"it is larger than {MAX_ROW >> 20} MB; no file of tests is")
         document = parse_json(file.read_text(encoding=encoding_of(file)))
     except (OSError, ValueError) as e:
         if not _promised(file):

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,8 +55,9 @@ class QueryFile:
     @property
     def notes(self) -> tuple[str, ...]:
         """See `RowSource.notes`."""
-        if self.file.suffix != ".gz" and encoding_of(self.file) == LEGACY:
-            return (f"{self.file.name} was read as Windows-1252; save it as UTF-8 to be sure",)
+        with suppress(OSError):  # whoever reads it says so
+            if self.file.suffix != ".gz" and encoding_of(self.file) == LEGACY:
+                return (f"{self.file.name} was read as Windows-1252; save it as UTF-8 to be sure",)
         return ()
 
     @property
@@ -122,7 +124,7 @@ class QueryFile:
 
     def _read(self) -> Iterator[tuple[Mapping[str, Any], str, str]]:
         """Every row with its query and where it stands."""
-        if self.file.suffix in _TABLES:
+        if self.file.suffix.lower() in _TABLES:
             rows = delimited_rows(self.file, QUERY_COLUMNS, "request or query")
         else:
             rows = numbered_rows(self.file)

@@ -136,7 +136,7 @@ def open_train(recipe: Recipe, data: str | None, libraries: Sequence[str]) -> La
         InputError: If there is nothing to read, or a combination makes no sense.
     """
     spec = recipe.data.source if data is None else data
-    if data is None and libraries and not spec.endswith(QUERY_SUFFIXES):
+    if data is None and libraries and not spec.lower().endswith(QUERY_SUFFIXES):
         spec = ""
     if not spec and not libraries:
         raise InputError(

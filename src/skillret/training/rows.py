@@ -110,7 +110,7 @@ def write_tables(
     gold, made, unlabelled, queries_hash = _write_queries(source, rows, folder)
     ids = [*rows]
     if same := one_gold([ids[row] for row in skills] for skills in gold):
-        raise DatasetError(f"{source.name}: {same}: there is nothing to learn; check its columns")
+        raise DatasetError(f"{source.name}: {same}: nothing can be learned from that")
     groups = np.arange(len(rows), dtype=np.int64)
     if recipe.loss.mask == "duplicates" or dev_source is None:
         documents = _mapped(folder / "skills.arrow")
