@@ -60,7 +60,7 @@ __all__ = ["Calibrated", "calibrate"]
 
 _LEAST = 30  # labelled queries that thresholds can be fitted on
 _LEAST_RANKER = 500  # and a ranker; fewer adapt the packaged one
-_PRIOR = 50  # queries that the packaged probabilities weigh as much as where they are adapted
+_PRIOR = 200  # queries that the packaged probabilities weigh as much as where they are adapted
 _ADAPTED = (
     f"fewer than {_LEAST_RANKER} queries: the ranker's weights are those of the packaged model; its"
     " probabilities and thresholds are fitted here, drawn towards the packaged ones"
