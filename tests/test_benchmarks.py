@@ -62,3 +62,16 @@ def test_first_words_of_a_description_are_a_task_if_they_begin_with_a_verb():
         "0": "Resize many images at once"
     }
     assert wording.said("can you {}?", "Resize images") == "can you resize images?"
+
+
+def test_the_leaderboard_takes_own_tests_and_some_modes(library, capsys, monkeypatch):
+    (library / "pdf-tables" / "eval_queries.json").write_text(
+        '[{"query": "read a table", "should_trigger": true}]'
+    )
+    arguments = [str(library), "--mode", "lexical", "--model", "default"]
+    monkeypatch.setattr(sys, "argv", ["leaderboard.py", *arguments])
+    load("leaderboard").main()
+    out = capsys.readouterr().out
+    assert "| lexical, ours |" in out
+    assert "hybrid" not in out
+    assert "dense" not in out

@@ -9,6 +9,7 @@ import pytest
 from tests.conftest import ROOT, HashEncoder, TokenHashEncoder, make_skill
 from tests.retrieval.test_ranker import bm25_ranker
 
+from skillret import load_encoder
 from skillret.calibration import calibrate as module
 from skillret.calibration import examples
 from skillret.calibration.calibrate import calibrate
@@ -17,7 +18,7 @@ from skillret.calibration.written import digests
 from skillret.datasets.dataset import Dataset
 from skillret.errors import DatasetError, InputError
 from skillret.evaluation.systems import open_searcher
-from skillret.retrieval.calibration import Calibration
+from skillret.retrieval.calibration import Calibration, load_calibration
 from skillret.retrieval.features import FEATURES
 from skillret.retrieval.ranker import Probe
 from skillret.retrieval.term_head import TermHead
@@ -218,8 +219,33 @@ def test_too_little_is_refused():
         calibrate(labelled(), HashEncoder())
     with pytest.raises(DatasetError, match="at least 30 are needed"):
         calibrate(labelled(count=12), *stored())
-    with pytest.raises(DatasetError, match="at least 500 are needed to fit a ranker"):
-        calibrate(labelled(), *stored(), refit_ranker=True)
+    one = replace(labelled(), qrels={f"q{i}": {"topic1": 1} for i in range(40)})
+    with pytest.raises(DatasetError, match="all 40 queries have one gold skill, 'topic1'"):
+        calibrate(one, *stored())
+
+
+def test_few_queries_adapt_the_packaged_ranker():
+    result = calibrate(replace(labelled(), negatives=[]), HashEncoder(), refit_ranker=True)
+    fitted, packaged = result.calibration, load_calibration(load_encoder())
+    np.testing.assert_array_equal(fitted.ranker.hidden, packaged.ranker.hidden)
+    assert (len(fitted.ranker.probe.weights), fitted.ranker.terms) == (
+        HashEncoder().profile.dim,
+        None,
+    )
+    # No query of the data set needs no skill, so this stays.
+    assert fitted.threshold == packaged.threshold
+    assert fitted.ranker.slope != packaged.ranker.slope
+    assert any("those of the packaged model" in note for note in result.notes)
+    sources = {f.dataset: f.purpose for f in fitted.fitted_on}
+    assert sources["toy"] == ("thresholds",)
+    assert "ranker" in sources["openskillret"]
+    assert result.figures.ndcg["all"] > 0.8
+
+
+def test_a_fit_is_drawn_towards_the_packaged_one_the_less_the_more_queries_there_are():
+    own = replace(bm25_ranker(), slope=3.0)
+    drawn = [module._drawn(own, bm25_ranker(), n, 60).slope for n in (0, 200, 10**9)]
+    assert drawn == pytest.approx([bm25_ranker().slope, (bm25_ranker().slope + 3) / 2, 3])
 
 
 def test_without_needless_requests_a_new_ranker_turns_nothing_away(small):

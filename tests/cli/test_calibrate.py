@@ -186,10 +186,11 @@ def test_a_calibration_of_other_weights_gives_way_to_a_new_one(tmp_path, capsys,
     command = ["calibrate", data, "--model", str(encoder.folder)]
     assert main(command) == 1
     assert "fitted for other weights" in capsys.readouterr().err
-    assert main([*command, "--fit-ranker"]) == 1
-    left, few = capsys.readouterr().err.splitlines()
-    assert "left aside" in left
-    assert "at least 500 are needed to fit a ranker" in few
+    assert main([*command, "--fit-ranker", "--output", str(tmp_path / "few.json")]) == 0
+    err = capsys.readouterr().err
+    assert "left aside" in err
+    assert "fewer than 500 queries" in err
+    assert "fitted on set" in err
     monkeypatch.setattr("skillret.calibration.calibrate._LEAST_RANKER", 80)
     monkeypatch.setattr("skillret.calibration.calibrate._SEEDS", 1)
     (encoder.folder / CALIBRATION_FILE).write_text("{}")  # a damaged one too

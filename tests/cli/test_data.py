@@ -79,13 +79,13 @@ def test_every_command_reads_and_refuses_alike(command, library, tmp_path, monke
         ("q.csv", (), "q.csv names skills: give the folder that holds them with --library"),
         ("nowhere.csv", given, "no such file: nowhere.csv"),
         ("./nowhere", (), "no such data set: ./nowhere is neither a folder nor a hub id"),
-        (str(library), given, "--library goes with a .csv, .jsonl, .jsonl.gz or .parquet file"),
+        (str(library), given, "--library goes with a .csv, .tsv, .txt, .jsonl, .jsonl.gz or"),
         (str(library), (), "have no tests: put queries into eval_queries.json"),
     ):
         assert message in fails(capsys, *start, spec, *end, *options)
     status, out, err = run(capsys, *start, "q.csv", *end, *given)
     assert status == 1
-    assert "q.csv, row 1: the skill 'gone' is not in the library" in out + err
+    assert "q.csv, line 2: the skill 'gone' is not in the library" in out + err
 
 
 def test_a_file_of_queries_is_evaluated_and_converted_to_the_same(library, tmp_path, capsys):

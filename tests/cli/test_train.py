@@ -75,6 +75,28 @@ def test_a_library_of_one_s_own(recipe_file, tmp_path, capsys):
     assert "dev: 6 skills held out of train; 12 queries, 30 skills" in err
 
 
+def test_it_is_said_where_the_pairs_went_and_one_skill_for_all_is_refused(
+    recipe_file, tmp_path, capsys
+):
+    library, file = tmp_path / "library", tmp_path / "queries.csv"
+    for name in words(10):
+        write_skill(library, name, f"Does {name}.")
+    rows = [f"do {name},{name}\nuse {name},{name}\n" for name in words(10)]
+    file.write_text("query,skill\n" + "".join(rows) + rows[0] + "what now,\n")
+    command = ["train", str(recipe_file), "--library", str(library), "--data", str(file)]
+    sets = ["--set", "data.dev_share=0.2", "--set", "train.batch_size=64"]
+    assert main([*command, *sets, "--output", str(tmp_path / "run")]) == 1
+    told = capsys.readouterr().err.strip().splitlines()[-1]
+    assert (
+        "20 labelled queries, 2 rows repeat another one, 1 queries have no gold skill, 4 pairs"
+        in told
+    )
+    assert "16 pairs are left. Add --set train.batch_size=16 or less" in told
+    file.write_text("query,skill\n" + "".join(f"do {i},{words(10)[0]}\n" for i in range(9)))
+    assert main([*command, "--output", str(tmp_path / "one")]) == 1
+    assert "all 9 queries have one gold skill" in capsys.readouterr().err
+
+
 def test_the_eval_queries_of_a_library(recipe_file, tmp_path, capsys):
     library = tmp_path / "library"
     for name in words(20):
@@ -91,7 +113,12 @@ def test_the_eval_queries_of_a_library(recipe_file, tmp_path, capsys):
     [
         (["--set", "train.batchsize=3"], "unknown key train.batchsize"),
         (["--set", "train.batch_size=three"], "train.batch_size is 'three'; allowed: a whole"),
-        (["--set", "train.batch_size=500"], "is larger than the data, 48 pairs"),
+        (
+            ["--set", "train.batch_size=500"],
+            "is larger than the data: 48 labelled queries; 48 pairs are left. Add --set"
+            " train.batch_size=48",
+        ),
+        (["--set", "model.trust_remote_code=true"], "add --trust-remote-code if you trust"),
         (["--set", "train.devices=4"], "torchrun --nproc-per-node 4"),
         (["--set", "model.base=./nowhere"], "no model folder ./nowhere"),
         (["--data", "./nowhere"], "no such data set: ./nowhere is neither a folder nor a hub id"),

@@ -92,7 +92,7 @@ def test_a_data_set_of_others_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("qrels", "match"),
     [
-        ("q1 0 1 1\n", r"test\.tsv, line 1: not `query-id<TAB>corpus-id<TAB>score`"),
+        ("q1 1\n", r"test\.tsv, line 1: not `query-id<TAB>corpus-id<TAB>score`"),
         ("q1\t1\tyes\n", "line 1: not"),
         ("q1\t9\t1\n", "1 gold label names a skill that is not there, the first is '9'"),
         ("q9\t1\t1\n", "holds no query"),
@@ -128,3 +128,28 @@ def test_an_id_that_no_table_of_tabs_can_hold(tmp_path, id_):
     )
     with pytest.raises(DatasetError, match="tab or line break"):
         write_beir(source, "dev", tmp_path / "beir")
+
+
+@pytest.mark.parametrize(
+    ("name", "qrels"),
+    [
+        ("test.tsv", "q1\t1\t1.0\n"),
+        ("test.txt", "q1 0 1 1\n"),
+        ("test.csv", 'qid,docid,relevance\n\n,,\n"q1","1",1\n'),
+        ("test.tsv", "corpus-id\tquery-id\tscore\tnote\n1\tq1\t2.0\tx\n"),
+        ("test.jsonl", '{"query-id": "q1", "corpus-id": 1, "label": 1.0}\n'),
+    ],
+)
+def test_qrels_of_other_tools_are_read(tmp_path, name, qrels):
+    folder = foreign(tmp_path / "b")
+    (folder / "qrels" / "test.tsv").unlink()
+    (folder / "qrels" / name).write_text(qrels)
+    assert list(load_dataset(str(folder), "test").qrels["q1"]) == ["1"]
+
+
+def test_half_scores_are_grades(tmp_path):
+    data = load_dataset(str(foreign(tmp_path / "b", "q1\t1\t0.5\nq1\t2\t1\n")), "test")
+    assert data.qrels == {"q1": {"1": 1, "2": 2}}
+    assert any("grades, all times 2" in note for note in data.notes)
+    with pytest.raises(DatasetError, match=r"the relevance 0\.12345 is too fine"):
+        load_dataset(str(foreign(tmp_path / "c", "q1\t1\t0.12345\n")), "test")

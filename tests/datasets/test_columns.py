@@ -16,11 +16,11 @@ def test_what_a_row_needs():
         (parse_skill, {"id": True, "name": "n"}, "column 'id' is missing"),
         (parse_skill, {"id": "a"}, "column 'name' is missing"),
         (parse_query, {"id": "a", "query": ["x"]}, "column 'query' is missing"),
-        (parse_label, {"query_id": "q", "skill_id": "s", "relevance": 0.5}, "whole relevance"),
-        (parse_label, {"query_id": "q", "skill_id": "s", "relevance": None}, "whole relevance"),
+        (parse_label, {"query_id": "q", "skill_id": "s", "relevance": "x"}, "a number of"),
+        (parse_label, {"query_id": "q", "skill_id": "s", "relevance": None}, "a number of"),
         (parse_label, {"query_id": "q", "skill_id": "s", "relevance": 1001}, "at most 1000"),
         (parse_label, {"query_id": "q", "skill_id": "s", "relevance": 2**63}, "at most 1000"),
-        (parse_label, {"query_id": "q", "skill_id": "s", "relevance": 1e999}, "whole relevance"),
+        (parse_label, {"query_id": "q", "skill_id": "s", "relevance": 1e999}, "a number of"),
         (parse_label, {"query_id": "q"}, "needs query_id, skill_id"),
     ]:
         with pytest.raises(DatasetError, match=f"^here: .*{match}"):

@@ -64,13 +64,13 @@ def test_evaluate_takes_a_path_and_a_file_of_queries(dataset, own, file):
         ("./nowhere", [], DatasetError, r"\./nowhere is neither a folder nor a hub id"),
         (".", ["."], InputError, r"--library goes with a \.csv, .* file of queries, not with \."),
         ("x.csv", [], InputError, "names skills: give the folder that holds them with --library"),
-        ("x.txt", [], DatasetError, "is a file; a data set is the folder"),
+        ("x.md", [], DatasetError, "is a file; a data set is the folder"),
         ("x.csv", ["gone"], InputError, "no such folder: gone"),
     ],
 )
 def test_what_is_no_data_set_is_named(tmp_path, monkeypatch, spec, libraries, error, message):
     monkeypatch.chdir(tmp_path)
-    for name in ("x.csv", "x.txt"):
+    for name in ("x.csv", "x.md"):
         (tmp_path / name).touch()
     with pytest.raises(error, match=message):
         open_source(spec, libraries=libraries)

@@ -134,10 +134,9 @@ def test_a_library_without_tests_and_a_folder_without_anything(library, tmp_path
     ("name", "document", "match"),
     [
         ("eval_queries.json", [{"query": "x"}], "needs a query and should_trigger"),
-        ("eval_queries.json", [{"query": "x", "should_trigger": "yes"}], "true or false"),
+        ("eval_queries.json", [{"query": "x", "should_trigger": "maybe"}], "true or false"),
         ("eval_queries.json", ["x"], "no list of tests"),
-        ("evals/evals.json", {"evals": [{"prompt": " "}]}, "needs a prompt"),
-        ("evals/evals.json", {"tests": []}, "no list of tests"),
+        ("evals/evals.json", {"evals": [{"prompt": " "}]}, "test 1 needs a query"),
     ],
 )
 def test_malformed_tests_are_named(tested, name, document, match):
@@ -160,3 +159,30 @@ def test_the_example_skills_are_found_by_their_own_tests():
     wanted = {t.text for t in tests if t.should_trigger}
     assert (result.split, result.n_queries) == ("tests", len(wanted))
     assert result.metrics["recall@10"] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("name", "document"),
+    [
+        ("evals/trigger-eval.json", [{"query": "x", "should_trigger": "true"}]),
+        ("trigger_eval.json", {"skill": "mail", "evals": [{"Prompt": "x", "shouldTrigger": 1}]}),
+        ("evals/routing.json", {"a": {"b": [{"query": "x", "should_trigger": True}]}}),
+        ("evals/set.json", {"should_trigger": ["x"], "should_not_trigger": ["y"]}),
+    ],
+)
+def test_tests_go_by_other_names_and_in_other_objects(tested, name, document):
+    put_tests(tested / "mail", name, document)
+    data = load_dataset(str(tested))
+    (query,) = [q for q in data.queries if q.text == "x"]
+    assert list(data.qrels[query.id]) == ["mail"]
+    assert ("y" in {q.text for q in data.negatives}) == ("set" in name)
+
+
+def test_other_json_beside_tests_is_passed_over_and_named(tested):
+    put_tests(tested / "mail", "evals/grading.json", {"evals": [{"prompt": "x", "expected": "y"}]})
+    put_tests(tested / "mail", "evals/evals.json", {"evals": [{"assertions": [{"text": "fine"}]}]})
+    (tested / "mail" / "evals" / "broken.json").write_text("{")
+    data = load_dataset(str(tested))
+    assert len(data.queries) == 3
+    (note,) = [n for n in data.notes if "passed over" in n]
+    assert all(name in note for name in ("grading.json", "evals.json", "broken.json"))

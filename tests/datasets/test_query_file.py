@@ -83,11 +83,15 @@ def test_malformed_rows_are_named(library, tmp_path, text, match):
 @pytest.mark.parametrize(
     ("data", "match"),
     [
-        (b"request,skill\n\xff\xfe,x\n", r"r\.csv cannot be read"),
+        (b"request,skill\n\xff\xfe,x\n", r"r\.csv is neither UTF-8 nor UTF-16 nor Windows-1252"),
         (b"", r"r\.csv has no column request or query"),
-        (b"foo,bar\na,b\n", "has no column request or query; its first line names"),
+        (
+            b"foo,bar\na,b\n",
+            r"no column request or query; its first line, read as utf-8 with commas between cells, "
+            "names 'foo', 'bar'",
+        ),
         (b"request,request,skill\na,b,c\n", "names a column twice"),
-        (b"request,skill\na,b,c\n", "row 1: more cells than columns"),
+        (b"request,skill\na,b,c\n", "line 2: more cells than columns"),
         (b"request,skill\n", "holds no query of the split 'tests'"),
     ],
 )
@@ -122,3 +126,40 @@ def test_whatever_csv_holds_is_read_or_refused_in_one_line(tmp_path_factory, tex
     else:
         with pytest.raises(DatasetError, match="no query"):
             rows_of(source, "queries")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("utf-8-sig", "Request;Skill \r\n{0};pdf-tables\r\n;\r\n{1};meal-planner\r\n"),
+        ("utf-16", "query\tskill-name\r\n{0}\tpdf-tables\r\n{1}\tmeal-planner\r\n"),
+        ("cp1252", "sep=|\r\nPrompt|Skill ID||\r\n{0}|pdf-tables|\r\n||\r\n{1}|meal-planner||\r\n"),
+        ("utf-16-le", "\n'skill', 'query'\n'pdf-tables', '{0}'\n'meal-planner', '{1}'\n"),
+        ("utf-8", ",,\rskills,text\rpdf-tables,{0}\r,\rmeal-planner,{1}\r"),
+    ],
+)
+def test_tables_are_read_as_spreadsheets_save_them(library, tmp_path, encoding, text):
+    queries = ("caf\u00e9 menus, please", "what's in this?")
+    quote = "'" if "'" in text else '"'
+    cells = [quote + q.replace("'", "''" if quote == "'" else "'") + quote for q in queries]
+    if quote == "'":
+        text = text.replace("'{0}'", "{0}").replace("'{1}'", "{1}")
+    (tmp_path / "r.csv").write_bytes(text.format(*cells).encode(encoding))
+    data = load_dataset(tmp_path / "r.csv", libraries=[library])
+    found = {q.text: list(data.qrels[q.id]) for q in data.queries}
+    assert found == {queries[0]: ["pdf-tables"], queries[1]: ["meal-planner"]}
+    assert any("Windows-1252" in note for note in data.notes) == (encoding == "cp1252")
+
+
+def test_one_cell_may_name_several_skills_and_a_row_none(library, tmp_path):
+    (tmp_path / "r.csv").write_text(
+        'query,skills,should_trigger\nx,"pdf-tables; meal-planner",yes\nx,release-notes,No\n'
+    )
+    (gold,) = load_dataset(tmp_path / "r.csv", libraries=[library]).qrels.values()
+    assert set(gold) == {"pdf-tables", "meal-planner"}
+
+
+def test_a_quotation_mark_that_is_not_closed_swallows_nothing(library, tmp_path):
+    (tmp_path / "r.csv").write_text('query,skill\n"x,pdf-tables\ny,pdf-tables\n')
+    with pytest.raises(DatasetError, match=r"line \d: cannot be read as CSV: "):
+        load_dataset(tmp_path / "r.csv", libraries=[library])

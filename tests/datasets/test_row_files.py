@@ -57,7 +57,7 @@ def test_half_a_surrogate_pair_does_no_harm(tmp_path):
         (b'{"a": 1}\n[2]\n', "line 2: not a JSON object"),
         (b'{"a": 1}\n{"a"\n', "line 2: not JSON"),
         (b"[" * 100_000, r"nested too deeply"),
-        (b"\xff\xfe", "is it complete"),
+        (b"\xff\xfa", "is it complete"),
     ],
 )
 def test_what_is_no_table_is_named_with_its_line(tmp_path, content, match):

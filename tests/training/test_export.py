@@ -9,6 +9,7 @@ from tests.conftest import HashEncoder
 
 from skillret import Profile, load_encoder
 from skillret.errors import EncoderError, InputError, TrainingError
+from skillret.evaluation.significance import Difference, Interval
 from skillret.training.dev_split import Dev
 from skillret.training.export import export_onnx, model_profile
 from skillret.training.verify import Agreement, compare, find_texts, refuse_loss
@@ -122,19 +123,29 @@ DEV = Dev(
 def test_an_encoder_agrees_with_itself():
     same = compare(HashEncoder(dim=512), HashEncoder(dim=512), DEV, labelled=True)
     assert same.cosine == pytest.approx(1)
-    assert (same.texts, same.overlap, same.loss) == (5, 1.0, 0.0)
-    assert same.before == pytest.approx(1)
+    assert (same.texts, same.overlap, same.ndcg.interval.mean) == (5, 1.0, 0.0)
+    assert same.ndcg.a == pytest.approx(1)
     assert len(same.lines()) == 3
     other = compare(HashEncoder(dim=512), HashEncoder("other", 512), DEV, labelled=False)
     assert other.worst < 0.5
-    assert other.loss is None
+    assert other.ndcg is None
     refuse_loss(other)
 
 
-def test_a_loss_above_half_a_point_is_refused():
-    refuse_loss(Agreement(5, 0.99, 0.98, 0.9, before=0.5, after=0.4951))
-    with pytest.raises(TrainingError, match=r"costs 0\.60 points of NDCG@10, more than 0\.5"):
-        refuse_loss(Agreement(5, 0.99, 0.98, 0.9, before=0.5, after=0.494))
+@pytest.mark.parametrize(
+    ("mean", "high", "refused", "told"),
+    [(-0.0049, -0.001, False, False), (-0.02, 0.01, False, True), (-0.006, -0.001, True, False)],
+)
+def test_a_loss_is_refused_where_it_is_large_and_no_chance(mean, high, refused, told):
+    ndcg = Difference("ndcg@10", 0.5, 0.5 + mean, Interval(mean, 2 * mean, high), 0.1, 1, 2, 3)
+    agreement = Agreement(5, 0.99, 0.98, 0.9, ndcg)
+    assert "by 6 queries" in agreement.lines()[2]
+    assert ("cannot tell this loss from chance" in agreement.lines()[-1]) == told
+    if refused:
+        with pytest.raises(TrainingError, match=r"costs 0\.60 points .* more than 0\.5; nothing"):
+            refuse_loss(agreement)
+    else:
+        refuse_loss(agreement)
 
 
 def test_texts_come_from_the_data_set_the_run_or_the_package(dataset, bert, tmp_path):

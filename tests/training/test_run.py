@@ -319,7 +319,7 @@ def test_remote_code_is_refused_without_permission(recipe, bert, tmp_path, where
         config[0]["type"] = "evil.Transformer"
     file.write_text(json.dumps(config))
     (tmp_path / "remote" / "evil.py").write_text("raise SystemExit('this code was run')")
-    with pytest.raises(EncoderError, match=r"--set model\.trust_remote_code=true"):
+    with pytest.raises(EncoderError, match="say so: --trust-remote-code"):
         train(recipe(base=tmp_path / "remote"), tmp_path / "out")
 
 

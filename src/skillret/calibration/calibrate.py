@@ -1,5 +1,8 @@
 """Calibration: probabilities and thresholds, and the ranker itself, from labelled queries.
 
+Too few queries for a ranker of their own adapt the packaged one: its features mean the same for
+every encoder, so its weights are kept, and what is fitted is drawn towards its own.
+
 What is reported comes from queries that nothing was fitted on: outputs are out of fold, the
 thresholds that judge a fold were chosen on the others, and a ranker that is kept as it is meets no
 query that it was fitted on.
@@ -9,7 +12,7 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -44,18 +47,24 @@ from skillret.calibration.selections import Selector, judge, part_folds, parts_o
 from skillret.calibration.thresholds import choose_thresholds
 from skillret.calibration.written import digests
 from skillret.datasets.dataset import Dataset
-from skillret.encoders import Encoder
+from skillret.datasets.labelled import one_gold
+from skillret.encoders import Encoder, load_encoder
 from skillret.errors import DatasetError, InputError
-from skillret.retrieval.calibration import Calibration, FittedOn
+from skillret.retrieval.calibration import Calibration, FittedOn, load_calibration
 from skillret.retrieval.features import FEATURES
-from skillret.retrieval.ranker import Ranker
+from skillret.retrieval.ranker import Probe, Ranker
 from skillret.retrieval.selection import TASKS, SelectionPolicy
 from skillret.retrieval.term_head import TermHead
 
 __all__ = ["Calibrated", "calibrate"]
 
 _LEAST = 30  # labelled queries that thresholds can be fitted on
-_LEAST_RANKER = 500  # and a ranker
+_LEAST_RANKER = 500  # and a ranker; fewer adapt the packaged one
+_PRIOR = 200  # queries that the packaged probabilities weigh as much as where they are adapted
+_ADAPTED = (
+    f"fewer than {_LEAST_RANKER} queries: the ranker's weights are those of the packaged model; its"
+    " probabilities and thresholds are fitted here, drawn towards the packaged ones"
+)
 _SEEDS = 3  # rankers that are averaged into one
 
 
@@ -116,7 +125,8 @@ def calibrate(
         dataset: Skills, queries and, for abstaining, queries that need no skill.
         encoder: Whose calibration it will be.
         stored: The calibration whose ranker is kept.
-        refit_ranker: Fit a ranker of its own instead.
+        refit_ranker: Fit a ranker of its own instead; on fewer than 500 queries, adapt the packaged
+            one.
         head: Says how much terms count, for a ranker that is fitted; the stored ranker's if None.
             It was fitted on `train`, where that is given.
         train: Skills and queries that help to fit a ranker and judge nothing, so the encoder may
@@ -129,8 +139,14 @@ def calibrate(
             fitted on them.
         InputError: If there is no ranker and none is to be fitted.
     """
-    labelled = _check_size(dataset, refit_ranker)
-    if refit_ranker:
+    labelled = _check_size(dataset)
+    prior: Calibration | None = None
+    if refit_ranker and labelled < _LEAST_RANKER:
+        prior = _packaged()
+        check_held_out(prior, dataset)
+        pool = dataset_pool(dataset, encoder, progress)
+        fit = _adapt(pool, encoder, prior.ranker, searched)
+    elif refit_ranker:
         pool = dataset_pool(dataset, encoder, progress)
         known = head or (stored.ranker.terms if stored else None)
         fit = _fit(dataset.name, pool, encoder, known, train, progress, searched)
@@ -142,13 +158,18 @@ def calibrate(
         check_held_out(stored, dataset)
         pool = dataset_pool(dataset, encoder, progress)
         fit = _keep(pool, encoder, stored.ranker, searched)
-    ranker, notes = _judge_need(pool, fit, refit_ranker)
+    ranker, notes = _judge_need(pool, fit, refit_ranker, adapted=prior is not None)
+    if prior is not None:
+        ranker, notes = _drawn(ranker, prior.ranker, labelled, len(pool.skills)), [_ADAPTED]
+        if train is not None:
+            notes.append("the train split is not used: it helps to fit a ranker, and none is")
+    kept = prior or (None if refit_ranker else stored)
     calibration = Calibration(
         encoder=encoder.profile.identity,
         ranker=ranker,
         # A threshold belongs to its judgement of need.
-        threshold=stored.threshold if stored and not refit_ranker else None,
-        fitted_on=_provenance(dataset, stored, fit, refit_ranker, head, train),
+        threshold=kept.threshold if kept else None,
+        fitted_on=_provenance(dataset, kept or stored, fit, kept is None, head, train),
         texts=digests() if refit_ranker or stored is None else stored.texts,
         created=datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
     )
@@ -163,6 +184,12 @@ def calibrate(
         )
     )
     chosen = choose_thresholds(selector, judged, policy)
+    if prior is not None:
+        chosen = replace(
+            chosen,
+            share=_mixed(chosen.share, prior.ranker.share, labelled),
+            threshold=_mixed(chosen.threshold, policy.threshold, labelled),
+        )
     judged_need = any(not j.gold for j in judged)
     calibration = replace(
         calibration,
@@ -204,16 +231,45 @@ class _Fit:
     helped: Sequence[str] = ()
 
 
-def _check_size(dataset: Dataset, refit: bool) -> int:
+def _check_size(dataset: Dataset) -> int:
     """How many labelled queries there are; an error if they are too few."""
-    labelled = sum(q.id in dataset.qrels for q in dataset.queries)
-    least = _LEAST_RANKER if refit else _LEAST
-    if labelled < least:
+    gold = [dataset.qrels[q.id] for q in dataset.queries if q.id in dataset.qrels]
+    if len(gold) < _LEAST:
         raise DatasetError(
-            f"{dataset.name} has {labelled} labelled queries; at least {least} are"
-            " needed" + (f" to fit a ranker, {_LEAST} without --fit-ranker" if refit else "")
+            f"{dataset.name} has {len(gold)} labelled queries; at least {_LEAST} are needed to"
+            f" calibrate, and {_LEAST_RANKER} for a ranker that owes nothing to the packaged one"
         )
-    return labelled
+    if same := one_gold(gold):
+        raise DatasetError(f"{dataset.name}: {same}: nothing can be fitted to that")
+    return len(gold)
+
+
+def _packaged() -> Calibration:
+    """What was fitted for the packaged model, but for what belongs to its vectors alone."""
+    packaged = load_calibration(load_encoder())
+    assert packaged is not None
+    kept = only(packaged.fitted_on, "ranker", "helped", "need", "thresholds")
+    return replace(packaged, fitted_on=tuple(kept))
+
+
+def _mixed(own: float, packaged: float, queries: int) -> float:
+    """What was fitted on some queries, drawn towards the packaged value."""
+    return (queries * own + _PRIOR * packaged) / (queries + _PRIOR)
+
+
+def _drawn(ranker: Ranker, prior: Ranker, queries: int, skills: int) -> Ranker:
+    """The ranker with its probabilities and judgement of need drawn towards the packaged ones."""
+    # The packaged one as it judges a library of this size.
+    smaller = prior.need_size * max(0.0, math.log(prior.need_skills / skills))
+    return replace(
+        ranker,
+        slope=_mixed(ranker.slope, prior.slope, queries),
+        intercept=_mixed(ranker.intercept, prior.intercept, queries),
+        need_weight=_mixed(ranker.need_weight, prior.need_weight, queries),
+        need_slope=_mixed(ranker.need_slope, prior.need_slope, queries),
+        need_intercept=_mixed(ranker.need_intercept, prior.need_intercept + smaller, queries),
+        need_size=prior.need_size,
+    )
 
 
 def _keep(pool: Pool, encoder: Encoder, ranker: Ranker, searched: Progress | None) -> _Fit:
@@ -221,14 +277,38 @@ def _keep(pool: Pool, encoder: Encoder, ranker: Ranker, searched: Progress | Non
     folds, probes = fold_numbers(pool.queries, pool.gold), [ranker.probe] * FOLDS
     read = examples(pool, encoder, folds, probes, ranker.terms, searched)
     found = weighted(list(read))
+    return _judged(pool, encoder, ranker, found, folds, probes, [])
+
+
+def _adapt(pool: Pool, encoder: Encoder, ranker: Ranker, searched: Progress | None) -> _Fit:
+    """The packaged ranker for another encoder: its weights, with a probe for these vectors."""
+    short = short_queries(pool, 4)
+    folds = fold_numbers([*pool.queries, *short.queries], {**pool.gold, **short.gold})
+    probes = fit_probes(pool, short, folds, encoder)
+    found = weighted(list(examples(pool, encoder, folds, probes, None, searched)))
+    typed = list(examples(short, encoder, folds, probes))
+    ranker = replace(ranker, probe=probes[-1], terms=None)
+    return _judged(pool, encoder, ranker, found, folds, probes, typed)
+
+
+def _judged(
+    pool: Pool,
+    encoder: Encoder,
+    ranker: Ranker,
+    found: Sequence[Example],
+    folds: Mapping[str, int],
+    probes: Sequence[Probe],
+    typed: Sequence[Example],
+) -> _Fit:
+    """What a ranker says that was fitted on none of these queries."""
     spoken = parts_of(pool, TASKS)
     parts = list(examples(spoken, encoder, part_folds(spoken, folds), probes, ranker.terms))
     columns = ranker.columns(FEATURES)
     outputs, part_outputs = (
         [ranker.outputs(np.ascontiguousarray(e.features[:, columns]), e.excluded) for e in some]
-        for some in (found, parts)
+        for some in ([*found, *typed], parts)
     )
-    return _Fit(ranker, found, found, [], outputs, parts, part_outputs)
+    return _Fit(ranker, found, found, typed, outputs, parts, part_outputs)
 
 
 def _fit(
@@ -266,12 +346,15 @@ def _fit(
     return _Fit(ranker, found, fitted, typed, outputs[:judged], parts, outputs[judged:], helped)
 
 
-def _judge_need(pool: Pool, fit: _Fit, refit: bool) -> tuple[Ranker, list[str]]:
-    """The ranker with its probabilities and its judgement of need, and notes."""
+def _judge_need(pool: Pool, fit: _Fit, refit: bool, *, adapted: bool) -> tuple[Ranker, list[str]]:
+    """The ranker with its probabilities and its judgement of need, and notes.
+
+    Where the packaged one is adapted, written texts tell what needs nothing if no query does.
+    """
     found = fit.found
     needed = [e.query.id in pool.gold for e in found]
     ranker = fit_probability(fit.ranker, found, fit.outputs, needed)
-    if all(needed):
+    if all(needed) and not adapted:
         what = "need is not judged, nothing is turned away"
         if not refit:
             what = "the judgement of need is kept as it is"

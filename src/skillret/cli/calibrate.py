@@ -12,6 +12,7 @@ from skillret.cli.common import (
     add_file_library,
     add_model_arguments,
     check_output,
+    fit_ranker_command,
     note,
     print_json,
     printable,
@@ -60,7 +61,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fit-ranker",
         action="store_true",
-        help="fit a ranker too, for an encoder that has none or on 500 queries and more",
+        help="fit a ranker too, for an encoder that has none or on 500 queries and more; on fewer"
+        " the packaged one is adapted",
     )
     parser.add_argument(
         "--train-split",
@@ -83,6 +85,9 @@ def run(args: argparse.Namespace) -> int:
     encoder = load_encoder(args.model, trust_remote_code=args.trust_remote_code)
     output = _output(args.output, args.model, encoder)
     stored = _stored(encoder, args.calibration, args.fit_ranker)
+    if stored is None and not args.fit_ranker:
+        command = fit_ranker_command(args.dataset, args.model, args.library, args.split)
+        raise InputError(f"{args.model} has no ranker yet; fit one: {command}")
     from skillret.calibration.calibrate import calibrate
 
     dataset = load_dataset(args.dataset, args.split, usual="dev", libraries=args.library)
@@ -118,6 +123,11 @@ def run(args: argparse.Namespace) -> int:
         )
     for line in result.notes:
         note(line)
+    for entry in result.calibration.fitted_on:
+        note(
+            f"fitted on {entry.dataset} {entry.revision}, {entry.split}: {entry.n_queries:,}"
+            f" queries ({', '.join(entry.purpose)})"
+        )
     if args.json:
         print_json(result.to_json())
     else:

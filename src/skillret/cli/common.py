@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ __all__ = [
     "add_model_arguments",
     "check_output",
     "current_settings",
+    "fit_ranker_command",
     "non_negative",
     "note",
     "positive",
@@ -92,6 +94,15 @@ def add_file_library(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of the skills that a file of queries names, repeatable",
     )
+
+
+def fit_ranker_command(
+    dataset: str, model: str, libraries: Sequence[str] = (), split: str | None = None
+) -> str:
+    """The command that gives a model a ranker."""
+    given = [word for library in libraries for word in ("--library", library)]
+    given += ["--split", split] if split else []
+    return shlex.join(["skillret", "calibrate", dataset, *given, "--model", model, "--fit-ranker"])
 
 
 def check_output(name: str) -> Path:

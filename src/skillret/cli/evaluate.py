@@ -11,6 +11,7 @@ from skillret.cli.common import (
     add_file_library,
     add_model_arguments,
     check_output,
+    fit_ranker_command,
     note,
     print_json,
     printable,
@@ -113,6 +114,9 @@ def run(args: argparse.Namespace) -> int:
         # Before the data is read: a model that is not there, or that needs what is not installed.
         encoder = load_encoder(args.model, trust_remote_code=args.trust_remote_code)
         calibration = load_calibration(encoder, args.calibration) if mode == "hybrid" else None
+        if mode == "hybrid" and calibration is None:
+            command = fit_ranker_command("DATASET", args.model)
+            note(f"{args.model} has no ranker, cosine and BM25 are added up; to fit one: {command}")
     dataset = load_dataset(
         args.dataset, args.split, libraries=args.library, allow_missing=args.allow_missing
     )

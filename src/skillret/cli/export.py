@@ -7,10 +7,11 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from skillret.cli.common import non_negative, note, printable
+from skillret.cli.common import fit_ranker_command, non_negative, note, printable
 from skillret.errors import InputError
 from skillret.extras import require
 from skillret.files import expand
+from skillret.training.starting_model import needs_remote_code
 
 __all__ = ["configure", "run"]
 
@@ -47,7 +48,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-loss",
         action="store_true",
-        help="write the export even if it costs more than 0.5 points of NDCG@10",
+        help="write the export even if it costs more than 0.5 points of NDCG@10, and surely so",
+    )
+    parser.add_argument(
+        "--trust-remote-code",
+        action="store_true",
+        help="run Python code that the model brings along (default: never)",
     )
 
 
@@ -59,6 +65,11 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"no such model folder: {model_dir}")
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise InputError(f"the output folder {output} is not empty; give another one")
+    if needs_remote_code(model_dir) and not args.trust_remote_code:
+        raise InputError(
+            f"the model {model_dir} brings its own Python code, which is not run unless you say so:"
+            " --trust-remote-code"
+        )
     from skillret.encoders.onnx import OnnxEncoder
     from skillret.encoders.sentence_transformers import SentenceTransformerEncoder
     from skillret.training.export import export_onnx, model_profile
@@ -73,8 +84,12 @@ def run(args: argparse.Namespace) -> int:
     scratch = Path(tempfile.mkdtemp(prefix=".export-", dir=output.parent))
     try:
         note(f"exporting {model_dir}")
-        export_onnx(model_dir, scratch, profile, quantize=args.quantize == "int8")
-        original = SentenceTransformerEncoder(str(model_dir), device="cpu", profile=profile)
+        trusted = args.trust_remote_code
+        quantize = args.quantize == "int8"
+        export_onnx(model_dir, scratch, profile, quantize=quantize, trust_remote_code=trusted)
+        original = SentenceTransformerEncoder(
+            str(model_dir), device="cpu", trust_remote_code=trusted, profile=profile
+        )
         agreement = compare(original, OnnxEncoder(scratch), dev, labelled, note)
         for line in agreement.lines():
             print(line)
@@ -88,4 +103,6 @@ def run(args: argparse.Namespace) -> int:
         shutil.rmtree(scratch, ignore_errors=True)
     size = sum(f.stat().st_size for f in output.iterdir())
     print(printable(f"{output}: {size / 1e6:.1f} MB; use it with --model {output}"))
+    command = fit_ranker_command(args.dataset or "DATASET", str(output))
+    print(printable(f"it has no ranker yet; with labelled queries: {command}"))
     return 0

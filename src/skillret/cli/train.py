@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from skillret.cli.common import DATASET_HELP, note, printable
+from skillret.errors import InputError
 from skillret.files import expand
 from skillret.training.recipe import load_recipe
 
@@ -50,7 +52,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="DIR",
-        help="folder of skills, repeatable; alone, their eval_queries.json are trained on",
+        help="folder of skills, repeatable; alone, their own tests are trained on",
+    )
+    parser.add_argument(
+        "--trust-remote-code",
+        action="store_true",
+        help="run Python code that the base model brings along (default: never, whatever the recipe"
+        " says)",
     )
 
 
@@ -58,6 +66,13 @@ def run(args: argparse.Namespace) -> int:
     """Run the command."""
     # The whole recipe is checked before torch is imported.
     recipe = load_recipe(expand(args.recipe), args.overrides)
+    if recipe.model.trust_remote_code and not args.trust_remote_code:
+        raise InputError(
+            "the recipe asks to run Python code that its model brings along"
+            f" (model.trust_remote_code): add --trust-remote-code if you trust {recipe.model.base}"
+        )
+    trusted = replace(recipe.model, trust_remote_code=args.trust_remote_code)
+    recipe = replace(recipe, model=trusted)
     from skillret.training.run import train
 
     output = expand(args.output) if args.output else Path("runs") / recipe.name

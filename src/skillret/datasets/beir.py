@@ -1,18 +1,20 @@
 """Data sets in BEIR layout (arXiv:2104.08663): corpus, queries and tab-separated qrels.
 
 `corpus.jsonl` has `_id`, `title`, `text`; `queries.jsonl` has `_id`, `text`; `qrels/{split}.tsv`
-has a header and `query-id`, `corpus-id`, `score`. A skill is written as its name (title) and its
-description and body (text); what a BEIR reader does not look at stands in `metadata` and in
-`negatives/{split}.jsonl`, so that the way there and back loses nothing.
+has a header and `query-id`, `corpus-id`, `score`, or is what other tools write (`LABEL_COLUMNS`).
+A skill is written as its name (title) and its description and body (text); what a BEIR reader does
+not look at stands in `metadata` and in `negatives/{split}.jsonl`, so that the way there and back
+loses nothing.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from skillret.datasets.columns import parse_label, parse_query, parse_skill
+from skillret.datasets.columns import label_row, parse_label, parse_query, parse_skill
 from skillret.datasets.row_files import (
     Row,
     digest_files,
@@ -29,6 +31,13 @@ __all__ = ["BeirFolder", "write_beir"]
 
 _SUFFIXES = (".jsonl", ".jsonl.gz")
 _GAP = "\n\n"  # between description and body
+_TABLES = (".tsv", ".csv", ".txt", *_SUFFIXES)  # of qrels
+_PLAIN = {
+    3: ["query_id", "skill_id", "relevance"],
+    4: ["query_id", "round", "skill_id", "relevance"],
+}
+_BETWEEN = (re.compile(r"\t"), re.compile("[,;]"))
+_GAPS = re.compile(r"\s+")
 
 
 class BeirFolder:
@@ -50,7 +59,21 @@ class BeirFolder:
 
     def splits(self) -> list[str]:
         """Names of the splits that have qrels, in order of name."""
-        return sorted(f.stem for f in (self.folder / "qrels").glob("*.tsv"))
+        return sorted(self._qrels())
+
+    def _qrels(self) -> dict[str, Path]:
+        """The file of labels of each split."""
+        files = [f for f in (self.folder / "qrels").glob("*") if f.name.endswith(_TABLES)]
+        found: dict[str, Path] = {}
+        for file in sorted(files):
+            name = next(file.name.removesuffix(s) for s in _TABLES if file.name.endswith(s))
+            if name in found:
+                raise DatasetError(
+                    f"{file.parent} holds {found[name].name} and {file.name}: which is meant? keep"
+                    " one of them"
+                )
+            found[name] = file
+        return found
 
     def rows(self, table: str, split: str) -> Iterator[tuple[Row, str]]:
         """See `RowSource.rows`; queries are those that the split's qrels ask."""
@@ -63,7 +86,7 @@ class BeirFolder:
                 if str(row.get("_id")) in asked:
                     yield _query_row(row, where), where
         elif table == "qrels":
-            yield from _read_qrels(self.folder / "qrels" / f"{split}.tsv")
+            yield from _read_qrels(self._qrels()[split])
         elif (file := _first(self.folder / "negatives" / split)) is not None:
             for row, where in numbered_rows(file):
                 yield _query_row(row, where), where
@@ -71,7 +94,7 @@ class BeirFolder:
     def revision(self, split: str) -> str:
         """See `RowSource.revision`."""
         negatives = _first(self.folder / "negatives" / split)
-        files = [self.corpus, self.queries, self.folder / "qrels" / f"{split}.tsv"]
+        files = [self.corpus, self.queries, self._qrels()[split]]
         return digest_files([*files, *([negatives] if negatives else [])])
 
     def stamp(self, split: str) -> str:
@@ -149,14 +172,33 @@ def _query_line(row: Mapping[str, Any], where: str) -> Row:
 
 
 def _read_qrels(file: Path) -> Iterator[tuple[Row, str]]:
-    for number, line in enumerate(read_lines(file, newline="\n"), start=1):
-        cells = line.rstrip("\r\n").split("\t")
-        if not line.strip() or (number == 1 and cells[-1] == "score"):
+    """Labels of a table with or without a header, or of the four columns of TREC."""
+    if file.name.endswith(_SUFFIXES):
+        for row, where in numbered_rows(file):
+            yield label_row(row), where
+        return
+    names: list[str] = []
+    between = _GAPS
+    newline = "\n" if file.suffix == ".tsv" else None  # an id may hold what else ends lines
+    for number, line in enumerate(read_lines(file, newline=newline), start=1):
+        line = line.strip("\r\n")
+        if not line.strip(" \t,;"):
             continue
-        where = f"{file}, line {number}"
+        if not names:  # the first line tells what is between cells: an id may hold the others
+            between = next((b for b in _BETWEEN if b.search(line)), _GAPS)
+        cells = [cell.strip('"') for cell in between.split(line)]
+        if not names and {"query_id", "skill_id"} <= label_row(dict.fromkeys(cells)).keys():
+            names = cells
+            continue
+        names = names or _PLAIN.get(len(cells), [])
         try:
-            query_id, skill_id, relevance = cells
-            row = {"query_id": query_id, "skill_id": skill_id, "relevance": int(relevance)}
-        except ValueError:
-            raise DatasetError(f"{where}: not `query-id<TAB>corpus-id<TAB>score`") from None
-        yield row, where
+            row = label_row(dict(zip(names, cells, strict=True)))
+            grade = float(row.get("relevance", 1))
+            whole = int(grade) if grade.is_integer() else grade
+            row = {"query_id": row["query_id"], "skill_id": row["skill_id"], "relevance": whole}
+        except (KeyError, ValueError):
+            raise DatasetError(
+                f"{file}, line {number}: not `query-id<TAB>corpus-id<TAB>score`, nor TREC's"
+                " `query-id 0 corpus-id score`"
+            ) from None
+        yield row, f"{file}, line {number}"

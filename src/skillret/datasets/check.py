@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from skillret.datasets.columns import parse_label, parse_query, parse_skill
 from skillret.datasets.dataset import published
+from skillret.datasets.labelled import one_gold, whole_factor
 from skillret.datasets.layouts import open_source
 from skillret.datasets.row_files import Row
 from skillret.datasets.source import RowSource
@@ -141,6 +142,8 @@ def check_dataset(
     for name in names:
         notes = _Notes(name)
         split = splits[name] = _read_split(source, name, notes)
+        for note in source.notes:
+            notes.add(note)
         for note in published(len(split.skills), len(split.queries)):
             notes.add(note)
         findings += notes.findings()
@@ -217,6 +220,7 @@ def _read_queries(source: RowSource, name: str, split: _Split, notes: _Notes) ->
 
 def _read_labels(source: RowSource, name: str, split: _Split, notes: _Notes) -> None:
     seen: set[tuple[str, str]] = set()
+    grades: set[float] = set()
     for query, skill, relevance in _parsed(source, "qrels", name, parse_label, notes):
         pair = f"{query} -> {skill}"
         if (query, skill) in seen:
@@ -224,6 +228,7 @@ def _read_labels(source: RowSource, name: str, split: _Split, notes: _Notes) -> 
         seen.add((query, skill))
         if relevance <= 0:
             continue
+        grades.add(relevance)
         if skill not in split.skills:
             notes.add("labels name a skill that is not there", pair, refused=True)
         if query not in split.queries:
@@ -234,6 +239,13 @@ def _read_labels(source: RowSource, name: str, split: _Split, notes: _Notes) -> 
             notes.add("queries have no gold skill and are not scored", query)
     if split.queries and not split.gold.keys() & split.queries.keys():
         notes.add("no query has a gold skill", refused=True)
+    if same := one_gold(split.gold.values()):
+        notes.add(f"{same}; training and calibration refuse that: is the right column taken?")
+    try:
+        if grades and (factor := whole_factor(name, grades)) > 1:
+            notes.add(f"relevances are fractions; they are grades, all times {factor}")
+    except DatasetError as e:
+        notes.add(str(e), refused=True)
 
 
 def _parsed(

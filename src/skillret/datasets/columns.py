@@ -1,22 +1,75 @@
 """What a row must hold: the columns of skills, queries and labels, and their rules.
 
 Only `id`, `name` and `skill_md` (or `body`) of a skill and `id` and `query` of a query are needed;
-any other column is carried along in `extra`.
+any other column is carried along in `extra`. Labels, tests and files of queries are also known by
+the names that other tools give their columns, whatever their case, blanks and hyphens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from skillret.errors import DatasetError
 from skillret.types import Query, Skill
 
-__all__ = ["MAX_RELEVANCE", "parse_label", "parse_query", "parse_skill"]
+__all__ = [
+    "LABEL_COLUMNS",
+    "MAX_RELEVANCE",
+    "QUERY_COLUMNS",
+    "column_key",
+    "first_of",
+    "label_row",
+    "parse_label",
+    "parse_query",
+    "parse_skill",
+    "truth",
+]
 
 MAX_RELEVANCE = 1000  # trec_eval reserves memory by it
+QUERY_COLUMNS = ("request", "query", "prompt", "question", "utterance", "text")
+LABEL_COLUMNS = {
+    "query_id": ("queryid", "qid", "query", "topic"),
+    "skill_id": ("skillid", "corpusid", "docid", "docno", "documentid", "pid", "skill", "doc"),
+    "relevance": ("relevance", "score", "label", "rel", "grade"),
+}
 
 _SKILL_FIELDS = ("id", "name", "description", "skill_md", "body")
+_JOINTS = re.compile(r"[\W_]+")
+_TRUE, _FALSE = ("true", "yes", "1"), ("false", "no", "0")
+
+
+def column_key(name: str) -> str:
+    """What is compared of a column's name: `Skill ID`, `skill-id` and `skillId` are one."""
+    return _JOINTS.sub("", name).casefold()
+
+
+def first_of(row: Mapping[str, Any], keys: Sequence[str]) -> Any:
+    """The value of the first of some columns (by `column_key`) that holds one, or None."""
+    known = {column_key(name): value for name, value in row.items() if value}
+    return next((known[key] for key in keys if key in known), None)
+
+
+def truth(value: object) -> bool | None:
+    """Yes or no, also as texts say it; None where it is neither."""
+    text = str(value).strip().casefold()
+    return True if text in _TRUE else False if text in _FALSE else None
+
+
+def label_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of labels in our columns, whatever they were called; others are carried along."""
+    if row.keys() >= LABEL_COLUMNS.keys():
+        return dict(row)
+    names = {column_key(name): name for name in reversed([*row])}
+    ours = {
+        own: next((names[key] for key in keys if key in names), own)
+        for own, keys in LABEL_COLUMNS.items()
+    }
+    if row.keys() >= {"query_id", "skill_id"} and not _is_number(row.get(ours["relevance"])):
+        ours["relevance"] = "relevance"  # a label of another kind beside our own columns
+    others = {name: value for name, value in row.items() if name not in ours.values()}
+    return {**{own: row[name] for own, name in ours.items() if name in row}, **others}
 
 
 def parse_skill(row: Mapping[str, Any], where: str) -> Skill:
@@ -57,20 +110,28 @@ def parse_query(row: Mapping[str, Any], where: str) -> Query:
     return Query(_text(row, "id", where), _text(row, "query", where), extra)
 
 
-def parse_label(row: Mapping[str, Any], where: str) -> tuple[str, str, int]:
-    """Query id, skill id and relevance of a row.
+def _is_number(value: object) -> bool:
+    try:
+        return isinstance(value, (int, float, str)) and bool(str(float(value)))
+    except ValueError:
+        return False
+
+
+def parse_label(row: Mapping[str, Any], where: str) -> tuple[str, str, float]:
+    """Query id, skill id and relevance of a row; a whole relevance is an `int`.
 
     Raises:
-        DatasetError: If an id is missing or the relevance is no whole number.
+        DatasetError: If an id is missing or the relevance is no number.
     """
     try:
-        relevance = row.get("relevance", 1)
-        if int(relevance) == float(relevance) and abs(int(relevance)) <= MAX_RELEVANCE:
-            return _text(row, "query_id", where), _text(row, "skill_id", where), int(relevance)
+        relevance = float(row.get("relevance", 1))
+        if abs(relevance) <= MAX_RELEVANCE:
+            whole = int(relevance) if relevance.is_integer() else relevance
+            return _text(row, "query_id", where), _text(row, "skill_id", where), whole
     except (DatasetError, TypeError, ValueError, OverflowError):
         pass
     raise DatasetError(
-        f"{where}: needs query_id, skill_id and a whole relevance of at most {MAX_RELEVANCE}"
+        f"{where}: needs query_id, skill_id and a relevance, a number of at most {MAX_RELEVANCE}"
     )
 
 

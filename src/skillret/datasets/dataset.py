@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from skillret.datasets.labelled import missing_gold, open_split
+from skillret.datasets.labelled import missing_gold, one_gold, open_split
 from skillret.errors import DatasetError
 from skillret.messages import counted
 from skillret.types import Query, Skill
@@ -79,6 +79,14 @@ def load_dataset(
     if any(n.extra.get("negative_for") for n in negatives):
         notes.append(NEAR_MISSES)
     notes += published(len(skills), len(queries))
+    same = one_gold(qrels.values())
+    if same and data.source.layout != "library":
+        notes.append(f"{same}: is the right column taken for skills?")
+    if data.grading > 1:
+        notes.append(
+            f"relevances are fractions: they are grades, all times {data.grading}, which leaves"
+            " NDCG as it is; for all else any skill above 0 is a gold one"
+        )
     return Dataset(
         name=data.name,
         revision=data.revision,

@@ -6,21 +6,30 @@ Evaluation holds a split in memory (`dataset.py`), training writes it to tables;
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Protocol, TypeVar
 
-from skillret.datasets.columns import parse_label, parse_query, parse_skill
+from skillret.datasets.columns import MAX_RELEVANCE, parse_label, parse_query, parse_skill
 from skillret.datasets.layouts import choose_split, open_source
 from skillret.datasets.source import RowSource
 from skillret.errors import DatasetError
 from skillret.messages import counted
 from skillret.types import Query, Skill
 
-__all__ = ["LabelledData", "LabelledQuery", "LabelledSplit", "missing_gold", "open_split"]
+__all__ = [
+    "LabelledData",
+    "LabelledQuery",
+    "LabelledSplit",
+    "missing_gold",
+    "one_gold",
+    "open_split",
+    "whole_factor",
+]
 
 _Item = TypeVar("_Item", Skill, Query)
+_FACTORS = (1, 2, 4, 5, 10, 100, 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,7 @@ class LabelledSplit:
 
     def __init__(self, source: RowSource, split: str, name: str = "") -> None:
         self.source, self.split, self.name = source, split, name or source.name
+        self.grading = 1
 
     @cached_property
     def revision(self) -> str:
@@ -119,17 +129,25 @@ class LabelledSplit:
     def labels(self) -> dict[str, dict[str, int]]:
         """Relevance above 0 of skill ids, by query id.
 
+        Where some are fractions, all are multiplied by one number (`grading`) that makes them
+        whole, as trec_eval wants them; NDCG stays what it is.
+
         Raises:
-            DatasetError: If there is none, or a row is malformed.
+            DatasetError: If there is none, a row is malformed, or no number makes all whole.
         """
-        labels: dict[str, dict[str, int]] = {}
+        found: dict[str, dict[str, float]] = {}
         for row, where in self.source.rows("qrels", self.split):
             query_id, skill_id, relevance = parse_label(row, where)
             if relevance > 0:
-                labels.setdefault(query_id, {})[skill_id] = relevance
-        if not labels:
+                found.setdefault(query_id, {})[skill_id] = relevance
+        if not found:
             raise DatasetError(f"{self.name}: no query has a gold skill")
-        return labels
+        relevances = {r for gold in found.values() for r in gold.values()}
+        self.grading = whole_factor(self.name, relevances)
+        return {
+            query_id: {skill_id: round(r * self.grading) for skill_id, r in gold.items()}
+            for query_id, gold in found.items()
+        }
 
     def _parsed(
         self, table: str, parse: Callable[[Mapping[str, Any], str], _Item]
@@ -168,6 +186,36 @@ def open_split(
     source = open_source(spec, usual if split is None else split, libraries)
     name = os.fspath(spec) or source.name
     return LabelledSplit(source, choose_split(name, source, split, usual), name)
+
+
+def one_gold(gold: Iterable[Iterable[str]]) -> str:
+    """What is doubtful about labels of several queries that all name one skill; empty if not so."""
+    count, skills = 0, set[str]()
+    for ids in gold:
+        count += 1
+        skills.update(ids)
+        if len(skills) > 1:
+            return ""
+    return f"all {count} queries have one gold skill, {min(skills)!r}" if count > 1 else ""
+
+
+def whole_factor(name: str, relevances: Collection[float]) -> int:
+    """The least of some factors that makes all relevances whole numbers.
+
+    Raises:
+        DatasetError: If none does.
+    """
+    most = max(relevances)
+    for factor in _FACTORS:
+        if factor * most <= MAX_RELEVANCE and all(
+            abs(r * factor - round(r * factor)) < 1e-6 for r in relevances
+        ):
+            return factor
+    odd = next(r for r in relevances if r != int(r))
+    raise DatasetError(
+        f"{name}: the relevance {odd:g} is too fine; give whole grades, or fractions of up to"
+        " three digits and at most 1"
+    )
 
 
 def missing_gold(name: str, count: int, query_id: str, skill_id: str) -> str:

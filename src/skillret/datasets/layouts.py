@@ -42,7 +42,7 @@ def open_source(
             raise InputError("the name of the data set is empty")
         return library_source(Library.open(*libraries))
     path = expand(spec)
-    if path.is_file() or (path.name.endswith(QUERY_SUFFIXES) and not path.is_dir()):
+    if path.is_file() or (path.name.lower().endswith(QUERY_SUFFIXES) and not path.is_dir()):
         return _query_file(path, libraries)
     if libraries:
         raise InputError(
@@ -70,7 +70,7 @@ def _query_file(path: os.PathLike[str], libraries: Sequence[str | os.PathLike[st
     file = expand(path)
     if not file.is_file():
         raise DatasetError(f"no such file: {file}")
-    if not file.name.endswith(QUERY_SUFFIXES):
+    if not file.name.lower().endswith(QUERY_SUFFIXES):
         raise DatasetError(
             f"{file} is a file; a data set is the folder that holds its tables, or a"
             f" {', '.join(QUERY_SUFFIXES[:-1])} or {QUERY_SUFFIXES[-1]} file of queries"

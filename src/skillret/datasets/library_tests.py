@@ -1,7 +1,9 @@
 """The tests that skills bring along, as labelled queries.
 
-Two files stand beside a SKILL.md, or in its `evals/` folder (agentskills.io): `eval_queries.json`,
-a list of `{"query", "should_trigger"}`, and `evals.json`, `{"evals": [{"prompt", ...}]}`.
+They stand beside a SKILL.md or in its `evals/` folder (agentskills.io): `eval_queries.json` or
+`trigger-eval.json`, a list of `{"query", "should_trigger"}` or an object that holds one, and
+`evals.json`, `{"evals": [{"prompt", ...}]}`. Any other `evals/*.json` is read if it holds queries
+with `should_trigger`, and passed over otherwise.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from skillret.datasets.columns import column_key, first_of, truth
+from skillret.datasets.encoding import encoding_of
 from skillret.datasets.library_rows import query_id, skill_rows
 from skillret.datasets.row_files import MAX_ROW
 from skillret.datasets.source import RowsInMemory
@@ -21,8 +25,18 @@ from skillret.types import Skill
 
 __all__ = ["LibraryTest", "library_source", "read_library_tests"]
 
-_TRIGGERS = ("eval_queries.json", "evals/eval_queries.json")
-_TASKS = ("evals.json", "evals/evals.json")
+# Stems of files that must hold tests, by `column_key`.
+_TRIGGERS = ("evalqueries", "triggereval", "triggerevals", "triggerqueries")
+_TASKS = "evals"
+_QUERIES = ("query", "prompt", "request", "question")
+_WANTED = "shouldtrigger"
+_LISTS = {
+    **dict.fromkeys((_WANTED, "positive", "positives"), True),
+    **dict.fromkeys(("shouldnottrigger", "negative", "negatives"), False),
+}
+_FORM = '{"query": "...", "should_trigger": true}'
+_DEEPEST = 6  # of lists and objects in one another
+_SHOWN = 3  # files that are passed over
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +47,7 @@ class LibraryTest:
         text: The query.
         skill_id: The skill that it stands beside.
         should_trigger: Whether the skill is wanted; a near miss of it otherwise.
-        kind: `trigger` (eval_queries.json) or `task` (evals.json).
+        kind: `trigger` (queries with should_trigger) or `task` (prompts of evals.json).
         file: Where it was read.
     """
 
@@ -44,8 +58,14 @@ class LibraryTest:
     file: Path
 
 
-def read_library_tests(skills: Sequence[Skill]) -> Iterator[LibraryTest]:
+def read_library_tests(
+    skills: Sequence[Skill], passed: list[Path] | None = None
+) -> Iterator[LibraryTest]:
     """The tests beside all skills, in order of the skills.
+
+    Args:
+        skills: Where to look.
+        passed: Gets the files in `evals/` that hold no such tests.
 
     Raises:
         DatasetError: If a file of tests is malformed.
@@ -53,12 +73,13 @@ def read_library_tests(skills: Sequence[Skill]) -> Iterator[LibraryTest]:
     for skill in skills:
         # Copies were collapsed into one skill; the tests may stand beside any of them.
         for folder in (Path(path).parent for path in (skill.path, *skill.aliases) if path):
-            for file in _inside(folder, _TRIGGERS):
-                for text, wanted in _triggers(file):
-                    yield LibraryTest(text, skill.id, wanted, "trigger", file)
-            for file in _inside(folder, _TASKS):
-                for text in _tasks(file):
-                    yield LibraryTest(text, skill.id, True, "task", file)
+            for file in _inside(folder):
+                tests = _read(file)
+                if not tests and passed is not None:
+                    passed.append(file)
+                for text, wanted in tests:
+                    kind = "task" if wanted is None else "trigger"
+                    yield LibraryTest(text, skill.id, wanted is not False, kind, file)
 
 
 def library_source(library: Library) -> RowsInMemory:
@@ -77,14 +98,15 @@ def library_source(library: Library) -> RowsInMemory:
     ids = {skill.id: row["id"] for skill, row in zip(skills, rows, strict=True)}
     wanted: dict[str, list[LibraryTest]] = {}
     unwanted: dict[str, list[LibraryTest]] = {}
-    for test in read_library_tests(skills):
+    passed: list[Path] = []
+    for test in read_library_tests(skills, passed):
         (wanted if test.should_trigger else unwanted).setdefault(test.text, []).append(test)
     skipped = sum(d.level == "error" for d in library.diagnostics)
     if not wanted:
         more = f" ({skipped} more were skipped)" if skipped else ""
         raise DatasetError(
             f"the {len(skills)} skills in {folders}{more} have no tests: put queries into"
-            ' eval_queries.json beside a SKILL.md, as [{"query": "...", "should_trigger": true}]'
+            f" eval_queries.json or evals/trigger-eval.json beside a SKILL.md, as [{_FORM}]"
         )
     queries, labels, negatives = [], [], []
     for text, group in wanted.items():
@@ -96,6 +118,9 @@ def library_source(library: Library) -> RowsInMemory:
             near = list(dict.fromkeys(ids[test.skill_id] for test in group))
             negatives.append({"id": query_id(text), "query": text, "negative_for": near})
     notes = [f"{len({row['skill_id'] for row in labels})} of {len(skills)} skills have tests"]
+    if passed:
+        shown = ", ".join([*map(str, passed[:_SHOWN]), *["..."] * (len(passed) > _SHOWN)])
+        notes.append(f"files without queries and should_trigger are passed over: {shown}")
     if skipped:
         notes.append(f"{skipped} more skills were skipped; `skillret index build` says why")
     tables = {"skills": rows, "queries": queries, "qrels": labels, "negatives": negatives}
@@ -109,44 +134,69 @@ def library_source(library: Library) -> RowsInMemory:
     )
 
 
-def _inside(folder: Path, names: Sequence[str]) -> Iterator[Path]:
-    """The files of a skill that are there; no link may lead out of its folder."""
+def _inside(folder: Path) -> Iterator[Path]:
+    """The files of a skill that may hold tests; no link may lead out of its folder."""
     root = folder.resolve()
-    for name in names:
-        file = folder / name
+    beside = [f for f in folder.glob("*.json") if _promised(f)]
+    for file in sorted([*beside, *(folder / "evals").glob("*.json")]):
         if not file.is_file():
             continue
-        if not file.resolve().is_relative_to(root):
+        if file.resolve().is_relative_to(root):
+            yield file
+        elif _promised(file):
             raise DatasetError(f"{file} is a link that leaves its skill; put the file itself there")
-        yield file
 
 
-def _triggers(file: Path) -> Iterator[tuple[str, bool]]:
-    for row in _list(file, "evals"):
-        text, wanted = row.get("query"), row.get("should_trigger")
-        if not isinstance(text, str) or not text.strip() or not isinstance(wanted, bool):
-            raise DatasetError(f"{file}: a test needs a query and should_trigger (true or false)")
-        yield text.strip(), wanted
+def _promised(file: Path) -> bool:
+    """Whether a file's name says that it holds tests."""
+    return column_key(file.stem) in (*_TRIGGERS, _TASKS)
 
 
-def _tasks(file: Path) -> Iterator[str]:
-    for row in _list(file, "evals"):
-        text = row.get("prompt", row.get("query"))
-        if not isinstance(text, str) or not text.strip():
-            raise DatasetError(f"{file}: a test needs a prompt")
-        yield text.strip()
+def _read(file: Path) -> list[tuple[str, bool | None]]:
+    """Each query of a file, and whether its skill is wanted; None where it is a task of it.
 
-
-def _list(file: Path, key: str) -> list[dict[str, Any]]:
-    """The objects of a JSON list, also one kept under `key`."""
+    Raises:
+        DatasetError: If a file that promises tests by its name, or holds some, is malformed.
+    """
     try:
         if file.stat().st_size > MAX_ROW:
-            raise DatasetError(f"{file} is larger than {MAX_ROW >> 20} MB; no file of tests is")
-        rows = parse_json(read_start(file, MAX_ROW).decode("utf-8-sig"))
+            raise ValueError(f"it is larger than {MAX_ROW >> 20} MB; no file of tests is")
+        document = parse_json(read_start(file, MAX_ROW).decode(encoding_of(file)))
     except (OSError, ValueError) as e:
+        if not _promised(file):
+            return []
         raise DatasetError(f"{file} cannot be read as JSON: {e}") from None
-    if isinstance(rows, dict):
-        rows = rows.get(key)
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise DatasetError(f"{file} is no list of tests")
-    return rows
+    tests = list(_tests(document))
+    tasks = column_key(file.stem) == _TASKS
+    triggers = column_key(file.stem) in _TRIGGERS
+    values = document.values() if isinstance(document, dict) else [document]
+    if not tests and triggers and [] not in values:
+        raise DatasetError(f"{file} is no list of tests, [{_FORM}]")
+    if not (triggers or tasks or any(wanted is not None for _, wanted in tests)):
+        return []
+    for number, (text, wanted) in enumerate(tests, start=1):
+        if not text.strip() or (wanted is None and not tasks):
+            raise DatasetError(
+                f"{file}: test {number} needs a query and should_trigger (true or false), {_FORM}"
+            )
+    return [(text.strip(), wanted) for text, wanted in tests]
+
+
+def _tests(
+    value: Any, wanted: bool | None = None, deep: int = 0
+) -> Iterator[tuple[str, bool | None]]:
+    """Queries of a document, in lists or objects; empty texts stand for missing ones."""
+    if isinstance(value, str) and wanted is not None:
+        yield value, wanted
+    elif isinstance(value, list) and deep < _DEEPEST:
+        for item in value:
+            yield from _tests(item, wanted, deep + 1)
+    elif isinstance(value, dict) and deep < _DEEPEST:
+        row = {column_key(name): inner for name, inner in value.items()}
+        text, said = first_of(value, _QUERIES), row.get(_WANTED)
+        if isinstance(text, str) or (said is not None and not isinstance(said, list)):
+            yield text if isinstance(text, str) else "", wanted if said is None else truth(said)
+            return
+        for name, inner in row.items():
+            if isinstance(inner, (list, dict)):
+                yield from _tests(inner, _LISTS.get(name, wanted), deep + 1)

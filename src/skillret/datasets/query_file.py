@@ -1,27 +1,32 @@
-"""A CSV, JSON-lines or parquet file of queries that names skills in folders."""
+"""A table, JSON-lines or parquet file of queries that names skills in folders."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from skillret.datasets.columns import QUERY_COLUMNS, column_key, first_of, truth
+from skillret.datasets.delimited import delimited_rows
+from skillret.datasets.encoding import LEGACY, encoding_of
 from skillret.datasets.library_rows import query_id, skill_rows
-from skillret.datasets.row_files import Row, digest_files, numbered_rows, read_lines
+from skillret.datasets.row_files import Row, digest_files, numbered_rows
 from skillret.datasets.source import OWN_SPLIT
 from skillret.errors import DatasetError
 from skillret.skills import Library
 
 __all__ = ["QUERY_SUFFIXES", "QueryFile"]
 
-QUERY_SUFFIXES = (".csv", ".jsonl", ".jsonl.gz", ".parquet")
+QUERY_SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".jsonl.gz", ".parquet")
 
-_QUERY_COLUMNS = ("request", "query")
-_SKILL_COLUMNS = ("skill", "skill_id", "skill_name", "skills", "skill_ids")
+_TABLES = (".csv", ".tsv", ".txt")
+_SKILL_COLUMNS = ("skill", "skillid", "skillname", "skills", "skillids", "skillnames")
+_SEVERAL = re.compile("[,;|]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +34,9 @@ class QueryFile:
     """A file of queries and the folders of the skills that it names, as one split (a `RowSource`).
 
     A query stands in the column `request` or `query`; its skill, by name or id, in `skill`,
-    `skill_id` or `skill_name`, or several of them as a list in `skills` or `skill_ids`. A query
+    `skill_id` or `skill_name`, or several of them as a list in `skills` or `skill_ids`, in a table
+    with commas, semicolons or bars between them. Names of columns are compared by `column_key`. A
+    `relevance` of 0, or `should_trigger` that says no, makes a row no label. A query
     that is repeated with another skill is one query with two gold skills; of its other columns
     those of the first row count. Of one name the first skill in order of precedence is meant.
 
@@ -44,7 +51,14 @@ class QueryFile:
     split: str = OWN_SPLIT
     layout: str = "queries"
     one_corpus: bool = False
-    notes: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """See `RowSource.notes`."""
+        with suppress(OSError):  # whoever reads it says so
+            if self.file.suffix != ".gz" and encoding_of(self.file) == LEGACY:
+                return (f"{self.file.name} was read as Windows-1252; save it as UTF-8 to be sure",)
+        return ()
 
     @property
     def name(self) -> str:
@@ -82,9 +96,12 @@ class QueryFile:
         known |= {skill.id: id_ for skill, id_ in pairs}
         seen = set()
         for row, text, where in self._read():
-            for skill in _named_skills(row, where):
+            for skill in _named_skills(row, known, where):
                 if not isinstance(skill, str) or skill not in known:
-                    raise DatasetError(f"{where}: the skill {skill!r} is not in the library")
+                    mixed = "; are the columns mixed up?" if text in known else ""
+                    raise DatasetError(f"{where}: the skill {skill!r} is not in the library{mixed}")
+                if not _wanted(row):
+                    continue
                 label = (query_id(text), known[skill])
                 if label not in seen:
                     seen.add(label)
@@ -107,41 +124,43 @@ class QueryFile:
 
     def _read(self) -> Iterator[tuple[Mapping[str, Any], str, str]]:
         """Every row with its query and where it stands."""
-        rows = _csv_rows(self.file) if self.file.suffix == ".csv" else numbered_rows(self.file)
+        if self.file.suffix.lower() in _TABLES:
+            rows = delimited_rows(self.file, QUERY_COLUMNS, "request or query")
+        else:
+            rows = numbered_rows(self.file)
         for row, where in rows:
-            text = next((row[c] for c in _QUERY_COLUMNS if row.get(c)), None)
+            text = first_of(row, QUERY_COLUMNS)
             if not isinstance(text, str) or not text.strip():
-                raise DatasetError(f"{where}: no query (column {' or '.join(_QUERY_COLUMNS)})")
+                raise DatasetError(f"{where}: no query (column request or query)")
             yield row, text.strip(), where
 
+    def repeated(self) -> int:
+        """How many rows say what an earlier one has said: the same query with the same skills."""
+        said = [(text, str(first_of(row, _SKILL_COLUMNS))) for row, text, _ in self._read()]
+        return len(said) - len({*said})
 
-def _named_skills(row: Mapping[str, Any], where: str) -> Sequence[Any]:
-    given = next((row[c] for c in _SKILL_COLUMNS if row.get(c)), None)
+
+def _named_skills(row: Mapping[str, Any], known: Container[str], where: str) -> Sequence[Any]:
+    given = first_of(row, _SKILL_COLUMNS)
     if given is not None and not isinstance(given, (str, list)):
         raise DatasetError(f"{where}: a skill must be a name, or several a list of names")
-    return [given] if isinstance(given, str) else given or []
+    if not isinstance(given, str):
+        return given or []
+    parts = [part.strip() for part in _SEVERAL.split(given)]
+    if given.strip() not in known and len(parts) > 1 and all(p in known for p in parts):
+        return parts
+    return [given.strip()] if given.strip() else []
+
+
+def _wanted(row: Mapping[str, Any]) -> bool:
+    """Whether a row's skill is a gold one."""
+    said = {column_key(name): value for name, value in row.items()}
+    try:
+        return truth(said.get("shouldtrigger")) is not False and float(said["relevance"] or 1) > 0
+    except (KeyError, TypeError, ValueError):
+        return truth(said.get("shouldtrigger")) is not False
 
 
 def _others(row: Mapping[str, Any]) -> Row:
-    used = ("id", *_QUERY_COLUMNS, *_SKILL_COLUMNS)
-    return {k: v for k, v in row.items() if k and k not in used and v not in ("", None)}
-
-
-def _csv_rows(file: Path) -> Iterator[tuple[Row, str]]:
-    try:
-        reader = csv.DictReader(read_lines(file, newline=""))
-        columns = list(reader.fieldnames or ())
-        if not set(columns).intersection(_QUERY_COLUMNS):
-            raise DatasetError(
-                f"{file} has no column {' or '.join(_QUERY_COLUMNS)}; its first line names the"
-                " columns"
-            )
-        if len(set(columns)) < len(columns):
-            raise DatasetError(f"{file} names a column twice: {', '.join(columns)}")
-        for number, row in enumerate(reader, start=1):
-            where = f"{file}, row {number}"
-            if None in row:
-                raise DatasetError(f"{where}: more cells than columns")
-            yield row, where
-    except csv.Error as e:
-        raise DatasetError(f"{file} cannot be read as CSV: {e}") from None
+    used = ("id", *QUERY_COLUMNS, *_SKILL_COLUMNS)
+    return {k: v for k, v in row.items() if column_key(k) not in used and v not in ("", None)}

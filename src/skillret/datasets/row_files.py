@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
+from skillret.datasets.encoding import encoding_of
 from skillret.errors import DatasetError, SkillretError
 from skillret.files import parse_json, replacing
 
@@ -60,15 +61,16 @@ def read_rows(file: Path) -> Iterator[Row]:
 
 
 def read_lines(file: Path, *, newline: str | None = None) -> Iterator[str]:
-    """The lines of a text file in UTF-8, `.gz` or not, as `open` returns them.
+    """The lines of a text file, `.gz` (then in UTF-8) or not, as `open` returns them.
 
     Raises:
         DatasetError: If the file cannot be read, is truncated, or grows beyond the bounds.
     """
     number = total = 0
     try:
-        opener = gzip.open if file.suffix == ".gz" else open
-        with opener(file, "rt", encoding="utf-8-sig", newline=newline) as lines:
+        packed = file.suffix == ".gz"
+        opener, encoding = (gzip.open, "utf-8-sig") if packed else (open, encoding_of(file))
+        with opener(file, "rt", encoding=encoding, newline=newline) as lines:
             most = max(_ANY_RATIO, _MAX_RATIO * file.stat().st_size)
             while line := lines.readline(MAX_ROW + 1):
                 number += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from skillret.datasets.columns import label_row
 from skillret.datasets.row_files import SUFFIXES, Row, digest_files, numbered_rows, stamp_file
 from skillret.datasets.source import TABLES
 from skillret.errors import DatasetError
@@ -37,7 +38,8 @@ class SkillRetFolder:
         """See `RowSource.rows`; without a table of labels those in the queries' `skill_ids`."""
         file = find_table(self.folder, table, split)
         if file is not None:
-            yield from numbered_rows(file)
+            for row, where in numbered_rows(file):
+                yield (label_row(row) if table == "qrels" else row), where
         elif table == "qrels":
             for row, where in self.rows("queries", split):
                 ids = row.get("skill_ids") or ()

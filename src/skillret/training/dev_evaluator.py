@@ -13,7 +13,7 @@ from skillret.evaluation.metrics import mean, measure
 from skillret.training.dev_split import Dev
 from skillret.training.rows import CHARACTERS_PER_TOKEN
 
-__all__ = ["DEPTH", "DevEvaluator", "measure_dense"]
+__all__ = ["DEPTH", "DevEvaluator", "measure_dense", "measure_dense_queries"]
 
 DEPTH = 20  # of a run, as SkillRet evaluates embedding models (arXiv:2605.05726, section 5.1)
 
@@ -75,7 +75,14 @@ class DevEvaluator(SentenceEvaluator):  # type: ignore[misc]
 
 
 def measure_dense(queries: Float32, documents: Float32, dev: Dev) -> dict[str, float]:
-    """Metrics of the ranking by inner product.
+    """Means of `measure_dense_queries`."""
+    return mean(measure_dense_queries(queries, documents, dev))
+
+
+def measure_dense_queries(
+    queries: Float32, documents: Float32, dev: Dev
+) -> dict[str, dict[str, float]]:
+    """Metrics of the ranking by inner product, by query.
 
     Args:
         queries: `(q, d)`, rows of unit length, in the order of `dev.query_ids`.
@@ -87,4 +94,4 @@ def measure_dense(queries: Float32, documents: Float32, dev: Dev) -> dict[str, f
         scores = queries[start : start + 256] @ documents.T
         for query_id, line in zip(dev.query_ids[start:], scores, strict=False):
             run[query_id] = [dev.skill_ids[i] for i in top_rows(line, DEPTH)]
-    return mean(measure(run, dev.qrels))
+    return measure(run, dev.qrels)

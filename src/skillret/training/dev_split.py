@@ -63,32 +63,38 @@ def hold_out(
     """Rows of the skills and of the queries of a dev split.
 
     Queries are drawn in random order and their gold skills held out with all near-duplicates and
-    parts, until the share is reached. A query that needs skills of both sides stays in training for
-    its other skills; a held-out skill is never a positive there, nor a mined negative. Queries that
-    were made of others judge nothing.
+    parts, until the queries that need no other skill are the share. A query that needs skills of
+    both sides stays in training for its other skills; a held-out skill is never a positive there,
+    nor a mined negative. Queries that were made of others judge nothing.
 
     Args:
         gold: Skill rows of each query.
         made: Which queries were made of others, or of a skill.
         parts: Row of the whole skill for the row of each part.
         groups: int64 `(skills,)`; near-duplicates share a value.
-        share: Of the skills that are held out at least.
+        share: Of the queries that were not made, held out at least.
         seed: Of the order.
     """
     members: dict[int, list[int]] = {}
     for row, group in enumerate(groups.tolist()):
         members.setdefault(group, []).append(row)
-    wanted = max(1, round(share * (len(groups) - len(parts))))
+    asking: dict[int, list[int]] = {}
+    for query, skills in enumerate(gold):
+        for skill in () if made[query] else set(skills):
+            asking.setdefault(skill, []).append(query)
+    wanted = max(1, round(share * (len(made) - sum(made))))
     held: set[int] = set()
+    queries: set[int] = set()
     for query in np.random.default_rng(seed).permutation(len(gold)).tolist():
-        if len(held) >= wanted:
+        if len(queries) >= wanted:
             break
-        for skill in () if made[query] else gold[query]:
-            held.update(members[int(groups[skill])])
+        new = {s for skill in gold[query] for s in members[int(groups[skill])]} - held
+        if not made[query]:
+            held |= new
+            touched = {q for skill in new for q in asking.get(skill, ())}
+            queries.update(q for q in touched if held.issuperset(gold[q]))
     held.update(part for part, whole in parts.items() if whole in held)
-    asked = zip(gold, made, strict=True)
-    queries = frozenset(q for q, (s, m) in enumerate(asked) if not m and held.issuperset(s))
-    return frozenset(held), queries
+    return frozenset(held), frozenset(queries)
 
 
 def dev_from_train(

@@ -72,7 +72,14 @@ def model_profile(model_dir: Path) -> Profile:
     )
 
 
-def export_onnx(model_dir: Path, output: Path, profile: Profile, *, quantize: bool = True) -> Path:
+def export_onnx(
+    model_dir: Path,
+    output: Path,
+    profile: Profile,
+    *,
+    quantize: bool = True,
+    trust_remote_code: bool = False,
+) -> Path:
     """Write `model.onnx[.data]`, `tokenizer.json` and `profile.json` for a model folder.
 
     Args:
@@ -80,6 +87,7 @@ def export_onnx(model_dir: Path, output: Path, profile: Profile, *, quantize: bo
         output: The folder to write; its files of these names are replaced.
         profile: Prompts, template and limits; `dim`, `weights` and `pooling` are filled in here.
         quantize: int8 weights; float32 otherwise.
+        trust_remote_code: Run Python code that the model brings along.
 
     Returns:
         `output`.
@@ -101,7 +109,7 @@ def export_onnx(model_dir: Path, output: Path, profile: Profile, *, quantize: bo
         # A folder of its own: above 2 GiB the exporter writes one file for each tensor.
         graph = Path(scratch) / "traced" / "float32.onnx"
         graph.parent.mkdir()
-        dim, pooling = _trace(model_dir, graph)
+        dim, pooling = _trace(model_dir, graph, trust_remote_code)
         if quantize:
             # The graph as traced: fused operators would be left in float32.
             int8 = Path(scratch) / "int8.onnx"
@@ -155,7 +163,7 @@ def _quiet() -> Iterator[None]:
         root.setLevel(before)
 
 
-def _trace(model_dir: Path, graph: Path) -> tuple[int, str]:
+def _trace(model_dir: Path, graph: Path, trust_remote_code: bool) -> tuple[int, str]:
     """Write the float32 graph of encoder, pooling and normalization; its dimension and pooling."""
     import warnings
 
@@ -165,7 +173,11 @@ def _trace(model_dir: Path, graph: Path) -> tuple[int, str]:
     pooling = _pooling(model_dir)
     # Eager attention: the fused kernels have no ONNX operator.
     encoder: Any = AutoModel.from_pretrained(
-        model_dir, attn_implementation="eager", use_safetensors=True, dtype=torch.float32
+        model_dir,
+        attn_implementation="eager",
+        use_safetensors=True,
+        dtype=torch.float32,
+        trust_remote_code=trust_remote_code,
     )
     causal = not bool(getattr(encoder.config, "is_encoder_decoder", False)) and hasattr(
         encoder.config, "use_cache"

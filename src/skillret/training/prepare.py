@@ -13,7 +13,7 @@ import numpy as np
 
 from skillret.datasets.labelled import LabelledSplit
 from skillret.datasets.layouts import choose_split, open_source
-from skillret.datasets.query_file import QUERY_SUFFIXES
+from skillret.datasets.query_file import QUERY_SUFFIXES, QueryFile
 from skillret.encoders import load_encoder
 from skillret.errors import DatasetError, InputError
 from skillret.files import parse_json
@@ -82,14 +82,23 @@ def prepare(
         # Data before weights: what is wrong with it is found in seconds.
         train = open_train(recipe, data, libraries)
         say(f"reading {train.name}")
+        for note in train.source.notes:
+            say(note)
         dev = _dev_split(train, recipe)
         augmented = augment(train, recipe.data, recipe.train.seed)
-        write_tables(augmented, dev, recipe, folder, one_corpus=train.source.one_corpus)
+        write_tables(
+            augmented,
+            dev,
+            recipe,
+            folder,
+            one_corpus=train.source.one_corpus,
+            repeated=train.source.repeated() if isinstance(train.source, QueryFile) else 0,
+        )
         _check_leaks(train, dev, open_tables(folder).dev)
     tables = open_tables(folder)
     if data is not None or libraries:
         _check_same(open_train(recipe, data, libraries), tables.facts)
-    _check_batch(recipe, len(tables.pairs))
+    _check_batch(recipe, tables.facts)
     model = load_base(recipe.model, device)
     dim = int(model.get_embedding_dimension())
     _check_dimensions(recipe, dim)
@@ -127,7 +136,7 @@ def open_train(recipe: Recipe, data: str | None, libraries: Sequence[str]) -> La
         InputError: If there is nothing to read, or a combination makes no sense.
     """
     spec = recipe.data.source if data is None else data
-    if data is None and libraries and not spec.endswith(QUERY_SUFFIXES):
+    if data is None and libraries and not spec.lower().endswith(QUERY_SUFFIXES):
         spec = ""
     if not spec and not libraries:
         raise InputError(
@@ -186,14 +195,22 @@ def _check_same(source: LabelledSplit, facts: Mapping[str, Any]) -> None:
         )
 
 
-def _check_batch(recipe: Recipe, pairs: int) -> None:
-    own, devices = recipe.train.batch_size, recipe.train.devices
+def _check_batch(recipe: Recipe, facts: Mapping[str, Any]) -> None:
+    own, devices, pairs = recipe.train.batch_size, recipe.train.devices, facts["pairs"]
     batch = own * devices
     if pairs < 2:
         raise DatasetError("there is only one pair to train on; a contrastive loss needs two")
     if batch > pairs:
+        gone = [
+            (facts.get("repeated", 0), "rows repeat another one"),
+            (facts["unlabelled"], "queries have no gold skill"),
+            (facts.get("pairs_held_out", 0), "pairs are held out for dev (data.dev_share)"),
+            (facts["pairs_available"] - pairs, "are beyond data.max_pairs"),
+        ]
+        told = "".join(f", {count} {what}" for count, what in gone if count)
         raise InputError(
-            f"a batch of {batch} ({own} x {devices}) is larger than the data, {pairs} pairs; set"
+            f"a batch of {batch} ({own} x {devices}) is larger than the data: {facts['queries']}"
+            f" labelled queries{told}; {pairs} pairs are left. Add --set"
             f" train.batch_size={max(2, pairs // devices)} or less"
         )
 

@@ -126,7 +126,7 @@ class DataSection:
             overrides it.
         train_split: Split to train on.
         dev_split: Split that chooses the checkpoint; made from train by skill if there is none.
-        dev_share: Share of the skills that a made dev split takes.
+        dev_share: Share of the queries that a made dev split takes, with all of their skills.
         max_pairs: Train on this many pairs, drawn at random; 0 for all.
         repeat: `KIND=WEIGHT` each, the first that fits a query's kind counts (`*` is a wildcard):
             such queries are taken so many times, a fraction by chance.

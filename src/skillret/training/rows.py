@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from skillret.datasets.labelled import LabelledData, missing_gold
+from skillret.datasets.labelled import LabelledData, missing_gold, one_gold
 from skillret.errors import DatasetError
 from skillret.files import parse_json
 from skillret.skills import document_text
@@ -85,6 +85,7 @@ def write_tables(
     folder: Path,
     *,
     one_corpus: bool = False,
+    repeated: int = 0,
 ) -> None:
     """Stream a source into tables, make or read the dev split, and draw the pairs.
 
@@ -94,10 +95,11 @@ def write_tables(
         recipe: Its sections `model`, `data`, `loss` and `train` are used.
         folder: Made anew; a folder without `facts.json` counts as not written.
         one_corpus: All splits share their skills on purpose, as in BEIR layout.
+        repeated: Rows of the source that it left out, since they repeat others.
 
     Raises:
         DatasetError: If the data is empty, no query has a gold skill, a gold skill is unknown, or
-            all documents are the same.
+            all documents or all gold skills are the same.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rows, skills_hash, texts = _write_skills(source, recipe.model.template, folder)
@@ -106,6 +108,9 @@ def write_tables(
             f"all {len(rows)} skills of {source.name} have the same text; there is nothing to learn"
         )
     gold, made, unlabelled, queries_hash = _write_queries(source, rows, folder)
+    ids = [*rows]
+    if same := one_gold([ids[row] for row in skills] for skills in gold):
+        raise DatasetError(f"{source.name}: {same}: nothing can be learned from that")
     groups = np.arange(len(rows), dtype=np.int64)
     if recipe.loss.mask == "duplicates" or dev_source is None:
         documents = _mapped(folder / "skills.arrow")
@@ -149,8 +154,10 @@ def write_tables(
         "skills": len(rows),
         "queries": len(gold),
         "unlabelled": unlabelled,
+        "repeated": repeated,
         "pairs": len(pairs),
         "pairs_available": available,
+        "pairs_held_out": sum(map(len, gold)) - available,
         "near_duplicates": len(rows) - len(np.unique(groups)),
         "dev": {
             "origin": dev.origin,

@@ -48,7 +48,7 @@ def load_base(section: ModelSection, device: str | None = None) -> Any:
     local = folder.is_dir()
     refusal = (
         f"the model {section.base!r} brings its own Python code, which is not run unless you say"
-        " so: --set model.trust_remote_code=true"
+        " so: --trust-remote-code"
     )
     if not local and (folder.is_absolute() or section.base.startswith((".", "~"))):
         raise EncoderError(f"no model folder {section.base}")

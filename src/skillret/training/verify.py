@@ -12,6 +12,8 @@ from skillret.arrays import Float32, top_rows
 from skillret.datasets.dataset import load_dataset
 from skillret.encoders import Encoder
 from skillret.errors import TrainingError
+from skillret.evaluation import significance
+from skillret.evaluation.significance import Difference
 from skillret.files import parse_json
 from skillret.skills import document_text
 from skillret.training.dev_split import Dev, read_dev
@@ -32,23 +34,15 @@ class Agreement:
         cosine: Mean cosine of a text's two vectors.
         worst: The smallest of them.
         overlap: Mean share of the ten nearest documents of a query that both find.
-        before: NDCG@10 of the original, 0 to 1; None without labels.
-        after: NDCG@10 of the export, 0 to 1; None without labels.
+        ndcg: NDCG@10 of the original and of the export, 0 to 1, and their difference with its
+            paired bootstrap interval; None without labels.
     """
 
     texts: int
     cosine: float
     worst: float
     overlap: float
-    before: float | None
-    after: float | None
-
-    @property
-    def loss(self) -> float | None:
-        """Points of NDCG@10 that the export costs; negative where it gains."""
-        if self.before is None or self.after is None:
-            return None
-        return 100 * (self.before - self.after)
+    ndcg: Difference | None
 
     def lines(self) -> list[str]:
         """For people."""
@@ -57,11 +51,17 @@ class Agreement:
             f" ({self.texts:,} texts)",
             f"top-{_NEIGHBOURS} overlap with the original: {self.overlap:.1%}",
         ]
-        if self.before is not None and self.after is not None:
+        if self.ndcg is not None:
+            d, i = self.ndcg, self.ndcg.interval
             out.append(
-                f"NDCG@10 on dev: original {self.before:.4f}, exported {self.after:.4f}"
-                f" ({100 * (self.after - self.before):+.2f} points)"
+                f"NDCG@10 on dev: original {d.a:.4f}, exported {d.b:.4f} ({100 * i.mean:+.2f}"
+                f" points, 95 % interval {100 * i.low:+.2f} to {100 * i.high:+.2f} by"
+                f" {d.wins + d.losses + d.ties} queries)"
             )
+            if -100 * i.mean > MAX_LOSS and i.high >= 0:
+                out.append(
+                    "so few queries cannot tell this loss from chance; --dataset checks on more"
+                )
         return out
 
 
@@ -147,20 +147,18 @@ def compare(
     cosines = np.concatenate(
         [(queries[0] * queries[1]).sum(axis=1), (documents[0] * documents[1]).sum(axis=1)]
     )
-    before = after = None
+    ndcg = None
     if labelled:
-        from skillret.training.dev_evaluator import measure_dense
+        from skillret.training.dev_evaluator import measure_dense_queries
 
-        before, after = (
-            measure_dense(q, d, dev)["ndcg@10"] for q, d in zip(queries, documents, strict=True)
-        )
+        a, b = (measure_dense_queries(q, d, dev) for q, d in zip(queries, documents, strict=True))
+        (ndcg,) = significance.compare(a, b, ["ndcg@10"])
     return Agreement(
         texts=len(cosines),
         cosine=float(cosines.mean()),
         worst=float(cosines.min()),
         overlap=_overlap(queries, documents),
-        before=before,
-        after=after,
+        ndcg=ndcg,
     )
 
 
@@ -168,11 +166,15 @@ def refuse_loss(agreement: Agreement, limit: float = MAX_LOSS) -> None:
     """Refuse an export that costs too much.
 
     Raises:
-        TrainingError: If NDCG@10 falls by more than `limit` points.
+        TrainingError: If NDCG@10 falls by more than `limit` points, and by more than chance.
     """
-    if agreement.loss is not None and agreement.loss > limit:
+    if agreement.ndcg is None:
+        return
+    change = agreement.ndcg.interval
+    if -100 * change.mean > limit and change.high < 0:
         raise TrainingError(
-            f"the export costs {agreement.loss:.2f} points of NDCG@10, more than {limit}; nothing"
+            f"the export costs {-100 * change.mean:.2f} points of NDCG@10 (95 % interval"
+            f" {-100 * change.high:.2f} to {-100 * change.low:.2f}), more than {limit}; nothing"
             " was written. Use --quantize none, or --allow-loss if that is acceptable"
         )
 
