@@ -16,7 +16,15 @@ from typing import IO, Any
 
 from skillret.errors import InputError, SkillretError
 
-__all__ = ["check_fresh", "expand", "fresh_folder", "parse_json", "replacing", "write_text"]
+__all__ = [
+    "check_fresh",
+    "expand",
+    "fresh_folder",
+    "parse_json",
+    "read_text",
+    "replacing",
+    "write_text",
+]
 
 _DEPTH = 100  # of nested JSON
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a surrogate pair
@@ -34,6 +42,26 @@ def expand(path: str | os.PathLike[str]) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         raise InputError(f"{os.fspath(path)} starts with ~, and no such user has a home") from None
+
+
+def read_text(file: Path, most: int) -> str:
+    """The text of a small UTF-8 file.
+
+    Args:
+        file: Perhaps someone else's: a pipe would never end, and holes cost their maker nothing.
+        most: Bytes that it may have.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it is no file, is larger, or no UTF-8.
+    """
+    if file.exists() and not file.is_file():
+        raise ValueError("it is no file")
+    with file.open("rb") as source:
+        data = source.read(most + 1)
+    if len(data) > most:
+        raise ValueError(f"it is larger than {most >> 10:,} kB")
+    return data.decode("utf-8")
 
 
 def parse_json(text: str, *, mend: bool = False) -> Any:
