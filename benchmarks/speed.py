@@ -29,7 +29,9 @@ from skillret.encoders.onnx import OnnxEncoder, forward
 from skillret.skills import document_text
 from skillret.types import Mode, Skill
 
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # as skillret does: for the baselines too
+os.environ["ORT_DISABLE_TELEMETRY"] = (
+    os.environ.get("ORT_DISABLE_TELEMETRY") or "1"
+)  # as skillret does: for the baselines too
 IMPORTS = "import numpy, onnxruntime, tokenizers"
 REQUEST = "turn this scanned PDF into a spreadsheet"
 

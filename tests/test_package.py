@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 import skillret
 from tests.conftest import ROOT
 
@@ -27,14 +29,15 @@ def test_importing_it_loads_nothing_and_its_packages_are_there():
     assert python(code).stdout == "default True\n"
 
 
-def test_a_search_leaves_nothing_in_the_home_but_its_index_and_a_record(library, home):
+@pytest.mark.parametrize("telemetry", [{}, {"ORT_DISABLE_TELEMETRY": ""}])
+def test_a_search_leaves_nothing_in_the_home_but_its_index_and_a_record(library, home, telemetry):
     """No device id and no queue of events: onnxruntime would report to its maker."""
     done = subprocess.run(
         [sys.executable, "-m", "skillret", "search", "pods", "--library", str(library)],
         capture_output=True,
         text=True,
         cwd=ROOT,
-        env={k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"},
+        env={k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"} | telemetry,
     )
     assert "kubernetes-debugging" in done.stdout
     found = {file.relative_to(home).parts[:4] for file in home.rglob("*") if file.is_file()}

@@ -22,6 +22,7 @@ __all__ = [
     "fresh_folder",
     "parse_json",
     "read_start",
+    "read_text",
     "replacing",
     "write_text",
 ]
@@ -57,6 +58,25 @@ def read_start(file: str | os.PathLike[str], size: int) -> bytes:
         if not stat.S_ISREG(os.fstat(opened).st_mode):
             raise OSError(errno.EINVAL, "it is no regular file")
         return data.read(size)
+
+
+def read_text(file: Path, most: int) -> str:
+    """The text of a small UTF-8 file.
+
+    Args:
+        file: Perhaps someone else's: a pipe would never end, and holes cost their maker nothing.
+        most: Bytes that it may have.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it is no file, is larger, or no UTF-8.
+    """
+    if file.exists() and not file.is_file():
+        raise ValueError("it is no file")
+    data = read_start(file, most + 1)
+    if len(data) > most:
+        raise ValueError(f"it is larger than {most >> 10:,} kB")
+    return data.decode("utf-8")
 
 
 def parse_json(text: str, *, mend: bool = False) -> Any:

@@ -1,12 +1,20 @@
 import gzip
 import json
+import os
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from skillret.datasets import row_files
-from skillret.datasets.row_files import MAX_ROW, SUFFIXES, read_lines, read_rows, write_rows
+from skillret.datasets.row_files import (
+    MAX_ROW,
+    SUFFIXES,
+    digest_files,
+    read_lines,
+    read_rows,
+    write_rows,
+)
 from skillret.errors import DatasetError, SkillretError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -158,9 +166,39 @@ def test_parquet_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
     write({"id": ["a"], "x": [[1] * 20_000]})
     with pytest.raises(DatasetError, match="grows to more than"):
         list(read_rows(file))
-    # One text that is repeated is stored once, and read a few rows at a time.
-    write({"id": [str(i) for i in range(300)], "x": ["c" * 1_000_000] * 300})
-    assert sum(len(row["x"]) for row in read_rows(file)) == 300_000_000
+    # One text that is repeated is stored once; what counts is what the rows are.
+    write({"id": [str(i) for i in range(300)], "x": ["c" * 10_000] * 300})
+    with pytest.raises(DatasetError, match=r"row \d+: it grows to more than"):
+        list(read_rows(file))
+    monkeypatch.setattr(row_files, "_ANY_RATIO", 20_000_000)
+    assert sum(len(row["x"]) for row in read_rows(file)) == 3_000_000
+    for odd in ([["c" * 1_000_000] * 100], [{"k": ["c" * 1_000_000] * 100}]):
+        write({"id": ["a"], "x": odd})
+        with pytest.raises(DatasetError, match="row 1: the column 'x' is longer than 16 million"):
+            list(read_rows(file))
+
+
+def test_what_grows_as_objects_is_refused_too(tmp_path, monkeypatch):
+    file = tmp_path / "dev.jsonl.gz"
+    file.write_bytes(gzip.compress(b'{"x": [' + b"{}," * 1_000_000 + b"1]}\n"))
+    with pytest.raises(DatasetError, match="line 1: more than a million values"):
+        list(read_rows(file))
+    monkeypatch.setattr(row_files, "_ANY_RATIO", 5_000_000)
+    file.write_bytes(gzip.compress((b'{"x": [' + b"{}," * 10_000 + b"1]}\n") * 50))
+    with pytest.raises(DatasetError, match=r"row \d+: it grows to more than 200 times"):
+        list(read_rows(file))
+
+
+@pytest.mark.parametrize("name", ["dev.jsonl", "dev.jsonl.gz", "dev.parquet"])
+def test_a_file_of_holes_is_refused_at_once(tmp_path, name):
+    file = tmp_path / name
+    write_rows(file, [{"id": "a"}])
+    os.truncate(file, 1 << 40)
+    if file.stat().st_blocks > 1000:
+        pytest.skip("this file system makes no holes")
+    for read in (lambda: list(read_rows(file)), lambda: digest_files([file])):
+        with pytest.raises(DatasetError, match="nearly all holes"):
+            read()
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])

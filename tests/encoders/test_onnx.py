@@ -220,3 +220,30 @@ def test_a_profile_that_does_not_fit_the_model_is_an_error(tmp_path, changes, me
     (model / "profile.json").write_text(json.dumps({**data, **changes}))
     with pytest.raises(EncoderError, match=message):
         load_encoder(str(model)).encode_queries(["word " * 3000])
+
+
+def test_what_a_model_names_its_parts_reaches_no_terminal(tmp_path, capfd):
+    from onnx import TensorProto, helper
+
+    rows = [
+        helper.make_tensor_value_info(name, TensorProto.INT64, ["n", "l"])
+        for name in ("input_ids", "attention_mask")
+    ]
+    shape = helper.make_tensor("unused\x1b[31m", TensorProto.INT64, [2], [7, 7])
+    nodes = [
+        helper.make_node("Constant", [], ["s"], value=shape),
+        helper.make_node("Reshape", ["input_ids", "s"], ["r"], name="x\x1b[31mfails"),
+        helper.make_node("Cast", ["r"], ["embedding"], to=TensorProto.FLOAT),
+    ]
+    out = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [5])]
+    graph = helper.make_graph(nodes, "g", rows, out, [shape])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    folder = tmp_path / "model"
+    shutil.copytree(DEFAULT, folder)
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    profile = json.loads((folder / "profile.json").read_text())
+    profile["weights"] = hash_weights(folder)
+    (folder / "profile.json").write_text(json.dumps(profile))
+    with pytest.raises(EncoderError, match="fails on a text"):
+        load_encoder(folder).encode_queries(["pods"])
+    assert capfd.readouterr() == ("", "")

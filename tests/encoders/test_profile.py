@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 
@@ -27,6 +28,12 @@ def test_profiles_ignore_what_later_versions_add():
         ("max_query_tokens", 0),
         ("max_document_tokens", 10**12),
         ("query_prompt", 5),
+        ("query_prompt", "x" * 1_000_000),
+        ("document_prompt", "x" * 1_000_000),
+        ("dim", 1 << 20),
+        ("name", "x" * 1_000_000),
+        ("template", "{body}" * 100),
+        ("template", "{body}" + "x" * 10_000),
         ("template", ""),
         ("template", "{x}"),
         ("template", "{0}"),
@@ -49,6 +56,14 @@ def test_a_profile_that_is_no_json_is_refused(tmp_path, text):
     file = tmp_path / "profile.json"
     file.write_text(text)
     with pytest.raises(EncoderError, match="cannot read the profile"):
+        Profile.load(file)
+
+
+def test_a_profile_of_holes_is_not_read(tmp_path):
+    file = tmp_path / "profile.json"
+    file.touch()
+    os.truncate(file, 1 << 40)
+    with pytest.raises(EncoderError, match="larger than 1,024 kB"):
         Profile.load(file)
 
 

@@ -1,7 +1,7 @@
 """Files of rows: JSON lines, plain or compressed, parquet, and the lines of any text file.
 
-What is read is bounded: a row, and what a small file may grow to, so that a file made to fill the
-memory is refused with one line instead.
+What is read is bounded: a row, its values, and what a small file may grow to in memory, so that a
+file made to fill it is refused with one line instead.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import json
 import math
+import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -38,6 +39,9 @@ SUFFIXES = (".jsonl.gz", ".jsonl", ".parquet")
 _MAX_RATIO = 200
 _ANY_RATIO = 256 << 20  # up to this size
 _MAX_VALUES = 10_000  # of one column's lists, per row in the mean
+_MOST_VALUES = 1 << 20  # of one row
+_VALUE = 56  # bytes of a number or an empty text, about
+_SLICE = 8  # rows of parquet that are made into objects at once
 
 Row: TypeAlias = dict[str, Any]
 
@@ -56,8 +60,46 @@ def read_rows(file: Path) -> Iterator[Row]:
             the whole is larger than any real one.
     """
     rows = _read_parquet(file) if file.suffix == ".parquet" else _read_json_lines(file)
-    for row in rows:
-        yield {column: value for column, value in row.items() if value is not None}
+    total = 0
+    try:
+        most = _most(file)
+        for number, row in enumerate(rows, start=1):
+            total += _weight(row)
+            if total > most:
+                raise _grows(file, f"row {number}")
+            yield {column: value for column, value in row.items() if value is not None}
+    except OSError as e:
+        raise DatasetError(f"{file} cannot be read: {e.strerror}") from None
+
+
+def _most(file: Path) -> int:
+    """Bytes that what a file holds may grow to.
+
+    Raises:
+        DatasetError: If there is hardly anything in it: reading holes would take hours.
+    """
+    status = file.stat()
+    stored = getattr(status, "st_blocks", status.st_size) * 512  # POSIX says so
+    most = max(_ANY_RATIO, _MAX_RATIO * min(status.st_size, stored))
+    if status.st_size > most:
+        raise DatasetError(f"{file} is nearly all holes: {status.st_size} bytes, {stored} stored")
+    return most
+
+
+def _weight(value: Any) -> int:
+    """Bytes that a value takes in memory, about: `{}` takes thirty times its text."""
+    if isinstance(value, str):
+        return sys.getsizeof(value)
+    if isinstance(value, dict):
+        return _VALUE + sum(len(key) + _weight(one) for key, one in value.items())
+    return _VALUE + (sum(map(_weight, value)) if isinstance(value, list) else 0)
+
+
+def _grows(file: Path, where: str) -> DatasetError:
+    return DatasetError(
+        f"{file}, {where}: it grows to more than {_MAX_RATIO} times its size; no real data set"
+        " does. Unpack it first if it is one"
+    )
 
 
 def read_lines(file: Path, *, newline: str | None = None) -> Iterator[str]:
@@ -71,7 +113,7 @@ def read_lines(file: Path, *, newline: str | None = None) -> Iterator[str]:
         packed = file.suffix == ".gz"
         opener, encoding = (gzip.open, "utf-8-sig") if packed else (open, encoding_of(file))
         with opener(file, "rt", encoding=encoding, newline=newline) as lines:
-            most = max(_ANY_RATIO, _MAX_RATIO * file.stat().st_size)
+            most = _most(file)
             while line := lines.readline(MAX_ROW + 1):
                 number += 1
                 total += len(line)
@@ -81,10 +123,7 @@ def read_lines(file: Path, *, newline: str | None = None) -> Iterator[str]:
                         " no row of a data set is"
                     )
                 if total > most:
-                    raise DatasetError(
-                        f"{file}, line {number}: it grows to more than {_MAX_RATIO} times its"
-                        " size; no real data set does. Unpack it first if it is one"
-                    )
+                    raise _grows(file, f"line {number}")
                 yield line
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as e:
         raise DatasetError(
@@ -96,6 +135,8 @@ def _read_json_lines(file: Path) -> Iterator[Row]:
     for number, line in enumerate(read_lines(file), start=1):
         if not line.strip():
             continue
+        if len(line) > _MOST_VALUES and sum(map(line.count, ",[{")) > _MOST_VALUES:
+            raise DatasetError(f"{file}, line {number}: more than a million values in one row")
         try:
             # Half a character is left by tools that cut texts.
             row = parse_json(line, mend=True)
@@ -118,46 +159,64 @@ def _read_parquet(file: Path) -> Iterator[Row]:
     try:
         with parquet.ParquetFile(file) as table:
             _check_parquet(file, table.metadata)
-            texts = [f.name for f in table.schema_arrow if pyarrow.types.is_string(f.type)]
+            columns = map(table.metadata.schema.column, range(table.metadata.num_columns))
+            texts = [c.path for c in columns if c.physical_type == "BYTE_ARRAY"]
         # As dictionaries, since a text that is repeated a thousand times is stored once.
         with parquet.ParquetFile(file, read_dictionary=texts, buffer_size=1 << 20) as table:
             done = 0
             for batch in table.iter_batches(batch_size=256):
-                _check_batch(file, batch, done)
+                for rows in _slices(file, batch, done + 1):
+                    yield from map(_without_nulls, rows.to_pylist())
                 done += len(batch)
-                # A few rows at a time: here every repeated text becomes one of its own.
-                for start in range(0, len(batch), 8):
-                    yield from map(_without_nulls, batch.slice(start, 8).to_pylist())
     except (OSError, ValueError, pyarrow.ArrowException) as e:
         raise DatasetError(f"{file} cannot be read as parquet: {e}") from None
 
 
 def _check_parquet(file: Path, metadata: Any) -> None:
     """Refuse what would unpack to far more than it is, before a page is read."""
-    most = max(_ANY_RATIO, _MAX_RATIO * file.stat().st_size)
+    most = _most(file)
     total = 0
     for group in map(metadata.row_group, range(metadata.num_row_groups)):
-        total += group.total_byte_size
         values = max((group.column(c).num_values for c in range(group.num_columns)), default=0)
+        total += max(group.total_byte_size, 8 * values)
         if total > most or values > max(1, group.num_rows) * _MAX_VALUES:
-            raise DatasetError(
-                f"{file}: it grows to more than {_MAX_RATIO} times its size; no real data set does"
-            )
+            raise _grows(file, f"{metadata.num_rows} rows")
 
 
-def _check_batch(file: Path, batch: Any, done: int) -> None:
+def _slices(file: Path, batch: Any, first: int) -> Iterator[Any]:
+    """A few rows at a time, since as objects every repeated text becomes one of its own."""
+    for start in range(0, len(batch), _SLICE):
+        rows = batch.slice(start, _SLICE)
+        if sum(map(_unpacked, rows.columns)) <= MAX_ROW:
+            yield rows
+            continue
+        for row in range(len(rows)):
+            one = rows.slice(row, 1)
+            for name, column in zip(one.schema.names, one.columns, strict=True):
+                if _unpacked(column) > MAX_ROW + _VALUE:
+                    raise DatasetError(
+                        f"{file}, row {first + start + row}: the column {name!r} is longer than"
+                        f" {MAX_ROW >> 20} million characters; no row of a data set is"
+                    )
+            yield one
+
+
+def _unpacked(column: Any) -> int:
+    """Bytes of a column's values, each repeated text counted as often as it is there."""
     import pyarrow.compute as compute
     from pyarrow import types
 
-    for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        texts = column.dictionary if types.is_dictionary(column.type) else column
-        if types.is_string(texts.type) or types.is_large_string(texts.type):
-            longest = compute.max(compute.binary_length(texts)).as_py() or 0
-            if longest > MAX_ROW:
-                raise DatasetError(
-                    f"{file}, row {done + 1} or one of the next {len(batch)}: the column {name!r}"
-                    f" is longer than {MAX_ROW >> 20} million characters; no row of a data set is"
-                )
+    kind = column.type
+    if types.is_dictionary(kind):
+        if not types.is_large_string(kind.value_type) and not types.is_string(kind.value_type):
+            return _VALUE * len(column) + int(column.dictionary.nbytes)
+        lengths = compute.take(compute.binary_length(column.dictionary), column.indices)
+        return _VALUE * len(column) + (compute.sum(compute.cast(lengths, "int64")).as_py() or 0)
+    if types.is_struct(kind):
+        return sum(map(_unpacked, column.flatten()), _VALUE * len(column))
+    if types.is_nested(kind):
+        return _VALUE * len(column) + _unpacked(column.flatten())
+    return _VALUE * len(column) + int(column.nbytes)
 
 
 def _without_nulls(value: Any) -> Any:
@@ -244,6 +303,7 @@ def digest_files(files: Sequence[Path]) -> str:
     for file in files:
         digest.update(f"{file.parent.name}/{file.name}".encode())
         try:
+            _most(file)
             with file.open("rb") as data:
                 while block := data.read(1 << 20):
                     digest.update(block)

@@ -22,4 +22,5 @@ __all__ = [
 
 # From version 1.29 on onnxruntime keeps a device id and reports to its maker, unless this is set
 # before it is loaded. Whoever wants that sets it to 0.
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+if not os.environ.get("ORT_DISABLE_TELEMETRY"):  # empty is what some shells make of an unset one
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from skillret.arrays import Float32
 from skillret.encoders.encoder import Tokens, check_texts, check_vectors
 from skillret.encoders.per_process import PerProcess
 from skillret.encoders.profile import Profile
+from skillret.encoders.tokenizer import load_tokenizer
 from skillret.encoders.weights import check_weights
 from skillret.errors import EncoderError
 
@@ -92,7 +93,7 @@ class OnnxEncoder:
         tokenizer = self._tokenizer(p.max_query_tokens)
         read = []
         for text in self._clean(texts, p.query_prompt, p.max_query_tokens):
-            encoding = tokenizer.encode(text)
+            encoding = self._cut(tokenizer.encode, text)
             pooled, vectors = self._run(session, encoding.ids, ("embedding", "tokens"))
             spans = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
             spans = np.maximum(spans - len(p.query_prompt), 0)
@@ -112,8 +113,17 @@ class OnnxEncoder:
         clean = self._clean(check_texts(texts), prompt, max_tokens)
         tokenizer = self._tokenizer(max_tokens)
         if len(clean) == 1:
-            return [tokenizer.encode(clean[0]).ids]
-        return [e.ids for e in tokenizer.encode_batch_fast(clean)]
+            return [self._cut(tokenizer.encode, clean[0]).ids]
+        return [e.ids for e in self._cut(tokenizer.encode_batch_fast, clean)]
+
+    def _cut(self, encode: Callable[[Any], Any], given: str | list[str]) -> Any:
+        """What a tokenizer makes of its input."""
+        try:
+            return encode(given)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as e:  # bare exceptions, and panics
+            raise EncoderError(f"the tokenizer in {self.folder} fails: {e!s:.200}") from None
 
     def _clean(self, texts: Sequence[str], prompt: str, max_tokens: int) -> list[str]:
         limit = max_tokens * _CHARACTERS_PER_TOKEN
@@ -153,12 +163,7 @@ class OnnxEncoder:
 
 
 def _load_tokenizer(folder: Path, max_tokens: int) -> Tokenizer:
-    from tokenizers import Tokenizer
-
-    try:
-        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    except Exception as e:  # the library raises bare exceptions
-        raise EncoderError(f"cannot load the tokenizer in {folder}: {e}") from None
+    tokenizer = load_tokenizer(folder)
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_tokens)
     return tokenizer
@@ -170,7 +175,7 @@ def _load_session(folder: Path, threads: int, checked: Callable[[], str]) -> ort
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what it logs holds names of the model's, with any escapes
     # The stored graph is optimized already; doing it again costs every process 30 ms.
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     # Threads that spin for work burn a laptop's battery, and stall on a busy machine.
@@ -180,7 +185,8 @@ def _load_session(folder: Path, threads: int, checked: Callable[[], str]) -> ort
             str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
         )
     except Exception as e:  # the library's exceptions share no base
-        raise EncoderError(f"cannot load the model in {folder}: {e}") from None
+        reason = " ".join(str(e).split())
+        raise EncoderError(f"cannot load the model in {folder}: {reason:.200}") from None
 
 
 def forward(

@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from skillret.errors import EncoderError
-from skillret.files import parse_json
+from skillret.files import parse_json, read_text
 from skillret.skills import is_template
 
 __all__ = ["DOCUMENT_TEMPLATE", "Profile"]
 
-_MOST = 1 << 20  # tokens of a text, or values of a vector
-
+# More than any known encoder has.
+_MOST_TOKENS = 1 << 20  # of a text
+_MOST_VALUES = 1 << 14  # of a vector
+_MOST_TEXT = 4000  # characters of a prompt, a name or a template
+_MOST_FIELDS = 10  # of a template: each may be a whole skill
+_MOST_BYTES = 1 << 20  # of a file; those of earlier versions hold a ranker as well
 
 # SkillRet (arXiv:2605.05726), section 4: the fields joined by " | ".
 DOCUMENT_TEMPLATE = "{name} | {description} | {body}"
@@ -100,7 +104,7 @@ class Profile:
             EncoderError: If the file is missing or malformed.
         """
         try:
-            data = parse_json(file.read_text(encoding="utf-8"))
+            data = parse_json(read_text(file, _MOST_BYTES))
         except (OSError, ValueError) as e:
             raise EncoderError(f"cannot read the profile {file}: {e}") from None
         return cls.from_json(data, str(file))
@@ -108,12 +112,12 @@ class Profile:
 
 def _fits(key: str, value: object) -> bool:
     """Whether a field of a profile may have a value; a profile may come from anyone."""
-    if key == "template":
-        return isinstance(value, str) and is_template(value)
     if key in ("max_query_tokens", "max_document_tokens"):
-        return type(value) is int and 1 <= value <= _MOST
+        return type(value) is int and 1 <= value <= _MOST_TOKENS
     if key in ("dim", "version"):
-        return type(value) is int and 0 <= value <= _MOST
+        return type(value) is int and 0 <= value <= _MOST_VALUES
     if key == "dense_weight":
         return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
-    return isinstance(value, str)
+    if not isinstance(value, str) or len(value) > _MOST_TEXT:
+        return False
+    return key != "template" or (is_template(value) and value.count("{") <= _MOST_FIELDS)

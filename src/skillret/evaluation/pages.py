@@ -38,7 +38,7 @@ def prepare_folder(name: str) -> Path:
     page = folder / _PAGE
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        ours = page.is_file() and _MARK in page.read_bytes()[:1000]
+        ours = page.is_file() and _MARK in _start(page)
         taken = [n for n in (_PAGE, *FIGURES) if (folder / n).exists() or (folder / n).is_symlink()]
     except OSError as e:
         raise InputError(f"cannot make the report's folder {name}: {e.strerror or e}") from None
@@ -47,6 +47,11 @@ def prepare_folder(name: str) -> Path:
     if not os.access(folder, os.W_OK):
         raise InputError(f"the folder {name} cannot be written to; give another one")
     return folder
+
+
+def _start(file: Path) -> bytes:
+    with file.open("rb") as opened:
+        return opened.read(1000)
 
 
 def shown(text: str, limit: int = 600) -> str:

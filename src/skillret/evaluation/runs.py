@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from skillret.errors import InputError
+from skillret.datasets.row_files import read_lines
+from skillret.errors import DatasetError, InputError
 from skillret.files import write_text
 
 __all__ = ["Run", "check_ids", "check_run", "order", "read_run", "write_run"]
@@ -54,23 +55,21 @@ def read_run(file: Path) -> Run:
     """
     found: dict[str, list[tuple[float, float, str]]] = {}
     try:
-        with file.open(encoding="utf-8-sig") as lines:
-            for number, line in enumerate(lines, start=1):
-                if not line.strip():
-                    continue
-                try:
-                    query, _, id_, rank, score, _ = line.split()
-                    entry = (-float(score), float(rank), id_)
-                except ValueError:
-                    raise InputError(
-                        f"{file}, line {number}: not `query Q0 skill rank score tag`"
-                    ) from None
-                if math.isnan(entry[0]) or math.isnan(entry[1]):
-                    raise InputError(f"{file}, line {number}: score or rank is not a number")
-                found.setdefault(query, []).append(entry)
-    except (OSError, UnicodeDecodeError) as e:
-        reason = getattr(e, "strerror", None) or e
-        raise InputError(f"cannot read the run {file}: {reason}") from None
+        for number, line in enumerate(read_lines(file), start=1):
+            if not line.strip():
+                continue
+            try:
+                query, _, id_, rank, score, _ = line.split(maxsplit=6)
+                entry = (-float(score), float(rank), id_)
+            except ValueError:
+                raise InputError(
+                    f"{file}, line {number}: not `query Q0 skill rank score tag`"
+                ) from None
+            if math.isnan(entry[0]) or math.isnan(entry[1]):
+                raise InputError(f"{file}, line {number}: score or rank is not a number")
+            found.setdefault(query, []).append(entry)
+    except DatasetError as e:
+        raise InputError(f"cannot read the run: {e}") from None
     if not found:
         raise InputError(f"{file} is empty")
     return {

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skillret.errors import SkillretError, StoreError
-from skillret.files import parse_json, replacing, write_text
+from skillret.files import parse_json, read_text, replacing, write_text
 from skillret.index.blocks import Block, GramCounts
 from skillret.index.corpus import Moments
 from skillret.lexical.bm25 import LEXICAL_VERSION, LexicalIndex, write_lexical
@@ -34,6 +34,7 @@ _GENERATION = re.compile(rf"{TOKEN.pattern}|tmp-\w+")
 _DERIVED = re.compile(r"bm25(-v\d+)?|(keys|vectors)\.npy")
 _BASE = re.compile(r"rows-[0-9a-f]{16}\.(bin|json)")
 _ALIGNED = 64
+_MOST_NOTED = 1000  # bytes of what is noted of a file's state
 _ROWS = ("keys", "vectors", "starts", "grams", "names")
 _ARRAYS = (*_ROWS, "codes", "counts", "total", "products")
 
@@ -197,7 +198,7 @@ class Cache:
 
     def _is_remembered(self, base: Base) -> bool:
         try:
-            text = self._base(base.token, ".json").read_text(encoding="utf-8")
+            text = read_text(self._base(base.token, ".json"), _MOST_NOTED)
             return bool(parse_json(text) == self._state(base))
         except (OSError, ValueError):
             return False

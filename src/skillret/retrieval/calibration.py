@@ -23,7 +23,7 @@ import numpy as np
 
 from skillret.encoders import Encoder, Profile
 from skillret.errors import EncoderError
-from skillret.files import expand, parse_json, write_text
+from skillret.files import expand, parse_json, read_text, write_text
 from skillret.retrieval.ranker import Ranker
 
 __all__ = [
@@ -250,7 +250,7 @@ class Calibration:
                 other weights, or names a feature that this version does not know.
         """
         try:
-            data = parse_json(_read(file))
+            data = parse_json(read_text(file, _MOST_BYTES))
             if not isinstance(data, dict):
                 raise ValueError("it is no JSON object")
             version = _count(data, "version")
@@ -320,7 +320,7 @@ def _check_encoder(identity: str, profile: Profile, what: str) -> None:
 
 def _holds_ranker(profile: Path) -> bool:
     try:
-        data = parse_json(_read(profile))
+        data = parse_json(read_text(profile, _MOST_BYTES))
     except (OSError, ValueError):
         return False  # there is none, or whoever loads the encoder says what is wrong with it
     return isinstance(data, dict) and bool(data.get("ranker"))
@@ -329,16 +329,6 @@ def _holds_ranker(profile: Path) -> bool:
 def _digest(text: str) -> bytes:
     plain = " ".join(text.casefold().split()).encode("utf-8", "replace")
     return hashlib.sha256(plain).digest()[:_PREFIX]
-
-
-def _read(file: Path) -> str:
-    if file.exists() and not file.is_file():  # a pipe would never end
-        raise ValueError("it is no file")
-    with file.open("rb") as source:
-        data = source.read(_MOST_BYTES + 1)
-    if len(data) > _MOST_BYTES:
-        raise ValueError(f"it is larger than {_MOST_BYTES >> 20} MB")
-    return data.decode("utf-8")
 
 
 def _reason(error: Exception) -> str:
