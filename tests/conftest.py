@@ -14,6 +14,7 @@ from hypothesis import settings
 from skillret import Index, Profile, Skill
 from skillret.encoders import Tokens
 from skillret.index import Sources
+from skillret.skills.agents import AGENTS
 
 ROOT = Path(__file__).parents[1]
 
@@ -108,7 +109,8 @@ def home(tmp_path, monkeypatch):
     home.mkdir()
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(home))
-    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "LOCALAPPDATA", "SKILLRET_DEBUG"):
+    moved = {variable for agent in AGENTS for variable, _ in agent.moved_by}
+    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "LOCALAPPDATA", "SKILLRET_DEBUG", *moved):
         monkeypatch.delenv(name, raising=False)
     return home
 

@@ -23,6 +23,7 @@ __all__ = ["COMMANDS", "build_parser", "entry", "main"]
 # Module `skillret.cli.NAME` gives `configure(parser)` and `run(args) -> exit status`.
 COMMANDS = {
     "search": "find the skills for a request",
+    "places": "say where skills are looked for, and what is left out",
     "index": "build and look after an index",
     "evaluate": "measure retrieval on labelled requests",
     "data": "check or convert a data set of labelled requests",

@@ -11,13 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from skillret.cli import data_directory
-from skillret.cli.common import add_model_arguments, note, print_json, printable, progress_bar
+from skillret.cli.common import (
+    add_agent,
+    add_model_arguments,
+    note,
+    print_json,
+    printable,
+    progress_bar,
+)
 from skillret.datasets.labelled import open_split
 from skillret.encoders import load_encoder
 from skillret.errors import DatasetError, IndexBusyError, InputError, StoreError
 from skillret.files import expand
 from skillret.index import Index, Sources, default_index_path
-from skillret.retrieval.refresh import NO_USUAL_PLACES, nothing_found
+from skillret.retrieval.refresh import Folders, nothing_found
 from skillret.skills import Library
 from skillret.types import Diagnostic, Skill, UpdateReport
 
@@ -99,6 +106,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
             metavar="DIR",
             help="folder that holds skills, repeatable (default: the usual places)",
         )
+        add_agent(sub)
         sub.add_argument(
             "--dataset",
             metavar="DATASET",
@@ -257,7 +265,7 @@ def _clean(args: argparse.Namespace) -> int:
 def _path(args: argparse.Namespace) -> Path:
     """The index that an action other than `build` is about."""
     if args.index is not None:
-        if args.library or args.dataset:
+        if args.library or args.dataset or args.agent:
             raise InputError(
                 "give either --index or where the skills come from: an index knows its sources,"
                 " and `skillret index build` changes them"
@@ -270,6 +278,7 @@ def _path(args: argparse.Namespace) -> Path:
     if not path.is_file():
         what = "this data set" if sources.dataset else "these folders"
         named = [("--library", d) for d in args.library or ()]
+        named += [("--agent", name) for name in args.agent or ()]
         named += [(f"--{key}", getattr(args, key)) for key in ("dataset", "split")]
         options = "".join(f" {option} {shlex.quote(value)}" for option, value in named if value)
         raise StoreError(f"there is no index of {what} yet: run `skillret index build{options}`")
@@ -282,8 +291,8 @@ def _dataset(args: argparse.Namespace) -> Sources | None:
         if args.split is not None:
             raise InputError("--split is for a data set: give --dataset DIR as well")
         return None
-    if args.library:
-        raise InputError("give either --dataset or --library, not both")
+    if args.library or args.agent:
+        raise InputError("give either --dataset, or --library or --agent, not both")
     place = expand(args.dataset)
     dataset = str(place.resolve()) if place.exists() else args.dataset
     try:
@@ -296,10 +305,7 @@ def _dataset(args: argparse.Namespace) -> Sources | None:
 
 
 def _library(args: argparse.Namespace) -> Library:
-    library = Library.open(*(args.library or ()))
-    if not library.roots:
-        raise InputError(NO_USUAL_PLACES)
-    return library
+    return Folders.of(args.library or (), args.agent or ()).library()
 
 
 def _from_library(library: Library, sources: Sources | None = None) -> _Input:

@@ -8,11 +8,12 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from shlex import quote
 from typing import Any
 
 from skillret.cli.common import (
+    add_agent,
     add_calibration,
     add_model_arguments,
     note,
@@ -25,6 +26,7 @@ from skillret.cli.common import (
 from skillret.errors import InputError
 from skillret.retrieval import Retriever
 from skillret.retrieval.query import MAX_QUERY_CHARACTERS, clean_query
+from skillret.retrieval.refresh import invocable_names
 from skillret.types import Hit
 
 __all__ = ["configure", "run"]
@@ -50,9 +52,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--library",
         action="append",
         metavar="DIR",
-        help="folder that holds skills, repeatable (default: .agents/skills and .claude/skills"
-        " of the project and of the home directory)",
+        help="folder that holds skills, repeatable (default: where the agents of this project and"
+        " of the home directory look; see `skillret places`)",
     )
+    add_agent(parser)
     parser.add_argument("--index", metavar="FILE", help="index file (default: one per library)")
     parser.add_argument("-k", type=positive, metavar="N", help="hits (default: 5)")
     parser.add_argument(
@@ -101,6 +104,7 @@ def run(args: argparse.Namespace) -> int:
         retriever = Retriever.open(
             index=args.index,
             library=args.library,
+            agent=args.agent,
             model=args.model,
             mode=args.mode,
             calibration=args.calibration,
@@ -124,6 +128,7 @@ def run(args: argparse.Namespace) -> int:
             hits = retriever.search(query, k=args.k or 5, where=where, explain=args.explain)
         took = (time.perf_counter() - start) * 1000
         model = retriever.encoder.profile.name
+        names = invocable_names(retriever.index, hits)
         why = "" if hits or args.json else _why_none(retriever, query, need, where)
     if args.json:
         document: dict[str, Any] = {
@@ -131,13 +136,13 @@ def run(args: argparse.Namespace) -> int:
             "mode": args.mode,
             "model": model,
             "took_ms": round(took, 3),
-            "hits": [_json(h) for h in hits],
+            "hits": [_json(h) | names.get(h.id, {}) for h in hits],
         }
         if need is not None:
             document |= {"need": round(need, 6), "threshold": retriever.policy.threshold}
         print_json(document)
     elif hits:
-        _print(hits)
+        _print(hits, names)
     else:
         note(why)
     return 0
@@ -203,7 +208,7 @@ def _json(hit: Hit) -> dict[str, Any]:
     return document
 
 
-def _print(hits: list[Hit]) -> None:
+def _print(hits: list[Hit], names: Mapping[str, dict[str, str | None]]) -> None:
     # Some terminals say that they are 0 columns wide.
     width = min(max(shutil.get_terminal_size((100, 24)).columns, 40), 120)
     for hit in hits:
@@ -211,6 +216,11 @@ def _print(hits: list[Hit]) -> None:
         print(wrap(hit.description, width, "    ", 2))
         if hit.path:
             print(f"    {printable(hit.path)}")
+        called = names.get(hit.id, {})
+        if called.get("shadowed_by"):
+            print(f"    not invoked: {printable(called['shadowed_by'] or '')} has its name")
+        elif called.get("invocable_name") not in (None, hit.name):
+            print(f"    invoked as {printable(called['invocable_name'] or '')}")
         if hit.explanation is not None:
             _print_explanation(hit, width)
 

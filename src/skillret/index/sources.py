@@ -24,20 +24,27 @@ class Sources:
         roots: Folders and their scopes, in order of precedence.
         dataset: A data set, instead of folders.
         split: Split of the data set.
+        agent: The agent whose rules say what is loaded, if the folders are those of one.
+        hide: What is left out (`skillret.skills.Library`).
     """
 
     roots: tuple[tuple[str, str], ...] = ()
     dataset: str | None = None
     split: str | None = None
+    agent: str | None = None
+    hide: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, library: Library) -> Sources:
-        """The roots of a library."""
-        return cls(roots=tuple((str(r.path), r.scope) for r in library.roots))
+        """The roots of a library, and by what rules it reads them."""
+        roots = tuple((str(r.path), r.scope) for r in library.roots)
+        return cls(roots, agent=library.agent, hide=library.hide)
 
     def to_json(self) -> str:
         """As stored in an index."""
-        return json.dumps({"roots": self.roots, "dataset": self.dataset, "split": self.split})
+        data = {"roots": self.roots, "dataset": self.dataset, "split": self.split}
+        rules = {"agent": self.agent, "hide": self.hide}
+        return json.dumps(data | {key: value for key, value in rules.items() if value})
 
     @classmethod
     def from_info(cls, info: IndexInfo) -> Sources:
@@ -46,14 +53,15 @@ class Sources:
             data: Mapping[str, Any] = dict(info.sources)
             roots = tuple((str(path), str(scope)) for path, scope in data.get("roots", ()))
             dataset, split = data.get("dataset"), data.get("split")
-            if not isinstance(dataset, str | None) or not isinstance(split, str | None):
+            agent, hide = data.get("agent"), tuple(map(str, data.get("hide", ())))
+            if not all(isinstance(text, str | None) for text in (dataset, split, agent)):
                 raise TypeError
         except (TypeError, ValueError):
             raise IndexCorruptError(
                 "the index does not say where its skills come from: build it again with"
                 " `skillret index build`"
             ) from None
-        return cls(roots, dataset, split)
+        return cls(roots, dataset, split, agent, hide)
 
     def __bool__(self) -> bool:
         """Whether anything is known of them: skills may also be added one by one."""
@@ -69,14 +77,17 @@ class Sources:
         if not roots:
             gone = ", ".join(p for p, _ in self.roots) or "none recorded"
             raise InputError(f"the folders of this index no longer exist: {gone}")
-        return Library(roots)
+        return Library(roots, agent=self.agent, hide=self.hide)
 
 
 def default_index_path(source: Library | Sources, model: str) -> Path:
     """The index of a library or a data set's split, and a model, in the OS's data directory."""
     if isinstance(source, Library):
         source = Sources.of(source)
-    parts = [model, *(path for path, _ in source.roots)]
+    # A plugin's folder has another name with each version: that makes no other library.
+    parts = [model, *(scope if ":" in scope else path for path, scope in source.roots)]
+    if source.agent is not None:
+        parts += ["agent", source.agent]
     if source.dataset is not None:
         parts += ["dataset", source.dataset, source.split or ""]
     digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()

@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from shlex import quote
 
 from skillret.errors import EncoderMismatchError, IndexBusyError, InputError, StoreError
 from skillret.files import expand
 from skillret.index.index import Index, Progress
 from skillret.index.sources import Sources
-from skillret.skills import Library
-from skillret.types import UpdateReport
+from skillret.settings import load_settings
+from skillret.skills import Library, Root, invocable_name
+from skillret.skills.agents import find_agent
+from skillret.skills.places import Place, disabled, find_places, roots_of
+from skillret.types import Hit, UpdateReport
 
-__all__ = ["NO_USUAL_PLACES", "Folders", "nothing_found", "refresh"]
+__all__ = [
+    "NO_USUAL_PLACES",
+    "Folders",
+    "invocable_names",
+    "nothing_found",
+    "nowhere",
+    "refresh",
+    "usual_library",
+]
 
+_SHOWN = 5  # places named in a message
 _PATIENCE = 1.0  # seconds until someone who waits for another writer is told so
 NO_USUAL_PLACES = (
     "no skills found: neither this project (the current folder, and those above it up to the one"
-    " with .git) nor the home directory has .agents/skills or .claude/skills; name a folder with"
-    " --library DIR"
+    " with .git) nor the home directory has .agents/skills, .claude/skills or another place of an"
+    " agent (`skillret places --all` lists them); name a folder with --library DIR"
 )
 
 
@@ -31,21 +44,27 @@ class Folders:
     Attributes:
         given: Folders; the usual places if there are none.
         known: The roots of an index that is brought up to date, instead.
+        agents: Whose usual places; those that the settings name, or all, if there are none.
     """
 
     given: tuple[str | os.PathLike[str], ...] = ()
     known: Sources | None = None
+    agents: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, folders: Sequence[str | os.PathLike[str]]) -> Folders:
+    def of(cls, folders: Sequence[str | os.PathLike[str]], agents: Sequence[str] = ()) -> Folders:
         """Folders by their absolute names, whatever folder this process moves to.
 
         Raises:
-            InputError: If a name is empty: that would be the current folder.
+            InputError: If a name is empty: that would be the current folder; if an agent is
+                unknown, or there are both folders and agents.
         """
         if not all(map(os.fspath, folders)):
             raise InputError("the name of a folder is empty")
-        return cls(tuple(expand(folder).absolute() for folder in folders))
+        if folders and agents:
+            raise InputError("give either folders (--library) or agents (--agent), not both")
+        names = tuple(dict.fromkeys(find_agent(name).name for name in agents))
+        return cls(tuple(expand(folder).absolute() for folder in folders), agents=names)
 
     def library(self) -> Library:
         """The library as it is on disk now.
@@ -55,19 +74,76 @@ class Folders:
         """
         if self.known is not None:
             return self.known.library()
-        library = Library.open(*self.given)
+        if self.given:
+            return Library.open(*self.given)
+        library, places = usual_library(self.agents)
         if not library.roots:
-            raise InputError(NO_USUAL_PLACES)
+            raise InputError(nowhere(places, self.agents))
         return library
 
 
+def usual_library(agents: Sequence[str] = ()) -> tuple[Library, list[Place]]:
+    """The library in the usual places, perhaps without any root, and these places.
+
+    Args:
+        agents: Names; those of the settings, or all agents, if there are none.
+
+    Raises:
+        InputError: If an agent is unknown, the settings are at fault, or a place cannot be read.
+    """
+    settings = load_settings()
+    wanted = tuple(find_agent(name).name for name in agents or settings.agents)
+    places = find_places(agents=wanted, extra=settings.roots)
+    one = wanted[0] if len(set(wanted)) == 1 else None
+    off = disabled(one) if one is not None else ()
+    return Library(roots_of(places), agent=one, hide=(*settings.hide, *off)), places
+
+
+def invocable_names(index: Index, hits: Iterable[Hit]) -> dict[str, dict[str, str | None]]:
+    """How the agent whose places an index holds invokes each hit; empty if it is not of one agent.
+
+    Returns:
+        By the id of a hit its `invocable_name`, and what it is `shadowed_by` if it has none.
+    """
+    sources = Sources.from_info(index.info())
+    if sources.agent is None:
+        return {}
+    roots = [Root(Path(path), scope) for path, scope in sources.roots]
+    names: dict[str, dict[str, str | None]] = {}
+    for hit in hits:
+        skill = index.get(hit.id)
+        if skill is not None:
+            name = invocable_name(sources.agent, skill, roots)
+            names[hit.id] = {"invocable_name": name, "shadowed_by": skill.shadowed_by}
+    return names
+
+
+def nowhere(places: Sequence[Place], agents: Sequence[str] = ()) -> str:
+    """What to tell someone who has none of the usual places, or only unusable ones."""
+    left_out = [f"{p.path}: {p.problem}" for p in places if p.problem is not None]
+    text = NO_USUAL_PLACES
+    if agents:
+        titles = " or ".join(find_agent(name).title for name in agents)
+        named = "".join(f" --agent {name}" for name in agents)
+        text = (
+            f"no skills found: no place of {titles} is there (`skillret places --all{named}` lists"
+            " them); name a folder with --library DIR"
+        )
+    return text + "".join(f"; left out: {reason}" for reason in left_out[:_SHOWN])
+
+
 def nothing_found(library: Library) -> str:
-    """What to tell someone whose folders hold no skill."""
-    places = ", ".join(str(r.path) for r in library.roots)
-    text = f"no skills found in {places}: a skill is a folder with a SKILL.md"
+    """What to tell someone whose folders hold no skill; what was left out may be what he wants."""
+    places = [str(r.path) for r in library.roots]
+    more = f" and {len(places) - _SHOWN} more places" if len(places) > _SHOWN else ""
+    text = f"no skills found in {', '.join(places[:_SHOWN])}{more}: a skill is a folder with a"
+    text += " SKILL.md"
     errors = [d for d in library.diagnostics if d.level == "error"]
     if errors:
         text += f"; {len(errors)} skipped, the first: {errors[0].path}: {errors[0].message}"
+    rest = [d for d in library.diagnostics if d.level != "error"]
+    if rest:
+        text += f"; {len(rest)} left out, the first: {rest[0].path}: {rest[0].message}"
     return text
 
 
@@ -77,6 +153,8 @@ def _remarks(library: Library, *, errors_only: bool) -> str:
     warnings = 0 if errors_only else len(library.diagnostics) - errors
     parts = [f"{n} {what}" for n, what in ((errors, "skipped"), (warnings, "remarks")) if n]
     given = "".join(f" --library {quote(str(r.path))}" for r in library.roots if r.scope == "given")
+    if any(r.scope != "given" for r in library.roots):  # also what the settings add
+        given = f" --agent {library.agent}" if library.agent else ""
     return (
         f" ({', '.join(parts)}: `skillret index build --verbose{given}` lists them)"
         if parts
