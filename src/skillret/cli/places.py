@@ -40,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    library, places = usual_library(args.agent or ())
+    library, places = usual_library(args.agent or (), missing=True)
     counts = _counts(library, places)
     left_out = [*_left_out(library, places, args.agent)]
     if args.json:

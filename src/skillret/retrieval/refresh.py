@@ -82,18 +82,21 @@ class Folders:
         return library
 
 
-def usual_library(agents: Sequence[str] = ()) -> tuple[Library, list[Place]]:
+def usual_library(
+    agents: Sequence[str] = (), *, missing: bool = False
+) -> tuple[Library, list[Place]]:
     """The library in the usual places, perhaps without any root, and these places.
 
     Args:
         agents: Names; those of the settings, or all agents, if there are none.
+        missing: Give also the places that are not there.
 
     Raises:
         InputError: If an agent is unknown, the settings are at fault, or a place cannot be read.
     """
     settings = load_settings()
     wanted = tuple(find_agent(name).name for name in agents or settings.agents)
-    places = find_places(agents=wanted, extra=settings.roots)
+    places = find_places(agents=wanted, extra=settings.roots, missing=missing)
     one = wanted[0] if len(set(wanted)) == 1 else None
     off = disabled(one) if one is not None else ()
     return Library(roots_of(places), agent=one, hide=(*settings.hide, *off)), places
@@ -141,10 +144,9 @@ def nothing_found(library: Library) -> str:
     errors = [d for d in library.diagnostics if d.level == "error"]
     if errors:
         text += f"; {len(errors)} skipped, the first: {errors[0].path}: {errors[0].message}"
-    rest = [d for d in library.diagnostics if d.level != "error"]
-    if rest:
-        text += f"; {len(rest)} left out, the first: {rest[0].path}: {rest[0].message}"
-    return text
+    rest = [d for d in library.left_out if d.level != "error"]
+    text += "".join(f"; left out: {d.path}: {d.message}" for d in rest[:_SHOWN])
+    return text + (f"; and {len(rest) - _SHOWN} more" if len(rest) > _SHOWN else "")
 
 
 def _remarks(library: Library, *, errors_only: bool) -> str:

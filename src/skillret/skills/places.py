@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from glob import escape
+from operator import itemgetter
 from pathlib import Path
+from typing import NamedTuple
 
 from skillret.errors import InputError
 from skillret.skills import plugins
@@ -47,6 +49,7 @@ def find_places(
     *,
     agents: Sequence[str] = (),
     extra: Sequence[Path] = (),
+    missing: bool = False,
 ) -> list[Place]:
     """Where agents look for skills, what wins first.
 
@@ -57,6 +60,7 @@ def find_places(
         home: The home directory of the user if None.
         agents: Names; all agents if empty. Of a single one its own precedence holds.
         extra: Further folders, as a user's settings name them; they come last.
+        missing: Give also those that are not there.
 
     Raises:
         InputError: If an agent is unknown, the current folder no longer exists, or there is no
@@ -71,46 +75,102 @@ def find_places(
             f"cannot look in the usual places ({e}); name a folder with --library DIR"
         ) from None
     folders = project_folders(here)
-    main = main_checkout(folders[-1])
-    around = _Surroundings([f for f in folders if f != user], user, folders[-1], main)
-    found: dict[Path, Place] = {}
-    for place in _ordered(wanted, around):
-        known = found.setdefault(place.path, place)
-        if known is not place:
-            named = dict.fromkeys((*known.agents, *place.agents))
-            found[place.path] = replace(known, agents=tuple(named))
-    for path in extra:
-        found.setdefault(path, _place(path, "given", None, around))
-    return list(found.values())
+    projects = [f for f in folders if f != user]
+    around = _Surroundings(projects, user, folders[-1], main_checkout(folders[-1]))
+    named: dict[str, list[str]] = {}
+    found: dict[str, _Seen] = {}
+    for agent, seen in _ordered(wanted, around):
+        found.setdefault(seen.path, seen)
+        named.setdefault(seen.path, []).append(agent)
+    for path in map(str, extra):
+        found.setdefault(path, around.look(path, "given"))
+    return [
+        Place(Path(path), s.scope, tuple(dict.fromkeys(named.get(path, ()))), s.exists, s.problem)
+        for path, s in found.items()
+        if missing or s.exists or s.problem is not None
+    ]
 
 
-@dataclass(frozen=True, slots=True)
+class _Seen(NamedTuple):
+    """A place as it was found; plain strings, as every search looks at hundreds."""
+
+    path: str
+    scope: str
+    exists: bool
+    problem: str | None = None
+
+
 class _Surroundings:
-    """The project's folders, nearest first, the home, the project's root, its main checkout."""
+    """Where a user is, and what has been seen there.
 
-    projects: list[Path]
-    home: Path
-    root: Path
-    main: Path | None
+    Args:
+        projects: The folders of the project, nearest first.
+        home: The home directory.
+        root: The project's root.
+        main: The main checkout, if that is a worktree.
+    """
+
+    def __init__(self, projects: Sequence[Path], home: Path, root: Path, main: Path | None) -> None:
+        self.projects = [str(folder) for folder in projects]
+        self.home, self.root, self.main = home, root, main
+        self._seen: dict[str, _Seen] = {}
+
+    def look(self, path: str, scope: str) -> _Seen:
+        """What is at a path; several agents share most of them."""
+        seen = self._seen.get(path)
+        if seen is None:
+            exists = os.path.isdir(path)  # noqa: PTH112 (hundreds of them)
+            seen = self._seen[path] = _Seen(path, scope, exists, self._problem(path, scope, exists))
+        return seen
+
+    def _problem(self, path: str, scope: str, exists: bool) -> str | None:
+        """Why a place is left out, or why what is not there should be."""
+        if not exists and scope == "given":
+            return "no such folder"
+        if not os.path.islink(path):  # noqa: PTH114
+            return None
+        if not exists:
+            return "a link that leads nowhere"
+        real = os.path.realpath(path)
+        bases = link_bases(self.root, self.home, self.main)
+        if scope != "project" or is_below(real, bases):
+            return None
+        return f"a link to {real}, outside of the project and the home directory"
+
+    def in_project(self, folder: str, name: str) -> _Seen:
+        """A place of the project; a worktree that lacks it has that of the main checkout."""
+        place = self.look(f"{folder}{os.sep}{name}", "project")
+        if not place.exists and self.main is not None:
+            below = folder[len(str(self.root)) :]
+            other = self.look(f"{self.main}{below}{os.sep}{name}", "project")
+            if other.exists:
+                return other
+        return place
 
 
-def _ordered(wanted: Sequence[Agent], around: _Surroundings) -> Iterable[Place]:
+def _ordered(wanted: Sequence[Agent], around: _Surroundings) -> Iterator[tuple[str, _Seen]]:
+    """Agents and their places, what wins first."""
     if len(wanted) == 1:
-        return _of_agent(wanted[0], around, wanted[0].parents)
+        for _, _, seen in _of_agent(wanted[0], around, wanted[0].parents):
+            yield wanted[0].name, seen
+        return
     ranked = []
     for agent in wanted or AGENTS:
-        for place in _of_agent(agent, around, parents=True):
-            kind = place.scope.partition(":")[0]
-            depth = -len(place.path.parts) if kind == "project" else 0
-            shared = next((i for i, p in enumerate(_FIRST) if place.path.match(p)), len(_FIRST))
-            # A plain folder `skills` of a project is a place only to whoever asks for that agent.
-            if wanted or kind != "project" or place.path.parent.name.startswith("."):
-                ranked.append(((_SCOPES.index(kind), depth, shared), place))
-    return [place for _, place in sorted(ranked, key=lambda pair: pair[0])]
+        for depth, place, seen in _of_agent(agent, around, parents=True):
+            # A plain folder `skills` of a project is a place only to whoever asks for its agent.
+            if wanted or place != "skills":
+                shared = _FIRST.index(place) if place in _FIRST else len(_FIRST)
+                scope = _SCOPES.index(seen.scope.partition(":")[0])
+                ranked.append(((scope, depth, shared), agent.name, seen))
+    ranked.sort(key=itemgetter(0))
+    for _, name, seen in ranked:
+        yield name, seen
 
 
-def _of_agent(agent: Agent, around: _Surroundings, parents: bool) -> Iterator[Place]:
-    """The places of one agent, in its order of precedence."""
+def _of_agent(
+    agent: Agent, around: _Surroundings, parents: bool
+) -> Iterator[tuple[int, str, _Seen]]:
+    """The places of one agent in its order of precedence: how far up, as in the table, as found."""
     projects = around.projects if parents else around.projects[:1]
     told = False
     for scope, place in agent.places:
@@ -118,74 +178,49 @@ def _of_agent(agent: Agent, around: _Surroundings, parents: bool) -> Iterator[Pl
             if not told:  # nearest folder first, in each what the agent prefers
                 told = True
                 here = [p for s, p in agent.places if s == "project"]
-                for folder in projects:
+                for depth, folder in enumerate(projects):
                     for name in here:
-                        yield _in_project(folder, name, agent, around)
-        elif scope in ("plugin", "extension", "synced"):
-            yield from _brought(scope, place, agent, around)
+                        yield depth, name, around.in_project(folder, name)
+            continue
+        path = _system_path(place, agent, around.home)
+        if scope in ("plugin", "extension", "synced"):
+            for seen in _brought(scope, path, agent, around):
+                yield 0, place, seen
         else:
-            yield _place(_system_path(place, agent, around.home), scope, agent, around)
+            yield 0, place.removeprefix("~/"), around.look(path, scope)
 
 
-def _in_project(folder: Path, name: str, agent: Agent, around: _Surroundings) -> Place:
-    """A place of the project; a worktree that lacks it has that of the main checkout."""
-    place = _place(folder / name, "project", agent, around)
-    if not place.exists and around.main is not None:
-        other = around.main / folder.relative_to(around.root) / name
-        fallback = _place(other, "project", agent, around)
-        if fallback.exists:
-            return fallback
-    return place
-
-
-def _system_path(place: str, agent: Agent, home: Path) -> Path:
+def _system_path(place: str, agent: Agent, home: Path) -> str:
     """A place outside of projects, where the agent's variables have moved it."""
     if not place.startswith("~/"):
-        return Path(place)
+        return place
     below = place[2:]
     for variable, folder in agent.moved_by:
         moved = os.environ.get(variable, "").strip()
         if (moved and "\0" not in moved) and (below == folder or below.startswith(folder + "/")):
-            return Path(os.path.abspath(os.path.expanduser(moved))) / below[len(folder) + 1 :]  # noqa: PTH100, PTH111
-    return home / below
+            moved = os.path.abspath(os.path.expanduser(moved))  # noqa: PTH100, PTH111
+            return moved + below[len(folder) :]
+    return f"{home}{os.sep}{below}"
 
 
-def _place(path: Path, scope: str, agent: Agent | None, around: _Surroundings) -> Place:
-    names = (agent.name,) if agent is not None else ()
-    exists = is_folder(path)
-    problem = None
-    if not exists and os.path.islink(path):  # noqa: PTH114 (never raises)
-        problem = "a link that leads nowhere"
-    elif exists and scope == "project" and os.path.islink(path):  # noqa: PTH114
-        real = os.path.realpath(path)
-        bases = link_bases(around.root, around.home, around.root)
-        if around.main is not None:
-            bases += (str(around.main),)
-        if not is_below(real, bases):
-            problem = f"a link to {real}, outside of the project and the home directory"
-    elif not exists and scope == "given":
-        problem = "no such folder"
-    return Place(path, scope, names, exists, problem)
-
-
-def _brought(scope: str, place: str, agent: Agent, around: _Surroundings) -> Iterator[Place]:
+def _brought(scope: str, path: str, agent: Agent, around: _Surroundings) -> Iterator[_Seen]:
     """The folders that plugins, extensions or accounts bring."""
-    path = _system_path(place, agent, around.home)
+    place = Path(path)
     if scope == "synced":
-        for name in sorted(plugins.folders(path)):
-            yield _place(path / name, "synced:anthropic-skills", agent, around)
+        for name in sorted(plugins.folders(place)):
+            yield around.look(f"{path}{os.sep}{name}", "synced:anthropic-skills")
         return
     if scope == "extension":
-        found = plugins.gemini_extensions(path)
+        found = plugins.gemini_extensions(place)
     elif agent.name == "codex":
-        found = plugins.codex_plugins(path.parent)
+        found = plugins.codex_plugins(place.parent)
     else:
-        config = _system_path("~/.claude", agent, around.home)
+        config = Path(_system_path("~/.claude", agent, around.home))
         managed = Path(agent.places[0][1]).parents[1] / "managed-settings.json"
-        found = plugins.claude_plugins(path, config, around.projects, managed)
+        found = plugins.claude_plugins(place, config, [*map(Path, around.projects)], managed)
     for folder in found:
         named = f"{scope}:{folder.namespace}" if folder.namespace else scope
-        yield Place(folder.path, named, (agent.name,), is_folder(folder.path), folder.problem)
+        yield _Seen(str(folder.path), named, is_folder(folder.path), folder.problem)
 
 
 def roots_of(places: Iterable[Place]) -> list[Root]:
@@ -226,7 +261,7 @@ def disabled(agent: str, cwd: Path | None = None, home: Path | None = None) -> t
     user = home or Path.home()
     found: list[str] = []
     if of.name == "codex":
-        found = plugins.codex_disabled(_system_path("~/.codex", of, user))
+        found = plugins.codex_disabled(Path(_system_path("~/.codex", of, user)))
     elif of.name == "gemini-cli":
         found = plugins.gemini_disabled([user / ".gemini", (cwd or Path.cwd()) / ".gemini"])
     return tuple(

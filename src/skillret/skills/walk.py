@@ -43,6 +43,7 @@ for _agent in AGENTS:
         if _scope == "project" and _place[0] == ".":
             _hidden, _, _below = _place.partition("/")
             _OF_AGENTS.setdefault(_hidden, set()).add(_below)
+_ON_WINDOWS = os.name == "nt"
 _VERSIONS = re.compile(r"[/\\]plugins[/\\]cache[/\\][^/\\]+[/\\][^/\\]+$")
 # Read-only, and nothing private lies there: what Nix and Guix link a home's files to.
 _PACKAGES = ("/nix/store", "/gnu/store")
@@ -163,7 +164,7 @@ class Walk:
                     if self._looked_into == MAX_FOLDERS + 1:
                         self._note("error", root, f"more than {MAX_FOLDERS} folders; stopped")
                     return
-                really = real + folder[len(start) :]
+                really = folder if start == real else real + folder[len(start) :]
                 try:
                     with os.scandir(folder) as entries:
                         found, children = self._look_into(entries, really, below_root)
@@ -196,10 +197,8 @@ class Walk:
             name = entry.name
             if name in _SKIPPED:
                 continue
-            is_folder = _is_folder(entry)
-            if not is_folder:
-                named = len(name) == len(SKILL_FILE) and name.lower() == _LOWER_CASE
-                if named:
+            if not _is_folder(entry):
+                if name == SKILL_FILE or name.lower() == _LOWER_CASE:
                     if self._is_skill(entry, really) and _before(entry, found):
                         found = entry
                 elif entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110
@@ -212,9 +211,11 @@ class Walk:
                     links.append((entry.path, target, depth + 1))
             elif entry.path not in self._starts:
                 children.append(entry.path)
-        if depth < MAX_DEPTH:
+        if links and depth < MAX_DEPTH:
             self._links.extend(sorted(links))
-        return found, sorted(children)
+        if len(children) > 1:
+            children.sort()
+        return found, children
 
     def _is_skill(self, entry: os.DirEntry[str], really: str) -> bool:
         if entry.is_symlink():
@@ -231,7 +232,7 @@ class Walk:
 
     def _take(self, entry: os.DirEntry[str], really: str) -> SkillFile | None:
         """A skill that is seen for the first time; otherwise its path is one more of the known."""
-        real = os.path.join(really, entry.name)  # noqa: PTH118 (thousands of them)
+        real = f"{really}{os.sep}{entry.name}"
         if entry.is_symlink():
             real = os.path.realpath(real)
         known = self._kept.get(real)
@@ -330,8 +331,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _is_link(entry: os.DirEntry[str]) -> bool:
     """Whether it is a link, or what Windows has in its place (Python 3.12 can tell)."""
-    junction = getattr(entry, "is_junction", None)
-    return entry.is_symlink() or (junction is not None and junction())
+    return entry.is_symlink() or (_ON_WINDOWS and getattr(entry, "is_junction", bool)())
 
 
 def _bases(root: Path) -> tuple[str, ...]:
