@@ -9,7 +9,7 @@ from tests.conftest import write_skill
 
 from skillret import Library
 from skillret.errors import InputError
-from skillret.skills import default_roots
+from skillret.skills import default_roots, walk
 from skillret.skills.agents import AGENTS, find_agent
 from skillret.skills.names import invocable_name, invocations
 from skillret.skills.places import disabled, find_places
@@ -135,6 +135,15 @@ def test_a_link_to_a_sibling_project_is_followed_and_one_to_the_system_is_not(
     link(home / ".claude" / "skills" / "foreign", outside)
     link(home / ".claude" / "skills" / "system", "/etc")
     assert names(library()) == ["foreign", "shared"]
+
+
+def test_a_link_to_all_of_a_home_is_looked_into_only_so_far(home, project, monkeypatch):
+    for count in range(20):
+        (home / f"folder-{count}").mkdir()
+    link(project / ".claude" / "skills" / "home", home)
+    monkeypatch.setattr(walk, "MAX_LINKED", 10)
+    (note,) = library().left_out
+    assert "more than 10 folders" in note.message
 
 
 def test_a_worktree_has_the_places_of_its_main_checkout_where_it_lacks_them(tmp_path, monkeypatch):

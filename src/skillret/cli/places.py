@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         if place in shown:
             _print(place, count, home)
     if left_out:
-        print("\nleft out, or shadowed:")
+        print("\nleft out, or shadowed:" if library.agent else "\nleft out:")
         for path, reason in left_out if args.all else left_out[:_SHOWN]:
             print(f"  {_short(path, home)}: {_short(reason, home)}")
         if len(left_out) > _SHOWN and not args.all:
@@ -153,6 +153,7 @@ def _print(place: Place, count: int, home: str) -> None:
     if place.problem is not None:
         many = "left out"
     kind, _, namespace = place.scope.partition(":")
+    kind = "your settings" if kind == "given" else kind
     titles = [find_agent(name).title for name in place.agents]
     whose = "all agents" if len(titles) == len(AGENTS) else ", ".join(titles)
     print(f"{many:>12}  {_short(str(place.path), home)}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from skillret.errors import InputError
 
@@ -218,6 +217,8 @@ def find_agent(name: str) -> Agent:
     plain = "-".join(name.lower().replace("_", " ").split())
     agent = _BY_NAME.get(_OTHER_NAMES.get(plain, plain))
     if agent is None:
+        from difflib import get_close_matches
+
         likely = get_close_matches(plain, [*_BY_NAME, *_OTHER_NAMES], 1)
         hint = f"did you mean {likely[0]}?" if likely else f"known: {', '.join(_BY_NAME)}"
         raise InputError(f"unknown agent {name[:60]!r}; {hint}")

@@ -119,7 +119,7 @@ class Library:
             notes = [note for note in notes if note.level != "error"]
             skills = _collapse(_hide(skills, self.hide, left), notes)
             if self.agent is None:
-                skills = _shadow(skills, self.roots, left)
+                skills = _shadow(skills, self.roots, notes)
             else:
                 skills = _as_loaded(self.agent, skills, self.roots, left)
             self._read = (skills, left + notes, left)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from glob import escape
 from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +13,7 @@ from skillret.errors import InputError
 from skillret.skills import plugins
 from skillret.skills.agents import AGENTS, Agent, find_agent
 from skillret.skills.project import is_folder, main_checkout, project_folders
-from skillret.skills.walk import Root, is_below, link_bases
+from skillret.skills.walk import Root, link_bases, may_lead
 
 __all__ = ["Place", "default_roots", "disabled", "find_places", "roots_of"]
 
@@ -133,7 +132,7 @@ class _Surroundings:
             return "a link that leads nowhere"
         real = os.path.realpath(path)
         bases = link_bases(self.root, self.home, self.main)
-        if scope != "project" or is_below(real, bases):
+        if scope not in ("project", "user") or may_lead(real, bases, scope):
             return None
         return f"a link to {real}, outside of the project and the home directory"
 
@@ -260,6 +259,8 @@ def disabled(agent: str, cwd: Path | None = None, home: Path | None = None) -> t
     of = find_agent(agent)
     user = home or Path.home()
     found: list[str] = []
+    from glob import escape  # seldom needed
+
     if of.name == "codex":
         found = plugins.codex_disabled(Path(_system_path("~/.codex", of, user)))
     elif of.name == "gemini-cli":

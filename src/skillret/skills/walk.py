@@ -23,12 +23,13 @@ __all__ = [
     "SkillFile",
     "Walk",
     "diagnostic",
-    "is_below",
     "link_bases",
+    "may_lead",
 ]
 
 MAX_DEPTH = 6  # folders below a root
 MAX_FOLDERS = 400_000  # looked into, per root
+MAX_LINKED = 20_000  # of those that links lead to: a repository may link to all of a home
 MAX_ALIASES = 100  # kept of one skill
 
 SKILL_FILE = "SKILL.md"
@@ -97,9 +98,14 @@ def link_bases(root: Path, home: Path | None, project: Path | None) -> tuple[str
     return tuple(found)
 
 
-def is_below(path: str, folders: Iterable[str]) -> bool:
-    """Whether a real path is one of some folders, or lies in one."""
-    return any(path == folder or path.startswith(folder + os.sep) for folder in folders)
+def may_lead(real: str, bases: Iterable[str], scope: str) -> bool:
+    """Whether a link of a place may lead to a real path.
+
+    Into its bases it may; what its user has put into the home directory also to other disks.
+    """
+    if any(real == base or real.startswith(base + os.sep) for base in bases):
+        return True
+    return scope == "user" and not may_lead(real, _SYSTEM, "")
 
 
 class Walk:
@@ -131,6 +137,7 @@ class Walk:
         self._bases: tuple[str, ...] | None = None
         self._number = 0
         self._looked_into = 0
+        self._most = MAX_FOLDERS
 
     def files(self) -> Iterator[SkillFile]:
         """The SKILL.md files, root by root, breadth first and in order of name.
@@ -142,7 +149,9 @@ class Walk:
             self._number, self._looked_into, self._bases = number, 0, None
             start = str(root.path)
             entered = {start}
+            self._most = MAX_FOLDERS
             yield from self._below(start, start, 0)
+            self._looked_into, self._most = 0, MAX_LINKED
             while self._links:
                 link, real, depth = self._links.popleft()
                 known = self._kept.get(real)
@@ -160,9 +169,9 @@ class Walk:
             below: list[str] = []
             for folder in level:
                 self._looked_into += 1
-                if self._looked_into > MAX_FOLDERS:
-                    if self._looked_into == MAX_FOLDERS + 1:
-                        self._note("error", root, f"more than {MAX_FOLDERS} folders; stopped")
+                if self._looked_into > self._most:
+                    if self._looked_into == self._most + 1:
+                        self._note("error", start, f"more than {self._most} folders; stopped")
                     return
                 really = folder if start == real else real + folder[len(start) :]
                 try:
@@ -266,9 +275,7 @@ class Walk:
             return None
         if self._bases is None:
             self._bases = _bases(self.roots[self._number].path)
-        # What its user has put into the home directory may lead to another disk.
-        own = self.roots[self._number].scope == "user" and not is_below(real, _SYSTEM)
-        if not own and not is_below(real, self._bases):
+        if not may_lead(real, self._bases, self.roots[self._number].scope):
             message = (
                 f"a link to {real}, outside of its root, the project and the home directory, is not"
                 " followed; name its target as a --library"
