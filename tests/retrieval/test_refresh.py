@@ -9,7 +9,6 @@ from tests.conftest import HashEncoder, make_skill, write_skill
 from skillret import Index
 from skillret.errors import InputError
 from skillret.index import IndexInfo, Sources, default_index_path
-from skillret.retrieval import refresh as module
 from skillret.retrieval.refresh import Folders, nothing_found, refresh
 from skillret.settings import Settings
 
@@ -97,22 +96,21 @@ def test_what_settings_say_of_the_usual_places(tmp_path, home, monkeypatch):
     write_skill(home / ".claude" / "skills", "of-claude")
     write_skill(home / ".cursor" / "skills", "of-cursor")
     write_skill(tmp_path / "team", "of-team")
-    settings = Settings(roots=(tmp_path / "team", tmp_path / "none"), hide=("*-claude",))
-    monkeypatch.setattr(module, "load_settings", lambda: settings)
-    assert {s.name for s in Folders().library()} == {"of-cursor", "of-team"}
-    assert {s.name for s in Folders.of([], ["claude"]).library()} == {"of-team"}
+    settings = Settings(roots=(tmp_path / "team", tmp_path / "none"), hide=("*-CLAUDE",))
+    folders = Folders.of([], settings)
+    assert {s.name for s in folders.library()} == {"of-cursor", "of-team"}
+    assert {s.name for s in Folders.of([], settings, ["claude"]).library()} == {"of-team"}
     # The folders of an index are read by the same rules when it is brought up to date.
     index = Index.in_memory(model=HashEncoder())
-    refresh(index, Folders(), Folders().library(), print)
+    refresh(index, folders, folders.library(), print)
     sources = Sources.from_info(index.info())
     assert {s.name for s in sources.library()} == {"of-cursor", "of-team"}
-    settings = Settings(agents=("claude-code",))
-    assert {s.name for s in Folders().library()} == {"of-claude"}
+    one = Folders.of([], Settings(agents=("claude-code",)))
+    assert {s.name for s in one.library()} == {"of-claude"}
     with pytest.raises(InputError, match="not both"):
-        Folders.of([home], ["claude"])
+        Folders.of([home], agents=["claude"])
     # Folders that are given are what someone wants now.
-    settings = Settings(hide=("*",))
-    assert len(Folders.of([home / ".claude" / "skills"]).library()) == 1
+    assert len(Folders.of([home / ".claude" / "skills"], Settings(hide=("*",))).library()) == 1
 
 
 def test_nothing_but_left_out_is_named(tmp_path, home, monkeypatch):
@@ -125,7 +123,7 @@ def test_nothing_but_left_out_is_named(tmp_path, home, monkeypatch):
     (home / ".roo").mkdir()
     (home / ".roo" / "skills").symlink_to("nowhere")
     with pytest.raises(InputError, match=r"no place of Roo.*roo/skills: a link that leads"):
-        Folders.of([], ["roo"]).library()
+        Folders.of([], agents=["roo"]).library()
 
 
 def test_a_new_version_of_a_plugin_makes_no_other_index(tmp_path):

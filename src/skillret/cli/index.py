@@ -25,6 +25,7 @@ from skillret.errors import DatasetError, IndexBusyError, InputError, StoreError
 from skillret.files import expand
 from skillret.index import Index, Sources, default_index_path
 from skillret.retrieval.refresh import Folders, nothing_found
+from skillret.settings import load_settings
 from skillret.skills import Library
 from skillret.types import Diagnostic, Skill, UpdateReport
 
@@ -305,7 +306,8 @@ def _dataset(args: argparse.Namespace) -> Sources | None:
 
 
 def _library(args: argparse.Namespace) -> Library:
-    return Folders.of(args.library or (), args.agent or ()).library()
+    settings = None if args.library else load_settings()
+    return Folders.of(args.library or (), settings, args.agent or ()).library()
 
 
 def _from_library(library: Library, sources: Sources | None = None) -> _Input:

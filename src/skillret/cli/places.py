@@ -11,6 +11,7 @@ from typing import Any
 from skillret.cli.common import add_agent, note, print_json, printable
 from skillret.errors import InputError
 from skillret.retrieval.refresh import nowhere, usual_library
+from skillret.settings import load_settings
 from skillret.skills import Library, invocable_name
 from skillret.skills.agents import AGENTS, find_agent
 from skillret.skills.places import Place
@@ -40,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    library, places = usual_library(args.agent or (), missing=True)
+    library, places = usual_library(load_settings(), args.agent or (), missing=True)
     counts = _counts(library, places)
     left_out = [*_left_out(library, places, args.agent)]
     if args.json:
@@ -153,7 +154,7 @@ def _print(place: Place, count: int, home: str) -> None:
     if place.problem is not None:
         many = "left out"
     kind, _, namespace = place.scope.partition(":")
-    kind = "your settings" if kind == "given" else kind
+    kind = "your settings" if kind == "settings" else kind
     titles = [find_agent(name).title for name in place.agents]
     whose = "all agents" if len(titles) == len(AGENTS) else ", ".join(titles)
     print(f"{many:>12}  {_short(str(place.path), home)}")

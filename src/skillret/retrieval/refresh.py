@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
 
@@ -12,7 +12,7 @@ from skillret.errors import EncoderMismatchError, IndexBusyError, InputError, St
 from skillret.files import expand
 from skillret.index.index import Index, Progress
 from skillret.index.sources import Sources
-from skillret.settings import load_settings
+from skillret.settings import Settings
 from skillret.skills import Library, Root, invocable_name
 from skillret.skills.agents import find_agent
 from skillret.skills.places import Place, disabled, find_places, roots_of
@@ -44,15 +44,22 @@ class Folders:
     Attributes:
         given: Folders; the usual places if there are none.
         known: The roots of an index that is brought up to date, instead.
+        settings: What is added to the usual places, and what is left out there.
         agents: Whose usual places; those that the settings name, or all, if there are none.
     """
 
     given: tuple[str | os.PathLike[str], ...] = ()
     known: Sources | None = None
+    settings: Settings = field(default_factory=Settings)
     agents: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, folders: Sequence[str | os.PathLike[str]], agents: Sequence[str] = ()) -> Folders:
+    def of(
+        cls,
+        folders: Sequence[str | os.PathLike[str]],
+        settings: Settings | None = None,
+        agents: Sequence[str] = (),
+    ) -> Folders:
         """Folders by their absolute names, whatever folder this process moves to.
 
         Raises:
@@ -64,7 +71,8 @@ class Folders:
         if folders and agents:
             raise InputError("give either folders (--library) or agents (--agent), not both")
         names = tuple(dict.fromkeys(find_agent(name).name for name in agents))
-        return cls(tuple(expand(folder).absolute() for folder in folders), agents=names)
+        given = tuple(expand(folder).absolute() for folder in folders)
+        return cls(given, settings=settings or Settings(), agents=names)
 
     def library(self) -> Library:
         """The library as it is on disk now.
@@ -76,25 +84,25 @@ class Folders:
             return self.known.library()
         if self.given:
             return Library.open(*self.given)
-        library, places = usual_library(self.agents)
+        library, places = usual_library(self.settings, self.agents)
         if not library.roots:
             raise InputError(nowhere(places, self.agents))
         return library
 
 
 def usual_library(
-    agents: Sequence[str] = (), *, missing: bool = False
+    settings: Settings, agents: Sequence[str] = (), *, missing: bool = False
 ) -> tuple[Library, list[Place]]:
     """The library in the usual places, perhaps without any root, and these places.
 
     Args:
+        settings: What is added, and what is left out.
         agents: Names; those of the settings, or all agents, if there are none.
         missing: Give also the places that are not there.
 
     Raises:
-        InputError: If an agent is unknown, the settings are at fault, or a place cannot be read.
+        InputError: If an agent is unknown, or a place cannot be read.
     """
-    settings = load_settings()
     wanted = tuple(find_agent(name).name for name in agents or settings.agents)
     places = find_places(agents=wanted, extra=settings.roots, missing=missing)
     one = wanted[0] if len(set(wanted)) == 1 else None

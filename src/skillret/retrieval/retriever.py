@@ -20,6 +20,7 @@ from skillret.retrieval.refresh import Folders, nothing_found, refresh
 from skillret.retrieval.rerank import Reranker, load_reranker
 from skillret.retrieval.searcher import Ranking, Searcher
 from skillret.retrieval.selection import SelectionPolicy
+from skillret.settings import Settings, load_settings
 from skillret.types import Hit, Mode, Selection, UpdateReport, Where
 
 __all__ = ["Retriever"]
@@ -128,7 +129,8 @@ class Retriever:
             except BaseException:
                 opened.close()
                 raise
-        folders = Folders.of(library or (), agents)
+        settings = Settings() if library else load_settings()
+        folders = Folders.of(library or (), settings, agents)
         skills = folders.library()
         path = index
         if path is None:

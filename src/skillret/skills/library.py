@@ -30,7 +30,8 @@ class Library:
         roots: Searched in this order, which is also the order of precedence.
         agent: The agent whose places these are: its own rules say which skill of a name wins, and
             what it does not load is left out.
-        hide: Names of skills, glob patterns of names, or paths of files that are left out.
+        hide: Names of skills, glob patterns of names whatever their case, or paths of
+            files that are left out.
 
     Raises:
         InputError: If a root is missing, is no folder or cannot be read.
@@ -163,7 +164,10 @@ def _hide(skills: Sequence[Skill], hide: Sequence[str], notes: list[Diagnostic])
     kept = []
     for skill in skills:
         paths = (skill.path, *skill.aliases)
-        by = next((p for p in hide if fnmatchcase(skill.name, p) or p in paths), None)
+        by = next(
+            (p for p in hide if fnmatchcase(skill.name.casefold(), p.casefold()) or p in paths),
+            None,
+        )
         if by is None:
             kept.append(skill)
         else:

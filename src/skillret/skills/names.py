@@ -98,7 +98,7 @@ def _seen(agent: Agent, skill: Skill, roots: Sequence[Root]) -> list[tuple[int, 
         inside = [
             (len(str(root.path)), rank)
             for rank, root in enumerate(roots)
-            if root.scope != "given" and path.startswith(f"{root.path}{os.sep}")
+            if root.scope not in ("given", "settings") and path.startswith(f"{root.path}{os.sep}")
         ]
         if inside:
             rank = max(inside)[1]  # a place inside another one

@@ -28,8 +28,8 @@ class Place:
 
     Attributes:
         path: As the agent names it, links not resolved.
-        scope: `project`, `user`, `enterprise`, `admin`, `bundled`, `given`; with the name that its
-            skills are called by in front of a colon `plugin:NAME`, `synced:NAME`; `extension`.
+        scope: `project`, `user`, `enterprise`, `admin`, `bundled`, `extension`, `settings`; or
+            `plugin:NAME`, `synced:NAME`, where NAME and a colon stand before its skills' names.
         agents: Names of those that look there.
         exists: Whether it is a folder that can be seen.
         problem: Why it is left out all the same.
@@ -82,7 +82,7 @@ def find_places(
         found.setdefault(seen.path, seen)
         named.setdefault(seen.path, []).append(agent)
     for path in map(str, extra):
-        found.setdefault(path, around.look(path, "given"))
+        found.setdefault(path, around.look(path, "settings"))
     return [
         Place(Path(path), s.scope, tuple(dict.fromkeys(named.get(path, ()))), s.exists, s.problem)
         for path, s in found.items()
@@ -124,7 +124,7 @@ class _Surroundings:
 
     def _problem(self, path: str, scope: str, exists: bool) -> str | None:
         """Why a place is left out, or why what is not there should be."""
-        if not exists and scope == "given":
+        if not exists and scope == "settings":
             return "no such folder"
         if not os.path.islink(path):  # noqa: PTH114
             return None

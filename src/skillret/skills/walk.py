@@ -290,7 +290,11 @@ class Walk:
     def _hidden_places(self, entry: os.DirEntry[str], really: str, depth: int) -> list[str]:
         """Hidden folders are passed over, but for the places of agents in a given folder."""
         inside = _OF_AGENTS.get(entry.name)
-        if inside is None or self.roots[self._number].scope != "given" or _is_link(entry):
+        if (
+            inside is None
+            or self.roots[self._number].scope not in ("given", "settings")
+            or _is_link(entry)
+        ):
             self.hidden.append(entry.path)
             return []
         children = []
