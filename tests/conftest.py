@@ -15,6 +15,7 @@ from skillret import Index, Profile, Skill
 from skillret.encoders import Tokens
 from skillret.index import Sources
 from skillret.settings import KEYS
+from skillret.skills.agents import AGENTS
 
 ROOT = Path(__file__).parents[1]
 
@@ -109,8 +110,9 @@ def home(tmp_path, monkeypatch):
     home.mkdir()
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(home))
+    moved = {variable for agent in AGENTS for variable, _ in agent.moved_by}
     unset = ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "LOCALAPPDATA")
-    for name in (*unset, "NO_COLOR", "FORCE_COLOR"):
+    for name in (*unset, "NO_COLOR", "FORCE_COLOR", *moved):
         monkeypatch.delenv(name, raising=False)
     for key in ("debug", *KEYS):
         monkeypatch.delenv(f"SKILLRET_{key.upper()}", raising=False)

@@ -89,6 +89,30 @@ def test_every_key_of_a_recipe_is_in_the_docs():
             assert [k for k in keys if f"`{k}`" not in row] == [], section
 
 
+def test_every_place_of_every_agent_is_in_the_docs_in_its_order():
+    from skillret.skills.agents import AGENTS
+
+    text = (ROOT / "docs" / "places.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `([a-z][a-z-]*)` \|(.*)\|$", text, re.MULTILINE))
+    assert list(rows) == [agent.name for agent in AGENTS]
+    for agent in AGENTS:
+        places, parents, invoked, moved = rows[agent.name].split("|")
+        expected = [
+            place
+            for scope, place in agent.places
+            if scope not in ("plugin", "extension", "enterprise")
+        ]
+        assert re.findall(r"`(.*?)`", places) == expected, agent.name
+        kinds = {scope for scope, _ in agent.places}
+        for kind, word in (("plugin", "plugins"), ("extension", "ext"), ("enterprise", "enter")):
+            assert (kind in kinds) == (word in places), agent.name
+        assert ("equal names" in places) == (not agent.shadows)
+        up = {True: "yes", False: "no"}[agent.parents] if "project" in kinds else ""
+        assert parents.strip() == up, agent.name
+        assert invoked.split(",")[0].strip() == agent.invoked_by
+        assert set(re.findall(r"`(.*?)`", moved)) == {variable for variable, _ in agent.moved_by}
+
+
 def test_every_example_skill_is_valid():
     from skillret import Library
 

@@ -1,13 +1,16 @@
 """Bringing an index up to date: what was seen last wins, whoever waited for the lock."""
 
+import json
 import threading
 
 import pytest
 from tests.conftest import HashEncoder, make_skill, write_skill
 
 from skillret import Index
-from skillret.index import Sources
-from skillret.retrieval.refresh import Folders, refresh
+from skillret.errors import InputError
+from skillret.index import IndexInfo, Sources, default_index_path
+from skillret.retrieval.refresh import Folders, nothing_found, refresh
+from skillret.settings import Settings
 
 
 @pytest.fixture
@@ -85,3 +88,55 @@ def test_a_skill_added_by_hand_is_gone_after_the_next_look_at_the_folders(tmp_pa
         refresh(index, folders, folders.library(), print)
         index.add([make_skill("by-hand")])
         assert refresh(index, folders, folders.library(), print).removed == 1
+
+
+def test_what_settings_say_of_the_usual_places(tmp_path, home, monkeypatch):
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    write_skill(home / ".claude" / "skills", "of-claude")
+    write_skill(home / ".cursor" / "skills", "of-cursor")
+    write_skill(tmp_path / "team", "of-team")
+    settings = Settings(roots=(tmp_path / "team", tmp_path / "none"), hide=("*-CLAUDE",))
+    folders = Folders.of([], settings)
+    assert {s.name for s in folders.library()} == {"of-cursor", "of-team"}
+    assert {s.name for s in Folders.of([], settings, ["claude"]).library()} == {"of-team"}
+    # The folders of an index are read by the same rules when it is brought up to date.
+    index = Index.in_memory(model=HashEncoder())
+    refresh(index, folders, folders.library(), print)
+    sources = Sources.from_info(index.info())
+    assert {s.name for s in sources.library()} == {"of-cursor", "of-team"}
+    one = Folders.of([], Settings(agents=("claude-code",)))
+    assert {s.name for s in one.library()} == {"of-claude"}
+    with pytest.raises(InputError, match="not both"):
+        Folders.of([home], agents=["claude"])
+    # Folders that are given are what someone wants now.
+    assert len(Folders.of([home / ".claude" / "skills"], Settings(hide=("*",))).library()) == 1
+
+
+def test_nothing_but_left_out_is_named(tmp_path, home, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_skill(home / ".claude" / "skills" / ".trash", "old")
+    (home / ".claude" / "skills" / "lost").symlink_to("nowhere")
+    text = nothing_found(Folders().library())
+    assert "skills/lost: a link that leads nowhere" in text
+    assert ".trash: a hidden folder is passed over, with 1 skill in it" in text
+    (home / ".roo").mkdir()
+    (home / ".roo" / "skills").symlink_to("nowhere")
+    with pytest.raises(InputError, match=r"no place of Roo.*roo/skills: a link that leads"):
+        Folders.of([], agents=["roo"]).library()
+
+
+def test_a_new_version_of_a_plugin_makes_no_other_index(tmp_path):
+    old, new, other = (
+        Sources(((str(tmp_path / v), scope),))
+        for v, scope in (("1", "plugin:office"), ("2", "plugin:office"), ("2", "plugin:other"))
+    )
+    paths = [default_index_path(sources, "m") for sources in (old, new, other)]
+    assert paths[0] == paths[1] != paths[2]
+
+
+def test_sources_are_read_as_earlier_versions_wrote_them():
+    data = {"roots": [["/x", "user"]], "dataset": None, "split": None}
+    sources = Sources.from_info(IndexInfo(1, None, data, "", 1, 0))
+    assert sources == Sources((("/x", "user"),))
+    assert json.loads(sources.to_json()) == data

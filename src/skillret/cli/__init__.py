@@ -24,6 +24,7 @@ __all__ = ["COMMANDS", "build_parser", "entry", "main"]
 # Module `skillret.cli.NAME` gives `configure(parser)` and `run(args) -> exit status`.
 COMMANDS = {
     "search": "find the skills for a query",
+    "places": "say where skills are looked for, and what is left out",
     "index": "build and look after an index",
     "config": "show the settings that hold here, and where each comes from",
     "evaluate": "measure retrieval on labelled queries",

@@ -21,6 +21,7 @@ from skillret.settings import Settings, load_settings
 
 __all__ = [
     "DATASET_HELP",
+    "add_agent",
     "add_calibration",
     "add_file_library",
     "add_model_arguments",
@@ -73,6 +74,17 @@ def add_model_arguments(parser: argparse.ArgumentParser, *, by_settings: bool = 
         "--trust-remote-code",
         action="store_true",
         help="run Python code that the model brings along (default: never)",
+    )
+
+
+def add_agent(parser: argparse.ArgumentParser) -> None:
+    """`--agent`."""
+    parser.add_argument(
+        "--agent",
+        action="append",
+        metavar="NAME",
+        help="only the usual places of this agent (claude-code, codex, ...), repeatable; of a"
+        " single one its own precedence holds (default: all agents)",
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from skillret.cli import data_directory
 from skillret.cli.common import (
+    add_agent,
     add_model_arguments,
     current_settings,
     note,
@@ -109,6 +110,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
             metavar="DIR",
             help="folder that holds skills, repeatable (default: the usual places)",
         )
+        add_agent(sub)
         sub.add_argument(
             "--dataset",
             metavar="DATASET",
@@ -271,7 +273,7 @@ def _clean(args: argparse.Namespace) -> int:
 def _path(args: argparse.Namespace) -> Path:
     """The index that an action other than `build` is about."""
     if args.index is not None:
-        if args.library or args.dataset:
+        if args.library or args.dataset or args.agent:
             raise InputError(
                 "give either --index or where the skills come from: an index knows its sources,"
                 " and `skillret index build` changes them"
@@ -284,6 +286,7 @@ def _path(args: argparse.Namespace) -> Path:
     if not path.is_file():
         what = "this data set" if sources.dataset else "these folders"
         named = [("--library", d) for d in args.library or ()]
+        named += [("--agent", name) for name in args.agent or ()]
         named += [(f"--{key}", getattr(args, key)) for key in ("dataset", "split")]
         options = "".join(f" {option} {shlex.quote(value)}" for option, value in named if value)
         raise StoreError(f"there is no index of {what} yet: run `skillret index build{options}`")
@@ -296,8 +299,8 @@ def _dataset(args: argparse.Namespace) -> Sources | None:
         if args.split is not None:
             raise InputError("--split is for a data set: give --dataset DIR as well")
         return None
-    if args.library:
-        raise InputError("give either --dataset or --library, not both")
+    if args.library or args.agent:
+        raise InputError("give either --dataset, or --library or --agent, not both")
     place = expand(args.dataset)
     dataset = str(place.resolve()) if place.exists() else args.dataset
     try:
@@ -310,7 +313,8 @@ def _dataset(args: argparse.Namespace) -> Sources | None:
 
 
 def _library(args: argparse.Namespace) -> Library:
-    return Folders.of(args.library or (), None if args.library else current_settings()).library()
+    settings = None if args.library else current_settings()
+    return Folders.of(args.library or (), settings, args.agent or ()).library()
 
 
 def _from_library(library: Library, sources: Sources | None = None) -> _Input:

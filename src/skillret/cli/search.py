@@ -7,12 +7,13 @@ import io
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from shlex import quote
 from typing import Any
 
 from skillret.cli.common import (
+    add_agent,
     add_calibration,
     add_model_arguments,
     current_settings,
@@ -26,6 +27,7 @@ from skillret.errors import InputError
 from skillret.messages import printable
 from skillret.retrieval import Retriever
 from skillret.retrieval.query import MAX_QUERY_CHARACTERS, valid_query
+from skillret.retrieval.refresh import invocable_names
 from skillret.types import Hit, Selection
 
 __all__ = ["configure", "run"]
@@ -60,9 +62,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--library",
         action="append",
         metavar="DIR",
-        help="folder that holds skills, repeatable (default: .agents/skills and .claude/skills"
-        " of the project and of the home directory, and the settings' roots)",
+        help="folder that holds skills, repeatable (default: where the agents of this project and"
+        " of the home directory look, see `skillret places`, and the settings' roots)",
     )
+    add_agent(parser)
     parser.add_argument("--index", metavar="FILE", help="index file (default: one per library)")
     parser.add_argument(
         "-k", type=positive, metavar="N", help="hits (default: the settings' limit, or 5)"
@@ -114,6 +117,7 @@ def run(args: argparse.Namespace) -> int:
         retriever = Retriever.open(
             index=args.index,
             library=args.library,
+            agent=args.agent,
             model=args.model,
             mode=args.mode,
             calibration=args.calibration,
@@ -146,6 +150,7 @@ def run(args: argparse.Namespace) -> int:
         ranked = retriever.calibration is not None
         need = None if selection is None else selection.need
         language = None if args.mode == "lexical" else retriever.unread_language(query)
+        names = invocable_names(retriever.index, hits)
         why = "" if hits or args.json else _why_none(retriever, query, need, where)
     if language:
         note(
@@ -158,7 +163,7 @@ def run(args: argparse.Namespace) -> int:
             "mode": args.mode,
             "model": model,
             "took_ms": round(took, 3),
-            "hits": [_json(h) for h in hits],
+            "hits": [_json(h) | names.get(h.id, {}) for h in hits],
         }
         if need is not None:
             document |= {"need": round(need, 6), "threshold": policy.threshold}
@@ -172,7 +177,7 @@ def run(args: argparse.Namespace) -> int:
         if selection is not None and not fitting:
             print(yellow(_nothing_fits(selection.need or 0.0, policy.threshold)))
             hits = hits[: args.k or _NEAREST]
-        _print(hits, fitting)
+        _print(hits, fitting, names)
         legend = "ranked" if ranked and args.mode == "hybrid" else args.mode
         print(dim(fold(_LEGENDS[legend], width(), lines=3)))
     return 0
@@ -259,7 +264,9 @@ def _json(hit: Hit) -> dict[str, Any]:
     return document
 
 
-def _print(hits: Sequence[Hit], fitting: set[str]) -> None:
+def _print(
+    hits: Sequence[Hit], fitting: set[str], names: Mapping[str, dict[str, str | None]]
+) -> None:
     """Hits that fit in full, and a line for each of the others."""
     room = width()
     for hit in hits:
@@ -275,6 +282,12 @@ def _print(hits: Sequence[Hit], fitting: set[str]) -> None:
         print(fold(hit.description, room, "    ", 2))
         if hit.path:
             print(dim(f"    {tilde(printable(hit.path))}"))
+        called = names.get(hit.id, {})
+        if called.get("shadowed_by"):
+            winner = tilde(printable(called["shadowed_by"] or ""))
+            print(dim(f"    not invoked: {winner} has its name"))
+        elif called.get("invocable_name") not in (None, hit.name):
+            print(f"    invoked as {printable(called['invocable_name'] or '')}")
         if hit.explanation is not None:
             _print_explanation(hit, room)
 

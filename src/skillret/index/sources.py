@@ -22,23 +22,27 @@ class Sources(NamedTuple):
         roots: Folders and their scopes, in order of precedence.
         dataset: A data set, instead of folders.
         split: Split of the data set.
-        hide: Names and patterns of skills in the folders that are left out.
+        agent: The agent whose rules say what is loaded, if the folders are those of one.
+        hide: What is left out (`skillret.skills.Library`).
     """
 
     roots: tuple[tuple[str, str], ...] = ()
     dataset: str | None = None
     split: str | None = None
+    agent: str | None = None
     hide: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, library: Library) -> Sources:
-        """The roots of a library."""
-        return cls(tuple((str(r.path), r.scope) for r in library.roots), hide=library.hide)
+        """The roots of a library, and by what rules it reads them."""
+        roots = tuple((str(r.path), r.scope) for r in library.roots)
+        return cls(roots, agent=library.agent, hide=library.hide)
 
     def to_json(self) -> str:
         """As stored in an index."""
         data = {"roots": self.roots, "dataset": self.dataset, "split": self.split}
-        return json.dumps(data | ({"hide": self.hide} if self.hide else {}))
+        rules = {"agent": self.agent, "hide": self.hide}
+        return json.dumps(data | {key: value for key, value in rules.items() if value})
 
     @classmethod
     def from_info(cls, info: IndexInfo) -> Sources:
@@ -47,15 +51,15 @@ class Sources(NamedTuple):
             data: Mapping[str, Any] = dict(info.sources)
             roots = tuple((str(path), str(scope)) for path, scope in data.get("roots", ()))
             dataset, split = data.get("dataset"), data.get("split")
-            hide = tuple(map(str, data.get("hide", ())))
-            if not isinstance(dataset, str | None) or not isinstance(split, str | None):
+            agent, hide = data.get("agent"), tuple(map(str, data.get("hide", ())))
+            if not all(isinstance(text, str | None) for text in (dataset, split, agent)):
                 raise TypeError
         except (TypeError, ValueError):
             raise IndexCorruptError(
                 "the index does not say where its skills come from: build it again with"
                 " `skillret index build`"
             ) from None
-        return cls(roots, dataset, split, hide)
+        return cls(roots, dataset, split, agent, hide)
 
     def __bool__(self) -> bool:
         """Whether anything is known of them: skills may also be added one by one."""
@@ -71,14 +75,17 @@ class Sources(NamedTuple):
         if not roots:
             gone = ", ".join(p for p, _ in self.roots) or "none recorded"
             raise InputError(f"the folders of this index no longer exist: {gone}")
-        return Library(roots, hide=self.hide)
+        return Library(roots, agent=self.agent, hide=self.hide)
 
 
 def default_index_path(source: Library | Sources, model: str) -> Path:
     """The index of a library or a data set's split, and a model, in the OS's data directory."""
     if isinstance(source, Library):
         source = Sources.of(source)
-    parts = [model, *(path for path, _ in source.roots)]
+    # A plugin's folder has another name with each version: that makes no other library.
+    parts = [model, *(scope if ":" in scope else path for path, scope in source.roots)]
+    if source.agent is not None:
+        parts += ["agent", source.agent]
     if source.dataset is not None:
         parts += ["dataset", source.dataset, source.split or ""]
     parts += [f"hide {pattern}" for pattern in source.hide]  # else two projects would take turns

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from shlex import quote
 from typing import NamedTuple
 
@@ -13,16 +14,27 @@ from skillret.index.index import Index, Progress
 from skillret.index.sources import Sources
 from skillret.messages import counted
 from skillret.settings import Settings
-from skillret.skills import Library
-from skillret.types import UpdateReport
+from skillret.skills import Library, Root, invocable_name
+from skillret.skills.agents import find_agent
+from skillret.skills.places import Place, disabled, find_places, roots_of
+from skillret.types import Hit, UpdateReport
 
-__all__ = ["NO_USUAL_PLACES", "Folders", "nothing_found", "refresh"]
+__all__ = [
+    "NO_USUAL_PLACES",
+    "Folders",
+    "invocable_names",
+    "nothing_found",
+    "nowhere",
+    "refresh",
+    "usual_library",
+]
 
+_SHOWN = 5  # places named in a message
 _PATIENCE = 1.0  # seconds until someone who waits for another writer is told so
 NO_USUAL_PLACES = (
     "no skills found: neither this project (the current folder, and those above it up to the one"
-    " with .git) nor the home directory has .agents/skills or .claude/skills; name a folder with"
-    " --library DIR"
+    " with .git) nor the home directory has .agents/skills, .claude/skills or another place of an"
+    " agent (`skillret places --all` lists them); name a folder with --library DIR"
 )
 
 
@@ -33,25 +45,34 @@ class Folders(NamedTuple):
         given: Folders; the usual places if there are none.
         known: The roots of an index that is brought up to date, instead.
         settings: What is added to the usual places, and what is left out there.
+        agents: Whose usual places; those that the settings name, or all, if there are none.
     """
 
     given: tuple[str | os.PathLike[str], ...] = ()
     known: Sources | None = None
     settings: Settings = Settings()
+    agents: tuple[str, ...] = ()
 
     @classmethod
     def of(
-        cls, folders: Sequence[str | os.PathLike[str]], settings: Settings | None = None
+        cls,
+        folders: Sequence[str | os.PathLike[str]],
+        settings: Settings | None = None,
+        agents: Sequence[str] = (),
     ) -> Folders:
         """Folders by their absolute names, whatever folder this process moves to.
 
         Raises:
-            InputError: If a name is empty: that would be the current folder.
+            InputError: If a name is empty: that would be the current folder; if an agent is
+                unknown, or there are both folders and agents.
         """
         if not all(map(os.fspath, folders)):
             raise InputError("the name of a folder is empty")
+        if folders and agents:
+            raise InputError("give either folders (--library) or agents (--agent), not both")
+        names = tuple(dict.fromkeys(find_agent(name).name for name in agents))
         given = tuple(expand(folder).absolute() for folder in folders)
-        return cls(given, settings=settings or Settings())
+        return cls(given, settings=settings or Settings(), agents=names)
 
     def library(self) -> Library:
         """The library as it is on disk now.
@@ -63,23 +84,80 @@ class Folders(NamedTuple):
             return self.known.library()
         if self.given:
             return Library.open(*self.given)
-        library = Library.open(more=self.settings.roots, hide=self.settings.hide)
+        library, places = usual_library(self.settings, self.agents)
         if not library.roots:
-            raise InputError(NO_USUAL_PLACES)
+            raise InputError(nowhere(places, self.agents))
         return library
 
 
+def usual_library(
+    settings: Settings, agents: Sequence[str] = (), *, missing: bool = False
+) -> tuple[Library, list[Place]]:
+    """The library in the usual places, perhaps without any root, and these places.
+
+    Args:
+        settings: What is added, and what is left out.
+        agents: Names; those of the settings, or all agents, if there are none.
+        missing: Give also the places that are not there.
+
+    Raises:
+        InputError: If an agent is unknown, or a place cannot be read.
+    """
+    wanted = tuple(find_agent(name).name for name in agents or settings.agents)
+    places = find_places(agents=wanted, extra=settings.roots, missing=missing)
+    one = wanted[0] if len(set(wanted)) == 1 else None
+    off = disabled(one) if one is not None else ()
+    return Library(roots_of(places), agent=one, hide=(*settings.hide, *off)), places
+
+
+def invocable_names(index: Index, hits: Iterable[Hit]) -> dict[str, dict[str, str | None]]:
+    """How the agent whose places an index holds invokes each hit; empty if it is not of one agent.
+
+    Returns:
+        By the id of a hit its `invocable_name`, and what it is `shadowed_by` if it has none.
+    """
+    sources = Sources.from_info(index.info())
+    if sources.agent is None:
+        return {}
+    roots = [Root(Path(path), scope) for path, scope in sources.roots]
+    names: dict[str, dict[str, str | None]] = {}
+    for hit in hits:
+        skill = index.get(hit.id)
+        if skill is not None:
+            name = invocable_name(sources.agent, skill, roots)
+            names[hit.id] = {"invocable_name": name, "shadowed_by": skill.shadowed_by}
+    return names
+
+
+def nowhere(places: Sequence[Place], agents: Sequence[str] = ()) -> str:
+    """What to tell someone who has none of the usual places, or only unusable ones."""
+    left_out = [f"{p.path}: {p.problem}" for p in places if p.problem is not None]
+    text = NO_USUAL_PLACES
+    if agents:
+        titles = " or ".join(find_agent(name).title for name in agents)
+        named = "".join(f" --agent {name}" for name in agents)
+        text = (
+            f"no skills found: no place of {titles} is there (`skillret places --all{named}` lists"
+            " them); name a folder with --library DIR"
+        )
+    return text + "".join(f"; left out: {reason}" for reason in left_out[:_SHOWN])
+
+
 def nothing_found(library: Library) -> str:
-    """What to tell someone whose folders hold no skill."""
-    places = ", ".join(str(r.path) for r in library.roots)
+    """What to tell someone whose folders hold no skill; what was left out may be what he wants."""
+    places = [str(r.path) for r in library.roots]
+    more = f" and {len(places) - _SHOWN} more places" if len(places) > _SHOWN else ""
+    where = f"{', '.join(places[:_SHOWN])}{more}"
     if library.hidden:
         hidden = counted(library.hidden, "skill")
-        return f"no skills are left in {places}: `hide` of the settings leaves out {hidden}"
-    text = f"no skills found in {places}: a skill is a folder with a SKILL.md"
+        return f"no skills are left in {where}: `hide` of the settings leaves out {hidden}"
+    text = f"no skills found in {where}: a skill is a folder with a SKILL.md"
     errors = [d for d in library.diagnostics if d.level == "error"]
     if errors:
         text += f"; {len(errors)} skipped, the first: {errors[0].path}: {errors[0].message}"
-    return text
+    rest = [d for d in library.left_out if d.level != "error"]
+    text += "".join(f"; left out: {d.path}: {d.message}" for d in rest[:_SHOWN])
+    return text + (f"; and {len(rest) - _SHOWN} more" if len(rest) > _SHOWN else "")
 
 
 def _remarks(library: Library, *, errors_only: bool) -> str:
@@ -88,6 +166,8 @@ def _remarks(library: Library, *, errors_only: bool) -> str:
     warnings = 0 if errors_only else len(library.diagnostics) - errors
     parts = [f"{errors} skipped"] * bool(errors) + [counted(warnings, "remark")] * bool(warnings)
     given = "".join(f" --library {quote(str(r.path))}" for r in library.roots if r.scope == "given")
+    if any(r.scope != "given" for r in library.roots):  # also what the settings add
+        given = f" --agent {library.agent}" if library.agent else ""
     return (
         f" ({', '.join(parts)}: `skillret index build --verbose{given}` lists them)"
         if parts

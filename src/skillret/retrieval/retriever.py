@@ -86,6 +86,7 @@ class Retriever:
         *,
         index: str | os.PathLike[str] | None = None,
         library: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
+        agent: str | Sequence[str] | None = None,
         model: str | os.PathLike[str] | Encoder | None = None,
         mode: Mode = "hybrid",
         calibration: str | os.PathLike[str] | Calibration | None = None,
@@ -103,6 +104,8 @@ class Retriever:
         Args:
             index: An index file. Without `library` it is searched as it is.
             library: Folder or folders with skills; without `index` too, the usual places.
+            agent: Only the usual places of this agent, such as `claude-code`, by its own rules of
+                precedence; or of several.
             model: `default`, a folder, a hub id or an encoder; that of the settings, or else the
                 packaged one, if None.
             mode: `hybrid`, `dense` or `lexical`.
@@ -116,13 +119,14 @@ class Retriever:
             progress: Called with the documents encoded so far and in all.
 
         Raises:
-            InputError: If a folder is missing or no skill is found.
+            InputError: If a folder is missing, an agent unknown, or no skill is found.
             StoreError: If the index cannot be opened or written.
             EncoderError: If the encoder cannot be loaded.
             EncoderMismatchError: If an index given by name holds another encoder's vectors.
         """
         if isinstance(library, (str, os.PathLike)):
             library = [library]
+        agents = [agent] if isinstance(agent, str) else list(agent or ())
         mode = _check_mode(mode)
         tell = on_update or (lambda _: None)
         if settings is None:
@@ -135,7 +139,7 @@ class Retriever:
             model = settings.model or DEFAULT_MODEL
         if calibration is not None:
             settings = replace(settings, threshold=None)
-        if index is not None and not library:
+        if index is not None and not library and not agents:
             opened = Index.open(index, model=model, trust_remote_code=trust_remote_code)
             try:
                 opened.check_built()
@@ -145,7 +149,7 @@ class Retriever:
             except BaseException:
                 opened.close()
                 raise
-        folders = Folders.of(library or (), settings)
+        folders = Folders.of(library or (), settings, agents)
         skills = folders.library()
         path = index
         if path is None:

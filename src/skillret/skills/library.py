@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
+from fnmatch import translate
 from pathlib import Path
 from typing import Any
 
 from skillret.errors import InputError
 from skillret.files import expand, parse_json, read_start
-from skillret.skills.walk import SKILL_FILE, Root, SkillFile, default_roots, diagnostic, walk
+from skillret.skills.names import invocations
+from skillret.skills.places import default_roots
+from skillret.skills.walk import SKILL_FILE, Root, SkillFile, Walk, diagnostic
 from skillret.types import Diagnostic, Skill
 
 __all__ = ["MAX_SKILLS", "Library"]
@@ -25,48 +29,39 @@ class Library:
 
     Args:
         roots: Searched in this order, which is also the order of precedence.
-        hide: Names of skills, or glob patterns of names, that are left out whatever their case.
+        agent: The agent whose places these are: its own rules say which skill of a name wins, and
+            what it does not load is left out.
+        hide: Names of skills, glob patterns of names whatever their case, or paths of
+            files that are left out.
 
     Attributes:
-        hidden: How many were left out, once they are read.
+        hidden: How many were hidden, once they are read.
 
     Raises:
         InputError: If a root is missing, is no folder or cannot be read.
     """
 
-    def __init__(self, roots: Sequence[Root], *, hide: Sequence[str] = ()) -> None:
+    def __init__(
+        self, roots: Sequence[Root], *, agent: str | None = None, hide: Sequence[str] = ()
+    ) -> None:
         self.roots = tuple(roots)
+        self.agent = agent
         self.hide = tuple(hide)
         self.hidden = 0
-        self._walk_notes: list[Diagnostic] = []
+        self._walk = Walk(self.roots)
         self._found = list(self._find())
-        self._read: tuple[list[Skill], list[Diagnostic]] | None = None
+        self._read: tuple[list[Skill], list[Diagnostic], list[Diagnostic]] | None = None
 
     @classmethod
-    def open(
-        cls,
-        *folders: str | os.PathLike[str],
-        more: Sequence[Path] = (),
-        hide: Sequence[str] = (),
-    ) -> Library:
+    def open(cls, *folders: str | os.PathLike[str]) -> Library:
         """The library under the given folders; without any, under the usual places.
-
-        Args:
-            folders: All that is looked into, if there are any.
-            more: Folders beside the usual places, behind them; what is missing is passed over.
-            hide: See `Library`.
 
         Raises:
             InputError: If a folder is missing, is no folder or cannot be read.
         """
         if not folders:
-            roots = {root.path: root for root in default_roots()}
-            for place in more:
-                if place.is_dir():
-                    path = place.resolve()
-                    roots.setdefault(path, Root(path, "settings"))
-            return cls(list(roots.values()), hide=hide)
-        roots = {}
+            return cls(default_roots())
+        roots: dict[Path, Root] = {}
         for folder in folders:
             if not os.fspath(folder):
                 raise InputError("the name of a folder is empty")
@@ -80,7 +75,7 @@ class Library:
             if not resolved.is_dir():
                 raise InputError(f"not a folder: {path} (give the folder that holds the skills)")
             roots.setdefault(resolved, Root(resolved))
-        return cls(list(roots.values()), hide=hide)
+        return cls(list(roots.values()))
 
     @property
     def fingerprint(self) -> str:
@@ -88,10 +83,10 @@ class Library:
         digest = hashlib.sha256()
         for root in self.roots:
             digest.update(f"{root.path}\0{root.scope}\n".encode("utf-8", "surrogateescape"))
-        for pattern in self.hide:
-            digest.update(f"hide\0{pattern}\n".encode("utf-8", "surrogateescape"))
+        digest.update("\0".join((self.agent or "", *self.hide)).encode("utf-8", "surrogateescape"))
         for found in self._found:
-            line = f"{found.root}\0{found.path}\0{found.stamp}\n"
+            also = "\0".join(self._walk.aliases.get(found.path, ()))
+            line = f"{found.root}\0{found.path}\0{found.stamp}\0{also}\n"
             digest.update(line.encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
 
@@ -105,37 +100,85 @@ class Library:
         """What was odd: skipped files, broken rules, collapsed copies, shadowed names."""
         return self._load()[1]
 
+    @property
+    def left_out(self) -> list[Diagnostic]:
+        """Of the diagnostics those on what was seen and not taken, or not what its agent takes."""
+        return self._load()[2]
+
     def __len__(self) -> int:
         return len(self.skills)
 
     def __iter__(self) -> Iterator[Skill]:
         return iter(self.skills)
 
-    def _load(self) -> tuple[list[Skill], list[Diagnostic]]:
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """How many skills each root leads to, whether another root does so too or not."""
+        return tuple(self._walk.counts)
+
+    def _load(self) -> tuple[list[Skill], list[Diagnostic], list[Diagnostic]]:
         if self._read is None:
-            notes = list(self._walk_notes)
-            found = _read_all(self._found, notes)
-            shown = _without(found, self.hide) if self.hide else found
+            notes: list[Diagnostic] = []
+            found = self._named(_read_all(self._found, notes))
+            left = [*self._walk.notes, *_passed_over(self._walk.hidden)]
+            left += [note for note in notes if note.level == "error"]
+            notes = [note for note in notes if note.level != "error"]
+            shown = _hide(found, self.hide, left)
             self.hidden = len(found) - len(shown)
-            self._read = (_shadow(_collapse(shown, notes), notes), notes)
+            skills = _collapse(shown, notes)
+            if self.agent is None:
+                skills = _shadow(skills, self.roots, notes)
+            else:
+                skills = _as_loaded(self.agent, skills, self.roots, left)
+            self._read = (skills, left + notes, left)
         return self._read
 
-    def _find(self) -> Iterator[SkillFile]:
-        count = 0
-        seen: set[str] = set()  # a root may lie inside another
-        for number, root in enumerate(self.roots):
-            for found in walk(root.path, number, self._walk_notes):
-                if found.path in seen:
-                    continue
-                seen.add(found.path)
-                count += 1
-                if count > MAX_SKILLS:
-                    self._note("error", root.path, f"more than {MAX_SKILLS} skills; rest skipped")
-                    return
-                yield found
+    def _named(self, skills: Sequence[Skill]) -> list[Skill]:
+        """The skills with the further paths that lead to them."""
+        aliases = self._walk.aliases
+        return [
+            replace(skill, aliases=(*skill.aliases, *aliases[skill.path]))
+            if skill.path in aliases
+            else skill
+            for skill in skills
+        ]
 
-    def _note(self, level: str, path: Path, message: str) -> None:
-        self._walk_notes.append(diagnostic(level, path, message))
+    def _find(self) -> Iterator[SkillFile]:
+        for count, found in enumerate(self._walk.files(), start=1):
+            if count > MAX_SKILLS:
+                root = self.roots[found.root].path
+                message = f"more than {MAX_SKILLS} skills; rest skipped"
+                self._walk.notes.append(diagnostic("error", root, message))
+                return
+            yield found
+
+
+def _passed_over(hidden: Sequence[str]) -> Iterator[Diagnostic]:
+    """Hidden folders in which there is something to be missed."""
+    for folder in hidden:
+        try:
+            count = sum(1 for _ in Walk([Root(Path(folder), "hidden")]).files())
+        except (InputError, OSError):
+            continue
+        if count:
+            many = f"{count} skill{'s' * (count != 1)}"
+            message = f"a hidden folder is passed over, with {many} in it; name it as a --library"
+            yield diagnostic("warning", folder, message)
+
+
+def _hide(skills: Sequence[Skill], hide: Sequence[str], notes: list[Diagnostic]) -> list[Skill]:
+    """The skills that no pattern names."""
+    if not hide:
+        return list(skills)
+    hidden = re.compile("|".join(translate(pattern.casefold()) for pattern in hide)).match
+    kept = []
+    for skill in skills:
+        if hidden(skill.name.casefold()) or not {skill.path, *skill.aliases}.isdisjoint(hide):
+            message = "left out: your settings hide it, or the agent's own disable it"
+            notes.append(diagnostic("warning", skill.path or skill.id, message))
+        else:
+            kept.append(skill)
+    return kept
 
 
 def _read_all(found: Sequence[SkillFile], notes: list[Diagnostic]) -> list[Skill]:
@@ -177,16 +220,6 @@ def _read_all(found: Sequence[SkillFile], notes: list[Diagnostic]) -> list[Skill
                 )
             )
     return skills
-
-
-def _without(skills: Sequence[Skill], hide: Sequence[str]) -> list[Skill]:
-    """The skills whose names are neither listed nor match a pattern."""
-    import re
-    from fnmatch import translate
-
-    patterns = "|".join(translate(pattern.casefold()) for pattern in dict.fromkeys(hide))
-    hidden = re.compile(patterns).match
-    return [skill for skill in skills if not hidden(skill.name.casefold())]
 
 
 def _metadata(extra: Mapping[str, Any]) -> dict[str, Any]:
@@ -246,15 +279,36 @@ def _collapse(skills: Sequence[Skill], notes: list[Diagnostic]) -> list[Skill]:
     return list(kept.values())
 
 
-def _shadow(skills: Sequence[Skill], notes: list[Diagnostic]) -> list[Skill]:
+def _shadow(skills: Sequence[Skill], roots: Sequence[Root], notes: list[Diagnostic]) -> list[Skill]:
     """Mark skills whose name an earlier root has too. They stay: a search can still find them."""
-    first: dict[str, str] = {}
+    spaces = [(f"{root.path}{os.sep}", root.namespace) for root in roots if root.namespace]
+    first: dict[tuple[str, str], str] = {}
     marked = []
     for skill in skills:
-        winner = first.setdefault(skill.name, skill.path or skill.id)
-        if winner != (skill.path or skill.id):
-            message = f"the name {skill.name!r} is shadowed by {winner}; both are kept"
-            notes.append(diagnostic("warning", skill.path or skill.id, message))
-            skill = replace(skill, shadowed_by=winner)
-        marked.append(skill)
+        path = skill.path or skill.id
+        # A plugin's name stands before its skills' names, so they clash with no others.
+        space = next((name for root, name in spaces if path.startswith(root)), "")
+        winner = first.setdefault((space, skill.name), path)
+        marked.append(skill if winner == path else _shadowed(skill, winner, notes))
     return marked
+
+
+def _shadowed(skill: Skill, winner: str, notes: list[Diagnostic]) -> Skill:
+    message = f"the name {skill.name!r} is shadowed by {winner}; both are kept"
+    notes.append(diagnostic("warning", skill.path or skill.id, message))
+    return replace(skill, shadowed_by=winner)
+
+
+def _as_loaded(
+    agent: str, skills: Sequence[Skill], roots: Sequence[Root], notes: list[Diagnostic]
+) -> list[Skill]:
+    """The skills as an agent sees them: what it does not load is left out."""
+    loaded = []
+    for skill, how in zip(skills, invocations(agent, skills, roots), strict=True):
+        if how.shadowed_by is not None:
+            loaded.append(_shadowed(skill, how.shadowed_by, notes))
+        elif how.refused is not None:
+            notes.append(diagnostic("warning", skill.path or skill.id, f"left out: {how.refused}"))
+        else:
+            loaded.append(skill)
+    return loaded

@@ -1,14 +1,19 @@
-"""Where skills lie: the usual places, and the SKILL.md files below a folder."""
+"""The SKILL.md files below some folders, each once, with every path that leads to it."""
 
 from __future__ import annotations
 
 import os
+import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from skillret.errors import InputError
+from skillret.skills.agents import AGENTS
+from skillret.skills.plugins import active_version
+from skillret.skills.project import project_folders
 from skillret.types import Diagnostic
 
 __all__ = [
@@ -17,20 +22,38 @@ __all__ = [
     "SKILL_FILE",
     "Root",
     "SkillFile",
-    "default_roots",
+    "Walk",
     "diagnostic",
-    "walk",
+    "link_bases",
+    "may_lead",
 ]
 
 MAX_DEPTH = 6  # folders below a root
 MAX_FOLDERS = 400_000  # looked into, per root
+MAX_LINKED = 20_000  # of those that links lead to: a repository may link to all of a home
+MAX_ALIASES = 100  # kept of one skill
 
 SKILL_FILE = "SKILL.md"  # without one, the same name in other letters
+_LOWER_CASE = SKILL_FILE.lower()  # what the specification's own reader takes then
 _POLICY = os.path.join("agents", "openai.yaml")  # noqa: PTH118 (of Codex; beside a SKILL.md)
 _SKIPPED = frozenset({".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv", "venv"})
 # The specification's own folders of a skill: a SKILL.md in there is an example, not a skill.
 _RESOURCES = frozenset({"scripts", "references", "assets", "evals"})
-_USUAL_PLACES = (Path(".agents") / "skills", Path(".claude") / "skills")
+# Hidden folders of a project that hold skills, and where in them.
+_OF_AGENTS: dict[str, set[str]] = {}
+for _agent in AGENTS:
+    for _scope, _place in _agent.places:
+        if _scope == "project" and _place[0] == ".":
+            _hidden, _, _below = _place.partition("/")
+            _OF_AGENTS.setdefault(_hidden, set()).add(_below)
+_ON_WINDOWS = os.name == "nt"
+_VERSIONS = re.compile(r"[/\\]plugins[/\\]cache[/\\][^/\\]+[/\\][^/\\]+$")
+# Read-only, and nothing private lies there: what Nix and Guix link a home's files to.
+_PACKAGES = ("/nix/store", "/gnu/store")
+_SYSTEM = tuple(
+    "/bin /boot /dev /etc /lib /lib32 /lib64 /private /proc /root /run /sbin /sys /usr /var"
+    " /Library /System C:\\Windows".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +62,17 @@ class Root:
 
     Attributes:
         path: Absolute, links resolved.
-        scope: `project`, `user`, `settings` or `given`; skills of an earlier root shadow those of a
-            later one.
+        scope: `project`, `user`, `given` and others (`skillret.skills.places.Place`); skills of an
+            earlier root shadow those of a later one.
     """
 
     path: Path
     scope: str = "given"
+
+    @property
+    def namespace(self) -> str:
+        """What stands before a colon in the names of its skills; mostly nothing."""
+        return self.scope.partition(":")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,123 +85,255 @@ class SkillFile:
     policy: str | None = None
 
 
-def default_roots(cwd: Path | None = None, home: Path | None = None) -> list[Root]:
-    """The usual places that exist: of the project, nearest folder first, then of the home.
-
-    The project reaches from `cwd` up to the folder that holds `.git`; without one it is `cwd`.
-
-    Raises:
-        InputError: If the current folder no longer exists, or there is no home directory.
-    """
-    try:
-        here = (cwd or Path.cwd()).resolve()
-        user = (home or Path.home()).resolve()
-    except (OSError, RuntimeError) as e:
-        raise InputError(
-            f"cannot look in the usual places ({e}); name a folder with --library DIR"
-        ) from None
-    project = _up_to_repository(here)
-    places = [(f / p, "project") for f in project if f != user for p in _USUAL_PLACES]
-    places += [(user / p, "user") for p in _USUAL_PLACES]
-    roots: dict[Path, Root] = {}
-    for place, scope in places:
-        if _is_there(place) and place.is_dir():
-            resolved = place.resolve()
-            roots.setdefault(resolved, Root(resolved, scope))
-    return list(roots.values())
-
-
-def _is_there(path: Path) -> bool:
-    """Whether a file or folder can be seen; behind a closed door it counts as absent."""
-    try:
-        return path.exists()
-    except OSError:
-        return False
-
-
-def _up_to_repository(here: Path) -> list[Path]:
-    """`here` and the folders above it up to the one with `.git`; `here` alone without one."""
-    for count, folder in enumerate((here, *here.parents)):
-        if _is_there(folder / ".git"):
-            return [here, *here.parents[:count]]
-    return [here]
-
-
 def diagnostic(level: str, path: Path | str, message: str) -> Diagnostic:
     """A remark on a file or folder, `level` being `warning` or `error`."""
     return Diagnostic("error" if level == "error" else "warning", str(path), message)
 
 
-def walk(root: Path, number: int, notes: list[Diagnostic]) -> Iterator[SkillFile]:
-    """The SKILL.md files below `root`, breadth first and in order of name.
+def link_bases(root: Path, home: Path | None, project: Path | None) -> tuple[str, ...]:
+    """The folders that a link below `root` may lead to: its user's own, and those of packages."""
+    found = [str(root), *_PACKAGES]
+    repository = project_folders(root)[-1]
+    for folder, least in ((home, 2), (project, 3), (repository, 3)):
+        # Not all of a disk, nor what the system keeps directly below it.
+        if folder is not None and len(folder.parts) >= least:
+            found.append(str(folder))
+    return tuple(found)
 
-    Linked folders are not entered: what they lead to inside the root is found in its own place,
-    so no loop is possible. Plain strings and no needless calls to the system: every search of a
-    library comes through here.
+
+def may_lead(real: str, bases: Iterable[str], scope: str) -> bool:
+    """Whether a link of a place may lead to a real path.
+
+    Into its bases it may; what its user has put into the home directory also to other disks.
     """
-    level = [str(root)]
-    looked_into = 0
-    for depth in range(MAX_DEPTH + 1):
-        below: list[str] = []
-        for folder in level:
-            looked_into += 1
-            if looked_into > MAX_FOLDERS:
-                notes.append(diagnostic("error", root, f"more than {MAX_FOLDERS} folders; stopped"))
-                return
-            try:
-                with os.scandir(folder) as entries:
-                    found, children = _look_into(root, number, entries, notes)
-            except OSError as e:
-                if depth == 0:
-                    raise InputError(f"cannot read the folder {root}: {e.strerror}") from None
-                notes.append(diagnostic("error", folder, f"cannot be read: {e.strerror}"))
+    if any(real == base or real.startswith(base + os.sep) for base in bases):
+        return True
+    return scope == "user" and not may_lead(real, _SYSTEM, "")
+
+
+class Walk:
+    """One look at the folders of a library.
+
+    Plain strings and no needless calls to the system: every search of a library comes through here.
+    A linked folder is entered after all others, so a skill inside a root is found in its own place,
+    and once for each target, so no loop is possible.
+
+    Args:
+        roots: Searched in this order. One inside another is searched on its own.
+
+    Attributes:
+        notes: What was odd.
+        hidden: Hidden folders that were passed over.
+        counts: Skills that each root leads to.
+        aliases: By the path of a skill, further ones that lead to the same file.
+    """
+
+    def __init__(self, roots: Sequence[Root]) -> None:
+        self.roots = tuple(roots)
+        self.notes: list[Diagnostic] = []
+        self.hidden: list[str] = []
+        self.counts = [0] * len(self.roots)
+        self.aliases: dict[str, list[str]] = {}
+        self._kept: dict[str, str] = {}  # by a file's or its folder's real path, the one shown
+        self._starts = {str(root.path) for root in roots}
+        self._links: deque[tuple[str, str, int]] = deque()
+        self._bases: tuple[str, ...] | None = None
+        self._number = 0
+        self._looked_into = 0
+        self._most = MAX_FOLDERS
+
+    def files(self) -> Iterator[SkillFile]:
+        """The SKILL.md files, root by root, breadth first and in order of name.
+
+        Raises:
+            InputError: If a root cannot be read.
+        """
+        for number, root in enumerate(self.roots):
+            self._number, self._looked_into, self._bases = number, 0, None
+            start = str(root.path)
+            entered = {start}
+            self._most = MAX_FOLDERS
+            yield from self._below(start, start, 0)
+            self._looked_into, self._most = 0, MAX_LINKED
+            while self._links:
+                link, real, depth = self._links.popleft()
+                known = self._kept.get(real)
+                if known is not None:
+                    self._lead(os.path.join(link, os.path.basename(known)), known)  # noqa: PTH118, PTH119
+                elif real not in entered:
+                    entered.add(real)
+                    yield from self._below(link, real, depth)
+
+    def _below(self, start: str, real: str, depth: int) -> Iterator[SkillFile]:
+        """What lies below a folder that is shown as `start` and is `real`."""
+        root = self.roots[self._number].path
+        level = [start]
+        for below_root in range(depth, MAX_DEPTH + 1):
+            below: list[str] = []
+            for folder in level:
+                self._looked_into += 1
+                if self._looked_into > self._most:
+                    if self._looked_into == self._most + 1:
+                        self._note("error", start, f"more than {self._most} folders; stopped")
+                    return
+                really = folder if start == real else real + folder[len(start) :]
+                try:
+                    with os.scandir(folder) as entries:
+                        found, children = self._look_into(entries, really, below_root)
+                except OSError as e:
+                    if folder == str(root):
+                        raise InputError(f"cannot read the folder {root}: {e.strerror}") from None
+                    self._note("error", folder, f"cannot be read: {e.strerror}")
+                    continue
+                if found is not None:
+                    new = self._take(found, really)
+                    if new is not None:
+                        with_agents = any(c.endswith(f"{os.sep}agents") for c in children)
+                        yield _with_policy(new) if with_agents else new
+                    children = [c for c in children if c.rpartition(os.sep)[2] not in _RESOURCES]
+                elif len(children) > 1 and "plugins" in folder and _VERSIONS.search(folder):
+                    children = self._one_version(folder, children)
+                below.extend(children)
+            if below_root == MAX_DEPTH and below:
+                message = f"holds folders deeper than {MAX_DEPTH} below {root}; not searched"
+                self._note("warning", below[0].rpartition(os.sep)[0], message)
+            level = below
+
+    def _look_into(
+        self, entries: Iterable[os.DirEntry[str]], really: str, depth: int
+    ) -> tuple[os.DirEntry[str] | None, list[str]]:
+        """The SKILL.md of one folder, if it has one, and the folders below it, in order of name."""
+        found: os.DirEntry[str] | None = None
+        children: list[str] = []
+        links: list[tuple[str, str, int]] = []
+        for entry in entries:
+            name = entry.name
+            if name in _SKIPPED:
                 continue
-            if found is not None:
-                yield found
-                children = [c for c in children if c.rpartition(os.sep)[2] not in _RESOURCES]
-            below.extend(children)
-        if depth == MAX_DEPTH and below:
-            message = f"holds folders deeper than {MAX_DEPTH} below {root}; not searched"
-            notes.append(diagnostic("warning", below[0].rpartition(os.sep)[0], message))
-        level = below
-
-
-def _look_into(
-    root: Path,
-    number: int,
-    entries: Iterable[os.DirEntry[str]],
-    notes: list[Diagnostic],
-) -> tuple[SkillFile | None, list[str]]:
-    """The SKILL.md of one folder, if it has one, and the folders below it, in order of name."""
-    found: SkillFile | None = None
-    children: list[str] = []
-    for entry in entries:
-        named = entry.name.lower() == SKILL_FILE.lower()
-        is_skill = named and not _is_folder(entry)
-        if not is_skill and (entry.name in _SKIPPED or not _is_folder(entry)):
-            continue
-        linked = entry.is_symlink()
-        if linked and not _stays_inside(entry.path, root):
-            message = (
-                "a link that leaves its root, or leads nowhere, is not followed; name its target as"
-                " a --library"
-            )
-            notes.append(diagnostic("warning", entry.path, message))
-        elif not is_skill:
-            if not linked:
+            if not _is_folder(entry):
+                if name.lower() == _LOWER_CASE:
+                    if self._is_skill(entry, really) and _before(entry, found):
+                        found = entry
+                elif entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110
+                    self._target(entry.path, really)
+            elif name[0] == ".":
+                children += self._hidden_places(entry, really, depth)
+            elif _is_link(entry):
+                target = self._target(entry.path, really)
+                if target is not None:
+                    links.append((entry.path, target, depth + 1))
+            elif entry.path not in self._starts:
                 children.append(entry.path)
-        elif not entry.is_file():
-            notes.append(diagnostic("error", entry.path, "is no regular file"))
-        elif found is None or _precedence(entry.path) < _precedence(found.path):
-            found = SkillFile(entry.path, number, _stamp(entry.stat()))
-    if found is not None and any(child.endswith(f"{os.sep}agents") for child in children):
-        found = _with_policy(found)
-    return found, sorted(children)
+        if links and depth < MAX_DEPTH:
+            self._links.extend(sorted(links))
+        if len(children) > 1:
+            children.sort()
+        return found, children
+
+    def _is_skill(self, entry: os.DirEntry[str], really: str) -> bool:
+        if entry.is_symlink():
+            target = self._target(entry.path, really)
+            if target is None:
+                return False
+            if not target.lower().endswith(".md"):
+                self._note("warning", entry.path, f"a link to {target}, no .md file, is not read")
+                return False
+        if not entry.is_file():
+            self._note("error", entry.path, "is no regular file")
+            return False
+        return True
+
+    def _take(self, entry: os.DirEntry[str], really: str) -> SkillFile | None:
+        """A skill that is seen for the first time; otherwise its path is one more of the known."""
+        real = f"{really}{os.sep}{entry.name}"
+        if entry.is_symlink():
+            real = os.path.realpath(real)
+        known = self._kept.get(real)
+        if known is not None:
+            self._lead(entry.path, known)
+            return None
+        try:
+            s = entry.stat()
+        except OSError as e:  # gone meanwhile
+            self._note("error", entry.path, f"cannot be read: {e.strerror}")
+            return None
+        self._kept[real] = entry.path
+        self._kept.setdefault(really, entry.path)
+        self.counts[self._number] += 1
+        return SkillFile(entry.path, self._number, _stamp(s))
+
+    def _lead(self, path: str, known: str) -> None:
+        """Keep one more path that leads to a known skill."""
+        others = self.aliases.setdefault(known, [])
+        if path != known and path not in others and len(others) < MAX_ALIASES:
+            self.counts[self._number] += 1
+            others.append(path)
+
+    def _target(self, path: str, really: str) -> str | None:
+        """Where a link leads; None, and a remark, if it is not followed."""
+        try:
+            real = os.path.realpath(path, strict=True)
+        except OSError:
+            self._note("warning", path, "a link that leads nowhere is not followed; remove it")
+            return None
+        if self._bases is None:
+            self._bases = _bases(self.roots[self._number].path)
+        if not may_lead(real, self._bases, self.roots[self._number].scope):
+            message = (
+                f"a link to {real}, outside of its root, the project and the home directory, is not"
+                " followed; name its target as a --library"
+            )
+        elif f"{really}{os.sep}".startswith(f"{real}{os.sep}"):
+            message = "a link to a folder that holds it is not followed"
+        else:
+            return real
+        self._note("warning", path, message)
+        return None
+
+    def _hidden_places(self, entry: os.DirEntry[str], really: str, depth: int) -> list[str]:
+        """Hidden folders are passed over, but for the places of agents in a given folder."""
+        inside = _OF_AGENTS.get(entry.name)
+        if (
+            inside is None
+            or self.roots[self._number].scope not in ("given", "settings")
+            or _is_link(entry)
+        ):
+            self.hidden.append(entry.path)
+            return []
+        children = []
+        for below in sorted(inside):
+            place = os.path.join(entry.path, below)  # noqa: PTH118
+            if place in self._starts or not os.path.isdir(place):  # noqa: PTH112
+                continue
+            if not os.path.islink(place):  # noqa: PTH114
+                children.append(place)
+                continue
+            target = self._target(place, os.path.join(really, entry.name))  # noqa: PTH118
+            if target is not None:
+                self._links.append((place, target, depth + 1))
+        return children
+
+    def _one_version(self, folder: str, children: list[str]) -> list[str]:
+        """Of several versions in a plugin's folder the one that counts."""
+        names = [os.path.basename(child) for child in children]  # noqa: PTH119
+        active = active_version(Path(folder), names)
+        for child, name in zip(children, names, strict=True):
+            if name != active:
+                message = f"another version of this plugin counts: {active}"
+                self._note("warning", child, message)
+        return [c for c, name in zip(children, names, strict=True) if name == active]
+
+    def _note(self, level: str, path: Path | str, message: str) -> None:
+        self.notes.append(diagnostic(level, path, message))
 
 
-def _precedence(path: str) -> tuple[bool, str]:
-    name = path.rpartition(os.sep)[2]
-    return name != SKILL_FILE, name
+def _before(entry: os.DirEntry[str], found: os.DirEntry[str] | None) -> bool:
+    """Whether a spelling of SKILL.md counts before another one in the same folder."""
+    if found is None:
+        return True
+    rank = (SKILL_FILE, _LOWER_CASE)
+    order = [(rank.index(n) if n in rank else len(rank), n) for n in (entry.name, found.name)]
+    return order[0] < order[1]
 
 
 def _stamp(s: os.stat_result) -> str:
@@ -199,8 +359,18 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _stays_inside(path: str, root: Path) -> bool:
+def _is_link(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a link, or what Windows has in its place (Python 3.12 can tell)."""
+    return entry.is_symlink() or (_ON_WINDOWS and getattr(entry, "is_junction", bool)())
+
+
+def _bases(root: Path) -> tuple[str, ...]:
     try:
-        return Path(path).resolve(strict=True).is_relative_to(root)
-    except (OSError, RuntimeError):  # dangling, or a loop
-        return False
+        home: Path | None = Path.home().resolve()
+    except (OSError, RuntimeError):
+        home = None
+    try:
+        project: Path | None = project_folders(Path.cwd().resolve())[-1]
+    except (OSError, RuntimeError):
+        project = None
+    return link_bases(root, home, project)

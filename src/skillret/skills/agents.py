@@ -1,0 +1,225 @@
+"""Where each agent keeps its skills, which one wins, and how it is called: one table."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+from skillret.errors import InputError
+
+__all__ = ["AGENTS", "Agent", "find_agent"]
+
+_MANAGED = {
+    "darwin": "/Library/Application Support/ClaudeCode",
+    "win32": r"C:\Program Files\ClaudeCode",
+}.get(sys.platform, "/etc/claude-code")
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """What is known of one agent.
+
+    Attributes:
+        name: As it is given on the command line.
+        title: As its makers write it.
+        places: Scope and folder, what wins first: `~/x` in the home directory, `/x` of the system,
+            `x` in the project. A `plugin` or `extension` names the folder that holds them, and
+            `synced` one with a folder for each account.
+        parents: Whether the folders above the current one count too, up to the repository's root.
+        depth: Folders below a place in which it looks; None if it looks as deep as we do.
+        invoked_by: The skill's `name`, or that of its `folder`; `both` must be the same.
+        shadows: Whether a name that is taken hides the skills that come later.
+        moved_by: Variables, and the folder of the home directory that each takes the place of.
+    """
+
+    name: str
+    title: str
+    places: tuple[tuple[str, str], ...]
+    parents: bool = True
+    depth: int | None = None
+    invoked_by: str = "name"
+    shadows: bool = True
+    moved_by: tuple[tuple[str, str], ...] = ()
+
+
+def _simple(
+    name: str,
+    title: str,
+    user: tuple[str, ...],
+    project: tuple[str, ...],
+    *,
+    user_first: bool = False,
+    parents: bool = True,
+    depth: int | None = None,
+    invoked_by: str = "name",
+    moved_by: tuple[tuple[str, str], ...] = (),
+    extensions: str | None = None,
+) -> Agent:
+    """An agent with places of the user and of the project, and perhaps extensions."""
+    scopes = [
+        tuple(("project", place) for place in project),
+        tuple(("user", f"~/{place}") for place in user),
+    ]
+    places = sum(reversed(scopes) if user_first else scopes, ())
+    if extensions is not None:
+        places += (("extension", f"~/{extensions}"),)
+    return Agent(name, title, places, parents, depth, invoked_by, True, moved_by)
+
+
+_XDG = ("XDG_CONFIG_HOME", ".config")
+_SHARED = ".agents/skills"
+_CLAUDE = ".claude/skills"
+
+AGENTS: tuple[Agent, ...] = (
+    Agent(
+        "claude-code",
+        "Claude Code",
+        (
+            ("enterprise", f"{_MANAGED}/.claude/skills"),
+            ("user", "~/.claude/skills"),
+            ("project", _CLAUDE),
+            ("plugin", "~/.claude/plugins"),
+            ("synced", "~/.claude/skills/synced"),
+        ),
+        depth=1,
+        invoked_by="folder",
+        moved_by=(
+            ("CLAUDE_CODE_PLUGIN_CACHE_DIR", ".claude/plugins"),
+            ("CLAUDE_CONFIG_DIR", ".claude"),
+        ),
+    ),
+    Agent(
+        "codex",
+        "Codex",
+        (
+            ("project", _SHARED),
+            ("project", ".codex/skills"),
+            ("user", f"~/{_SHARED}"),
+            ("user", "~/.codex/skills"),
+            ("plugin", "~/.codex/plugins"),
+            ("bundled", "~/.codex/skills/.system"),
+            ("admin", "/etc/codex/skills"),
+        ),
+        depth=6,
+        shadows=False,
+        moved_by=(("CODEX_HOME", ".codex"),),
+    ),
+    _simple(
+        "gemini-cli",
+        "Gemini CLI",
+        (_SHARED, ".gemini/skills"),
+        (_SHARED, ".gemini/skills"),
+        parents=False,
+        depth=1,
+        extensions=".gemini/extensions",
+    ),
+    _simple(
+        "antigravity",
+        "Antigravity",
+        (
+            ".gemini/antigravity-cli/skills",
+            ".gemini/antigravity/skills",
+            ".gemini/config/skills",
+        ),
+        (_SHARED,),
+    ),
+    _simple(
+        "cursor",
+        "Cursor",
+        (".cursor/skills", _SHARED, _CLAUDE, ".codex/skills"),
+        (".cursor/skills", _SHARED, _CLAUDE, ".codex/skills"),
+    ),
+    _simple(
+        "copilot",
+        "GitHub Copilot",
+        (".copilot/skills", _SHARED),
+        (".github/skills", _CLAUDE, _SHARED),
+        moved_by=(("COPILOT_HOME", ".copilot"),),
+    ),
+    _simple(
+        "opencode",
+        "OpenCode",
+        (".config/opencode/skills", _CLAUDE, _SHARED),
+        (".opencode/skills", _CLAUDE, _SHARED),
+        moved_by=(_XDG,),
+    ),
+    _simple(
+        "goose",
+        "Goose",
+        (_SHARED, _CLAUDE, ".config/goose/skills"),
+        (_SHARED, ".goose/skills", _CLAUDE),
+        parents=False,
+        moved_by=(_XDG,),
+    ),
+    _simple(
+        "cline",
+        "Cline",
+        (".cline/skills", _SHARED),
+        (".cline/skills", ".clinerules/skills", _CLAUDE, _SHARED),
+        user_first=True,
+        depth=1,
+        invoked_by="both",
+    ),
+    _simple(
+        "openclaw",
+        "OpenClaw",
+        (_SHARED, ".openclaw/skills"),
+        ("skills", _SHARED),
+        parents=False,
+        depth=6,
+    ),
+    _simple("hermes", "Hermes", (".hermes/skills",), (), moved_by=(("HERMES_HOME", ".hermes"),)),
+    _simple("amp", "Amp", (".config/agents/skills",), (_SHARED,), moved_by=(_XDG,)),
+    _simple("windsurf", "Windsurf", (".codeium/windsurf/skills",), (".windsurf/skills",)),
+    _simple("roo", "Roo Code", (".roo/skills",), (".roo/skills",)),
+    _simple("kiro", "Kiro", (".kiro/skills",), (".kiro/skills",)),
+    _simple("droid", "Droid", (".factory/skills", _SHARED), (_SHARED,)),
+    _simple("pi", "Pi", (".pi/agent/skills",), (".pi/skills",)),
+    _simple("qwen-code", "Qwen Code", (".qwen/skills",), (".qwen/skills",)),
+    _simple(
+        "grok",
+        "Grok Build",
+        (".grok/skills",),
+        (".grok/skills",),
+        moved_by=(("GROK_HOME", ".grok"),),
+    ),
+    _simple(
+        "deepagents",
+        "Deep Agents",
+        (".deepagents/agent/skills",),
+        (".deepagents/skills", _SHARED),
+    ),
+    _simple("openskills", "openskills", (".agent/skills", _CLAUDE), (".agent/skills", _CLAUDE)),
+)
+
+_BY_NAME = {agent.name: agent for agent in AGENTS}
+_OTHER_NAMES = {
+    "claude": "claude-code",
+    "gemini": "gemini-cli",
+    "agy": "antigravity",
+    "antigravity-cli": "antigravity",
+    "github-copilot": "copilot",
+    "copilot-cli": "copilot",
+    "vscode": "copilot",
+    "hermes-agent": "hermes",
+    "kiro-cli": "kiro",
+    "qwen": "qwen-code",
+    "roo-code": "roo",
+}
+
+
+def find_agent(name: str) -> Agent:
+    """The agent of a name; capitals, spaces and a few usual names do not matter.
+
+    Raises:
+        InputError: If there is none in the table.
+    """
+    plain = "-".join(name.lower().replace("_", " ").split())
+    agent = _BY_NAME.get(_OTHER_NAMES.get(plain, plain))
+    if agent is None:
+        from difflib import get_close_matches
+
+        likely = get_close_matches(plain, [*_BY_NAME, *_OTHER_NAMES], 1)
+        hint = f"did you mean {likely[0]}?" if likely else f"known: {', '.join(_BY_NAME)}"
+        raise InputError(f"unknown agent {name[:60]!r}; {hint}")
+    return agent

@@ -1,0 +1,272 @@
+"""The places where skills lie on this machine: of which agent, and in what order of precedence."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from pathlib import Path
+from typing import NamedTuple
+
+from skillret.errors import InputError
+from skillret.skills import plugins
+from skillret.skills.agents import AGENTS, Agent, find_agent
+from skillret.skills.project import is_folder, main_checkout, project_folders
+from skillret.skills.walk import Root, link_bases, may_lead
+
+__all__ = ["Place", "default_roots", "disabled", "find_places", "roots_of"]
+
+# Where several agents' places are searched at once. With one agent its own order counts.
+_SCOPES = ("enterprise", "project", "user", "plugin", "extension", "bundled", "synced", "admin")
+_FIRST = (".agents/skills", ".claude/skills")  # what most agents share
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A folder in which agents look for skills, whether it is there or not.
+
+    Attributes:
+        path: As the agent names it, links not resolved.
+        scope: `project`, `user`, `enterprise`, `admin`, `bundled`, `extension`, `settings`; or
+            `plugin:NAME`, `synced:NAME`, where NAME and a colon stand before its skills' names.
+        agents: Names of those that look there.
+        exists: Whether it is a folder that can be seen.
+        problem: Why it is left out all the same.
+    """
+
+    path: Path
+    scope: str
+    agents: tuple[str, ...] = ()
+    exists: bool = True
+    problem: str | None = None
+
+
+def find_places(
+    cwd: Path | None = None,
+    home: Path | None = None,
+    *,
+    agents: Sequence[str] = (),
+    extra: Sequence[Path] = (),
+    missing: bool = False,
+) -> list[Place]:
+    """Where agents look for skills, what wins first.
+
+    The project reaches from `cwd` up to the folder that holds `.git`; without one it is `cwd`.
+
+    Args:
+        cwd: The current folder if None.
+        home: The home directory of the user if None.
+        agents: Names; all agents if empty. Of a single one its own precedence holds.
+        extra: Further folders, as a user's settings name them; they come last.
+        missing: Give also those that are not there.
+
+    Raises:
+        InputError: If an agent is unknown, the current folder no longer exists, or there is no
+            home directory.
+    """
+    wanted = list(dict.fromkeys(find_agent(name) for name in agents))
+    try:
+        here = (cwd or Path.cwd()).resolve()
+        user = (home or Path.home()).resolve()
+    except (OSError, RuntimeError) as e:
+        raise InputError(
+            f"cannot look in the usual places ({e}); name a folder with --library DIR"
+        ) from None
+    folders = project_folders(here)
+    projects = [f for f in folders if f != user]
+    around = _Surroundings(projects, user, folders[-1], main_checkout(folders[-1]))
+    named: dict[str, list[str]] = {}
+    found: dict[str, _Seen] = {}
+    for agent, seen in _ordered(wanted, around):
+        found.setdefault(seen.path, seen)
+        named.setdefault(seen.path, []).append(agent)
+    for path in map(str, extra):
+        found.setdefault(path, around.look(path, "settings"))
+    return [
+        Place(Path(path), s.scope, tuple(dict.fromkeys(named.get(path, ()))), s.exists, s.problem)
+        for path, s in found.items()
+        if missing or s.exists or s.problem is not None
+    ]
+
+
+class _Seen(NamedTuple):
+    """A place as it was found; plain strings, as every search looks at hundreds."""
+
+    path: str
+    scope: str
+    exists: bool
+    problem: str | None = None
+
+
+class _Surroundings:
+    """Where a user is, and what has been seen there.
+
+    Args:
+        projects: The folders of the project, nearest first.
+        home: The home directory.
+        root: The project's root.
+        main: The main checkout, if that is a worktree.
+    """
+
+    def __init__(self, projects: Sequence[Path], home: Path, root: Path, main: Path | None) -> None:
+        self.projects = [str(folder) for folder in projects]
+        self.home, self.root, self.main = home, root, main
+        self._seen: dict[str, _Seen] = {}
+
+    def look(self, path: str, scope: str) -> _Seen:
+        """What is at a path; several agents share most of them."""
+        seen = self._seen.get(path)
+        if seen is None:
+            exists = os.path.isdir(path)  # noqa: PTH112 (hundreds of them)
+            seen = self._seen[path] = _Seen(path, scope, exists, self._problem(path, scope, exists))
+        return seen
+
+    def _problem(self, path: str, scope: str, exists: bool) -> str | None:
+        """Why a place is left out, or why what is not there should be."""
+        if not exists and scope == "settings":
+            return "no such folder"
+        if not os.path.islink(path):  # noqa: PTH114
+            return None
+        if not exists:
+            return "a link that leads nowhere"
+        real = os.path.realpath(path)
+        bases = link_bases(self.root, self.home, self.main)
+        if scope not in ("project", "user") or may_lead(real, bases, scope):
+            return None
+        return f"a link to {real}, outside of the project and the home directory"
+
+    def in_project(self, folder: str, name: str) -> _Seen:
+        """A place of the project; a worktree that lacks it has that of the main checkout."""
+        place = self.look(f"{folder}{os.sep}{name}", "project")
+        if not place.exists and self.main is not None:
+            below = folder[len(str(self.root)) :]
+            other = self.look(f"{self.main}{below}{os.sep}{name}", "project")
+            if other.exists:
+                return other
+        return place
+
+
+def _ordered(wanted: Sequence[Agent], around: _Surroundings) -> Iterator[tuple[str, _Seen]]:
+    """Agents and their places, what wins first."""
+    if len(wanted) == 1:
+        for _, _, seen in _of_agent(wanted[0], around, wanted[0].parents):
+            yield wanted[0].name, seen
+        return
+    ranked = []
+    for agent in wanted or AGENTS:
+        for depth, place, seen in _of_agent(agent, around, parents=True):
+            # A plain folder `skills` of a project is a place only to whoever asks for its agent.
+            if wanted or place != "skills":
+                shared = _FIRST.index(place) if place in _FIRST else len(_FIRST)
+                scope = _SCOPES.index(seen.scope.partition(":")[0])
+                ranked.append(((scope, depth, shared), agent.name, seen))
+    ranked.sort(key=itemgetter(0))
+    for _, name, seen in ranked:
+        yield name, seen
+
+
+def _of_agent(
+    agent: Agent, around: _Surroundings, parents: bool
+) -> Iterator[tuple[int, str, _Seen]]:
+    """The places of one agent in its order of precedence: how far up, as in the table, as found."""
+    projects = around.projects if parents else around.projects[:1]
+    told = False
+    for scope, place in agent.places:
+        if scope == "project":
+            if not told:  # nearest folder first, in each what the agent prefers
+                told = True
+                here = [p for s, p in agent.places if s == "project"]
+                for depth, folder in enumerate(projects):
+                    for name in here:
+                        yield depth, name, around.in_project(folder, name)
+            continue
+        path = _system_path(place, agent, around.home)
+        if scope in ("plugin", "extension", "synced"):
+            for seen in _brought(scope, path, agent, around):
+                yield 0, place, seen
+        else:
+            yield 0, place.removeprefix("~/"), around.look(path, scope)
+
+
+def _system_path(place: str, agent: Agent, home: Path) -> str:
+    """A place outside of projects, where the agent's variables have moved it."""
+    if not place.startswith("~/"):
+        return place
+    below = place[2:]
+    for variable, folder in agent.moved_by:
+        moved = os.environ.get(variable, "").strip()
+        if (moved and "\0" not in moved) and (below == folder or below.startswith(folder + "/")):
+            moved = os.path.abspath(os.path.expanduser(moved))  # noqa: PTH100, PTH111
+            return moved + below[len(folder) :]
+    return f"{home}{os.sep}{below}"
+
+
+def _brought(scope: str, path: str, agent: Agent, around: _Surroundings) -> Iterator[_Seen]:
+    """The folders that plugins, extensions or accounts bring."""
+    place = Path(path)
+    if scope == "synced":
+        for name in sorted(plugins.folders(place)):
+            yield around.look(f"{path}{os.sep}{name}", "synced:anthropic-skills")
+        return
+    if scope == "extension":
+        found = plugins.gemini_extensions(place)
+    elif agent.name == "codex":
+        found = plugins.codex_plugins(place.parent)
+    else:
+        config = Path(_system_path("~/.claude", agent, around.home))
+        managed = Path(agent.places[0][1]).parents[1] / "managed-settings.json"
+        found = plugins.claude_plugins(place, config, [*map(Path, around.projects)], managed)
+    for folder in found:
+        named = f"{scope}:{folder.namespace}" if folder.namespace else scope
+        yield _Seen(str(folder.path), named, is_folder(folder.path), folder.problem)
+
+
+def roots_of(places: Iterable[Place]) -> list[Root]:
+    """The folders to be searched: those that are there, each once, and have no problem."""
+    roots: dict[Path, Root] = {}
+    for place in places:
+        if place.exists and place.problem is None:
+            try:
+                resolved = place.path.resolve()
+            except (OSError, RuntimeError):
+                continue
+            roots.setdefault(resolved, Root(resolved, place.scope))
+    return list(roots.values())
+
+
+def default_roots(
+    cwd: Path | None = None,
+    home: Path | None = None,
+    *,
+    agents: Sequence[str] = (),
+    extra: Sequence[Path] = (),
+) -> list[Root]:
+    """The usual places that exist; see `find_places`.
+
+    Raises:
+        InputError: As there.
+    """
+    return roots_of(find_places(cwd, home, agents=agents, extra=extra))
+
+
+def disabled(agent: str, cwd: Path | None = None, home: Path | None = None) -> tuple[str, ...]:
+    """What an agent's own settings turn off, as `Library` takes it for its argument `hide`.
+
+    Raises:
+        InputError: If the agent is unknown.
+    """
+    of = find_agent(agent)
+    user = home or Path.home()
+    found: list[str] = []
+    from glob import escape  # seldom needed
+
+    if of.name == "codex":
+        found = plugins.codex_disabled(Path(_system_path("~/.codex", of, user)))
+    elif of.name == "gemini-cli":
+        found = plugins.gemini_disabled([user / ".gemini", (cwd or Path.cwd()) / ".gemini"])
+    return tuple(
+        os.path.realpath(text) if os.path.isabs(text) else escape(text)  # noqa: PTH117
+        for text in found
+        if "\0" not in text
+    )

@@ -1,0 +1,58 @@
+"""The project around a folder: its repository, and the main checkout of a worktree."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+__all__ = ["is_file", "is_folder", "is_there", "main_checkout", "project_folders"]
+
+_MOST = 4096  # bytes of a `.git` file
+
+
+def is_there(path: Path) -> bool:
+    """Whether a file or folder can be seen; behind a closed door it counts as absent."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether it is a folder, or a link to one, that can be seen; never raises."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
+def is_file(path: Path) -> bool:
+    """Whether it is a regular file, or a link to one, that can be seen; never raises."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def project_folders(here: Path) -> list[Path]:
+    """`here` and the folders above it up to the one with `.git`; `here` alone without one."""
+    for count, folder in enumerate((here, *here.parents)):
+        if is_there(folder / ".git"):
+            return [here, *here.parents[:count]]
+    return [here]
+
+
+def main_checkout(root: Path) -> Path | None:
+    """The checkout that a worktree of git belongs to; None if `root` is no worktree, or of none."""
+    try:
+        link = root / ".git"
+        if not is_file(link):
+            return None
+        name, colon, target = _text(link).partition(":")
+        if name.strip() != "gitdir" or not colon:
+            return None
+        of_worktree = root / target.strip()
+        common = (of_worktree / _text(of_worktree / "commondir").strip()).resolve()
+    except (OSError, RuntimeError, ValueError):  # no worktree: a submodule, or damaged
+        return None
+    # A bare repository has worktrees and no checkout of its own.
+    return common.parent if common.name == ".git" and is_folder(common.parent) else None
+
+
+def _text(file: Path) -> str:
+    with file.open("rb") as opened:
+        return opened.read(_MOST).decode("utf-8", "surrogateescape")
