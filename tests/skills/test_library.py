@@ -315,8 +315,8 @@ def test_half_a_character_keeps_no_other_skill_from_being_found(library, monkeyp
 def test_paths_whose_hashes_begin_alike_are_two_skills(library):
     seen = {}
     for number in range(1_000_000):
-        path = str(library / f"x{number}" / "SKILL.md")
-        start = hashlib.sha256(path.encode()).hexdigest()[:8]
+        path = f"{library}{os.sep}x{number}{os.sep}SKILL.md"
+        start = hashlib.sha256(path.encode()).digest()[:4]
         if start in seen:
             break
         seen[start] = path
