@@ -380,3 +380,15 @@ def test_a_calibration_may_be_a_file_or_an_object_of_the_same_encoder(tmp_path, 
     assert Retriever(index).calibration is None
     with pytest.raises(EncoderError, match="fitted for other weights"):
         Retriever(index, calibration=make_calibration(encoder="x"))
+
+
+def test_what_the_encoder_does_not_read_is_ranked_by_words_and_named(tmp_path):
+    for name, description in (("poster", "设计活动海报"), ("invoice", "检查发票的抬头")):
+        folder = tmp_path / name
+        folder.mkdir()
+        text = f"---\nname: {name}\ndescription: {description}\n---\n"
+        (folder / "SKILL.md").write_text(text, encoding="utf-8")
+    with Retriever.open(index=tmp_path / "index", library=tmp_path) as retriever:
+        assert retriever.unread_language("检查发票") == "Chinese"
+        assert [hit.name for hit in retriever.select("检查发票")] == ["invoice"]
+        assert list(retriever.select("今天天气")) == []
