@@ -216,3 +216,18 @@ def test_a_term_of_removed_skills_never_weighs_less_than_nothing(tmp_path):
     assert len(index) == 1
     assert index.terms("pods").weight > 0
     assert index.search("pods", 5)[0].tolist() == [4]
+
+
+def test_a_query_of_stop_words_alone_finds_names_and_descriptions_that_hold_them():
+    skills = [
+        make_skill("helpdesk", "tickets of the IT department", "body"),
+        make_skill("pdf", "reads it aloud", "body"),
+        make_skill("notes", "writes release notes", "IT"),
+    ]
+    index = LexicalIndex(write_lexical(None, enumerate(skills)))
+    assert index.search("IT", 9)[0].tolist() == [0, 1]
+    assert index.search("it?", 9)[0].tolist() == [0, 1]
+    assert index.search("IT release", 9)[0].tolist() == [2, 0]
+    assert index.search("reads it", 9)[0].tolist() == [1]
+    terms = index.terms("IT")
+    assert list(index.explain(terms, [0])[0]) == ['"IT"']

@@ -9,7 +9,7 @@ from tests.conftest import HashEncoder, TokenHashEncoder
 
 from skillret.errors import EncoderError
 from skillret.retrieval import query as module
-from skillret.retrieval.query import read_queries
+from skillret.retrieval.query import clean_query, read_queries, unread_language, valid_query
 from skillret.retrieval.sentences import segments
 
 SENTENCES = ["Why do my pods crash?", "Plan all my meals.", "Write the release notes.", "Thanks!"]
@@ -96,3 +96,17 @@ def test_damaged_vectors_are_refused(monkeypatch):
     monkeypatch.setattr(encoder, "encode_queries", lambda t: np.full((len(t), 32), np.nan))
     with pytest.raises(EncoderError, match="NaN"):
         list(read_queries(["pods"], encoder))
+
+
+def test_a_query_is_searched_in_normal_form_by_its_own_words():
+    pasted = "\n".join(f"> line {n} of a mail about pods" for n in range(5))
+    assert clean_query(f" Translate the cafe\u0301 menu:\n{pasted}") == "Translate the café menu:"
+    assert valid_query(" Ｐ ") == "Ｐ"
+    assert clean_query("\u200b") == "\u200b"  # nothing else is there
+
+
+def test_only_encoders_known_to_read_english_alone_have_unread_languages():
+    profile = replace(HashEncoder().profile, name="skillret-minilm-int8")
+    assert unread_language("检查发票", profile) == "Chinese"
+    assert unread_language("check the invoice", profile) is None
+    assert unread_language("检查发票", HashEncoder().profile) is None

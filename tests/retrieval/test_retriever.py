@@ -443,3 +443,15 @@ def test_what_is_near_and_what_fits_are_the_same_as_in_two_searches(library):
             hits, selection = retriever.look_up(query, 3)
             assert hits == retriever.search(query, 3)
             assert selection == retriever.select(query, limit=3)
+
+
+def test_what_the_encoder_does_not_read_is_ranked_by_words_and_named(tmp_path):
+    for name, description in (("poster", "设计活动海报"), ("invoice", "检查发票的抬头")):
+        folder = tmp_path / name
+        folder.mkdir()
+        text = f"---\nname: {name}\ndescription: {description}\n---\n"
+        (folder / "SKILL.md").write_text(text, encoding="utf-8")
+    with Retriever.open(index=tmp_path / "index", library=tmp_path) as retriever:
+        assert retriever.unread_language("检查发票") == "Chinese"
+        assert [hit.name for hit in retriever.select("检查发票")] == ["invoice"]
+        assert list(retriever.select("今天天气")) == []

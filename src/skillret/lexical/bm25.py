@@ -62,6 +62,7 @@ _WORD = re.compile(r"\w+")
 _SENTENCE = re.compile(r"[.!?](?=\s|$)|\n")
 _GUESSES = 32  # typing errors looked up for one text: each is a search of its own
 _MISSPELT = re.compile(r"[a-z]{5,20}")  # shorter ones are one letter from anything
+_PRONOUN = 0.5  # of the weight of a stop word that is not in capitals
 _DOUBT = 0.7  # of the weight of a word that is only guessed
 
 
@@ -394,7 +395,9 @@ def _make_stop(searcher: tantivy.Searcher, schema: tantivy.Schema, word: str) ->
     with _panics_are_errors():
         held = searcher.doc_freq(_STOPS, word)
     query = tantivy.Query.term_query(schema, _STOPS, word, index_option=_BASIC)
-    return _in_one(_idf(held, searcher.num_docs), query)
+    # "it" is seldom what IT stands for.
+    sure = _PRONOUN if word.islower() else 1.0
+    return _in_one(sure * _idf(held, searcher.num_docs), tantivy.Query.boost_query(query, sure))
 
 
 def _in_one(weight: float, query: tantivy.Query) -> _Term:
