@@ -23,10 +23,12 @@ __all__ = [
     "parse_json",
     "read_text",
     "replacing",
+    "stored_bytes",
     "write_text",
 ]
 
 _DEPTH = 100  # of nested JSON
+_SMALL = 256 << 20  # bytes that are read in no time
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a surrogate pair
 
 
@@ -42,6 +44,21 @@ def expand(path: str | os.PathLike[str]) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         raise InputError(f"{os.fspath(path)} starts with ~, and no such user has a home") from None
+
+
+def stored_bytes(file: Path, what: str) -> int:
+    """How much of a file is really stored: holes are in its size, and cost its maker nothing.
+
+    Raises:
+        ValueError: If it is large and nearly all holes, which would be read for hours.
+        OSError: If it cannot be looked at.
+    """
+    status = file.stat()
+    # POSIX counts blocks of 512 bytes; some network file systems say 0 of every file.
+    stored = min(status.st_size, 512 * getattr(status, "st_blocks", 0) or status.st_size)
+    if status.st_size > max(_SMALL, 200 * stored):
+        raise ValueError(f"{file} is nearly all holes; no {what} is")
+    return stored
 
 
 def read_text(file: Path, most: int) -> str:
