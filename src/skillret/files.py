@@ -24,12 +24,14 @@ __all__ = [
     "read_start",
     "read_text",
     "replacing",
+    "stored_bytes",
     "write_text",
 ]
 
 _DEPTH = 100  # of nested JSON
 # A pipe is opened at once, whether anybody writes into it or not. Windows has no such pipes.
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_SMALL = 256 << 20  # bytes that are read in no time
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a surrogate pair
 
 
@@ -58,6 +60,21 @@ def read_start(file: str | os.PathLike[str], size: int) -> bytes:
         if not stat.S_ISREG(os.fstat(opened).st_mode):
             raise OSError(errno.EINVAL, "it is no regular file")
         return data.read(size)
+
+
+def stored_bytes(file: Path, what: str) -> int:
+    """How much of a file is really stored: holes are in its size, and cost its maker nothing.
+
+    Raises:
+        ValueError: If it is large and nearly all holes, which would be read for hours.
+        OSError: If it cannot be looked at.
+    """
+    status = file.stat()
+    # POSIX counts blocks of 512 bytes; some network file systems say 0 of every file.
+    stored = min(status.st_size, 512 * getattr(status, "st_blocks", 0) or status.st_size)
+    if status.st_size > max(_SMALL, 200 * stored):
+        raise ValueError(f"{file} is nearly all holes; no {what} is")
+    return stored
 
 
 def read_text(file: Path, most: int) -> str:

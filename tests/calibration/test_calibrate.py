@@ -271,10 +271,13 @@ def test_ids_of_requests_are_their_own():
 
 def test_requests_of_one_skill_fit_no_ranker(small):
     data = labelled()
-    data = replace(data, qrels={q.id: {TOPICS[0]: 1} for q in data.queries})
+    one = replace(data, qrels={q.id: {TOPICS[0]: 1} for q in data.queries})
+    with pytest.raises(DatasetError, match="one gold skill"):
+        calibrate(one, HashEncoder(), refit_ranker=True)
+    two = replace(data, qrels={q.id: {TOPICS[i % 2]: 1} for i, q in enumerate(data.queries)})
     with pytest.raises(DatasetError, match="fewer than 5 groups"):
-        calibrate(data, HashEncoder(), refit_ranker=True)
-    assert calibrate(data, *stored()).figures.kept is not None
+        calibrate(two, HashEncoder(), refit_ranker=True)
+    assert calibrate(two, *stored()).figures.kept is not None
 
 
 def test_a_ranker_of_fewer_features_is_kept():

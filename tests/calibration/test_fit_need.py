@@ -83,7 +83,8 @@ def judged(count, *, asks, kind="k", seed=0, evidence=None, skills=1000, noise=0
         e = draw.normal(2.0 if asks else -2.0) if evidence is None else evidence
         query = Query(f"{kind}{asks}{i}", "text", {"kind": kind})
         x, rows = np.zeros((2, len(FEATURES)), dtype=np.float32), np.arange(2)
-        found.append(Example(query, rows, x, np.zeros(2, dtype=np.int64), e, labels, 0, 0, skills))
+        none, parts = np.zeros(2, dtype=np.float32), np.zeros(2, dtype=np.int64)
+        found.append(Example(query, rows, x, none, parts, e, labels, 0, 0, skills))
         outputs.append(draw.normal(1.5 if asks else -1.5, 1.0, 2) + noise)
     return found, outputs
 

@@ -30,7 +30,8 @@ def toy(count=120, seed=0):
         labels[int((x[:, 0] + 0.7 * x[:, 6]).argmax())] = 1.0
         query = Query(f"q{i}", "text", {"kind": "even" if i % 4 else "odd"})
         parts = np.zeros(20, dtype=np.int64)
-        found.append(Example(query, np.arange(20), x, parts, 0.0, labels, 0, i % FOLDS, 50))
+        none = np.zeros(20, dtype=np.float32)
+        found.append(Example(query, np.arange(20), x, none, parts, 0.0, labels, 0, i % FOLDS, 50))
     return found
 
 

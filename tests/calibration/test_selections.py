@@ -47,7 +47,8 @@ def test_rows_are_ranked_by_need_times_probability():
     ranker, outputs = make_ranker(), np.array([0.1, 0.9, 0.9, -3.0])
     features, labels = np.zeros((4, 1), dtype=np.float32), np.zeros(4)
     rows, parts = np.array([2, 4, 6, 8]), np.array([0, 1, 2, 3])
-    example = Example(Query("q", " text "), rows, features, parts, 1.5, labels, 0, 0, N)
+    none = np.zeros(len(rows), dtype=np.float32)
+    example = Example(Query("q", " text "), rows, features, none, parts, 1.5, labels, 0, 0, N)
     pool = Pool([make_skill(f"s{i}") for i in range(N)], VECTORS, [], {})
     best = rank_rows(pool, example, outputs, ranker, 3)
     assert best.text == "text"

@@ -25,6 +25,7 @@ from skillret.encoders import DEFAULT_MODEL, load_encoder
 from skillret.errors import DatasetError, IndexBusyError, InputError, StoreError
 from skillret.files import expand
 from skillret.index import Index, Sources, default_index_path
+from skillret.index.suspects import Suspect, find_suspects
 from skillret.messages import counted
 from skillret.retrieval.refresh import Folders, nothing_found
 from skillret.settings import load_settings
@@ -183,6 +184,7 @@ def _status(args: argparse.Namespace) -> int:
     path = _path(args)
     with Index.open(path) as index:
         info = index.info()
+        suspects = find_suspects(list(index.skills()))
     sources = Sources.from_info(info)
     fresh = not sources or _is_fresh(sources, info.fingerprint)
     profile = info.profile
@@ -202,6 +204,10 @@ def _status(args: argparse.Namespace) -> int:
         "bytes": path.stat().st_size,
     }
     if args.json:
+        status["suspects"] = [
+            {"id": s.skill.id, "name": s.skill.name, "path": s.skill.path, "reason": s.reason}
+            for s in suspects
+        ]
         print_json(status)
     else:
         for key, value in status.items():
@@ -213,7 +219,18 @@ def _status(args: argparse.Namespace) -> int:
         elif not fresh:
             changed = "data set has" if sources.dataset else "folders have"
             note(f"the {changed} changed since: run `skillret index update`")
+        _tell_suspects(suspects)
     return 0
+
+
+def _tell_suspects(suspects: Sequence[Suspect]) -> None:
+    for s in suspects[:_SHOWN_WARNINGS]:
+        note(
+            f"may draw queries of other skills: {s.skill.name} ({s.skill.path or s.skill.id}):"
+            f" {s.reason}; read it, and delete its folder unless you want it"
+        )
+    if len(suspects) > _SHOWN_WARNINGS:
+        note(f"... and {len(suspects) - _SHOWN_WARNINGS} more; --json names all")
 
 
 def _list(args: argparse.Namespace) -> int:

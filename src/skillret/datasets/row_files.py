@@ -18,7 +18,7 @@ from typing import IO, Any, TypeAlias
 
 from skillret.datasets.encoding import encoding_of
 from skillret.errors import DatasetError, SkillretError
-from skillret.files import parse_json, replacing
+from skillret.files import parse_json, replacing, stored_bytes
 
 __all__ = [
     "MAX_ROW",
@@ -78,12 +78,10 @@ def _most(file: Path) -> int:
     Raises:
         DatasetError: If there is hardly anything in it: reading holes would take hours.
     """
-    status = file.stat()
-    stored = getattr(status, "st_blocks", status.st_size) * 512  # POSIX says so
-    most = max(_ANY_RATIO, _MAX_RATIO * min(status.st_size, stored))
-    if status.st_size > most:
-        raise DatasetError(f"{file} is nearly all holes: {status.st_size} bytes, {stored} stored")
-    return most
+    try:
+        return max(_ANY_RATIO, _MAX_RATIO * stored_bytes(file, "data set"))
+    except ValueError as e:
+        raise DatasetError(str(e)) from None
 
 
 def _weight(value: Any) -> int:

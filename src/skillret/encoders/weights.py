@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from skillret.errors import EncoderError, SkillretError
-from skillret.files import parse_json, write_text
+from skillret.files import parse_json, stored_bytes, write_text
 
 __all__ = ["MODEL_FILES", "check_weights", "hash_weights"]
 
@@ -92,9 +92,12 @@ def _identity(folder: Path) -> _Identity:
     found = []
     for file in _files(folder):
         try:
+            stored_bytes(file, "model")
             s = file.stat()
         except OSError as e:
             raise EncoderError(f"cannot read the weights {file}: {e.strerror or e}") from None
+        except ValueError as e:
+            raise EncoderError(str(e)) from None
         # The second time cannot be set back, unlike the first.
         found.append([s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_dev, s.st_ino])
     return found

@@ -1,0 +1,132 @@
+"""Skills that draw queries which are not theirs: what a person should look at, and perhaps remove.
+
+Told by their text alone, in a second or two for thousands of skills. A body of other skills'
+queries speaks as users do, of ever new things, and hardly of what its description says. A clone
+has the description of another skill under another name.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from skillret.lexical.analyzer import STOP_WORDS
+from skillret.types import Skill
+
+__all__ = ["Suspect", "find_suspects"]
+
+_WORD = re.compile(r"[^\W\d_]{3,}")
+_TOKEN = re.compile(r"[^\W_]+")
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
+_ASKS = re.compile(
+    r"\b(?:i|i'm|i've|i'd|my|me|we|we're|our|us|can you|could you|please|let's|help)\b|\?\s*$",
+    re.IGNORECASE,
+)
+# Chosen on the 2,571 skills of a development set: few of them are above, lists of 40 queries all.
+_SAMPLE = 60  # sentences that are looked at, evenly over the body
+_LEAST = 30
+_NEW = 0.8  # distinct words among the first of the sample
+_FIRST = 300
+_ASKED = 0.25  # sentences that a user would say
+_OWN = 0.35  # sentences that share a word with name or description, at most
+_ALIKE = 0.9  # shared words of two descriptions
+_LEAST_WORDS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A skill that may draw queries of others.
+
+    Attributes:
+        skill: It.
+        reason: Why, for people; to be read after its name.
+        like: Whose description it has; None if it is another reason.
+    """
+
+    skill: Skill
+    reason: str
+    like: Skill | None = None
+
+
+def find_suspects(skills: Sequence[Skill]) -> list[Suspect]:
+    """The skills of a library that may draw queries of others.
+
+    Args:
+        skills: In order of precedence: of two alike the later one is named.
+    """
+    copied = _copies(skills)
+    found = []
+    for row, skill in enumerate(skills):
+        if row in copied:
+            like = skills[copied[row]]
+            reason = f"its description is nearly that of {like.name!r}, under another name"
+            found.append(Suspect(skill, reason, like))
+        elif _holds_queries(skill):
+            found.append(Suspect(skill, "its text is mostly queries about other things"))
+    return found
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in _WORD.findall(text.lower()) if word not in STOP_WORDS]
+
+
+def _evenly(parts: Sequence[str]) -> list[str]:
+    step = max(1.0, len(parts) / _SAMPLE)
+    return [parts[int(n * step)] for n in range(min(len(parts), _SAMPLE))]
+
+
+def _holds_queries(skill: Skill) -> bool:
+    """Whether a body is a list of what users ask for, about anything."""
+    lines = _evenly([line for line in skill.body.splitlines() if line.strip()])
+    parts = [part for line in lines for part in _SENTENCE_END.split(line)]
+    sample = _evenly([part for part in parts if 4 <= len(part.split()) <= 60])
+    words = [_words(part) for part in sample]
+    first = [word for part in words for word in part][:_FIRST]
+    if len(sample) < _LEAST or len(set(first)) < _NEW * len(first):
+        return False
+    own = {*_words(f"{skill.name.replace('-', ' ')} {skill.description}")}
+    asks = sum(_ASKS.search(part) is not None for part in sample)
+    about = sum(not own.isdisjoint(part) for part in words)
+    return asks >= _ASKED * len(sample) and about <= _OWN * len(sample)
+
+
+def _copies(skills: Sequence[Skill]) -> dict[int, int]:
+    """Rows of skills whose description an earlier row has under another name, and that row.
+
+    Two texts that share nine tenths of their words share one of the rarest tenth, so that few
+    pairs are compared (Chaudhuri et al. 2006, prefix filtering).
+    """
+    texts = [frozenset(_TOKEN.findall(skill.description.lower())) for skill in skills]
+    names = [frozenset(_TOKEN.findall(skill.name.lower())) for skill in skills]
+    count = Counter(word for text in texts for word in text)
+    met: dict[str, list[int]] = {}
+    found: dict[int, int] = {}
+    for row, text in enumerate(texts):
+        if len(text) < _LEAST_WORDS:
+            continue
+        rarest = sorted(text, key=lambda word: (count[word], word))
+        rarest = rarest[: len(text) - math.ceil(_ALIKE * len(text)) + 1]
+        for other in sorted({o for word in rarest for o in met.get(word, ())}):
+            theirs = texts[other]
+            if (
+                len(text & theirs) >= _ALIKE * len(text | theirs)
+                and skills[other].name != skills[row].name
+                and not _is_family((text, names[row]), (theirs, names[other]))
+            ):
+                found[row] = other
+                break
+        for word in rarest:
+            met.setdefault(word, []).append(row)
+    return found
+
+
+def _is_family(one: tuple[frozenset[str], ...], other: tuple[frozenset[str], ...]) -> bool:
+    """Whether each text says what its name says, and both are the same otherwise."""
+    (text, name), (theirs, their_name) = one, other
+    mine, others = text - theirs, theirs - text
+    return bool(mine & name and others & their_name) or (
+        text != theirs and mine <= name and others <= their_name
+    )
