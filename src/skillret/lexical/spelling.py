@@ -38,15 +38,18 @@ _SCRIPTS = "alpine angular chart d3 electron express nest next node nuxt p5 reac
 _SIGNS |= {f"{name}js": f"{name}js {name} js" for name in _SCRIPTS}
 _LETTERS = re.compile(r"[^a-z0-9+#]")
 _START = r"(?<![\w.])"
+# The first letter before all else: a regular expression runs ten times as fast to it.
 _SIGN = (
-    r"(?:(?:c(?:\+\+|#| ?sharp|[ -]?plus plus)|g\+\+|f(?:#| ?sharp))(?![a-z_+#])"
-    r"|(?:(?:asp|vb)?\.net|dot ?net|objective[ -]c|objc|golang)(?![\w+#]))"
+    r"[acdfgov.](?<![\w.].)(?:"
+    r"(?:(?<=c)(?:\+\+|#| ?sharp|[ -]?plus plus)|(?<=g)\+\+|(?<=f)(?:#| ?sharp))(?![a-z_+#])"
+    r"|(?:(?<=a)sp\.net|(?<=v)b\.net|(?<=\.)net|(?<=d)ot ?net|(?<=o)b(?:jective[ -]c|jc)"
+    r"|(?<=g)olang)(?![\w+#]))"
 )
 _HINTS = (
     *(b"++", b"c#", b"f#", b" sharp", b"plus plus", b".net", b"dotnet", b"dot net"),
     *(b"objective-c", b"objective c", b"objc", b"golang"),
 )
-_SIGNED = re.compile(_START + _SIGN)
+_SIGNED = re.compile(_SIGN)
 _SCRIPT = rf"{_START}(?:{'|'.join(_SCRIPTS)})[. -]?"
 _SCRIPTED = re.compile(f"{_SCRIPT}$")
 _JS = re.compile(r"js\b")
@@ -90,7 +93,7 @@ _RUN = re.compile(f"[{_CHARACTERS}]+")
 
 # What becomes terms by itself: something with signs, characters, or a word.
 UNIT = re.compile(
-    rf"(?P<sign>(?i:{_START}(?:{_SIGN}|[a-z]&[a-z]\b)|{_SCRIPT}js\b)|{_GO})"
+    rf"(?P<sign>(?i:{_SIGN}|{_START}[a-z]&[a-z]\b|{_SCRIPT}js\b)|{_GO})"
     rf"|[{_CHARACTERS}]+|[^\W{_CHARACTERS}]+"
 )
 
