@@ -130,7 +130,7 @@ _UNLIKE = partial(
 )
 _HEADING = partial(
     re.compile,
-    r"[ ]{0,3}(?:(?P<signs>#{1,6})[ \t]+(?P<title>.*)|\*\*(?P<bold>[^*]{3,80})\*\*[ \t]*:?[ \t]*$)",
+    r"(?:(?P<signs>#{1,6})[ \t]+(?P<title>.*)|\*\*(?P<bold>[^*]{3,80})\*\*[ \t]*:?[ \t]*$)",
 )
 _FENCE = partial(re.compile, r"[ ]{0,3}(`{3,}|~{3,})")
 _SECTION = partial(
@@ -144,12 +144,46 @@ _SECTION = partial(
       |this\s+skill\s+(?:is\s+not|isn['’]t|does\s+not|doesn['’]t)\b)""",
     re.IGNORECASE | re.VERBOSE,
 )
-_SECTION_HINT = partial(
-    re.compile,
-    r"^ {0,3}(?:#{1,6}[ \t]|\*\*)[^\n]*"
-    r"(?:\bnot\b|n['’]t\b|\bnever\b|scope|goals|exclusion|\bskip\b)",
-    re.IGNORECASE | re.MULTILINE,
+# Plain words, in lower case, are looked for faster than patterns. A heading without one of these
+# begins no section that is left out, ...
+_SECTION_HINT = partial(re.compile, r"\bnot\b|n['’]t\b|\bnever\b|scope|goals|exclusion|\bskip\b")
+_HINTS = (  # and no exclusion begins, ...
+    *(
+        "not",
+        "n't",
+        "n’t",
+        "never",
+        "skip",
+        "avoid",
+        "except",
+        "exclu",
+        "ignore",
+        "irrelev",
+        "leave ",
+    ),
+    *(
+        "limitation",
+        "goal",
+        "scope",
+        "trigger",
+        "no ",
+        "pas ",
+        "ne ",
+        "nicht",
+        "不",
+        "请勿",
+        "勿用",
+    ),
+    *("并非", "doesnt", "dont", "isnt", "wont", "shouldnt", "cannot"),
 )
+_ELSEWHERE_HINTS = (  # and nobody is sent elsewhere, unless it is to a name.
+    *("instead", "for that", "for those", "for these", "for such", "scope", "covered", "supported"),
+    *("handled", "done ", "wrong", "belong"),
+)
+_NAMED_HINT = partial(
+    re.compile, rf"(?:{_POINTS}|refer\s+to|hand\s+over\s+to|route\s+to|delegate\s+to)\s+{_NAME}"
+)
+_MOST = 8192  # characters of a description that are looked at; real ones have some hundred
 
 
 def _masked(quoted: re.Match[str]) -> str:
@@ -176,11 +210,16 @@ def read_purpose(description: str, name: str = "") -> Purpose:
         description: Of a skill.
         name: Of the skill: a clause that sends its reader there excludes nothing.
     """
-    plain = _QUOTED().sub(_masked, description)
+    plain = _QUOTED().sub(_masked, description[:_MOST])
     if name:
         plain = plain.replace(name, "x" * len(name))
-    unlike = (m.span() for m in _UNLIKE().finditer(plain))
-    cut = [*_excluded(plain), *_sent_elsewhere(plain), *unlike]
+    cut, lower = [], plain.lower()
+    if any(hint in lower for hint in _HINTS):
+        cut += _excluded(plain)
+    if any(hint in lower for hint in _ELSEWHERE_HINTS) or _NAMED_HINT().search(lower):
+        cut += _sent_elsewhere(plain)
+    if "unlike" in lower or "opposed" in lower or "confused" in lower:
+        cut += [m.span() for m in _UNLIKE().finditer(plain)]
     if not cut:
         return Purpose(description, "")
     kept, out, place = [], [], 0
@@ -240,17 +279,30 @@ def _clauses(plain: str) -> list[_Clause]:
     return [c for c in clauses if c.end > c.start]
 
 
+def _headings(body: str) -> Iterator[str]:
+    """The lines that may be headings: found faster than by looking at every line."""
+    text = f"\n{body}"
+    for sign in ("\n#", "\n**"):
+        start = text.find(sign)
+        while start >= 0:
+            end = text.find("\n", start + 1)
+            yield text[start + 1 : end if end >= 0 else len(text)]
+            start = text.find(sign, start + 1)
+
+
 def without_exclusions(body: str) -> str:
     """A skill's instructions without the sections on when not to use it."""
-    if _SECTION_HINT().search(body) is None:
+    headings = "\n".join(_headings(body)).lower()
+    if _SECTION_HINT().search(headings) is None:
         return body
     kept, below = [], 0  # the level of the heading whose section is left out
     fence = ""
     for line in body.splitlines(keepends=True):
-        mark = _FENCE().match(line)
+        mark = _FENCE().match(line) if line.lstrip(" ")[:1] in ("`", "~") else None
         if mark is not None:
             fence = "" if fence and mark[1].startswith(fence) else fence or mark[1]
-        heading = None if fence or mark else _HEADING().match(line)
+        plain = fence or mark or line[:1] not in ("#", "*")
+        heading = None if plain else _HEADING().match(line)
         if heading is not None:
             level = len(heading["signs"] or "#######")
             if not below or level <= below:
