@@ -10,6 +10,7 @@ import base64
 import json
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,7 @@ _KNOWN = (
     rf"|[^\r\n\p{{L}}\p{{N}}]?[{_UPPER}]+[{_LOWER}]*{_ENDING}?",
 )
 _ALTERNATIVE = "|".join([*map(re.escape, _KNOWN), _SIMPLE])
-_SAFE = re.compile(rf"(?:{_ALTERNATIVE})(?:\|(?:{_ALTERNATIVE}))*")
+_SAFE = partial(re.compile, rf"(?:{_ALTERNATIVE})(?:\|(?:{_ALTERNATIVE}))*")
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
@@ -79,7 +80,7 @@ def load_tokenizer(folder: Path) -> Tokenizer:
 
 def is_safe_pattern(pattern: str) -> bool:
     """Whether an expression is matched in linear time, as far as can be seen from its form."""
-    return len(pattern) <= _MOST_PATTERN and _SAFE.fullmatch(pattern) is not None
+    return len(pattern) <= _MOST_PATTERN and _SAFE().fullmatch(pattern) is not None
 
 
 def _oddity(tokenizer: Tokenizer) -> str | None:

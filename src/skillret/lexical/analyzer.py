@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import tantivy
 
-from skillret.lexical.spelling import UNIT, normalize, spell, spell_sign
+from skillret.lexical.spelling import normalize, spell, spell_sign, units
 from skillret.skills import document_text
 from skillret.types import Skill
 
@@ -109,7 +109,7 @@ def read_words(text: str) -> list[Word]:
         return [Word(*m.span(), terms(spell(m[0]))) for m in _PIECE.finditer(text)]
     return [
         Word(*m.span(), terms(spell_sign(m[0]) if m.lastgroup else spell(m[0])))
-        for m in UNIT.finditer(text)
+        for m in units(text)
     ]
 
 

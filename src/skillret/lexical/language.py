@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from functools import cache
 
 __all__ = ["SCRIPTS", "language"]
 
@@ -21,7 +22,6 @@ _SCRIPTS = {
     "Russian": "\u0400-\u052f",
     "Hindi": "\u0900-\u097f",
 }
-_SCRIPT = {name: re.compile(f"[{characters}]") for name, characters in _SCRIPTS.items()}
 SCRIPTS = frozenset(_SCRIPTS)  # the languages that have one of their own
 _SHARE = 0.3  # of a query's letters
 _WORD = re.compile(r"[^\W\d_]+")
@@ -68,10 +68,6 @@ _LETTERS = {
     "Vietnamese": frozenset("ạảấầẩậắằặẹẻẽếềểệỉịọỏốồổộớờởợụủứừửựỳỵỷỹđơư"),
 }
 _LEAST, _DENSITY = 0.9, 0.12
-_LANGUAGES: dict[str, list[str]] = {}
-for _name, _words in _SMALL.items():
-    for _word in set(_words.split()) - _ENGLISH - _ANY:
-        _LANGUAGES.setdefault(_word, []).append(_name)
 
 
 def language(text: str) -> str | None:
@@ -81,13 +77,13 @@ def language(text: str) -> str | None:
     than one. A name ("Los Angeles", "de Bruijn") is not enough.
     """
     letters = [character for character in text[:1000] if character.isalpha()]
-    for name, characters in _SCRIPT.items():
-        if len(characters.findall(text[:1000])) > _SHARE * len(letters) > 0:
+    for name, characters in _SCRIPTS.items() if not text.isascii() else ():
+        if len(re.findall(f"[{characters}]", text[:1000])) > _SHARE * len(letters) > 0:
             return name
     found: dict[str, float] = defaultdict(float)
-    words = set(_WORD.findall(text[:1000].lower()))
+    words, languages = set(_WORD.findall(text[:1000].lower())), _languages()
     for word in words:
-        known = _LANGUAGES.get(word, ())
+        known = languages.get(word, ())
         for name in known:
             found[name] += 1 / len(known)
         for name, own in _LETTERS.items():
@@ -96,3 +92,13 @@ def language(text: str) -> str | None:
     name, evidence = max(found.items(), key=lambda pair: pair[1], default=("", 0))
     likely = evidence >= max(_LEAST, _DENSITY * len(words)) and evidence >= english
     return name if likely else None
+
+
+@cache
+def _languages() -> dict[str, list[str]]:
+    """The languages of each small word."""
+    languages: dict[str, list[str]] = {}
+    for name, words in _SMALL.items():
+        for word in set(words.split()) - _ENGLISH - _ANY:
+            languages.setdefault(word, []).append(name)
+    return languages

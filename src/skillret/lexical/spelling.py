@@ -11,10 +11,11 @@ from __future__ import annotations
 import re
 import string
 import unicodedata
-from functools import lru_cache
+from collections.abc import Iterator
+from functools import lru_cache, partial
 from itertools import pairwise
 
-__all__ = ["UNIT", "normalize", "spell", "spell_sign"]
+__all__ = ["normalize", "spell", "spell_sign", "units"]
 
 _UTF8 = ("utf-8", "replace")
 _ASCII = bytes(range(128))
@@ -89,13 +90,16 @@ _CHARACTERS = (
     "\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff"
     "\U00020000-\U0003ffff"
 )
-_RUN = re.compile(f"[{_CHARACTERS}]+")
+# Compiled when a text is not plain: wide classes of characters take milliseconds.
+_RUN = partial(re.compile, f"[{_CHARACTERS}]+")
+_WITH_SIGN = rf"(?P<sign>(?i:{_SIGN}|{_START}[a-z]&[a-z]\b|{_SCRIPT}js\b)|{_GO})"
+_PLAIN_UNIT = partial(re.compile, rf"{_WITH_SIGN}|\w+")
+_UNIT = partial(re.compile, rf"{_WITH_SIGN}|[{_CHARACTERS}]+|[^\W{_CHARACTERS}]+")
 
-# What becomes terms by itself: something with signs, characters, or a word.
-UNIT = re.compile(
-    rf"(?P<sign>(?i:{_SIGN}|{_START}[a-z]&[a-z]\b|{_SCRIPT}js\b)|{_GO})"
-    rf"|[{_CHARACTERS}]+|[^\W{_CHARACTERS}]+"
-)
+
+def units(text: str) -> Iterator[re.Match[str]]:
+    """What becomes terms by itself: something with signs (group `sign`), characters, or a word."""
+    return (_PLAIN_UNIT() if text.isascii() else _UNIT()).finditer(text)
 
 
 def normalize(text: str) -> str:
@@ -128,7 +132,7 @@ def spell(text: str) -> str:
         return text
     strange = _strange(raw)
     text = text if strange.lower() == strange else text.lower()
-    return _RUN.sub(_pairs, text) if _RUN.search(strange) else text
+    return _RUN().sub(_pairs, text) if _RUN().search(strange) else text
 
 
 def _strange(text: bytes) -> str:

@@ -292,7 +292,8 @@ class Searcher:
         )
 
     def _ranked(self, ranker: Ranker, query: ReadQuery, k: int, where: Where | None) -> Ranking:
-        if unread_language(query.text, self.encoder.profile) in SCRIPTS:
+        plain = query.text.isascii()  # most are, and no language needs to be told then
+        if not plain and unread_language(query.text, self.encoder.profile) in SCRIPTS:
             return self._shared(query, k, where)
         asking = ranker.probe.asking(query.vectors)
         factors = term_factors(ranker.terms, query)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -12,7 +13,7 @@ __all__ = ["segments", "split_sentences"]
 _MAX_SEGMENTS = 16  # more sentences than this are joined: each is searched for
 _MIN_WORDS = 3  # a shorter sentence ("Thanks!") says nothing, and so do ...
 _MIN_CHARACTERS = 4  # ... fewer characters where no spaces are written
-_WIDE = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u9fff\uac00-\ud7ff]")
+_WIDE = partial(re.compile, r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u9fff\uac00-\ud7ff]")
 # After a full stop, question or exclamation mark and white space, or at a line break; also
 # after their full-width forms, which no white space follows.
 _MAX_CLAUSES = 4  # more are a list of things, not of tasks
@@ -65,7 +66,7 @@ def _clauses(text: str, start: int, end: int) -> list[tuple[int, int]]:
 
 def _says_something(text: str) -> bool:
     return len(text.split()) >= _MIN_WORDS or (
-        not text.isascii() and len(_WIDE.findall(text)) >= _MIN_CHARACTERS
+        not text.isascii() and len(_WIDE().findall(text)) >= _MIN_CHARACTERS
     )
 
 
