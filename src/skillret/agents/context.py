@@ -24,9 +24,7 @@ _HIDDEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
     "\U000e0100-\U000e01ef\N{REPLACEMENT CHARACTER}]"
 )
-_SPEAKER = re.compile(
-    r"\b(system|assistant|human|user|developer|tool)(\s+\w+)?\s*:", re.IGNORECASE
-)
+_SPEAKER = re.compile(r"\b(system|assistant|human|user|developer|tool)(\s+\w+)?\s*:", re.IGNORECASE)
 _PLAIN = str.maketrans(
     {"<": "\u2039", ">": "\u203a", "[": "(", "]": ")", '"': "'", "`": "'", "\u201c": "'"}
     | {"\u201d": "'", "\u201e": "'", "{": "(", "}": ")", "|": "/", "*": "", "\\": "/"}
@@ -62,8 +60,14 @@ def context_of(decision: Decision, limit: int) -> str:
     return ""
 
 
+def _harmless(path: str) -> bool:
+    """Whether a path may be written as it is; Windows has backslashes in it."""
+    slashes = path.replace("\\", "/")
+    return inert(slashes) == slashes
+
+
 def _line(named: Named, length: int) -> str:
-    path = named.path if named.path and inert(named.path) == named.path else None
+    path = named.path if named.path and _harmless(named.path) else None
     if named.user_only:
         line = f"- the user can type /{named.invocation} (the agent cannot start this one)"
     else:

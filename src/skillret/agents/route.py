@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,7 +49,7 @@ class Level(NamedTuple):
 LEVELS: dict[Eagerness, Level] = {
     "quiet": Level(0.9, 0.4, 0.5),
     "normal": Level(0.7, 0.2, 0.4),
-    "eager": Level(0.0, 0.0, 0.2),
+    "eager": Level(0.0, 0.05, 0.2),
 }
 
 
@@ -86,23 +86,129 @@ def route(
         )
     level = LEVELS[eagerness]
     query = valid_query(turn.prompt)
-    hits, need = _sure(retriever, query, level)
-    followed = False
-    if not hits and is_follow_up(query):
+    found, followed = _search(retriever, query, level), False
+    if not found.sure and is_follow_up(query):
         before = _before(turn.transcript, query)
         if before:
             query, followed = "\n".join([*before, query]), True
-            hits, need = _sure(retriever, query, level)
-    if not hits:
-        return Decision(silent="no skill is sure enough", need=need, query=query)
-    invocable = _invocable(retriever.index, agent)
-    named = [_named(hit, how, query, followed) for hit in hits if (how := invocable(hit))]
+            found = _search(retriever, query, level)
+    if not found.sure:
+        return Decision(silent="no skill is sure enough", need=found.need, query=query)
+    named = _named(found, agent, retriever.index, query, followed=followed)
     if not named:
         silent = "the agent cannot invoke what fits"
-        return Decision(silent=silent, need=need, query=query)
+        return Decision(silent=silent, need=found.need, query=query)
     if memory is not None and turn.session:
         told = memory.told(agent, turn.session, [n.id for n in named])
         named = [n for n in named if n.id not in told]
         memory.tell(agent, turn.session, [n.id for n in named])
     silent = "" if named else "the session was told already"
-    return Decision(tuple(named), silent, need, query)
+    return Decision(tuple(named), silent, found.need, query)
+
+
+def sure_hits(hits: Sequence[Hit], selection: Selection, level: Level) -> list[Hit]:
+    """The hits that are named, best first: selected ones, and such as only the user may start.
+
+    A selection leaves these out, since it is made for an agent.
+
+    Args:
+        hits: What is near, best first.
+        selection: Of the same query.
+        level: How sure a skill must be.
+    """
+    need = selection.need or 0.0
+    chosen = list(selection) if need >= level.need else []
+    # Beside them, `need` is that of what is left.
+    chosen += [hit for hit in hits if hit.user_only and hit.score >= level.score]
+    chosen.sort(key=lambda hit: -hit.score)
+    least = max(level.score, level.share * chosen[0].score) if chosen else 0.0
+    return [hit for hit in chosen if hit.score >= least][:MOST_NAMED]
+
+
+class _Found(NamedTuple):
+    sure: list[Hit]
+    near: list[Hit]
+    need: float | None
+
+
+def _search(retriever: Retriever, query: str, level: Level) -> _Found:
+    near, selection = retriever.look_up(query, _NEAR)
+    sure = sure_hits(near, selection, level)
+    return _Found(sure[: retriever.policy.limit], near, selection.need)
+
+
+def _before(transcript: Path | None, query: str) -> list[str]:
+    """The prompts before one that is perhaps in the transcript already, each cut."""
+    if transcript is None:
+        return []
+    prompts = [valid_query(p) for p in last_prompts(transcript, _BEFORE + 1)]
+    if prompts[-1:] == [query]:
+        prompts.pop()
+    return [prompt[:_LONGEST_BEFORE] for prompt in prompts[-_BEFORE:]]
+
+
+def _named(found: _Found, agent: str, index: Index, query: str, *, followed: bool) -> list[Named]:
+    """The sure skills that the agent can invoke, each by its name.
+
+    One that another skill hides gives way to that one, which is near too if it is alike.
+    """
+    sources = Sources.from_info(index.info())
+    roots = [Root(Path(path), scope) for path, scope in sources.roots]
+    own = agent if sources.agent == agent else None
+    named: dict[str, Named] = {}
+    for hit in found.sure:
+        for other in (hit, *(h for h in found.near if h.name == hit.name and h.id != hit.id)):
+            called = _called(other, own, index, roots)
+            if called is None:
+                continue
+            invocation, remark = called
+            reason = "; ".join(filter(None, (_reason(query, other, followed=followed), remark)))
+            named.setdefault(
+                other.id,
+                Named(
+                    other.id,
+                    other.name,
+                    invocation,
+                    other.description,
+                    other.path,
+                    hit.score,
+                    reason,
+                    other.user_only,
+                ),
+            )
+            break
+    return list(named.values())
+
+
+def _called(
+    hit: Hit, agent: str | None, index: Index, roots: Sequence[Root]
+) -> tuple[str, str] | None:
+    """By what name an agent invokes a hit, and what is to be said of that; None if it cannot."""
+    skill = index.get(hit.id)
+    if skill is None or skill.shadowed_by is not None:
+        return None
+    name, remark = skill.name, ""
+    if agent is not None:
+        (how,) = invocations(agent, [skill], roots)
+        if how.refused is not None:
+            return None
+        if how.name is None:  # a folder that the settings add
+            if hit.user_only:
+                return None
+            remark = "not among the agent's own skills, its file can be read"
+        name = how.name or name
+    # What cannot be handed over as it is would be called by another name.
+    return (name, remark) if len(name) <= _LONGEST_NAME and inert(name) == name else None
+
+
+def _reason(query: str, hit: Hit, *, followed: bool) -> str:
+    """The words of a query that the name or the description of a skill holds, the longest."""
+    held = {term for word in read_words(f"{hit.name} {hit.description}") for term in word.terms}
+    words: dict[tuple[str, ...], str] = {}
+    for word in read_words(query):
+        if not held.isdisjoint(word.terms):
+            words.setdefault(tuple(word.terms), query[word.start : word.end].lower())
+    longest = sorted(words.values(), key=len, reverse=True)[:_WORDS]
+    shared = ", ".join(word for word in words.values() if word in longest)
+    after = "with the prompts before, " if followed else ""
+    return f"{after}shares {shared}" if shared else f"{after}close in meaning"

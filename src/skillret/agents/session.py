@@ -70,7 +70,7 @@ class SessionMemory:
                 self._file(agent, session).unlink(missing_ok=True)
 
     def _file(self, agent: str, session: str) -> Path:
-        return self.folder / f"{_hash(f'{agent}\0{session}', 2 * _HASH)}.json"
+        return self.folder / f"{_hash(chr(0).join((agent, session)), 2 * _HASH)}.json"
 
     def _read(self, file: Path) -> list[str]:
         """Hashes of skills; a file that is damaged, or no file, says nothing."""
