@@ -16,41 +16,20 @@ from skillret.index.index import Index
 from skillret.index.sources import Sources
 from skillret.lexical.analyzer import read_words
 from skillret.retrieval import Retriever
+from skillret.retrieval.naming import LEVELS, Level, sure
 from skillret.retrieval.query import valid_query
 from skillret.skills.agents import find_agent
 from skillret.skills.names import invocations
 from skillret.skills.walk import Root
-from skillret.types import Hit, Selection
+from skillret.types import Hit
 
-__all__ = ["LEVELS", "MOST_NAMED", "Level", "route", "sure_hits"]
+__all__ = ["route"]
 
-MOST_NAMED = 3
 _NEAR = 10  # hits that are looked at: a namesake, or what only the user may start
 _BEFORE = 2  # earlier prompts that a follow-up is read with
 _LONGEST_BEFORE = 1000  # characters of each
 _LONGEST_NAME = 100  # characters of a name that is handed over
 _WORDS = 4  # of the prompt, in a reason
-
-
-class Level(NamedTuple):
-    """How sure a skill must be to be named.
-
-    Attributes:
-        need: Probability that the prompt needs any skill, at least.
-        score: Probability of the skill itself, at least.
-        share: Of the best skill's, at least.
-    """
-
-    need: float
-    score: float
-    share: float
-
-
-LEVELS: dict[Eagerness, Level] = {
-    "quiet": Level(0.9, 0.4, 0.5),
-    "normal": Level(0.7, 0.2, 0.4),
-    "eager": Level(0.0, 0.05, 0.2),
-}
 
 
 def route(
@@ -106,25 +85,6 @@ def route(
     return Decision(tuple(named), silent, found.need, query)
 
 
-def sure_hits(hits: Sequence[Hit], selection: Selection, level: Level) -> list[Hit]:
-    """The hits that are named, best first: selected ones, and such as only the user may start.
-
-    A selection leaves these out, since it is made for an agent.
-
-    Args:
-        hits: What is near, best first.
-        selection: Of the same query.
-        level: How sure a skill must be.
-    """
-    need = selection.need or 0.0
-    chosen = list(selection) if need >= level.need else []
-    # Beside them, `need` is that of what is left.
-    chosen += [hit for hit in hits if hit.user_only and hit.score >= level.score]
-    chosen.sort(key=lambda hit: -hit.score)
-    least = max(level.score, level.share * chosen[0].score) if chosen else 0.0
-    return [hit for hit in chosen if hit.score >= least][:MOST_NAMED]
-
-
 class _Found(NamedTuple):
     sure: list[Hit]
     near: list[Hit]
@@ -132,9 +92,19 @@ class _Found(NamedTuple):
 
 
 def _search(retriever: Retriever, query: str, level: Level) -> _Found:
+    """What is near, and which of it is sure.
+
+    A selection is for agents and leaves out what only the user may start: here it may be named.
+    """
     near, selection = retriever.look_up(query, _NEAR)
-    sure = sure_hits(near, selection, level)
-    return _Found(sure[: retriever.policy.limit], near, selection.need)
+    need = selection.need or 0.0
+    hits = list(selection) if need >= level.need else []
+    # `need` is that of an agent. What is left to the user must be likely by itself.
+    least = max(level.score, level.need / 2)
+    hits += [hit for hit in near if hit.user_only and hit.score >= least]
+    hits.sort(key=lambda hit: -hit.score)
+    places = sure([hit.score for hit in hits], 1.0, level)[: retriever.policy.limit]
+    return _Found([hits[place] for place in places], near, selection.need)
 
 
 def _before(transcript: Path | None, query: str) -> list[str]:
