@@ -1,6 +1,6 @@
 """What is named at a prompt, by eagerness: prints tables.
 
-    python benchmarks/agents.py ../shared/data/openskillret-2 --split dev2 --sessions ../shared/sessions
+    python benchmarks/agents.py DATA --split dev2 --sessions SESSIONS
 
 For the queries of a data set: how often one of at most three named skills is right, and how often
 anything is named where nothing is needed. With `--sessions`, a folder of messages that need no
@@ -16,7 +16,7 @@ import argparse
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from skillret.evaluation.sets import measure_named, name_skills
 from skillret.evaluation.systems import answer, open_searcher
 from skillret.retrieval.naming import LEVELS
 from skillret.retrieval.searcher import Searcher
-from skillret.retrieval.selection import SelectionPolicy
+from skillret.types import Skill
 
 AGENT = "claude-code"
 
@@ -66,10 +66,22 @@ def quality(data: Dataset, searcher: Searcher, messages: list[dict[str, Any]]) -
         print(f"| {eagerness} | " + " | ".join(f"{100 * c:.1f} %" for c in cells) + " |")
 
 
+class Rows(Index):
+    """The skills of a data set, as an index."""
+
+    known: Mapping[str, Skill]
+
+    def get(self, id_: str) -> Skill | None:
+        return self.known.get(id_)
+
+
 class Searched(Retriever):
     """A retriever over the skills of a data set, whose vectors are known."""
 
-    def __init__(self, index: Index, searcher: Searcher) -> None:
+    def __init__(self, skills: Sequence[Skill], searcher: Searcher) -> None:
+        index = Rows.in_memory(model=searcher.encoder)
+        assert isinstance(index, Rows)
+        index.known = {skill.id: skill for skill in skills}
         super().__init__(index)
         self._known = searcher
 
@@ -139,9 +151,7 @@ def main() -> None:
         messages = read_lines(args.sessions / "needless.jsonl") if args.sessions else []
         quality(data, searcher, messages)
     if args.sessions:
-        index = Index.in_memory(model=encoder)
-        retriever = Searched(index, searcher)
-        assert isinstance(retriever.policy, SelectionPolicy)
+        retriever = Searched(data.skills, searcher)
         sessions_table(retriever, read_lines(args.sessions / "sessions.jsonl"), shown=args.show)
 
 
