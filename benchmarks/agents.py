@@ -84,6 +84,13 @@ class Searched(Retriever):
         index.known = {skill.id: skill for skill in skills}
         super().__init__(index)
         self._known = searcher
+        self._seen: dict[str, Any] = {}
+
+    def look_up(self, query: str, k: int = 5, **_: Any) -> Any:
+        """Ranked once, for all eagernesses."""
+        if query not in self._seen:
+            self._seen[query] = super().look_up(query, k)
+        return self._seen[query]
 
     def searcher(self) -> Searcher:
         return self._known

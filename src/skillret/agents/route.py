@@ -71,6 +71,8 @@ def route(
         if before:
             query, followed = "\n".join([*before, query]), True
             found = _search(retriever, query, level)
+            # The next best of what was asked before is nothing that the follow-up asks for.
+            found = found._replace(sure=found.sure[:1])
     if not found.sure:
         return Decision(silent="no skill is sure enough", need=found.need, query=query)
     named = _named(found, agent, retriever.index, query, followed=followed)
