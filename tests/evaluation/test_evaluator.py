@@ -217,7 +217,8 @@ def test_sets_are_those_that_an_agent_would_get(dataset, tmp_path):
         chosen = {q.id: [h.id for h in retriever.select(q.text)] for q in loaded.queries}
         ranked = {q.id: [h.id for h in retriever.search(q.text, 50)] for q in loaded.queries}
         needless = [[h.id for h in retriever.select(q.text)] for q in loaded.negatives]
-    assert result.sets == Sets.of(chosen, ranked, loaded.qrels, needless)
+    assert set(result.sets.named["quiet"]) == {"right", "any", "needless"}
+    assert result.sets == Sets.of(chosen, ranked, loaded.qrels, needless, result.sets.named)
     assert result.sets.kept > 0
     assert result.to_json()["sets"] == result.sets.to_json()
     # Also without a ranker; cosines or BM25 alone select nothing.

@@ -2,7 +2,14 @@ import json
 
 import pytest
 
-from skillret.evaluation.sets import FIXED, SHOWN_FIXED, Sets, measure_sets
+from skillret.evaluation.sets import (
+    FIXED,
+    SHOWN_FIXED,
+    Sets,
+    measure_named,
+    measure_sets,
+    name_skills,
+)
 
 GOLD = {"a": {"x"}, "b": {"x", "y"}, "c": {"z"}}
 
@@ -36,3 +43,15 @@ def test_all_that_is_told_of_sets():
     assert document["fixed"]["k=3"] == sets.fixed[3]
     assert document["turned_away"] == 0.75
     assert Sets.of(ranked, ranked, GOLD, []).turned_away is None
+
+
+def test_what_is_named_by_eagerness():
+    chosen = {"a": ["x", "q"], "b": ["q", "y"], "c": ["w"], "n": ["x"]}
+    scores = {"a": [0.8, 0.3], "b": [0.2, 0.11], "c": [0.08], "n": [0.5]}
+    named = name_skills(chosen, scores, {"a": 0.95, "b": 0.95, "c": 0.8, "n": 0.6})
+    assert named["quiet"] == {"a": ["x"], "b": ["q", "y"], "c": [], "n": []}
+    assert named["eager"] == chosen
+    measured = measure_named(named, GOLD, ["n"])
+    assert measured["quiet"] == pytest.approx({"right": 2 / 3, "any": 2 / 3, "needless": 0})
+    assert measured["eager"] == pytest.approx({"right": 2 / 3, "any": 1, "needless": 1})
+    assert "needless" not in measure_named(named, GOLD, [])["normal"]

@@ -207,3 +207,8 @@ def _print_sets(sets: Sets, *, near_misses: bool) -> None:
     if sets.turned_away is not None and not near_misses:
         told += f"; {100 * sets.turned_away:.1f} % of {sets.n_needless} needless ones get none"
     print(told)
+    for eagerness, of in sets.named.items():
+        line = f"named at a prompt, {eagerness}: a right skill at {100 * of['right']:.1f} %"
+        if "needless" in of and not near_misses:
+            line += f", any skill at {100 * of['needless']:.1f} % of the needless ones"
+        print(line)

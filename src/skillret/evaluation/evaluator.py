@@ -20,7 +20,7 @@ from skillret.evaluation.abstention import (
 from skillret.evaluation.metrics import DEFAULT_CUTS, mean, measure, metric_names
 from skillret.evaluation.reference import BM25S, bm25s_run
 from skillret.evaluation.runs import Run, check_run, order
-from skillret.evaluation.sets import Sets
+from skillret.evaluation.sets import Sets, measure_named, name_skills
 from skillret.evaluation.systems import DEPTH, Answers, Progress, answer, open_searcher
 from skillret.extras import require
 from skillret.retrieval.calibration import Calibration
@@ -146,7 +146,7 @@ def evaluate(
     texts = [(q.id, q.text) for q in dataset.queries]
     needless = {f"\0negative-{n}": q.text for n, q in enumerate(dataset.negatives)}
     every = [*texts, *needless.items()]
-    answers, remarks = Answers({}, {}, {}), []
+    answers, remarks = Answers({}, {}, {}, {}), []
     if lexical == "bm25s":
         name = BM25S
         run, sure = bm25s_run(dataset, depth, texts=every, searched=searched)
@@ -164,6 +164,9 @@ def evaluate(
         select = mode == "hybrid"
         answers = answer(dataset, searcher, every, mode, depth, searched=searched, select=select)
         run, sure = answers.run, answers.sure
+    named = {}
+    if answers.selected and searcher.calibration is not None:  # else no score is a probability
+        named = name_skills(answers.selected, answers.likely, sure)
     without = {id_: run.pop(id_) for id_ in needless}
     largest = {id_: sure.pop(id_) for id_ in needless}
     abstention = sets = None
@@ -173,7 +176,9 @@ def evaluate(
     if answers.selected:
         gold = {q.id: dataset.qrels[q.id] for q in dataset.queries if q.id in dataset.qrels}
         away = [answers.selected[id_] for id_ in needless]
-        sets = Sets.of(answers.selected, order(run), gold, away)
+        sets = Sets.of(
+            answers.selected, order(run), gold, away, measure_named(named, gold, needless)
+        )
     return score(dataset, run, mode, name, cuts, group_by, abstention, sets, remarks)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-__all__ = ["FIXED", "SHOWN_FIXED", "Sets", "measure_sets"]
+from skillret.retrieval.naming import LEVELS, sure
+
+__all__ = ["FIXED", "SHOWN_FIXED", "Sets", "measure_named", "measure_sets", "name_skills"]
 
 FIXED = (1, 3, 5, 10)  # fixed numbers of hits that a selection is compared with
 SHOWN_FIXED = (1, 3, 5)  # those that are shown to people
@@ -25,6 +27,8 @@ class Sets:
         kept: Share of the queries that need a skill and got a set.
         turned_away: Share of the needless queries that got an empty one; None without such.
         n_needless: How many of those there are.
+        named: What is named at a prompt, by eagerness; see `measure_named`. Empty where no score
+            is a probability.
     """
 
     selected: Mapping[str, float]
@@ -32,6 +36,7 @@ class Sets:
     kept: float
     turned_away: float | None
     n_needless: int
+    named: Mapping[str, Mapping[str, float]] = field(default_factory=dict, hash=False)
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
@@ -41,6 +46,7 @@ class Sets:
             "turned_away": self.turned_away,
             "n_needless": self.n_needless,
             "fixed": {f"k={k}": dict(values) for k, values in self.fixed.items()},
+            "named": {level: dict(values) for level, values in self.named.items()},
         }
 
     @classmethod
@@ -50,6 +56,7 @@ class Sets:
         ranked: Mapping[str, Sequence[Hashable]],
         gold: Mapping[str, Collection[Hashable]],
         needless: Sequence[Sequence[Hashable]],
+        named: Mapping[str, Mapping[str, float]] | None = None,
     ) -> Sets:
         """Judge sets.
 
@@ -58,13 +65,14 @@ class Sets:
             ranked: The ranking of each.
             gold: The skills that each needs.
             needless: The sets of queries that need none.
+            named: See `measure_named`.
         """
         fixed = {
             k: measure_sets({id_: hits[:k] for id_, hits in ranked.items()}, gold) for k in FIXED
         }
         away = float(np.mean([not s for s in needless])) if needless else None
         kept = float(np.mean([bool(chosen[id_]) for id_ in gold]))
-        return cls(measure_sets(chosen, gold), fixed, kept, away, len(needless))
+        return cls(measure_sets(chosen, gold), fixed, kept, away, len(needless), named or {})
 
 
 def measure_sets(
@@ -84,3 +92,50 @@ def measure_sets(
     if several:
         means["completeness, k > 1"] = float(np.mean(several))
     return means
+
+
+def name_skills(
+    chosen: Mapping[str, Sequence[str]],
+    scores: Mapping[str, Sequence[float]],
+    need: Mapping[str, float],
+) -> dict[str, dict[str, list[str]]]:
+    """What would be named at each query, by eagerness; see `skillret.retrieval.naming`.
+
+    Args:
+        chosen: The selected skills of each query, best first.
+        scores: The probability of each of them.
+        need: The probability that each query needs a skill.
+    """
+    return {
+        eagerness: {
+            id_: [chosen[id_][place] for place in sure(scores[id_], need[id_], level)]
+            for id_ in chosen
+        }
+        for eagerness, level in LEVELS.items()
+    }
+
+
+def measure_named(
+    named: Mapping[str, Mapping[str, Sequence[Hashable]]],
+    gold: Mapping[str, Collection[Hashable]],
+    needless: Collection[str],
+) -> dict[str, dict[str, float]]:
+    """How often a right skill is named, and how often any is where none is needed.
+
+    Args:
+        named: The skills by eagerness and query.
+        gold: The skills that each query needs, of those that need any.
+        needless: The other queries.
+
+    Returns:
+        By eagerness: `right` and `any`, shares of the queries that need a skill for which a right
+        one, or any, is named, and `needless`, the share of the others, if there are such.
+    """
+    measured = {}
+    for eagerness, skills in named.items():
+        right = [not set(gold[id_]).isdisjoint(skills[id_]) for id_ in gold]
+        values = {"right": right, "any": [bool(skills[id_]) for id_ in gold]}
+        if needless:
+            values["needless"] = [bool(skills[id_]) for id_ in needless]
+        measured[eagerness] = {name: float(np.mean(v)) for name, v in values.items()}
+    return measured

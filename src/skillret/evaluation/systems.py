@@ -115,11 +115,13 @@ class Answers:
         sure: How sure it is that a skill is needed: the probability where the encoder has a
             calibration, else the largest cosine (largest BM25 score in lexical mode).
         selected: The skills that an agent would be handed, if they were asked for.
+        likely: The score of each of them.
     """
 
     run: Run
     sure: dict[str, float]
     selected: dict[str, list[str]]
+    likely: dict[str, list[float]]
 
 
 def answer(
@@ -134,7 +136,7 @@ def answer(
 ) -> Answers:
     """Search queries, and select a set for each as `Retriever.select` does."""
     ids = [s.id for s in dataset.skills]
-    answers = Answers({}, {}, {})
+    answers = Answers({}, {}, {}, {})
     for id_, ranking in rank_queries(searcher, queries, depth, mode):
         hits = zip(ranking.keys.tolist(), ranking.scores.tolist(), strict=True)
         answers.run[id_] = [(ids[key], score) for key, score in hits]
@@ -143,6 +145,7 @@ def answer(
         if select:
             picked, _ = searcher.select(ranking.text, ranking=ranking)
             answers.selected[id_] = [ids[p.key] for p in picked]
+            answers.likely[id_] = [p.score for p in picked]
         if searched is not None:
             searched(len(answers.run), len(queries))
     return answers
