@@ -11,7 +11,6 @@ from skillret.agents.install.steps import Step, install
 from skillret.agents.install.targets import TARGETS
 from skillret.cli.common import note, printable
 from skillret.cli.terminal import tilde
-from skillret.messages import counted
 from skillret.skills.project import project_folders
 
 __all__ = ["configure", "configure_agents", "print_steps", "project_of", "run"]
@@ -21,12 +20,12 @@ examples:
   skillret install --dry-run
   skillret install claude-code codex
 """
-_VERBS = {
-    "written": "wrote",
-    "unchanged": "nothing to do in",
-    "removed": "removed",
-    "restored": "restored",
-    "cleaned": "cleaned",
+_VERBS = {  # done, and in a dry run
+    "written": ("wrote", "would write"),
+    "unchanged": ("nothing to do in", "nothing to do in"),
+    "removed": ("removed", "would remove"),
+    "restored": ("restored", "would restore"),
+    "cleaned": ("cleaned", "would clean"),
 }
 
 
@@ -74,16 +73,15 @@ def print_steps(steps: Iterable[Step], *, dry_run: bool) -> int:
             refused += 1
             note(f"{step.target.title}: {printable(step.message)}")
             continue
-        verb = f"would have {_VERBS[step.done]}" if dry_run else _VERBS[step.done]
-        if dry_run and step.done == "unchanged":
-            verb = _VERBS[step.done]
+        if step.file is None:
+            print(f"{step.target.title}: {printable(step.message)}")
+            continue
+        verb = _VERBS[step.done][dry_run]
         print(f"{step.target.title}: {verb} {tilde(printable(str(step.file)))}")
         if step.message:
             print(f"  {printable(step.message)}")
         if dry_run:
             _print_difference(step)
-    if refused and not dry_run:
-        note(f"{counted(refused, 'agent')} not done")
     return int(refused > 0)
 
 

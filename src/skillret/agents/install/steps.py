@@ -40,8 +40,8 @@ class Step(NamedTuple):
     Attributes:
         target: For which agent.
         file: The file; None if there is none.
-        done: `written`, `unchanged`, `removed`, `restored`, `cleaned` (ours alone taken out), or
-            `refused`.
+        done: `written`, `unchanged`, `removed`, `restored`, `cleaned` (ours alone taken out),
+            `by hand` (its user has to), or `refused`.
         message: Why, or what else should be known; may be empty.
         before: What the file holds; None if it is not there.
         after: What it holds then; None if it is not there then.
@@ -123,7 +123,7 @@ def _install(
     if file is None:
         reason = "no file of a project is known for it; leave out --project"
         by_hand = target.remark.replace("{mcp}", as_string(command("mcp")))
-        return Step(target, None, "refused", reason if project else by_hand)
+        return Step(target, None, *(("refused", reason) if project else ("by hand", by_hand)))
     before: bytes | None = None
     try:
         around = project or (home if file.is_relative_to(home) else folder_of(target, home))
