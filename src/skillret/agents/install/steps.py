@@ -149,10 +149,10 @@ def _commit(
     manifest: Manifest, fresh: Record, old: Record | None, after: bytes, before: bytes | None
 ) -> None:
     """Note what will be written, and write it; the note goes if that fails."""
-    manifest.records[fresh.path] = fresh
-    manifest.save()
     made = missing_folders(Path(fresh.path))
+    manifest.records[fresh.path] = fresh
     try:
+        manifest.save()
         files.write(Path(fresh.path), after, before)
     except BaseException:
         remove_folders(made)
@@ -203,7 +203,9 @@ def _wanted(
     except ValueError as e:
         if isinstance(e, SkillretError):
             raise
-        raise files.NotOursError(f"{file} is left as it is: no JSON that can be edited: {e}") from None
+        raise files.NotOursError(
+            f"{file} is left as it is: no JSON that can be edited: {e}"
+        ) from None
     return text.encode(), base, entries
 
 
