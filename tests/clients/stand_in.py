@@ -9,4 +9,4 @@ if "scanned PDF" in event.get("prompt", ""):
     file = next(Path.home().glob(".*/**/pdf-tables/SKILL.md"))
     context = f"Relevant to this prompt:\n- pdf-tables: extracts tables ({file})"
     output = {"hookEventName": event["hook_event_name"], "additionalContext": context}
-    print(json.dumps({"hookSpecificOutput": output}))
+    sys.stdout.write(json.dumps({"hookSpecificOutput": output}))
