@@ -41,8 +41,9 @@ base_url = "{URL}/v1"
 wire_api = "responses"
 env_key = "STUB_KEY"
 """
-GEMINI = '{\n  // chosen by hand\n  "security": {"auth": {"selectedType": "gemini-api-key"}},\n}\n'
+GEMINI = '{\n  // chosen by hand\n  "security": {"auth": {"selectedType": "gemini-api-key"}}\n}\n'
 OPENCODE = {
+    "$schema": "https://opencode.ai/config.json",  # or else it is put in at the first start
     "model": "stub/stub",
     "autoupdate": False,
     "provider": {
@@ -85,7 +86,8 @@ CLIENTS = {
     "opencode": (
         ".config/opencode/skills",
         {".config/opencode/opencode.json": json.dumps(OPENCODE)},
-        {"OPENCODE_DISABLE_MODELS_FETCH": "1"},
+        # Without the network it would try for a minute to fetch types for plugins.
+        {"OPENCODE_DISABLE_MODELS_FETCH": "1", "npm_config_fetch_retries": "0"},
         ["opencode", "run"],
     ),
 }
@@ -143,9 +145,9 @@ def texts(value):
 
 def context_for(program, agent, prompt, cwd):
     """What the hook hands over when it is called by hand."""
-    event = {"hook_event_name": "UserPromptSubmit", "session_id": prompt, "cwd": str(cwd)}
-    if agent == "gemini-cli":
-        event["hook_event_name"] = "BeforeAgent"
+    names = {"gemini-cli": "BeforeAgent", "opencode": "chat.message"}
+    name = names.get(agent, "UserPromptSubmit")
+    event = {"hook_event_name": name, "session_id": prompt, "cwd": str(cwd)}
     done = subprocess.run(
         [str(program), "hook", agent],
         input=json.dumps({**event, "prompt": prompt}),
@@ -156,7 +158,8 @@ def context_for(program, agent, prompt, cwd):
     answer = done.stdout.strip()
     if not answer.startswith("{"):
         return answer
-    return json.loads(answer)["hookSpecificOutput"]["additionalContext"]
+    found = json.loads(answer)
+    return found.get("hookSpecificOutput", found)["additionalContext"]
 
 
 @pytest.mark.parametrize("agent", CLIENTS)
@@ -184,6 +187,7 @@ def test_an_agent_is_told_what_fits_and_nothing_else(
         done = subprocess.run(
             [*map(str, whole), prompt], cwd=work, capture_output=True, text=True, timeout=240
         )
+        assert log.exists(), done.stdout + done.stderr
         bodies = [json.loads(line)["body"] for line in log.read_text().splitlines()]
         found = [text for body in bodies if prompt in body for text in texts(json.loads(body))]
         assert found, done.stdout + done.stderr

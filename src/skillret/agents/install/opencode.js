@@ -61,7 +61,7 @@ export const Skillret = async ({ directory }) => {
         const own = output.parts.filter((part) => part.type === "text" && !part.synthetic)
         const prompt = own.map((part) => part.text).join("\n")
         if (!prompt.trim()) return
-        const context = contextOf(await named("UserPromptSubmit", input.sessionID, { prompt }))
+        const context = contextOf(await named("chat.message", input.sessionID, { prompt }))
         if (!context) return
         output.parts.push({
           id: `prt_skillret${Date.now().toString(36)}${Math.random().toString(36).slice(2, 10)}`,
@@ -76,9 +76,13 @@ export const Skillret = async ({ directory }) => {
       }
     },
     event: async ({ event }) => {
-      if (event?.type === "session.compacted") {
-        await named("SessionStart", event.properties?.sessionID, { source: "compact" })
-      }
+      if (event?.type === "session.compacted") await named(event.type, event.properties?.sessionID)
+    },
+    // Which skills are loaded then.
+    "tool.execute.after": async (input) => {
+      const tool_name = input?.tool
+      if (tool_name !== "skill") return
+      void named("tool.execute.after", input.sessionID, { tool_name, tool_input: input.args ?? {} })
     },
   }
 }
