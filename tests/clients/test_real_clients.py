@@ -81,7 +81,8 @@ CLIENTS = {
             "GEMINI_API_KEY": "dummy",
             "GEMINI_CLI_TRUST_WORKSPACE": "true",
         },
-        ["gemini", "-p"],
+        # With a model named it does not ask another model first which one to ask.
+        ["gemini", "-m", "gemini-2.5-pro", "-p"],
     ),
     "opencode": (
         ".config/opencode/skills",
