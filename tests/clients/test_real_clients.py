@@ -119,7 +119,7 @@ def _version(package):
 @pytest.fixture
 def program(tmp_path, monkeypatch):
     """What is installed: this very skillret, whatever environment it was installed into."""
-    # TODO: without the stand-in once there is `skillret hook`.
+    # The stand-in can go once `skillret hook` is there.
     file = tmp_path / "bin" / "skillret"
     file.parent.mkdir()
     path = shlex.quote(str(Path(skillret.__file__).parents[1]))
