@@ -1,0 +1,1 @@
+"""What is written where so that an agent asks, and how it is taken back."""

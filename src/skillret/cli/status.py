@@ -1,0 +1,62 @@
+"""`skillret status`."""
+
+from __future__ import annotations
+
+import argparse
+
+from skillret.agents.commands import command
+from skillret.agents.install.steps import status
+from skillret.cli.common import note, print_json, printable
+from skillret.cli.terminal import tilde
+
+__all__ = ["configure", "run"]
+
+_EXAMPLES = """\
+examples:
+  skillret status
+  skillret status --json
+"""
+_WORDS = {
+    "installed": "installed",
+    "outdated": "outdated",
+    "gone": "gone",
+    "not ours": "installed by hand",
+    "no": "not installed",
+    "unreadable": "not installed",
+}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Fill in the command's arguments."""
+    parser.epilog = _EXAMPLES
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    states = status()
+    if args.json:
+        rows = [
+            {
+                "agent": state.target.agent,
+                "title": state.target.title,
+                "agent_there": state.there,
+                "file": None if state.file is None else str(state.file),
+                "state": state.state,
+                "message": state.message,
+            }
+            for state in states
+        ]
+        print_json({"command": command(), "agents": rows})
+        return 0
+    for state in states:
+        place = "" if state.file is None else f"  {tilde(printable(str(state.file)))}"
+        absent = "" if state.there else " (the agent is not there)"
+        print(f"{state.target.title}: {_WORDS[state.state]}{absent}{place}")
+        if state.message and state.state != "no":
+            print(f"  {tilde(printable(state.message))}")
+    if not states:
+        note("no agent is found here, and nothing is installed")
+    elif any(state.state in ("no", "outdated", "gone") and state.file for state in states):
+        note("`skillret install` writes what is missing")
+    return 0

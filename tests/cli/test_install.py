@@ -1,0 +1,53 @@
+import json
+
+import pytest
+from tests.cli.test_search import run
+
+
+@pytest.fixture
+def claude(home, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    (home / ".claude").mkdir()
+    return home / ".claude" / "settings.json"
+
+
+def test_a_dry_run_shows_each_line_and_writes_none(claude, home, capsys):
+    claude.write_text('{\n  "model": "opus"\n}\n')
+    status, out, err = run(capsys, "install", "--dry-run")
+    assert (status, err) == (0, "")
+    assert out.startswith("Claude Code: would write ~/.claude/settings.json\n    {\n")
+    assert '\n  +   "hooks": {\n' in out
+    assert "hook claude-code" in out
+    assert claude.read_text() == '{\n  "model": "opus"\n}\n'
+    assert not (home / ".local").exists()
+
+
+def test_install_status_and_uninstall_say_what_they_did(claude, capsys):
+    _, out, err = run(capsys, "install", "claude-code")
+    assert out == "Claude Code: wrote ~/.claude/settings.json\n"
+    assert "`skillret uninstall` takes it back" in err
+    _, out, _ = run(capsys, "install")
+    assert out == "Claude Code: nothing to do in ~/.claude/settings.json\n"
+    _, out, _ = run(capsys, "status")
+    assert out == "Claude Code: installed  ~/.claude/settings.json\n"
+    _, out, _ = run(capsys, "status", "--json")
+    document = json.loads(out)
+    assert document["agents"][0]["state"] == "installed"
+    assert document["command"]
+    status, out, _ = run(capsys, "uninstall")
+    assert (status, out) == (0, "Claude Code: removed ~/.claude/settings.json\n")
+    status, out, err = run(capsys, "uninstall")
+    assert (status, out) == (0, "")
+    assert "nothing of that is installed" in err
+
+
+def test_what_is_refused_is_one_line_and_a_status(claude, capsys):
+    claude.write_text("{")
+    status, out, err = run(capsys, "install")
+    assert (status, out) == (1, "")
+    assert err.count("\n") == 1
+    assert "~/.claude/settings.json is left as it is: no JSON that can be edited: line 1" in err
+    status, _, err = run(capsys, "install", "codex")
+    assert status == 1
+    assert "Codex: it is not there" in err
+    assert run(capsys, "status")[1].startswith("Claude Code: not installed")
