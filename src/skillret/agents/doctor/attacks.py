@@ -59,8 +59,9 @@ _SPOKEN_PRIVATE = (
     r"|(?:saved|stored|browser)\s+(?:passwords|cookies)|(?:user's|users'|your|all|any)\s+"
     r"(?:api\s+keys?|tokens?|credentials|passwords|secrets))"
 )
-_SHELL = r"(?:sudo\s+(?:-\w+\s+)*)?(?:/(?:usr/)?bin/)?"
-_SHELL += r"(?:(?:ba|z|da|k|fi)?sh|python[23]?|perl|ruby|node|php)\b"
+_AS = r"(?:sudo\s+(?:-\w+\s+)*)?(?:/(?:usr/)?bin/)?"
+# An interpreter that is given its program reads data.
+_SHELL = rf"{_AS}(?:(?:ba|z|da|k|fi)?sh|(?:python[23]?|perl|ruby|node|php)(?!\s+-[cemnpr]))\b"
 _EXFILTRATION = re.compile(
     rf"""\b(?:cat|tar|base64|zip|gzip|grep|find){_GAP}{_PRIVATE}[^\n]{{0,120}}?
         \|\s*[^\n]{{0,60}}?\b{_SENDS}
@@ -93,6 +94,7 @@ _OVERRIDE = re.compile(
         (?:the|your)\s+(?:users?|humans?|operator|owner)\s*
         (?:(?:about|of|that\s+you(?:\s+(?:are|have|did|read|ran|sent))?)\s+
         (?:this|these|it|doing|done|instructions?|step|command|did|ran|sent|running|executing)|[.!,;)]|$)
+      | \bforget\s+(?:everything|all)\s+(?:above|before|you\s+(?:know|were\s+told))\b
       | \bwithout\s+(?:telling|informing|alerting|notifying)\s+
         (?:the|your|any)\s+(?:users?|humans?|owner)\b
       | \bwithout\s+(?:the|your)\s+(?:user|human|owner)['’]s\s+knowledge\b
@@ -120,7 +122,9 @@ _ORDER = re.compile(
 )
 _URL = re.compile(r"(?P<scheme>https?)://(?P<host>[\w.-]+)", re.IGNORECASE)
 _PIPED = re.compile(
-    rf"""\b(?:curl|wget)\b(?P<a>[^\n|]{{0,300}})\|\s*{_SHELL}(?!\s+-(?:c|m)\b)
+    rf"""\b(?:curl|wget)\b(?P<a>[^\n|]{{0,300}})\|\s*{_SHELL}
+      | \b(?:curl|wget)\b[^\n|]{{0,200}}?https?://[^\n|]{{0,200}}?(?:&&|;)[^\n]{{0,80}}?
+        (?:(?<=[\s;&]){_SHELL}\s+["']?[\w./~-]+|\bchmod\s+(?:\+x|[0-7]*7)[^\n]{{0,80}}?(?:&&|;)\s*\S*/\w)
       | (?:<\(|\$\(|`)\s*(?:curl|wget)\b(?P<b>[^\n)`]{{0,300}})[)`](?<!\.json\))
       | \b(?:iwr|irm|Invoke-WebRequest|Invoke-RestMethod|DownloadString)\b
         (?P<c>[^\n|]{{0,300}})\|\s*(?:iex|Invoke-Expression)\b

@@ -56,10 +56,9 @@ def check(examined: Examined) -> Iterator[Finding]:
 
 def claude_budget(settings: Mapping[str, Any]) -> Budget:
     """Claude Code's budget by its settings and the environment."""
-    fraction = settings.get("skillListingBudgetFraction")
-    share = fraction if _is_number(fraction) and 0 < fraction <= 1 else 0.01
-    most = settings.get("skillListingMaxDescChars")
-    entry = int(most) if _is_number(most) and most >= 1 else 1536
+    fraction = _number(settings.get("skillListingBudgetFraction"), 0.01)
+    share = fraction if 0 < fraction <= 1 else 0.01
+    entry = max(int(_number(settings.get("skillListingMaxDescChars"), 1536)), 1)
     setting = "skillListingBudgetFraction in its settings.json, or SLASH_COMMAND_TOOL_CHAR_BUDGET"
     given = os.environ.get("SLASH_COMMAND_TOOL_CHAR_BUDGET", "").strip()
     if given.isascii() and given.isdigit() and len(given) < 10:
@@ -131,5 +130,6 @@ def _size(agent: str, skill: Skill, budget: Budget) -> int:
     return path + (described if budget.entry is None else min(described, budget.entry))
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _number(value: Any, otherwise: float) -> float:
+    plain = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return value if plain and abs(value) < 1e9 else otherwise
