@@ -67,9 +67,10 @@ _EXFILTRATION = re.compile(
         \|\s*[^\n]{{0,60}}?\b{_SENDS}
       | (?:^|[\s;&`(])(?:env|printenv|set|export\s+-p)
         (?:\s*\|\s*[\w-]+(?:\s+[^\n|]{{0,40}})?){{0,2}}\s*\|\s*{_SENDS}
-      | \b{_SENDS}{_GAP}
-        (?:\s(?:-d|--data(?:-\w+)?|-F|--form|-T|--upload-file|--post-file|-InFile)[\s=]*){_GAP}
-        (?:@["']?|=@["']?|\$\(\s*(?:cat|base64)\s[^\n]{{0,60}}?|[\s"'=]){_PRIVATE}
+      | \b{_SENDS}{_GAP}\s(?:-d|--data(?:-\w+)?|-F|--form){_GAP}
+        (?:@["']?[^\s"']{{0,60}}?|\$\(\s*(?:cat|base64)\s[^\n]{{0,60}}?){_PRIVATE}
+      | \b{_SENDS}{_GAP}\s(?:-T|--upload-file|--(?:post|body)-file|-InFile)[\s=]*
+        ["']?[^\s"']{{0,60}}?{_PRIVATE}
       | \b{_SENDS}{_GAP}(?:\$\(|`)\s*(?:cat|base64|tar)\s[^\n]{{0,60}}?{_PRIVATE}
       | \b{_SENDS}{_GAP}(?:\$\(|`)\s*(?:env|printenv)\s*(?:\||\)|`)
       | \b(?:requests|httpx|session|axios|urllib)\S{{0,20}}\.?(?:post|put)\b[^\n]{{0,120}}?
@@ -146,7 +147,7 @@ _PASSWORD = re.compile(
     r"\b(?:extract|unpack|unzip|archive|decompress|\w+\.(?:zip|rar|7z|exe|dmg|msi|pkg))\b[^\n]{0,80}?"
     r"\bpass(?:word|phrase|code)?\b\s*(?:(?:is\s+|[:=(`\"'*]{1,4}\s*)[`\"'*(]{0,3}\s*[\w!@#$%-]{2,40}"
     r"|[\w!@#$%-]{0,30}\d[\w!@#$%-]{0,30})"
-    r"|\b(?:unzip|7z[az]?\s+[xe]|unrar\s+[xe])\b[^\n]{0,60}?\s-[pP]\s?[\w!@#$%'\"-]{2,40}"
+    r"|\b(?:unzip\b[^\n]{0,60}?\s(?-i:-P)|(?:7z[az]?|unrar)\s+[xe]\b[^\n]{0,60}?\s-p)\s?[\w!@#$%'\"-]{2,40}"
     r"|^\W{0,6}(?:archive\s+|zip\s+)?pass(?:word|code)\W{0,4}:\W{0,4}[`\"']?[\w!@#$%-]{2,40}[`\"'*]{0,3}\s*$",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -180,7 +181,7 @@ _BARE_HOST = re.compile(
 _ABOUT = re.compile(
     r"inject|attack|malicious|jailbreak|adversar|untrusted|exfiltrat|phish|suspicious|\bdetect|red[\s-]team"
     r"|payload|vulnerab|\bexploit|\bthreat|\bunsafe|dangerous|red\s+flag|\bnever\b|\bavoid|\bdo\s+not\b|\bdon['’]t\b"
-    r"|\brefuse|\bblock|\bforbid|\bprohibit|\bbad\b|❌|🚫|\bwrong\b|\brisk",
+    r"|\brefuse|\bonly\s+(?:send|use)|\bblock|\bforbid|\bprohibit|\bbad\b|❌|🚫|\bwrong\b|\brisk",
     re.IGNORECASE,
 )
 _TAGS = re.compile("[\U000e0000-\U000e007f]+")
@@ -263,7 +264,10 @@ def _leading(found: str) -> int:
 def _line_at(text: str, found: re.Match[str]) -> str:
     """What is shown: from a little before the place on."""
     start = found.start() + _leading(found[0])
-    begin = max(text.rfind("\n", 0, start) + 1, start - 40)
+    begin = text.rfind("\n", 0, start) + 1
+    if start - begin > 40:
+        space = text.find(" ", start - 40, start)
+        begin = start if space < 0 else space + 1
     end = text.find("\n", max(found.end(), start))
     return text[begin : end if end >= 0 else len(text)].strip()
 

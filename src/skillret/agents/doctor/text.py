@@ -35,7 +35,8 @@ def _of_text(skill: Skill, path: str | None, text: str) -> Iterator[Finding]:
     for rule, found in places.items():
         worst = min(found, key=lambda attack: (_LEVELS.index(attack.level), attack.line))
         more = f" (and {counted(len(found) - 1, 'more place')})" if len(found) > 1 else ""
-        message = f"{RULES[rule]}: {worst.excerpt}{more}"
+        likely = "perhaps in good faith, " if worst.level == "remark" else ""
+        message = f"{likely}{RULES[rule]}: {worst.excerpt}{more}"
         yield Finding(rule, worst.level, skill.name, path, worst.line, message, _REMEDY)
 
 
