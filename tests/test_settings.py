@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skillret.errors import InputError
-from skillret.settings import FILE, KEYS, Settings, load_settings
+from skillret.settings import FILE, KEYS, Dismissal, Settings, load_settings
 
 
 @pytest.fixture
@@ -182,3 +182,27 @@ def test_any_text_is_settings_or_one_clear_error(tmp_path_factory, text):
     except InputError as e:
         assert FILE in str(e)
     assert len(KEYS) == 6
+
+
+def test_dismissals_of_both_files_add_up_but_a_project_dismisses_no_attack(project, home):
+    user_file(home, 'dismiss = [{finding = "attack-download", skill = "a-*", reason = "read"}]\n')
+    (project / FILE).write_text(
+        'dismiss = [{finding = "overlap", reason = "wanted"},'
+        ' {finding = "attack-hidden", reason = "trust me"}]\n'
+    )
+    settings = load_settings()
+    assert settings.dismiss == (
+        Dismissal("overlap", "*", "wanted"),
+        Dismissal("attack-download", "a-*", "read"),
+    )
+    (remark,) = settings.remarks
+    assert "not dismissed by a project's file" in remark
+
+
+@pytest.mark.parametrize(
+    "value", ['"overlap"', '[{finding = "overlap"}]', '[{finding = "x", reason = 1}]', '["x"]']
+)
+def test_a_dismissal_needs_a_finding_and_a_reason(value, project):
+    (project / FILE).write_text(f"dismiss = {value}\n")
+    with pytest.raises(InputError, match="dismiss is .*; allowed: a list of tables such as"):
+        load_settings()

@@ -13,18 +13,34 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from skillret.errors import InputError
 from skillret.files import expand
 
-__all__ = ["FILE", "KEYS", "Settings", "load_settings"]
+__all__ = ["FILE", "KEYS", "Dismissal", "Settings", "load_settings"]
 
 FILE = "skillret.toml"
 _MAX_BYTES = 16 * 1024  # a key of 60,000 dots would keep the TOML reader busy for a minute
 _MAX_ITEMS = 1000  # of a list
 _SHOWN = 60  # characters of a value in a message
 _LONGEST = 200  # characters of a path in a message
+_ATTACK = "attack"  # how findings begin that whoever wrote a project must not dismiss
+_DISMISSAL = '{finding = "overlap", skill = "pdf-*", reason = "..."}'
+
+
+class Dismissal(NamedTuple):
+    """A finding of `skillret doctor` that need not be told again.
+
+    Attributes:
+        finding: Its kind, such as `overlap`.
+        skill: Name of the skill, or a glob pattern of names; all without one.
+        reason: Why.
+    """
+
+    finding: str
+    skill: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +54,7 @@ class Settings:
         threshold: Probability of need below which a selection is empty, from 0 to 1.
         limit: How many skills are shown or selected at most.
         model: A model folder or name, as in `load_encoder`.
+        dismiss: Findings of `skillret doctor` that have been judged.
         origins: By key, the files and variables that its value comes from.
         files: The files that were looked for, whether they are there or not; an earlier one counts
             more.
@@ -50,6 +67,7 @@ class Settings:
     threshold: float | None = None
     limit: int | None = None
     model: str | None = None
+    dismiss: tuple[Dismissal, ...] = ()
     origins: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False, hash=False)
     files: tuple[Path, ...] = field(default=(), compare=False)
     remarks: tuple[str, ...] = field(default=(), compare=False)
@@ -106,7 +124,7 @@ def _merged(
             given = [(_variable(key), environment[key])]
         if not given:
             continue
-        if key not in ("roots", "hide"):
+        if key not in ("roots", "hide", "dismiss"):
             given = given[:1]
         values[key] = given[0][1]
         if len(given) > 1:
@@ -213,6 +231,14 @@ def _of_project(
         remarks.append(
             f"{file}: model is not taken from a project's file; use your own {FILE}, or --model"
         )
+    if "dismiss" in values:
+        kept = tuple(d for d in values["dismiss"] if not d.finding.startswith(_ATTACK))
+        if len(kept) < len(values["dismiss"]):
+            remarks.append(
+                f"{file}: dismiss: what looks like an attack is not dismissed by a project's file;"
+                f" use your own {FILE}"
+            )
+        values["dismiss"] = kept
     if "roots" in values:
         rooted = _rooted({"roots": values.pop("roots")}, file)["roots"]
         inside = tuple(root for root in rooted if _is_inside(root, project))
@@ -249,6 +275,8 @@ def _environment(here: Path | None) -> tuple[str, dict[str, Any]]:
     """What variables set; an empty one counts as unset."""
     values: dict[str, Any] = {}
     for key in KEYS:
+        if key == "dismiss":  # which needs reasons
+            continue
         name = _variable(key)
         text = os.environ.get(name, "").strip()
         if not text:
@@ -273,6 +301,19 @@ def _is_list(value: Any) -> bool:
     return isinstance(value, list) and len(value) <= _MAX_ITEMS and all(map(_is_name, value))
 
 
+def _is_dismissals(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) <= _MAX_ITEMS
+        and all(
+            isinstance(item, dict)
+            and {"finding", "reason"} <= set(item) <= set(Dismissal._fields)
+            and all(map(_is_name, item.values()))
+            for item in value
+        )
+    )
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
 
@@ -293,6 +334,7 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "threshold": (_is_number, "a number from 0 to 1"),
     "limit": (_is_count, f"a whole number from 1 to {_MAX_ITEMS}"),
     "model": (_is_name, "a model folder or name"),
+    "dismiss": (_is_dismissals, f"a list of tables such as {_DISMISSAL}, skill left out or not"),
 }
 
 
@@ -301,6 +343,8 @@ def _checked(where: str, key: str, value: Any) -> Any:
     check, allowed = _CHECKS[key]
     if not check(value):
         raise InputError(f"{where} is {_shown(value)}; allowed: {allowed}")
+    if key == "dismiss":
+        return tuple(Dismissal(d["finding"], d.get("skill", "*"), d["reason"]) for d in value)
     if isinstance(value, list):
         return tuple(item.strip() for item in value)
     return float(value) if key == "threshold" else value

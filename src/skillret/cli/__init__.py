@@ -25,6 +25,7 @@ __all__ = ["COMMANDS", "build_parser", "entry", "main"]
 COMMANDS = {
     "search": "find the skills for a query",
     "places": "say where skills are looked for, and what is left out",
+    "doctor": "find what is wrong with the skills here, and say what to do",
     "index": "build and look after an index",
     "config": "show the settings that hold here, and where each comes from",
     "install": "let agents ask skillret at each prompt",

@@ -9,7 +9,7 @@ from typing import Any
 from skillret.cli.common import current_settings, print_json
 from skillret.cli.terminal import columns, dim, tilde
 from skillret.messages import printable
-from skillret.settings import KEYS
+from skillret.settings import KEYS, Dismissal
 
 __all__ = ["configure", "run"]
 
@@ -25,6 +25,7 @@ _DEFAULTS = {
     "threshold": "the model's own",
     "limit": "5 shown, 10 selected",
     "model": "the packaged one",
+    "dismiss": "none",
 }
 
 
@@ -61,11 +62,18 @@ def run(args: argparse.Namespace) -> int:
 
 def _plain(value: Any) -> Any:
     """A value as JSON has it."""
-    return [str(item) for item in value] if isinstance(value, tuple) else value
+    if not isinstance(value, tuple):
+        return value
+    return [item._asdict() if isinstance(item, Dismissal) else str(item) for item in value]
 
 
 def _shown(value: Any) -> str:
-    return ", ".join(map(tilde, value)) if isinstance(value, list) else str(value)
+    if not isinstance(value, list):
+        return str(value)
+    return ", ".join(
+        f"{item['finding']} of {item['skill']}" if isinstance(item, dict) else tilde(item)
+        for item in value
+    )
 
 
 def _row(name: str, value: str, origin: str) -> None:

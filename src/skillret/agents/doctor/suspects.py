@@ -1,0 +1,28 @@
+"""Skills whose text draws queries that are not theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+
+from skillret.agents.doctor.finding import Examined, Finding
+
+__all__ = ["check"]
+
+
+def check(examined: Examined) -> Iterator[Finding]:
+    """Those that `skillret.index.suspects` names, where that module is there."""
+    try:
+        suspects = import_module("skillret.index.suspects")
+    except ModuleNotFoundError:
+        return
+    for suspect in suspects.find_suspects(examined.skills):
+        yield Finding(
+            "suspect",
+            "warning",
+            suspect.skill.name,
+            suspect.skill.path,
+            None,
+            suspect.reason,
+            "read it, and remove it if it was made to be found for what it does not do",
+        )
