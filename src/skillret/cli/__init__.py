@@ -26,6 +26,7 @@ COMMANDS = {
     "search": "find the skills for a query",
     "places": "say where skills are looked for, and what is left out",
     "index": "build and look after an index",
+    "mcp": "serve agents over MCP, or tell a client of this server",
     "config": "show the settings that hold here, and where each comes from",
     "evaluate": "measure retrieval on labelled queries",
     "data": "check or convert a data set of labelled queries",
@@ -222,9 +223,10 @@ def _silence() -> None:
 def entry() -> None:
     """The program `skillret`: run a command and end the process."""
     status = main()
-    if sys.argv[1:2] == ["search"]:
+    if sys.argv[1:2] in (["search"], ["mcp"]):
         # Everything is closed and flushed by now. Taking the interpreter apart object by object
-        # would be an eighth of the time that a search takes.
+        # would be an eighth of the time that a search takes, and an MCP server may still be opening
+        # its library in another thread.
         sys.stderr.flush()
         os._exit(status)
     raise SystemExit(status)
