@@ -8,6 +8,7 @@ Prints a Markdown table. The last row should stay below 5 ms.
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import sys
 import time
@@ -30,9 +31,10 @@ async def measure(library: str, calls: int) -> dict[str, list[float]]:
     """Milliseconds of each call, and of the start until the tools are listed."""
     times: dict[str, list[float]] = {"start": [], "library": [], "mcp": []}
     arguments = ["-m", "skillret", "mcp", "--library", library]
+    server = StdioServerParameters(command=sys.executable, args=arguments, env=dict(os.environ))
     with Retriever.open(library=library) as retriever:
         start = time.perf_counter()
-        async with Client(StdioServerParameters(command=sys.executable, args=arguments)) as client:
+        async with Client(server) as client:
             await client.list_tools()
             times["start"].append(1000 * (time.perf_counter() - start))
             for number in range(-len(QUERIES), calls):  # the first ones warm both up

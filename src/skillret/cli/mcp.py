@@ -11,12 +11,16 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from skillret.cli.common import add_agent, add_calibration, add_model_arguments, note, printable
 from skillret.errors import InputError
 from skillret.extras import require
 from skillret.files import expand
 from skillret.serving.clients import CLIENTS, NAME, Client, find_client
+
+if TYPE_CHECKING:
+    from skillret.retrieval import Retriever
 
 __all__ = ["configure", "run"]
 
@@ -102,11 +106,12 @@ def _serve(args: argparse.Namespace) -> int:
     require("mcp", "skillret mcp", ("mcp", "uvicorn"))
     _enter_project(args)
     # Here and not above: `install` and `print` need none of it, nor does `--help`.
-    from skillret.retrieval import Retriever
     from skillret.serving.mcp import OpenLater, create_server, serve, serve_http
     from skillret.serving.security import read_key
 
     def open_() -> Retriever:
+        from skillret.retrieval import Retriever
+
         return Retriever.open(
             index=args.index,
             library=args.library,

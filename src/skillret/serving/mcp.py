@@ -16,7 +16,7 @@ from functools import partial
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
 import anyio
 from anyio import to_thread
@@ -30,14 +30,15 @@ from pydantic import BaseModel, Field
 from skillret._version import __version__
 from skillret.errors import InputError, SkillretError, StoreError
 from skillret.messages import printable
-from skillret.retrieval import Retriever
-from skillret.retrieval.refresh import invocable_names
 from skillret.serving import skill_files
 from skillret.serving.security import App, BearerKey, allowed_hosts, listen
 from skillret.serving.skills_extension import SkillsExtension
 from skillret.skills.frontmatter import MAX_FILE_BYTES
 from skillret.skills.repair import decode
 from skillret.types import Hit, Skill
+
+if TYPE_CHECKING:  # it would be a fifth of the time until tools are listed
+    from skillret.retrieval import Retriever
 
 __all__ = ["FoundSkill", "OpenLater", "SkillText", "Skills", "create_server", "serve", "serve_http"]
 
@@ -275,6 +276,8 @@ async def _answer(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -
 
 
 def _search(opened: OpenLater, query: str, k: int) -> Skills:
+    from skillret.retrieval.refresh import invocable_names
+
     retriever = opened.get()
     hits, selection = retriever.look_up(query, k)
     fitting = {hit.id for hit in selection}

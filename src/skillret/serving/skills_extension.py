@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from urllib.parse import quote, unquote
 
 import yaml
@@ -27,10 +27,12 @@ from pydantic import BaseModel
 
 from skillret.errors import InputError, SkillretError
 from skillret.files import parse_json
-from skillret.retrieval import Retriever
 from skillret.serving import skill_files
 from skillret.skills.frontmatter import MAX_FRONT_MATTER
 from skillret.types import Skill
+
+if TYPE_CHECKING:
+    from skillret.retrieval import Retriever
 
 __all__ = ["SkillsExtension", "frontmatter_of", "skill_uri"]
 
