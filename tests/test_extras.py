@@ -64,6 +64,8 @@ def test_torch_comes_for_a_cpu_alone_in_the_version_that_is_asked_for(without, m
         ("datasets", ["train", RECIPE, "--data", "DATA"], "train"),
         ("onnx", ["export", "MODEL", "--output", "out"], "train"),
         ("huggingface_hub", ["push", "MODEL", "owner/name"], "evaluate"),
+        ("mcp", ["mcp"], "mcp"),
+        ("uvicorn", ["mcp", "--http"], "mcp"),
     ],
 )
 def test_commands_say_what_is_missing_before_they_read_anything(

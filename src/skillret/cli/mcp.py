@@ -1,0 +1,244 @@
+"""`skillret mcp`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from skillret.cli.common import add_agent, add_calibration, add_model_arguments, note, printable
+from skillret.errors import InputError
+from skillret.extras import require
+from skillret.files import expand
+from skillret.serving.clients import CLIENTS, NAME, Client, find_client
+
+if TYPE_CHECKING:
+    from skillret.retrieval import Retriever
+
+__all__ = ["configure", "run"]
+
+_EXAMPLES = """\
+examples:
+  skillret mcp                                # what a client starts: speaks MCP on stdin and stdout
+  skillret mcp install --client claude-code
+  skillret mcp print --client cursor --library ~/team/skills
+  skillret mcp --http --port 8377             # at http://127.0.0.1:8377/mcp
+"""
+_PORT = 8377
+_WAIT = 60  # seconds for a client's own command
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Fill in the command's arguments."""
+    parser.epilog = _EXAMPLES
+    parser.add_argument(
+        "action",
+        nargs="?",
+        choices=("install", "print"),
+        metavar="install|print",
+        help="tell a client of this server, or print what to write where; serve if left out",
+    )
+    parser.add_argument(
+        "--client", metavar="NAME", help=f"one of {', '.join(client.name for client in CLIENTS)}"
+    )
+    parser.add_argument(
+        "--scope", choices=("user", "project"), default="user", help="whose client (default: user)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="only show what install would run")
+    parser.add_argument("--http", action="store_true", help="serve over HTTP, at /mcp")
+    parser.add_argument("--host", default="127.0.0.1", help="where to listen (default: 127.0.0.1)")
+    parser.add_argument(
+        "--port", type=_port, default=_PORT, help=f"default: {_PORT}; 0 takes a free one"
+    )
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a further name that the server is called by, repeatable",
+    )
+    parser.add_argument(
+        "--api-key-file",
+        metavar="FILE",
+        help="only who sends this bearer key may ask (default: the variable SKILLRET_API_KEY)",
+    )
+    parser.add_argument(
+        "--library",
+        action="append",
+        metavar="DIR",
+        help="folder that holds skills, repeatable (default: see `skillret places`)",
+    )
+    add_agent(parser)
+    parser.add_argument("--index", metavar="FILE", help="index file (default: one per library)")
+    add_model_arguments(parser, by_settings=True)
+    add_calibration(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    if args.action is None:
+        if args.client or args.dry_run or args.scope != "user":
+            raise InputError(
+                "--client, --scope and --dry-run go with install or print: skillret mcp print"
+                " --client NAME"
+            )
+        return _serve(args)
+    if not args.client:
+        raise InputError(
+            f"name a client: --client {', '.join(client.name for client in CLIENTS[:-1])} or"
+            f" {CLIENTS[-1].name}"
+        )
+    client = find_client(args.client)
+    command, url = _command(args), _url(args)
+    if args.action == "print":
+        return _print(client, command, url, args.scope)
+    return _install(client, command, url, args)
+
+
+def _serve(args: argparse.Namespace) -> int:
+    require("mcp", "skillret mcp", ("mcp", "uvicorn"))
+    _enter_project(args)
+    # Here and not above: `install` and `print` need none of it, nor does `--help`.
+    from skillret.serving.mcp import OpenLater, create_server, serve, serve_http
+    from skillret.serving.security import read_key
+
+    def open_() -> Retriever:
+        from skillret.retrieval import Retriever
+
+        return Retriever.open(
+            index=args.index,
+            library=args.library,
+            agent=args.agent,
+            model=args.model,
+            calibration=args.calibration,
+            trust_remote_code=args.trust_remote_code,
+            on_update=note,
+        )
+
+    # Otherwise the SDK would draw its own log lines, in a terminal's colours and columns.
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="skillret: %(message)s")
+    server = create_server(OpenLater(open_))
+    if args.http:
+        key = read_key(args.api_key_file)
+        serve_http(
+            server,
+            args.host,
+            args.port,
+            key=key,
+            hosts=args.allow_host,
+            ready=lambda url: note(f"MCP at {url}; Ctrl-C ends it"),
+        )
+        return 0
+    if args.api_key_file or args.allow_host:
+        raise InputError("--api-key-file and --allow-host go with --http")
+    if sys.stdin.isatty():
+        note("this speaks MCP: a client starts it, see `skillret mcp print`; Ctrl-D ends it")
+    serve(server)
+    return 0
+
+
+def _enter_project(args: argparse.Namespace) -> None:
+    """Work where the client's project is: some start their servers elsewhere, and say so."""
+    project = os.environ.get("CLAUDE_PROJECT_DIR", "")
+    if project and os.path.isdir(project):  # noqa: PTH112
+        for name in ("index", "calibration", "model", "api_key_file"):
+            given = getattr(args, name)
+            if given and os.path.exists(expand(given)):  # noqa: PTH110
+                setattr(args, name, str(expand(given).absolute()))
+        if args.library:
+            args.library = [str(expand(folder).absolute()) for folder in args.library]
+        os.chdir(project)
+
+
+def _command(args: argparse.Namespace) -> list[str]:
+    """What the client starts: absolute names, since it starts it from anywhere."""
+    words = ["mcp"]
+    for folder in args.library or ():
+        words += ["--library", str(expand(folder).absolute())]
+    for agent in args.agent or ():
+        words += ["--agent", agent]
+    for option in ("index", "calibration"):
+        given = getattr(args, option)
+        if given:
+            words += [f"--{option}", str(expand(given).absolute())]
+    if args.model:
+        folder = expand(args.model)
+        words += ["--model", str(folder.absolute()) if folder.exists() else args.model]
+    if args.trust_remote_code:
+        words.append("--trust-remote-code")
+    return [*_program(), *words]
+
+
+def _program() -> list[str]:
+    beside = Path(sys.executable).with_name("skillret.exe" if os.name == "nt" else "skillret")
+    return [str(beside)] if beside.is_file() else [sys.executable, "-m", "skillret"]
+
+
+def _url(args: argparse.Namespace) -> str | None:
+    if not args.http:
+        return None
+    if args.port == 0:
+        raise InputError("a client needs to know the port: give --port")
+    host = f"[{args.host}]" if ":" in args.host else args.host
+    return f"http://{host}:{args.port}/mcp"
+
+
+def _print(client: Client, command: list[str], url: str | None, scope: str) -> int:
+    file = client.file if scope == "user" else client.project_file
+    if file is None:
+        raise InputError(f"{client.title} keeps no servers in a project: leave out --scope")
+    own = client.add_command(command, url) if scope == "user" else None
+    if own is not None:
+        note(f"{client.title} adds it by its own command: {shlex.join(own)}")
+    note(f"into {file}:")
+    sys.stdout.write(client.entry(command, url))
+    return 0
+
+
+def _install(client: Client, command: list[str], url: str | None, args: argparse.Namespace) -> int:
+    own = client.add_command(command, url, scope=args.scope)
+    if own is None:
+        raise InputError(
+            f"{client.title} has no command that adds a server: `skillret mcp print --client"
+            f" {client.name}` shows what to write into {client.file}"
+        )
+    if url is None and find_spec("mcp") is None:
+        note("the server itself needs an extra: pip install 'skillret[mcp]'")
+    if args.dry_run:
+        print(shlex.join(own))
+        return 0
+    program = shutil.which(own[0])
+    if program is None:
+        raise InputError(f"there is no program {own[0]}: install {client.title} first")
+    try:
+        done = subprocess.run(  # noqa: S603 (a list of words, and no shell)
+            [program, *own[1:]],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_WAIT,
+        )
+    except subprocess.TimeoutExpired:
+        raise InputError(f"{own[0]} did not answer in {_WAIT} seconds") from None
+    said = printable(f"{done.stdout} {done.stderr}")[:500]
+    if done.returncode == 0:
+        note(f"{client.title} knows it now: {shlex.join(own)}")
+        return 0
+    if "already exists" in said:
+        note(f"{client.title} has it already; to replace it, first: {own[0]} mcp remove {NAME}")
+        return 0
+    raise InputError(f"{shlex.join(own)} failed ({done.returncode}): {said}")
+
+
+def _port(text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text) < 65536:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"must be a port from 0 to 65535, got {text[:40]!r}")

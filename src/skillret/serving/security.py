@@ -1,0 +1,128 @@
+"""Who may ask a server that listens on a port: loopback alone, or whoever has the key."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import os
+import socket
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from skillret.errors import InputError
+from skillret.files import expand, read_text
+
+__all__ = ["API_KEY", "BearerKey", "allowed_hosts", "is_loopback", "listen", "read_key"]
+
+API_KEY = "SKILLRET_API_KEY"
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+_LEAST = 16  # characters of a key
+_MOST = 4096
+
+Scope: TypeAlias = MutableMapping[str, Any]
+_Receive: TypeAlias = Callable[[], Awaitable[Any]]
+_Send: TypeAlias = Callable[[Any], Awaitable[None]]
+App: TypeAlias = Callable[[Scope, _Receive, _Send], Awaitable[None]]
+
+
+class BearerKey:
+    """An ASGI application that lets nobody in who does not send `Authorization: Bearer KEY`."""
+
+    def __init__(self, app: App, key: str) -> None:
+        self._app = app
+        self._key = key.encode()
+
+    async def __call__(self, scope: Scope, receive: _Receive, send: _Send) -> None:
+        """Pass a request on, or answer 401."""
+        if scope["type"] != "http" or self._has_key(scope["headers"]):
+            await self._app(scope, receive, send)
+            return
+        body = b'{"error":"unauthorized: send the header Authorization: Bearer KEY"}'
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+            (b"www-authenticate", b"Bearer"),
+        ]
+        await send({"type": "http.response.start", "status": 401, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    def _has_key(self, headers: Sequence[tuple[bytes, bytes]]) -> bool:
+        given = [value for name, value in headers if name.lower() == b"authorization"]
+        if len(given) != 1:
+            return False
+        scheme, _, key = given[0].partition(b" ")
+        return scheme.lower() == b"bearer" and hmac.compare_digest(key.strip(), self._key)
+
+
+def read_key(file: str | None) -> str | None:
+    """The key of a file, or else of the environment; None if there is neither.
+
+    Raises:
+        InputError: If the file cannot be read, or a key is too short or no single word.
+    """
+    where, key = API_KEY, os.environ.get(API_KEY)
+    if file is not None:
+        where = file
+        try:
+            key = read_text(Path(expand(file)), _MOST)
+        except (OSError, ValueError) as e:
+            reason = e.strerror if isinstance(e, OSError) else e
+            raise InputError(f"cannot read the key of {file}: {reason}") from None
+    if key is None:
+        return None
+    key = key.strip()
+    if len(key) < _LEAST or not key.isascii() or not key.isprintable() or " " in key:
+        raise InputError(
+            f"the key of {where} must have at least {_LEAST} characters, letters and digits for"
+            " example, and no spaces"
+        )
+    return key
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody but this machine reaches what listens there."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def allowed_hosts(host: str, more: Sequence[str] = ()) -> tuple[list[str], list[str]] | None:
+    """Values that the headers Host and Origin may have; None if any will do.
+
+    A page in a browser can call a server on loopback by a name of its own (DNS rebinding), and
+    its requests then carry that name. Behind a key there is no need to look.
+
+    Args:
+        host: Where the server listens.
+        more: Further names that it is called by.
+    """
+    if not is_loopback(host) and not more:
+        return None
+    bare = f"[{host}]" if ":" in host and not host.startswith("[") else host
+    names = [*dict.fromkeys((*_LOOPBACK, bare, *more))]
+    with_ports = [x for name in names for x in (name, f"{name}:*")]
+    return with_ports, [f"{scheme}://{x}" for x in with_ports for scheme in ("http", "https")]
+
+
+def listen(host: str, port: int, key: str | None) -> socket.socket:
+    """A socket that listens.
+
+    Raises:
+        InputError: If others than this machine could reach it without a key, or it cannot be had.
+    """
+    if not is_loopback(host) and key is None:
+        raise InputError(
+            f"everyone who reaches {host} could read your skills: give a key"
+            f" (--api-key-file, or {API_KEY}), or listen on 127.0.0.1"
+        )
+    bare = host.strip("[]")
+    try:
+        family = socket.AF_INET6 if ":" in bare else socket.AF_INET
+        return socket.create_server((bare, port), family=family)
+    except (OSError, OverflowError) as e:
+        reason = e.strerror if isinstance(e, OSError) and e.strerror else e
+        raise InputError(f"cannot listen on {host} port {port}: {reason}") from None
