@@ -65,9 +65,11 @@ def _plain(value: Any) -> Any:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()  # as it is written in the file
     return ", ".join(map(tilde, value)) if isinstance(value, list) else str(value)
 
 
 def _row(name: str, value: str, origin: str) -> None:
-    text = f"{name:<10} {tilde(printable(value))}"
+    text = f"{name:<11} {tilde(printable(value))}"
     print(text + " " * max(2, 44 - columns(text)) + dim(f"({tilde(printable(origin))})"))
