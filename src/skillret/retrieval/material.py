@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from itertools import groupby
 
 from skillret.lexical.analyzer import read_terms
@@ -20,21 +21,26 @@ _LONG_RUN = 60  # ... characters, in a language without spaces
 _RUN = 3  # lines that make a block
 _FEW = 30  # words of the material that are read where the user's own say nothing
 _FENCES = ("```", "~~~", '"""', "'''")
-_LABEL = re.compile(r"\s*(?:```|~~~)\s*([\w+#-]+)\s*$")  # "```python" says the language
-_TAG = re.compile(r"<([A-Za-z][\w-]*)>")
-_QUOTED = re.compile(r'"[^"]+"|“[^“”]+”|„[^„“”]+[“”]|«[^«»]+»|»[^«»]+«|「[^「」]+」|『[^『』]+』')
-_HEADER = re.compile(r"(?:from|subject|to|date|cc|sent): ", re.IGNORECASE)
-_MAIL = re.compile(
+# Compiled at first use: a search of an index that is up to date needs few of them.
+_LABEL = partial(re.compile, r"\s*(?:```|~~~)\s*([\w+#-]+)\s*$")  # "```python" says the language
+_TAG = partial(re.compile, r"<([A-Za-z][\w-]*)>")
+_QUOTED = partial(
+    re.compile, r'"[^"]+"|“[^“”]+”|„[^„“”]+[“”]|«[^«»]+»|»[^«»]+«|「[^「」]+」|『[^『』]+』'
+)
+_HEADER = partial(re.compile, r"(?:from|subject|to|date|cc|sent): ", re.IGNORECASE)
+_MAIL = partial(
+    re.compile,
     r"-+ ?(?:original|forwarded) message|on .{5,80} wrote:$|am .{5,80} schrieb .{1,80}:$",
     re.IGNORECASE,
 )
 # Lines that nobody types: logs, stack traces, prompts, diffs, tables, code.
-_PASTED = re.compile(
+_PASTED = partial(
+    re.compile,
     r"\s*(?:\[?\d{4}-\d\d-\d\d[T ]|\[?\d\d:\d\d:\d\d|[A-Z][a-z]{2} +\d\d? \d\d:\d\d"
     r"|\[?(?:ERROR|WARN(?:ING)?|INFO|DEBUG|FATAL|TRACE)\b|Traceback \(|Caused by: |\.{3} \d+ more"
     r"|at [\w.$<>]+ ?\(|File \"|[$#%] \w|@@ |diff --|index [0-9a-f]{7}|[+-]{1,3}[^\s+\-*]"
     r"|\|.*\||[\]})]|\"[^\"]+\": ?|.*[;{\[]$|[^,\t]*\t[^\t]*\t|[^, ]+(?:,[^, ]+){2,}$)"
-    r"|(?: {4}|\t)\s*(?![-*•\d\s])\S"
+    r"|(?: {4}|\t)\s*(?![-*•\d\s])\S",
 )
 _NOUN = (
     r"(?:text|message|e-?mail|mail|letter|article|document|doc|paragraph|passage|notes?|memo"
@@ -42,7 +48,8 @@ _NOUN = (
     r"|comment|announcement|description|log|output|error|trace|code|snippet|function|diff|config"
     r"|content)s?\b"
 )
-_CUE = re.compile(
+_CUE = partial(
+    re.compile,
     r"\b(?:translat|summar|proofread|paraphras|rephras|rewrit|rewrote|shorten|polish|review|correct"
     r"|edit|repl|respon|answer|explain|extract|classif|convert|improv|simplif|format|analy|check"
     r"|read|turn|tl;?dr|condens|fix|debug|look)\w*(?:\W+\w+){0,6}?\W+(?:this|these|following|below)"
@@ -53,15 +60,14 @@ _CUE = re.compile(
     r"|\b(?:folgend|siguient|suivant|seguint|seguent)\w*\b|以下|下面|次の|다음",
     re.IGNORECASE,
 )
-_ABOVE = re.compile(r"\babove\b|以上|上記|위의", re.IGNORECASE)
+_ABOVE = partial(re.compile, r"\babove\b|以上|上記|위의", re.IGNORECASE)
 # Words that say neither what to do nor with what.
-_EMPTY = frozenset(
-    read_terms(
-        "fix help wrong error fail failing issue problem explain debug work happen look see code"
-        " log output try run get following message text check tell know mean understand go going"
-        " thanks"
-    )
+_EMPTY = (
+    "fix help wrong error fail failing issue problem explain debug work happen look see code"
+    " log output try run get following message text check tell know mean understand go going"
+    " thanks"
 )
+_SIGNS = frozenset('\n:："“„«»「『')  # one of them is in whatever holds material
 
 
 def own_words(text: str) -> str:
@@ -69,16 +75,18 @@ def own_words(text: str) -> str:
 
     Where they say no more than "fix this", the beginning of the material says what it is about.
     """
+    if _SIGNS.isdisjoint(text):
+        return text
     lines = text.split("\n")
     pasted = _blocks(lines)
     kept = [_kept(line, material) for line, material in zip(lines, pasted, strict=True)]
     rest = "\n".join(line for line in kept if line is not None)
-    own = _QUOTED.sub(lambda found: " " if _is_long(found[0]) else found[0], _document(rest))
+    own: str = _QUOTED().sub(lambda found: " " if _is_long(found[0]) else found[0], _document(rest))
     own = own.strip()
     terms = set(read_terms(own))
     if own == text or not terms:
         return text
-    if not terms <= _EMPTY:
+    if not terms <= set(read_terms(_EMPTY)):
         return own
     known = set(own.split("\n"))
     words = [word for line in lines if line.strip() not in known for word in line.split()]
@@ -87,7 +95,7 @@ def own_words(text: str) -> str:
 
 def _kept(line: str, pasted: bool) -> str | None:
     """What is left of a line: all, nothing, or the language of the code that begins there."""
-    label = _LABEL.match(line) if pasted else None
+    label = _LABEL().match(line) if pasted else None
     return label[1] if label else None if pasted else line
 
 
@@ -96,12 +104,12 @@ def _blocks(lines: Sequence[str]) -> list[bool]:
     pasted = _fenced(lines)
     for number, line in enumerate(lines):
         next_line = lines[number + 1] if number + 1 < len(lines) else ""
-        if _MAIL.match(line) or (_HEADER.match(line) and _HEADER.match(next_line)):
+        if _MAIL().match(line) or (_HEADER().match(line) and _HEADER().match(next_line)):
             pasted[number:] = [True] * (len(lines) - number)
             break
     kinds: list[str] = []
     for line in lines:  # an empty line is of the block above it
-        kind = ">" if line.lstrip().startswith(">") else "x" if _PASTED.match(line) else ""
+        kind = ">" if line.lstrip().startswith(">") else "x" if _PASTED().match(line) else ""
         kinds.append(kind if line.strip() or not kinds else kinds[-1])
     for kind, run in groupby(range(len(lines)), key=kinds.__getitem__):
         numbers = list(run)
@@ -122,7 +130,7 @@ def _fenced(lines: Sequence[str]) -> list[bool]:
         elif fence := next((f for f in _FENCES if line.startswith(f)), ""):
             inside = fence if line.count(fence) % 2 else ""
             opened = fence
-        elif (tag := _TAG.fullmatch(line)) and f"</{tag[1]}>" in lines:
+        elif (tag := _TAG().fullmatch(line)) and f"</{tag[1]}>" in lines:
             opened = inside = f"</{tag[1]}>"
         fenced.append(bool(opened))
     return fenced
@@ -136,11 +144,11 @@ def _document(text: str) -> str:
     last = paragraphs[-1]
     if len(paragraphs) > 1 and not _is_long(last):
         before = "\n\n".join(paragraphs[:-1])
-        if _ABOVE.search(last) and _is_long(before):
+        if _ABOVE().search(last) and _is_long(before):
             return last
     first, *others = paragraphs
     head, colon, tail = _announced(first)
-    if not colon and (_is_long(first) or not others or not _CUE.search(first)):
+    if not colon and (_is_long(first) or not others or not _CUE().search(first)):
         return text
     after = others if not colon else [tail, *others]
     if not _is_long("\n\n".join(after)):
@@ -155,7 +163,7 @@ def _announced(paragraph: str) -> tuple[str, str, str]:
         head = paragraph[: colon.end()]
         if _is_long(head):
             break
-        if _CUE.search(head):
+        if _CUE().search(head):
             return head, ":", paragraph[colon.end() :]
     return paragraph, "", ""
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 __all__ = ["Purpose", "read_purpose", "without_exclusions"]
@@ -30,10 +30,12 @@ class Purpose(NamedTuple):
 
 # What stands in quotes is somebody's words, and what stands in code is a name: neither ends a
 # sentence or begins an exclusion.
-_QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|`[^`]*`|\b(?:e\.g|i\.e|etc|vs|cf)\.(?!\s+[A-Z])")
-_BREAK = re.compile(
+# Compiled at first use: a search of an index that is up to date needs few of them.
+_QUOTED = partial(re.compile, r"\"[^\"]*\"|“[^”]*”|`[^`]*`|\b(?:e\.g|i\.e|etc|vs|cf)\.(?!\s+[A-Z])")
+_BREAK = partial(
+    re.compile,
     r"(?P<full>[.!?]+[)\]*_]*(?:\s+|$)|\n\s*\n|[。！？])"
-    r"|(?P<half>;\s+|；|，|\sbut\s+|\s[-\u2013\u2014]+\s+|\u2014|\n|\s?[(\[]|[)\]]|,\s+(?:but|and|or|nor)\s+|,\s+)"
+    r"|(?P<half>;\s+|；|，|\sbut\s+|\s[-\u2013\u2014]+\s+|\u2014|\n|\s?[(\[]|[)\]]|,\s+(?:but|and|or|nor)\s+|,\s+)",
 )
 _VERBS = "(?:use|invoke|trigger|activate|load|run|apply|call|choose|pick|select|reach)"
 _NOT = r"(?:\s+not|n[’']?t)"
@@ -56,7 +58,8 @@ _LABEL = (
     r"|negative\s+triggers?|when\s+not\s+to\s+(?:use|trigger)(?:\s+(?:this|it))?|not|skip|avoid|no)"
 )
 # How an exclusion begins, where a sentence or a clause does.
-_BEGINS = re.compile(
+_BEGINS = partial(
+    re.compile,
     rf"""[\W_]*(?:please\s+|but\s+|and\s+|note(?:\s+that)?:?\s+|however,?\s+|important:?\s+)*
     (?: not\s+(?:really\s+)?(?:for|when|if|to\s+be|about|intended|meant|suit(?:able|ed)|designed
           |applicable|appropriate|recommended|needed|required|an?\b|the\b|useful|relevant|covered)\b
@@ -81,7 +84,8 @@ _BEGINS = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 # Behind a mere comma only what can be nothing else.
-_BEGINS_LATE = re.compile(
+_BEGINS_LATE = partial(
+    re.compile,
     rf"(?:but\s+|and\s+)?(?:(?:not|never)\s+(?:for|intended|meant|suit(?:able|ed)|designed)\b"
     rf"|(?:{_NEGATED})\s+{_VERBS}\s*(?:this|it|(?:the|this)\s+skill)?\s*(?:for|when|if|to|on)\b"
     rf"|(?:do(?:es)?\s+not|do(?:es)?n[’']?t)\s+(?:cover|handle|include|support|apply)\b"
@@ -94,7 +98,8 @@ _POINTS = (
     r"|reach\s+for|switch\s+to|go\s+to|defer\s+to)"
 )
 # A clause that sends its reader elsewhere.
-_ELSEWHERE = re.compile(
+_ELSEWHERE = partial(
+    re.compile,
     rf"""\b{_POINTS}\b(?:(?!\binstead\s+of\b).)*?\b(?:instead(?!\s+of)|for\s+(?:that|those|these|such))\b
       | ^\W*(?:for|if|when|to|on)\b[^;]*?,?\s+(?:please\s+)?{_POINTS}\s+{_NAME}(?:\s+skill)?\W*$
       | \b{_POINTS}\s+(?:the\s+)?{_NAME}\s+skill\s+(?:for|when|if|to)\b
@@ -109,23 +114,27 @@ _ELSEWHERE = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-_SENTENCE = re.compile(r"[.!?]+(?:\s+|$)|;\s+|\s[\u2013\u2014-]\s|\n")
+_SENTENCE = partial(re.compile, r"[.!?]+(?:\s+|$)|;\s+|\s[\u2013\u2014-]\s|\n")
 # Behind an exclusion, what the skill is for once more.
-_POSITIVE = re.compile(
+_POSITIVE = partial(
+    re.compile,
     r"(?:but\s+)?(?:do\s+)?use\s+(?:it\s+|this\s+(?:skill\s+)?)?(?:when|for|whenever|if|to)\b"
     r"|triggers?\b|covers?\b",
     re.IGNORECASE,
 )
-_SKILL_NAME = re.compile(r"`[\w:/@-]+`")
-_UNLIKE = re.compile(
+_SKILL_NAME = partial(re.compile, r"`[\w:/@-]+`")
+_UNLIKE = partial(
+    re.compile,
     r"(?:\bunlike|\bas\s+opposed\s+to|\bnot\s+to\s+be\s+confused\s+with)\s+[^,.;:()\u2014]+,?",
     re.IGNORECASE,
 )
-_HEADING = re.compile(
-    r"[ ]{0,3}(?:(?P<signs>#{1,6})[ \t]+(?P<title>.*)|\*\*(?P<bold>[^*]{3,80})\*\*[ \t]*:?[ \t]*$)"
+_HEADING = partial(
+    re.compile,
+    r"[ ]{0,3}(?:(?P<signs>#{1,6})[ \t]+(?P<title>.*)|\*\*(?P<bold>[^*]{3,80})\*\*[ \t]*:?[ \t]*$)",
 )
-_FENCE = re.compile(r"[ ]{0,3}(`{3,}|~{3,})")
-_SECTION = re.compile(
+_FENCE = partial(re.compile, r"[ ]{0,3}(`{3,}|~{3,})")
+_SECTION = partial(
+    re.compile,
     r"""[\W_]*(?:when\s+not\s+to\s+(?:use|apply|trigger|invoke)\b
       |(?:do\s+not|don['’]t|never)\s+(?:use|trigger|invoke|apply)(?:\s+(?:this(?:\s+skill)?|it))?
        (?:\s+(?:for|when|if|to)\b.*)?\W*$
@@ -135,7 +144,8 @@ _SECTION = re.compile(
       |this\s+skill\s+(?:is\s+not|isn['’]t|does\s+not|doesn['’]t)\b)""",
     re.IGNORECASE | re.VERBOSE,
 )
-_SECTION_HINT = re.compile(
+_SECTION_HINT = partial(
+    re.compile,
     r"^ {0,3}(?:#{1,6}[ \t]|\*\*)[^\n]*"
     r"(?:\bnot\b|n['’]t\b|\bnever\b|scope|goals|exclusion|\bskip\b)",
     re.IGNORECASE | re.MULTILINE,
@@ -144,7 +154,7 @@ _SECTION_HINT = re.compile(
 
 def _masked(quoted: re.Match[str]) -> str:
     """As long as what is quoted; the name of a skill stays."""
-    if quoted[0][0] == "`" and _SKILL_NAME.fullmatch(quoted[0]):
+    if quoted[0][0] == "`" and _SKILL_NAME().fullmatch(quoted[0]):
         return quoted[0]
     return "'" * len(quoted[0])
 
@@ -166,10 +176,10 @@ def read_purpose(description: str, name: str = "") -> Purpose:
         description: Of a skill.
         name: Of the skill: a clause that sends its reader there excludes nothing.
     """
-    plain = _QUOTED.sub(_masked, description)
+    plain = _QUOTED().sub(_masked, description)
     if name:
         plain = plain.replace(name, "x" * len(name))
-    unlike = (m.span() for m in _UNLIKE.finditer(plain))
+    unlike = (m.span() for m in _UNLIKE().finditer(plain))
     cut = [*_excluded(plain), *_sent_elsewhere(plain), *unlike]
     if not cut:
         return Purpose(description, "")
@@ -195,12 +205,12 @@ def _excluded(plain: str) -> list[tuple[int, int]]:
         text = plain[clause.start : clause.end].lstrip()
         if began is not None:
             over = clause.opens == "full" or clause.depth < began.depth
-            if not over and not (clause.opens == "half" and _POSITIVE.match(text)):
+            if not over and not (clause.opens == "half" and _POSITIVE().match(text)):
                 spans[-1] = (spans[-1][0], clause.end)
                 continue
             began = None
         begins = _BEGINS_LATE if clause.opens == "comma" else _BEGINS
-        if begins.match(text):
+        if begins().match(text):
             spans.append((clause.start, clause.end))
             began = clause
     return spans
@@ -209,8 +219,8 @@ def _excluded(plain: str) -> list[tuple[int, int]]:
 def _sent_elsewhere(plain: str) -> Iterator[tuple[int, int]]:
     """Where clauses stand that send their reader to another skill."""
     start = 0
-    for stop in [*(m.end() for m in _SENTENCE.finditer(plain)), len(plain)]:
-        if _ELSEWHERE.search(plain[start:stop]):
+    for stop in [*(m.end() for m in _SENTENCE().finditer(plain)), len(plain)]:
+        if _ELSEWHERE().search(plain[start:stop]):
             yield start, stop
         start = stop
 
@@ -219,7 +229,7 @@ def _clauses(plain: str) -> list[_Clause]:
     """The clauses of a text, in order; a bracket belongs to what stands in it."""
     clauses = []
     start, opens, depth = 0, "full", 0
-    for found in _BREAK.finditer(plain):
+    for found in _BREAK().finditer(plain):
         sign = found[0].strip()
         stop = found.start() if sign in ("(", "[") else found.end()
         clauses.append(_Clause(start, stop, opens, depth))
@@ -232,19 +242,19 @@ def _clauses(plain: str) -> list[_Clause]:
 
 def without_exclusions(body: str) -> str:
     """A skill's instructions without the sections on when not to use it."""
-    if _SECTION_HINT.search(body) is None:
+    if _SECTION_HINT().search(body) is None:
         return body
     kept, below = [], 0  # the level of the heading whose section is left out
     fence = ""
     for line in body.splitlines(keepends=True):
-        mark = _FENCE.match(line)
+        mark = _FENCE().match(line)
         if mark is not None:
             fence = "" if fence and mark[1].startswith(fence) else fence or mark[1]
-        heading = None if fence or mark else _HEADING.match(line)
+        heading = None if fence or mark else _HEADING().match(line)
         if heading is not None:
             level = len(heading["signs"] or "#######")
             if not below or level <= below:
-                below = level if _SECTION.match(heading["title"] or heading["bold"]) else 0
+                below = level if _SECTION().match(heading["title"] or heading["bold"]) else 0
         if not below:
             kept.append(line)
     return "".join(kept)
