@@ -6,12 +6,12 @@ own start: `_socket` is what it is made of.
 
 from __future__ import annotations
 
+import _socket
 import os
 import sys
 import time
 from collections.abc import Callable, Sequence
 
-import _socket
 from skillret._version import __version__
 from skillret.agents.private import private_folder
 
@@ -128,7 +128,7 @@ def unpack(
     while b"\n" not in data:
         more = receive(_STEP)
         data += more
-        if not more or not go_on() or b"\n" not in data[:_LONGEST_HEAD] and len(data) > _LONGEST_HEAD:
+        if not more or not go_on() or (len(data) > _LONGEST_HEAD and b"\n" not in data):
             raise ValueError("no message")
     head, _, rest = data.partition(b"\n")
     if not all(word.isdigit() for word in head.split(b" ")):

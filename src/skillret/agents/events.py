@@ -1,4 +1,4 @@
-"""What an agent says when it calls a hook, whatever it names things: read with bounds, leniently."""
+"""What an agent says when it calls a hook: read with bounds, whatever it calls things."""
 
 from __future__ import annotations
 

@@ -165,7 +165,7 @@ def _answer(agent: str, mode: str, end: float) -> tuple[bytes, bytes]:
 
     eagerness = mode if mode in ("quiet", "eager") else "normal"
     answer = reply(data, agent, Path(cwd), Answers(), eagerness, program)  # type: ignore[arg-type]
-    return _COLD, answer[:_MOST_ANSWER - 8]
+    return _COLD, answer[: _MOST_ANSWER - 8]
 
 
 def _event() -> bytes | None:

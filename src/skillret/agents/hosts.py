@@ -11,7 +11,7 @@ __all__ = ["HOSTS", "Host", "printed"]
 
 # `hook`: `hookSpecificOutput` and nothing beside it, since Codex refuses keys that it does not
 # know. `text`: as it is. The others are an object with one key of that name.
-Shape: TypeAlias = Literal["hook", "text", "additional_context", "additionalContext", "context"]
+Shape: TypeAlias = Literal["hook", "text", "additional_context", "additionalContext"]
 
 
 class Host(NamedTuple):
@@ -19,7 +19,7 @@ class Host(NamedTuple):
 
     Attributes:
         shape: How context is handed over.
-        limit: Characters of it that the agent passes on for sure, with room for other hooks.
+        limit: UTF-8 bytes of it that the agent passes on for sure, with room for other hooks.
         prompt: What the agent calls the event of a prompt; empty if context is dropped there.
         start: The same for the beginning of a session, where it is used.
     """
@@ -30,14 +30,14 @@ class Host(NamedTuple):
     start: str = ""
 
 
-# Codex counts 2,500 tokens, about 10,000 bytes; a character takes up to 4 bytes.
+# Codex counts 2,500 tokens, about 10,000 bytes; Claude Code makes a file of 10,000 characters.
 HOSTS: dict[str, Host] = {
     "claude-code": Host("hook", 5000, "UserPromptSubmit"),
-    "codex": Host("hook", 2500, "UserPromptSubmit"),
+    "codex": Host("hook", 5000, "UserPromptSubmit"),
     "gemini-cli": Host("hook", 5000, "BeforeAgent"),
     "cursor": Host("additional_context", 5000, "beforeSubmitPrompt", "sessionStart"),
     "kiro": Host("text", 5000, "userPromptSubmit"),
-    "opencode": Host("context", 5000, "chat.message"),
+    "opencode": Host("additionalContext", 5000, "chat.message"),
     "copilot": Host("additionalContext", 5000, "", "sessionStart"),
 }
 

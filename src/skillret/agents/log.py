@@ -118,7 +118,9 @@ def logged(entries: Sequence[Logged]) -> list[Logged]:
     for entry in entries:
         session = entry.get("session")
         if entry["kind"] == "decision":
-            entry = {**entry, "loaded": []}
+            named = entry.get("named")
+            named = [n for n in named if isinstance(n, dict)] if isinstance(named, list) else []
+            entry = {**entry, "named": named, "loaded": []}
             found.append(entry)
             if isinstance(session, str):
                 sessions.setdefault(session, []).append(entry)
@@ -139,9 +141,7 @@ def logged(entries: Sequence[Logged]) -> list[Logged]:
 
 def _name_of(decision: Logged, skill: str) -> str | None:
     """The name of the skill that a decision named, if that is what was loaded."""
-    for named in decision.get("named") or ():
-        if not isinstance(named, dict):
-            continue
+    for named in decision["named"]:
         known = [named.get(key) for key in ("invocation", "name", "path", "id")]
         if skill in known or ("/" not in skill and _plain(skill) == named.get("name")):
             return str(named.get("name"))

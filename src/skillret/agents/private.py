@@ -44,7 +44,7 @@ def private_folder(*, make: bool = True) -> str | None:
     try:
         if make and not os.path.lexists(folder):
             os.makedirs(state, exist_ok=True)  # noqa: PTH103
-            try:
+            try:  # noqa: SIM105 (contextlib would have to be imported)
                 os.mkdir(folder, 0o700)  # noqa: PTH102
             except FileExistsError:  # another hook was quicker
                 pass

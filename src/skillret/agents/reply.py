@@ -32,7 +32,12 @@ _AT_START = (
 
 
 def reply(
-    data: bytes, agent: str, cwd: Path, answer: Answer, mode: Eagerness = "normal", program: str = ""
+    data: bytes,
+    agent: str,
+    cwd: Path,
+    answer: Answer,
+    mode: Eagerness = "normal",
+    program: str = "",
 ) -> bytes:
     """What a hook prints for an event; nothing, and a line in the log, if anything is wrong.
 

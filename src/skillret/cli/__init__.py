@@ -27,6 +27,8 @@ COMMANDS = {
     "places": "say where skills are looked for, and what is left out",
     "index": "build and look after an index",
     "config": "show the settings that hold here, and where each comes from",
+    "hook": "answer an agent's hook: name the skills that fit a prompt",
+    "log": "show what was named to agents and why, and what of it was loaded",
     "evaluate": "measure retrieval on labelled queries",
     "data": "check or convert a data set of labelled queries",
     "compare": "tell whether two runs differ in truth or by chance",

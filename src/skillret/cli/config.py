@@ -25,6 +25,7 @@ _DEFAULTS = {
     "threshold": "the model's own",
     "limit": "5 shown, 10 selected",
     "model": "the packaged one",
+    "log_queries": "false",
 }
 
 
