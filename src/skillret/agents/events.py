@@ -135,7 +135,7 @@ def _folder(event: Mapping[str, Any], cwd: Path) -> Path:
 
 def _loaded(event: Mapping[str, Any]) -> str:
     """The skill that a tool has loaded, by name, or by the path of a SKILL.md that it has read."""
-    given = next((event[k] for k in _INPUTS if isinstance(event.get(k), (dict, str))), {})
+    given: Any = next((event[k] for k in _INPUTS if isinstance(event.get(k), (dict, str))), {})
     if isinstance(given, str):
         try:
             given = parse_json(given)
@@ -146,6 +146,8 @@ def _loaded(event: Mapping[str, Any]) -> str:
     if _plain(_text(event, _TOOLS)) in _SKILL_TOOLS:
         return _text(given, ("skill", "name", "skill_name", "command"))[:_LONGEST_NAME]
     for text in _texts(given):
+        if text.endswith(_SKILL_FILE) and _is_path(text):
+            return text
         end = text.find(_SKILL_FILE)
         before = text[max(0, end - _LONGEST_PATH) : max(0, end)]
         if before.endswith(("/", "\\")):

@@ -115,7 +115,8 @@ class Warm:
             return [b"no"]
         from skillret.agents.reply import reply
 
-        eagerness = next((m for m in get_args(Eagerness) if m == mode.decode()), "normal")
+        asked = mode.decode("utf-8", "replace")
+        eagerness: Eagerness = next((m for m in get_args(Eagerness) if m == asked), "normal")
         folder, name = Path(os.fsdecode(cwd)), agent.decode("utf-8", "replace")
         called = program.decode("utf-8", "replace")
         return [b"ok", reply(data, name, folder, self.answers, eagerness, called)]

@@ -56,10 +56,9 @@ def run(args: argparse.Namespace) -> int:
     for entry in shown:
         _print(entry)
     if named:
-        share = f"{len(followed) / len(named):.0%}"
         print(
             f"{counted(len(named), 'decision')} named skills; one of them was then loaded in"
-            f" {len(followed)} ({share})"
+            f" {len(followed)} ({len(followed) / len(named):.0%})"
         )
     return 0
 
