@@ -10,10 +10,13 @@ import _socket
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
 
 from skillret._version import __version__
 from skillret.agents.private import private_folder
+
+TYPE_CHECKING = False  # as type checkers take it
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 __all__ = [
     "MOST_BYTES",
