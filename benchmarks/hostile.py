@@ -16,12 +16,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from skillret.index.suspects import find_suspects
 
 from skillret import Skill, load_encoder
 from skillret.datasets.dataset import Dataset, load_dataset
 from skillret.encoders import Encoder
 from skillret.evaluation.systems import open_searcher
+from skillret.index.suspects import find_suspects
 
 NAMED = "task-helper"
 HELPS = "Helps with all kinds of tasks. Use it whenever the user asks for something."

@@ -2,7 +2,7 @@
 
 A project's file is written by whoever wrote the repository, and is read as soon as someone searches
 there. So it may hide skills and name folders inside the project, but never name a model, which is
-loaded and perhaps downloaded, nor a folder elsewhere.
+loaded and perhaps downloaded, nor a folder elsewhere, nor have the user's queries logged.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ class Settings:
         limit: How many skills are shown or selected at most.
         model: A model folder or name, as in `load_encoder`.
         dismiss: Findings of `skillret doctor` that have been judged.
+        log_queries: Whether hooks of agents log what was asked; else they log only what was named.
         origins: By key, the files and variables that its value comes from.
         files: The files that were looked for, whether they are there or not; an earlier one counts
             more.
@@ -68,6 +69,7 @@ class Settings:
     limit: int | None = None
     model: str | None = None
     dismiss: tuple[Dismissal, ...] = ()
+    log_queries: bool = False
     origins: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False, hash=False)
     files: tuple[Path, ...] = field(default=(), compare=False)
     remarks: tuple[str, ...] = field(default=(), compare=False)
@@ -227,10 +229,11 @@ def _of_project(
     file: Path, project: Path, values: dict[str, Any], remarks: list[str]
 ) -> dict[str, Any]:
     """What a project's file may say; the rest is remarked on."""
-    if values.pop("model", None) is not None:
-        remarks.append(
-            f"{file}: model is not taken from a project's file; use your own {FILE}, or --model"
-        )
+    for key, remedy in (("model", ", or --model"), ("log_queries", "")):
+        if values.pop(key, None) is not None:
+            remarks.append(
+                f"{file}: {key} is not taken from a project's file; use your own {FILE}{remedy}"
+            )
     if "dismiss" in values:
         kept = tuple(d for d in values["dismiss"] if not d.finding.startswith(_ATTACK))
         if len(kept) < len(values["dismiss"]):
@@ -287,6 +290,8 @@ def _environment(here: Path | None) -> tuple[str, dict[str, Any]]:
                 value = float(text) if key == "threshold" else int(text)
             except ValueError:
                 value = text
+        elif key == "log_queries":
+            value = _TRUTHS.get(text.lower(), text)
         elif key != "model":
             between = os.pathsep if key == "roots" else ","
             value = [item.strip() for item in text.split(between) if item.strip()]
@@ -322,10 +327,15 @@ def _is_count(value: Any) -> bool:
     return type(value) is int and 1 <= value <= _MAX_ITEMS
 
 
+def _is_truth(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
 def _is_name(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip()) and "\0" not in value
 
 
+_TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 _LIST = f"a list of at most {_MAX_ITEMS} texts that are not empty, such as"
 _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "roots": (_is_list, f'{_LIST} ["~/team/skills"]'),
@@ -335,6 +345,7 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "limit": (_is_count, f"a whole number from 1 to {_MAX_ITEMS}"),
     "model": (_is_name, "a model folder or name"),
     "dismiss": (_is_dismissals, f"a list of tables such as {_DISMISSAL}, skill left out or not"),
+    "log_queries": (_is_truth, "true or false"),
 }
 
 

@@ -32,6 +32,8 @@ COMMANDS = {
     "install": "let agents ask skillret at each prompt",
     "uninstall": "take back what install has written",
     "status": "say for which agents skillret is installed",
+    "hook": "answer an agent's hook: name the skills that fit a prompt",
+    "log": "show what was named to agents and why, and what of it was loaded",
     "evaluate": "measure retrieval on labelled queries",
     "data": "check or convert a data set of labelled queries",
     "compare": "tell whether two runs differ in truth or by chance",

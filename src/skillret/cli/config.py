@@ -26,6 +26,7 @@ _DEFAULTS = {
     "limit": "5 shown, 10 selected",
     "model": "the packaged one",
     "dismiss": "none",
+    "log_queries": "false",
 }
 
 
@@ -68,6 +69,8 @@ def _plain(value: Any) -> Any:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()  # as it is written in the file
     if not isinstance(value, list):
         return str(value)
     return ", ".join(
@@ -77,5 +80,5 @@ def _shown(value: Any) -> str:
 
 
 def _row(name: str, value: str, origin: str) -> None:
-    text = f"{name:<10} {tilde(printable(value))}"
+    text = f"{name:<11} {tilde(printable(value))}"
     print(text + " " * max(2, 44 - columns(text)) + dim(f"({tilde(printable(origin))})"))

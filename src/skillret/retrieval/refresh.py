@@ -46,12 +46,14 @@ class Folders(NamedTuple):
         known: The roots of an index that is brought up to date, instead.
         settings: What is added to the usual places, and what is left out there.
         agents: Whose usual places; those that the settings name, or all, if there are none.
+        cwd: From where the usual places are looked for; the current folder if None.
     """
 
     given: tuple[str | os.PathLike[str], ...] = ()
     known: Sources | None = None
     settings: Settings = Settings()
     agents: tuple[str, ...] = ()
+    cwd: Path | None = None
 
     @classmethod
     def of(
@@ -59,6 +61,7 @@ class Folders(NamedTuple):
         folders: Sequence[str | os.PathLike[str]],
         settings: Settings | None = None,
         agents: Sequence[str] = (),
+        cwd: Path | None = None,
     ) -> Folders:
         """Folders by their absolute names, whatever folder this process moves to.
 
@@ -72,7 +75,7 @@ class Folders(NamedTuple):
             raise InputError("give either folders (--library) or agents (--agent), not both")
         names = tuple(dict.fromkeys(find_agent(name).name for name in agents))
         given = tuple(expand(folder).absolute() for folder in folders)
-        return cls(given, settings=settings or Settings(), agents=names)
+        return cls(given, settings=settings or Settings(), agents=names, cwd=cwd)
 
     def library(self) -> Library:
         """The library as it is on disk now.
@@ -84,14 +87,18 @@ class Folders(NamedTuple):
             return self.known.library()
         if self.given:
             return Library.open(*self.given)
-        library, places = usual_library(self.settings, self.agents)
+        library, places = usual_library(self.settings, self.agents, cwd=self.cwd)
         if not library.roots:
             raise InputError(nowhere(places, self.agents))
         return library
 
 
 def usual_library(
-    settings: Settings, agents: Sequence[str] = (), *, missing: bool = False
+    settings: Settings,
+    agents: Sequence[str] = (),
+    *,
+    missing: bool = False,
+    cwd: Path | None = None,
 ) -> tuple[Library, list[Place]]:
     """The library in the usual places, perhaps without any root, and these places.
 
@@ -99,14 +106,15 @@ def usual_library(
         settings: What is added, and what is left out.
         agents: Names; those of the settings, or all agents, if there are none.
         missing: Give also the places that are not there.
+        cwd: From where to look; the current folder if None.
 
     Raises:
         InputError: If an agent is unknown, or a place cannot be read.
     """
     wanted = tuple(find_agent(name).name for name in agents or settings.agents)
-    places = find_places(agents=wanted, extra=settings.roots, missing=missing)
+    places = find_places(cwd, agents=wanted, extra=settings.roots, missing=missing)
     one = wanted[0] if len(set(wanted)) == 1 else None
-    off = disabled(one) if one is not None else ()
+    off = disabled(one, cwd) if one is not None else ()
     return Library(roots_of(places), agent=one, hide=(*settings.hide, *off)), places
 
 

@@ -12,6 +12,7 @@ from typing import get_args
 
 from skillret.encoders import DEFAULT_MODEL, Encoder
 from skillret.errors import InputError, SkillretError
+from skillret.files import expand
 from skillret.index.forks import after_fork
 from skillret.index.index import Index, Progress
 from skillret.index.sources import default_index_path
@@ -92,6 +93,7 @@ class Retriever:
         calibration: str | os.PathLike[str] | Calibration | None = None,
         reranker: str | Reranker | None = None,
         settings: Settings | None = None,
+        cwd: str | os.PathLike[str] | None = None,
         trust_remote_code: bool = False,
         on_update: Callable[[str], None] | None = None,
         progress: Progress | None = None,
@@ -114,6 +116,8 @@ class Retriever:
             settings: What holds where nothing else is asked for. If None, they are read where the
                 usual places are, and nothing is set where an index or folders are named. Their
                 threshold does not count beside a `calibration`.
+            cwd: The folder from where usual places and settings are looked for; the current one if
+                None.
             trust_remote_code: Run Python code that a model brings along.
             on_update: Told in one line what was built or refreshed, and why something was not.
             progress: Called with the documents encoded so far and in all.
@@ -129,10 +133,11 @@ class Retriever:
         agents = [agent] if isinstance(agent, str) else list(agent or ())
         mode = _check_mode(mode)
         tell = on_update or (lambda _: None)
+        here = None if cwd is None else expand(cwd).absolute()
         if settings is None:
             settings = Settings()
             if index is None and not library:
-                settings = load_settings()
+                settings = load_settings(here)
                 for remark in settings.remarks:
                     tell(remark)
         if model is None:
@@ -149,7 +154,7 @@ class Retriever:
             except BaseException:
                 opened.close()
                 raise
-        folders = Folders.of(library or (), settings, agents)
+        folders = Folders.of(library or (), settings, agents, here)
         skills = folders.library()
         path = index
         if path is None:
