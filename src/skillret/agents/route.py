@@ -183,4 +183,4 @@ def _reason(query: str, hit: Hit, *, followed: bool) -> str:
     longest = sorted(words.values(), key=len, reverse=True)[:_WORDS]
     shared = ", ".join(word for word in words.values() if word in longest)
     after = "with the prompts before, " if followed else ""
-    return f"{after}shares {shared}" if shared else f"{after}close in meaning"
+    return f"{after}shares the words {shared}" if shared else f"{after}close in meaning"
