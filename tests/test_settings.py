@@ -181,7 +181,7 @@ def test_any_text_is_settings_or_one_clear_error(tmp_path_factory, text):
         load_settings(Path("/"), home)
     except InputError as e:
         assert FILE in str(e)
-    assert len(KEYS) == 6
+    assert len(KEYS) == 7
 
 
 def test_dismissals_of_both_files_add_up_but_a_project_dismisses_no_attack(project, home):
