@@ -276,9 +276,10 @@ async def _answer(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -
 
 
 def _search(opened: OpenLater, query: str, k: int) -> Skills:
+    retriever = opened.get()
+    # Not before: two threads that import one package from two ends wait for each other.
     from skillret.retrieval.refresh import invocable_names
 
-    retriever = opened.get()
     hits, selection = retriever.look_up(query, k)
     fitting = {hit.id for hit in selection}
     # What was selected for a part of the query is found too.
@@ -357,9 +358,9 @@ def _instructions(skill: Skill, folder: Path | None) -> tuple[str, int]:
 
 
 def _route(opened: OpenLater, prompt: str, cwd: str, session: str, agent: str) -> str:
+    retriever = opened.get(_PATIENCE)
     from skillret.agents.decision import Turn
 
-    retriever = opened.get(_PATIENCE)
     # By name, since only this tool needs them.
     decide = import_module("skillret.agents.route").route
     context_of = import_module("skillret.agents.context").context_of
