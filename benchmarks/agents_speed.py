@@ -60,7 +60,7 @@ def main() -> None:
         # Without a session: it names the skill each time.
         event = {"hook_event_name": "UserPromptSubmit", "cwd": scratch, "prompt": PROMPT}
         data = json.dumps(event).encode()
-    program = home / "skillret"  # as an installer writes it
+        program = home / "skillret"  # as an installer writes it
         program.write_text("from skillret.__main__ import entry\nentry()\n")
         command = (str(program), "hook", "claude-code")
         print("| what | ours | baseline | ratio | limit |\n|---|---:|---:|---:|---:|")

@@ -181,7 +181,7 @@ def test_any_text_is_settings_or_one_clear_error(tmp_path_factory, text):
         load_settings(Path("/"), home)
     except InputError as e:
         assert FILE in str(e)
-    assert len(KEYS) == 7
+    assert len(KEYS) == 8
 
 
 def test_dismissals_of_both_files_add_up_but_a_project_dismisses_no_attack(project, home):
@@ -206,3 +206,17 @@ def test_a_dismissal_needs_a_finding_and_a_reason(value, project):
     (project / FILE).write_text(f"dismiss = {value}\n")
     with pytest.raises(InputError, match=r"dismiss is .*; allowed: a list of tables such as"):
         load_settings()
+
+
+def test_only_its_user_lets_queries_be_logged(project, home, monkeypatch):
+    (project / FILE).write_text("log_queries = true\n")
+    settings = load_settings(project, home)
+    assert not settings.log_queries
+    assert "log_queries is not taken from a project's file" in settings.remarks[0]
+    user_file(home, "log_queries = true\n")
+    assert load_settings(project, home).log_queries
+    monkeypatch.setenv("SKILLRET_LOG_QUERIES", "no")
+    assert not load_settings(project, home).log_queries
+    monkeypatch.setenv("SKILLRET_LOG_QUERIES", "perhaps")
+    with pytest.raises(InputError, match="SKILLRET_LOG_QUERIES is 'perhaps'; allowed: true or"):
+        load_settings(project, home)
