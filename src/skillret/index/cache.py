@@ -8,6 +8,7 @@ be is written in the store, so that neither damage nor another index's file is t
 from __future__ import annotations
 
 import json
+import math
 import mmap
 import re
 import shutil
@@ -34,6 +35,7 @@ _GENERATION = re.compile(rf"{TOKEN.pattern}|tmp-\w+")
 _DERIVED = re.compile(r"bm25(-v\d+)?|(keys|vectors)\.npy")
 _BASE = re.compile(r"rows-[0-9a-f]{16}\.(bin|json)")
 _ALIGNED = 64
+_KINDS = ("<i8", "<u4", "<f4", "<f8")
 _MOST_NOTED = 1000  # bytes of what is noted of a file's state
 _ROWS = ("keys", "vectors", "starts", "grams", "names")
 _ARRAYS = (*_ROWS, "codes", "counts", "total", "products")
@@ -72,6 +74,8 @@ class Base(NamedTuple):
         if not text:
             return None
         data = parse_json(text)
+        if not isinstance(data["arrays"], dict):
+            raise ValueError("the description of the cached rows")
         arrays = {
             str(name): (int(offset), str(kind), tuple(map(int, shape)))
             for name, (offset, kind, shape) in data["arrays"].items()
@@ -82,6 +86,8 @@ class Base(NamedTuple):
         if set(arrays) != set(_ARRAYS):
             return None  # of another version of this package
         numbers = {name: int(data[name]) for name in ("last_key", "seq", "size", "digest")}
+        if max(map(abs, numbers.values())) >= 1 << 63:
+            raise ValueError("the description of the cached rows")
         return cls(token=token, arrays=arrays, **numbers)
 
 
@@ -245,11 +251,10 @@ class Cache:
 
 
 def _array(mapped: mmap.mmap, offset: int, kind: str, shape: tuple[int, ...]) -> Any:
-    dtype = np.dtype(kind)
-    if dtype.hasobject or offset < 0 or any(n < 0 for n in shape):
+    count = math.prod(shape)
+    if kind not in _KINDS or offset < 0 or any(n < 0 for n in shape) or count > len(mapped):
         raise ValueError("no plain array")
-    count = int(np.prod(shape, dtype=np.int64))
-    return np.frombuffer(mapped, dtype, count, offset).reshape(shape)
+    return np.frombuffer(mapped, kind, count, min(offset, len(mapped))).reshape(shape)
 
 
 def _is_sound(arrays: Mapping[str, Any]) -> bool:
