@@ -37,8 +37,10 @@ def test_python_blocks_run(code):
 
 
 @pytest.mark.parametrize("code", blocks("sh"))
-def test_commands_run(code, tmp_path, monkeypatch, capsys):
+def test_commands_run(code, tmp_path, monkeypatch, capsys, request):
     monkeypatch.chdir(tmp_path)
+    if "skillret install" in code:  # into a home of its own, where one agent is
+        (request.getfixturevalue("home") / ".claude").mkdir()
     for name in ("examples", "recipes"):
         (tmp_path / name).symlink_to(ROOT / name)
     if "skillret train" in code:

@@ -10,9 +10,9 @@ import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from skillret.agents.commands import command
 from skillret.cli.common import add_agent, add_calibration, add_model_arguments, note, printable
 from skillret.errors import InputError
 from skillret.extras import require
@@ -173,12 +173,7 @@ def _command(args: argparse.Namespace) -> list[str]:
         words += ["--model", str(folder.absolute()) if folder.exists() else args.model]
     if args.trust_remote_code:
         words.append("--trust-remote-code")
-    return [*_program(), *words]
-
-
-def _program() -> list[str]:
-    beside = Path(sys.executable).with_name("skillret.exe" if os.name == "nt" else "skillret")
-    return [str(beside)] if beside.is_file() else [sys.executable, "-m", "skillret"]
+    return command(*words)
 
 
 def _url(args: argparse.Namespace) -> str | None:

@@ -16,6 +16,7 @@ import tantivy
 
 from skillret.lexical.spelling import normalize, spell, spell_sign, units
 from skillret.skills import document_text
+from skillret.skills.exclusions import without_exclusions
 from skillret.types import Skill
 
 __all__ = [
@@ -44,6 +45,9 @@ STOP_WORDS = frozenset(
     """.split()
 )
 _LONGEST = 64  # characters of a word; longer ones are no words
+# Characters of a body. Longer ones break the specification's advice (5,000 tokens), and a body that
+# holds thousands of foreign queries would be found by each of them (benchmarks/hostile.py).
+_MOST = 20_000
 _KNOWN_WORDS = 8192
 _ACRONYMS = frozenset(("IT", "US", "WHO"))
 _WORD = re.compile(r"\w+")
@@ -78,7 +82,8 @@ def make_plain_analyzer() -> tantivy.TextAnalyzer:
 
 def lexical_text(skill: Skill) -> str:
     """The text of a skill that is searched word by word."""
-    return document_text(skill, "{name} {purpose} {instructions}")
+    instructions = without_exclusions(skill.body)[:_MOST]
+    return f"{document_text(skill, '{name} {purpose}')} {instructions}"
 
 
 def read_terms(text: str) -> list[str]:

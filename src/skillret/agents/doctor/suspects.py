@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib import import_module
 
 from skillret.agents.doctor.finding import Examined, Finding
+from skillret.index.suspects import find_suspects
 
 __all__ = ["check"]
 
 
 def check(examined: Examined) -> Iterator[Finding]:
-    """Those that `skillret.index.suspects` names, where that module is there."""
-    try:
-        suspects = import_module("skillret.index.suspects")
-    except ModuleNotFoundError:
-        return
-    for suspect in suspects.find_suspects(examined.skills):
+    """Those that `skillret.index.suspects` names."""
+    for suspect in find_suspects(examined.skills):
         yield Finding(
             "suspect",
             "warning",
