@@ -14,7 +14,7 @@ from tests.conftest import SKILLS, write_skill
 
 import skillret
 from skillret.agents import commands
-from skillret.cli import COMMANDS, main
+from skillret.cli import main
 
 # The versions that this was seen with: clients change.
 VERSIONS = {
@@ -119,13 +119,13 @@ def _version(package):
 @pytest.fixture
 def program(tmp_path, monkeypatch):
     """What is installed: this very skillret, whatever environment it was installed into."""
-    # The stand-in can go once `skillret hook` is there.
     file = tmp_path / "bin" / "skillret"
     file.parent.mkdir()
     path = shlex.quote(str(Path(skillret.__file__).parents[1]))
-    run = "-m skillret" if "hook" in COMMANDS else shlex.quote(str(HERE / "stand_in.py"))
     python = shlex.quote(sys.executable)
-    file.write_text(f'#!/bin/sh\nPYTHONPATH={path} exec {python} {run} "$@"\n')
+    # More than two seconds, as this may be a busy machine.
+    variables = f"PYTHONPATH={path} SKILLRET_HOOK_SECONDS=30"
+    file.write_text(f'#!/bin/sh\n{variables} exec {python} -m skillret "$@"\n')
     file.chmod(0o755)
     monkeypatch.setattr(commands, "_program", lambda: [str(file)])
     return file

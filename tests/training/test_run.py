@@ -292,7 +292,7 @@ def test_a_full_disk_at_a_checkpoint_is_one_clear_error(recipe, tmp_path, monkey
 
 
 def test_a_batch_larger_than_the_data_is_refused(recipe, tmp_path):
-    with pytest.raises(InputError, match=r"batch of 64 \(64 x 1\) is larger than the data, 48"):
+    with pytest.raises(InputError, match=r"batch of 64 \(64 x 1\) is larger than the data: 48"):
         train(recipe(train={"batch_size": 64}), tmp_path / "out")
 
 
