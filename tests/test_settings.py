@@ -104,7 +104,7 @@ def test_a_root_that_is_missing_is_remarked_on(project, home):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("hide = subtitles", "no TOML: Invalid value (at line 1, column 8)"),
+        ("hide = subtitles", "not valid TOML: Invalid value (at line 1, column 8)"),
         ('hiden = ["a"]', "unknown key 'hiden'; did you mean hide?"),
         ("[search]\nk = 3", "unknown key 'search'; known: roots, hide, agents, threshold"),
         ('hide = "a"', "hide is 'a'; allowed: a list of at most 1000 texts"),

@@ -181,7 +181,7 @@ def _read(file: Path) -> dict[str, Any]:
     except RecursionError:
         raise InputError(f"{file}: no TOML that can be read: nested too deeply") from None
     except ValueError as e:
-        raise InputError(f"{file}: no TOML: {e}") from None
+        raise InputError(f"{file}: not valid TOML: {e}") from None
     values: dict[str, Any] = {}
     for key, value in table.items():
         if key not in KEYS:

@@ -92,6 +92,6 @@ def test_settings_that_are_wrong_are_one_line(project, capsys):
     (project / FILE).write_text('hidden = ["\x1b[31m"]\n')
     for command in (("config",), ("search", "x"), ("index", "build")):
         line = fails(capsys, *command)
-        assert line.startswith(f"skillret: {project / FILE}: no TOML: Illegal character")
+        assert line.startswith(f"skillret: {project / FILE}: not valid TOML: Illegal character")
     (project / FILE).write_text('hidden = ["a"]\n')
     assert fails(capsys, "config").endswith("unknown key 'hidden'; did you mean hide?")

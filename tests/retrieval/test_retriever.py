@@ -422,7 +422,7 @@ def test_settings_hold_for_the_usual_places_and_are_read_nowhere_else(
         assert found == {"kubernetes-debugging", "release-notes", "tax-return"}
         assert (retriever.policy.threshold, retriever.policy.limit) == (0.9, 10)
     own.write_text("no TOML")
-    with pytest.raises(InputError, match="no TOML"):
+    with pytest.raises(InputError, match="not valid TOML"):
         Retriever.open()
     folder = project / ".claude" / "skills"
     with Retriever.open(library=folder) as retriever:

@@ -83,7 +83,10 @@ def read_event(data: bytes, agent: str, cwd: Path) -> Event:
     text = data.decode("utf-8-sig")
     if not text.strip():
         raise ValueError("the event is empty")
-    event = parse_json(text, mend=True)
+    try:
+        event = parse_json(text, mend=True)
+    except ValueError as e:
+        raise ValueError(f"the event is not JSON: {e}") from None
     if not isinstance(event, dict):
         raise ValueError(f"the event is no object but a {type(event).__name__}")
     name = _text(event, _NAMES)[:_LONGEST_NAME]

@@ -57,8 +57,8 @@ def run(args: argparse.Namespace) -> int:
         _print(entry)
     if named:
         print(
-            f"{counted(len(named), 'decision')} named skills; one of them was then loaded in"
-            f" {len(followed)} ({len(followed) / len(named):.0%})"
+            f"skills were named {counted(len(named), 'time')}, and one of them was then loaded"
+            f" {counted(len(followed), 'time')} ({len(followed) / len(named):.0%})"
         )
     return 0
 

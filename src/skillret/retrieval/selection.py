@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["TASKS", "Picked", "Ranked", "SelectionPolicy", "choose", "select"]
 
 TASKS = 4  # parts of a query that are asked for by themselves at most, where a ranker is at work
+_LIKELY = 0.03  # the least probability that a skill is selected at
 _LONGEST_NAME = 100  # characters
 # What people say between tasks: a skill that is called so is not called by it.
 _CHATTER = STOP_WORDS | frozenset(
@@ -99,11 +100,10 @@ class SelectionPolicy:
             than a fixed probability: where a query needs several skills, each is less sure.
         new_part: Of the share, where a skill fits a part of the query that no selected one fits: a
             query for several skills names each in a sentence of its own.
-        least: Score that a selected skill has at least. A query may well ask for something that no
-            skill of a small library does: in parts of dev's with 60 skills a tenth of such queries
-            get nothing, at .05 it would be a third. But casual queries, whose probabilities are
-            low, lose the right skill then, 3.6 of 100 beside the example skills
-            (benchmarks/absent.py).
+        least: Score that a selected skill has at least; a probability .03. A query may well ask for
+            something that no skill of a small library does: in parts of dev2's with 60 skills 13 %
+            of such queries get nothing at .01, 26 % at .03 and 38 % at .06. No right skill is lost
+            there at .03; at .06 sets are complete for 1.7 of 100 queries fewer in all of dev2.
         same: Cosine from which a skill does what a selected one already does.
         tasks: Parts of a query that are asked for by themselves too; more are a story, and none are
             where scores are no probabilities.
@@ -125,7 +125,8 @@ class SelectionPolicy:
         """The policy that was fitted, or the one for scores that are no probabilities."""
         if calibration is None:
             return cls()
-        return cls(calibration.threshold or 0.0, calibration.ranker.share, tasks=TASKS)
+        share = calibration.ranker.share
+        return cls(calibration.threshold or 0.0, share, least=_LIKELY, tasks=TASKS)
 
     @property
     def depth(self) -> int:
