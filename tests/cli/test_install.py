@@ -38,7 +38,7 @@ def test_install_status_and_uninstall_say_what_they_did(claude, capsys):
     assert (status, out) == (0, "Claude Code: removed ~/.claude/settings.json\n")
     status, out, err = run(capsys, "uninstall")
     assert (status, out) == (0, "")
-    assert "nothing of that is installed" in err
+    assert "nothing is installed" in err
 
 
 def test_what_is_refused_is_one_line_and_a_status(claude, capsys):

@@ -7,8 +7,8 @@ import pytest
 from tests.conftest import ROOT
 
 from skillret import __version__
+from skillret.agents.mcp_clients import CLIENTS
 from skillret.cli import main
-from skillret.serving.clients import CLIENTS
 
 try:
     import tomllib

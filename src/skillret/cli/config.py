@@ -80,5 +80,5 @@ def _shown(value: Any) -> str:
 
 
 def _row(name: str, value: str, origin: str) -> None:
-    text = f"{name:<11} {tilde(printable(value))}"
+    text = f"{name:<12}{tilde(printable(value))}"
     print(text + " " * max(2, 44 - columns(text)) + dim(f"({tilde(printable(origin))})"))

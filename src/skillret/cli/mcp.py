@@ -13,11 +13,11 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from skillret.agents.commands import command
+from skillret.agents.mcp_clients import CLIENTS, NAME, Client, find_client
 from skillret.cli.common import add_agent, add_calibration, add_model_arguments, note, printable
 from skillret.errors import InputError
 from skillret.extras import require
 from skillret.files import expand
-from skillret.serving.clients import CLIENTS, NAME, Client, find_client
 
 if TYPE_CHECKING:
     from skillret.retrieval import Retriever

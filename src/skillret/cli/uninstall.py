@@ -31,5 +31,6 @@ def run(args: argparse.Namespace) -> int:
     """Run the command."""
     steps = uninstall(args.agents, project_of(args), dry_run=args.dry_run)
     if not steps:
-        note("nothing of that is installed; `skillret status` says what is")
+        what = "nothing of that" if args.agents else "nothing"
+        note(f"{what} is installed; `skillret status` says what is")
     return print_steps(steps, dry_run=args.dry_run)

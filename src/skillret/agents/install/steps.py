@@ -98,7 +98,7 @@ def install(
         targets = [t for t in TARGETS if is_there(t, home) and (t.project or not project)]
     if not targets:
         known = ", ".join(t.agent for t in TARGETS)
-        raise InputError(f"no agent is found here; install one first, of: {known}")
+        raise InputError(f"no agent is found here; known are: {known}")
     manifest = Manifest()
     if dry_run:
         return [_install(t, home, project, manifest, dry_run=True) for t in targets]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from skillret.agents.commands import as_string, command
+from skillret.agents.mcp_clients import NAME, find_client
 from skillret.errors import InputError
 from skillret.skills.agents import find_agent
 
@@ -119,10 +120,9 @@ def _opencode() -> str:
     return shim.replace('["skillret", "hook", "opencode"]', json.dumps(command("hook", "opencode")))
 
 
-def _server(**fields: Any) -> tuple[Edit, ...]:
-    program, *arguments = command("mcp")
-    server = {**fields, "command": program, "args": arguments}
-    return (Edit(("mcpServers", "skillret"), server),)
+def _server(agent: str) -> tuple[Edit, ...]:
+    client = find_client(agent)
+    return (Edit((client.key, NAME), client.fields(command("mcp"))),)
 
 
 _NO_CONTEXT = (
@@ -188,7 +188,7 @@ TARGETS: tuple[Target, ...] = (
         "mcp-config.json",
         "",
         ("copilot",),
-        partial(_server, type="local", tools=["*"]),
+        partial(_server, "copilot"),
         remark=_NO_CONTEXT,
     ),
     Target(
@@ -197,7 +197,7 @@ TARGETS: tuple[Target, ...] = (
         "data/settings/cline_mcp_settings.json",
         "",
         ("cline",),
-        _server,
+        partial(_server, "cline"),
         remark=_NO_CONTEXT,
     ),
     Target(
@@ -206,7 +206,7 @@ TARGETS: tuple[Target, ...] = (
         "mcp_config.json",
         "",
         ("windsurf",),
-        _server,
+        partial(_server, "windsurf"),
         remark=_NO_CONTEXT,
     ),
     Target(

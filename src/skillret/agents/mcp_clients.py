@@ -40,20 +40,22 @@ class Client:
     url: str = "url"
     program: str | None = None
 
-    def entry(self, command: Sequence[str], url: str | None = None) -> str:
-        """What goes into the file.
+    def fields(self, command: Sequence[str], url: str | None = None) -> dict[str, Any]:
+        """What stands under the server's name in the file.
 
         Args:
             command: Program and arguments.
             url: Of a server that runs already, instead.
         """
-        fields: dict[str, Any]
         if url is not None:
-            fields = {**(self.remote or {}), self.url: url}
-        elif self.name == "opencode":
-            fields = {**(self.local or {}), "command": list(command)}
-        else:
-            fields = {**(self.local or {}), "command": command[0], "args": list(command[1:])}
+            return {**(self.remote or {}), self.url: url}
+        if self.name == "opencode":
+            return {**(self.local or {}), "command": list(command)}
+        return {**(self.local or {}), "command": command[0], "args": list(command[1:])}
+
+    def entry(self, command: Sequence[str], url: str | None = None) -> str:
+        """What goes into the file, as a whole one; see `fields`."""
+        fields = self.fields(command, url)
         if self.file.endswith(".toml"):
             # JSON strings are TOML strings too, but for DEL and characters beyond 16 bits escaped.
             lines = [
@@ -133,6 +135,7 @@ CLIENTS = (
         "~/.cline/data/settings/cline_mcp_settings.json",
         remote={"type": "streamableHttp"},
     ),
+    Client("windsurf", "Windsurf", "~/.codeium/windsurf/mcp_config.json", url="serverUrl"),
 )
 _ALIASES = {"claude": "claude-code", "gemini": "gemini-cli", "code": "vscode"}
 
