@@ -217,7 +217,8 @@ def test_an_agent_is_told_what_fits_and_nothing_else(
     context = context_for(program, agent, FITTING, work)
     first = context.splitlines()[0]
     told = [text for text in sent(FITTING) if first in text]
-    assert told
+    # Where it was told nothing, what the hook says of it.
+    assert told, subprocess.run([program, "log"], capture_output=True, text=True).stdout
     assert all("pdf-tables" in text for text in told)
     assert all(str(home / place / "pdf-tables" / "SKILL.md") in text for text in told)
 
