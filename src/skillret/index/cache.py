@@ -25,6 +25,7 @@ from skillret.files import parse_json, read_text, replacing, write_text
 from skillret.index.blocks import Block, GramCounts
 from skillret.index.corpus import Moments
 from skillret.lexical.bm25 import LEXICAL_VERSION, LexicalIndex, write_lexical
+from skillret.lexical.texts import SkillTexts
 from skillret.types import Skill
 
 __all__ = ["TOKEN", "Base", "Cache"]
@@ -115,7 +116,7 @@ class Cache:
     def write_lexical(
         self,
         token: str,
-        upserts: Iterable[tuple[int, Skill]],
+        upserts: Iterable[tuple[int, Skill | SkillTexts]],
         removed: Sequence[int] = (),
         base: str | None = None,
     ) -> None:

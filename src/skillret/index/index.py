@@ -25,6 +25,7 @@ from skillret.index.sources import Sources
 from skillret.index.sqlite import SqliteStore
 from skillret.index.store import Change, IndexInfo, State, Store, metadata_json
 from skillret.lexical.grams import gram_reader
+from skillret.lexical.texts import read_texts
 from skillret.skills import content_hash, document_text
 from skillret.types import Skill, UpdateReport
 
@@ -296,6 +297,7 @@ class Index:
         first_build = "sources" in meta and not info.generation  # even of no skill at all
         if texts or moved or gone or first_build:
             first = self.store.next_key()
+            reader = gram_reader()
             added = (
                 Change(
                     first + number,
@@ -303,9 +305,11 @@ class Index:
                     hashes[id_],
                     details[id_],
                     vectors[hashes[id_]],
-                    gram_reader().read_skill(wanted[id_]),
+                    read,
+                    reader.read_skill(read),
                 )
                 for number, id_ in enumerate(texts)
+                for read in [read_texts(wanted[id_])]
             )
             other = [(known[id_].key, wanted[id_], details[id_]) for id_ in moved]
             self.store.apply(added=added, removed=gone, details=other, meta=meta)

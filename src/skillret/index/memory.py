@@ -82,7 +82,7 @@ class MemoryStore:
                 vectors = halves.astype(np.float32).reshape(len(rows), dim)
                 block = Block.of([c.key for c in rows], vectors, [c.grams for c in rows])
                 texts = {c.key: c.skill for c in rows}
-                lexical = LexicalIndex(write_lexical(None, texts.items()))
+                lexical = LexicalIndex(write_lexical(None, ((c.key, c.texts) for c in rows)))
                 records = {c.key: _record(c.key, c.skill) for c in rows}
                 self._corpus = LocalCorpus.of(
                     str(self._generation), profile, block, lexical, _reader(records), _texts(texts)

@@ -14,6 +14,7 @@ from skillret.files import parse_json
 from skillret.index.cache import TOKEN, Base
 from skillret.index.corpus import Record
 from skillret.index.store import Change, metadata_json
+from skillret.lexical.texts import SkillTexts
 from skillret.types import Skill
 
 __all__ = [
@@ -139,8 +140,8 @@ def set_details(db: sqlite3.Connection, details: Sequence[tuple[int, Skill, str]
 
 def insert(
     db: sqlite3.Connection, changes: Iterable[Change], keys: list[int]
-) -> Iterator[tuple[int, Skill]]:
-    """Insert skills, and yield key and skill of each for whoever indexes the texts.
+) -> Iterator[tuple[int, SkillTexts]]:
+    """Insert skills, and yield key and texts of each for whoever indexes them.
 
     Args:
         db: In a transaction.
@@ -175,4 +176,4 @@ def insert(
             ((key, vector, grams, digest(vector, grams)) for key, vector, grams in rows),
         )
         keys += [c.key for c in chunk]
-        yield from ((c.key, c.skill) for c in chunk)
+        yield from ((c.key, c.texts) for c in chunk)

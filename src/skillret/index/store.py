@@ -11,6 +11,7 @@ from skillret.encoders import Profile
 from skillret.errors import InputError
 from skillret.files import parse_json
 from skillret.index.corpus import Corpus, Record
+from skillret.lexical.texts import SkillTexts
 from skillret.types import Skill
 
 if TYPE_CHECKING:
@@ -50,13 +51,14 @@ class State(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A skill to insert: its key and hashes, its vector (float16 bytes) and its grams."""
+    """A skill to insert: its key and hashes, its vector (float16 bytes), its texts and grams."""
 
     key: int
     skill: Skill
     content_hash: str
     details_hash: str
     vector: bytes
+    texts: SkillTexts
     grams: NDArray[np.uint32]
 
 

@@ -15,14 +15,10 @@ from typing import NamedTuple
 import tantivy
 
 from skillret.lexical.spelling import normalize, spell, spell_sign, units
-from skillret.skills import document_text
-from skillret.skills.exclusions import without_exclusions
-from skillret.types import Skill
 
 __all__ = [
     "STOP_WORDS",
     "Word",
-    "lexical_text",
     "make_analyzer",
     "make_plain_analyzer",
     "read_stops",
@@ -45,9 +41,6 @@ STOP_WORDS = frozenset(
     """.split()
 )
 _LONGEST = 64  # characters of a word; longer ones are no words
-# Characters of a body. Longer ones break the specification's advice (5,000 tokens), and a body that
-# holds thousands of foreign queries would be found by each of them (benchmarks/hostile.py).
-_MOST = 20_000
 _KNOWN_WORDS = 8192
 _ACRONYMS = frozenset(("IT", "US", "WHO"))
 _WORD = re.compile(r"\w+")
@@ -78,12 +71,6 @@ def make_analyzer() -> tantivy.TextAnalyzer:
 def make_plain_analyzer() -> tantivy.TextAnalyzer:
     """Words as they are written."""
     return tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple()).build()
-
-
-def lexical_text(skill: Skill) -> str:
-    """The text of a skill that is searched word by word."""
-    instructions = without_exclusions(skill.body)[:_MOST]
-    return f"{document_text(skill, '{name} {purpose}')} {instructions}"
 
 
 def read_terms(text: str) -> list[str]:

@@ -28,14 +28,12 @@ import tantivy
 from skillret.arrays import Float32
 from skillret.errors import StoreError
 from skillret.lexical.analyzer import (
-    lexical_text,
     make_analyzer,
     make_plain_analyzer,
     read_stops,
     read_terms,
 )
-from skillret.lexical.spelling import spell
-from skillret.skills.exclusions import read_purpose
+from skillret.lexical.texts import SkillTexts, metadata_pair, read_texts
 from skillret.types import Skill, Where
 
 if TYPE_CHECKING:
@@ -85,7 +83,7 @@ def _open(folder: Path | None) -> tantivy.Index:
 
 def write_lexical(
     folder: Path | None,
-    upserts: Iterable[tuple[int, Skill]],
+    upserts: Iterable[tuple[int, Skill | SkillTexts]],
     removed: Sequence[int] = (),
     base: Path | None = None,
 ) -> tantivy.Index:
@@ -93,7 +91,7 @@ def write_lexical(
 
     Args:
         folder: Where; it must not exist. None keeps it in memory.
-        upserts: Key and skill of all that is new.
+        upserts: Key and skill of all that is new, or its texts where they have been read.
         removed: Keys to leave out.
         base: An index to start from; its files are linked, not copied, and stay as they are.
 
@@ -112,14 +110,15 @@ def write_lexical(
             writer.delete_documents_by_term("key", key)
             changed = True
         for key, skill in upserts:
+            texts = read_texts(skill) if isinstance(skill, Skill) else skill
             document = tantivy.Document(
                 key=key,
-                text=spell(lexical_text(skill)),
-                name=spell(skill.name),
-                description=spell(read_purpose(skill.description, skill.name).wanted),
-                stops=f"{skill.name} {skill.description}",
+                text=texts.text,
+                name=texts.name,
+                description=texts.description,
+                stops=texts.stops,
             )
-            for pair in _metadata(skill.metadata):
+            for pair in texts.metadata:
                 document.add_text("metadata", pair)
             writer.add_document(document)
             changed = True
@@ -132,20 +131,6 @@ def write_lexical(
             f"cannot write the BM25 index {folder}: {e}; is the disk full or read-only?"
         ) from None
     return index
-
-
-def _metadata(metadata: Mapping[str, object]) -> list[str]:
-    """What a filter can ask for: every value of every key."""
-    return [
-        _pair(key, one)
-        for key, value in metadata.items()
-        for one in (value if isinstance(value, (list, tuple)) else [value])
-    ]
-
-
-def _pair(key: str, value: object) -> str:
-    # No name of a key can hold what stands between.
-    return f"{key}\0{json.dumps(value) if isinstance(value, bool) else value}"
 
 
 def _link_files(source: Path, target: Path) -> None:
@@ -313,7 +298,7 @@ class LexicalIndex:
         for key, value in where.items():
             values = value if isinstance(value, (list, tuple)) else [value]
             term = partial(tantivy.Query.term_query, self._schema, "metadata", index_option=_BASIC)
-            either = [(tantivy.Occur.Should, term(_pair(key, v))) for v in values]
+            either = [(tantivy.Occur.Should, term(metadata_pair(key, v))) for v in values]
             condition = tantivy.Query.boolean_query(either)
             # Of no weight: who is left out is all that it decides.
             yield tantivy.Occur.Must, tantivy.Query.const_score_query(condition, 0.0)

@@ -12,8 +12,10 @@ import re
 import string
 import unicodedata
 from collections.abc import Iterator
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import pairwise
+
+from skillret.patterns import lazy_pattern
 
 __all__ = ["normalize", "spell", "spell_sign", "units"]
 
@@ -91,10 +93,10 @@ _CHARACTERS = (
     "\U00020000-\U0003ffff"
 )
 # Compiled when a text is not plain: wide classes of characters take milliseconds.
-_RUN = partial(re.compile, f"[{_CHARACTERS}]+")
+_RUN = lazy_pattern(f"[{_CHARACTERS}]+")
 _WITH_SIGN = rf"(?P<sign>(?i:{_SIGN}|{_START}[a-z]&[a-z]\b|{_SCRIPT}js\b)|{_GO})"
-_PLAIN_UNIT = partial(re.compile, rf"{_WITH_SIGN}|\w+")
-_UNIT = partial(re.compile, rf"{_WITH_SIGN}|[{_CHARACTERS}]+|[^\W{_CHARACTERS}]+")
+_PLAIN_UNIT = lazy_pattern(rf"{_WITH_SIGN}|\w+")
+_UNIT = lazy_pattern(rf"{_WITH_SIGN}|[{_CHARACTERS}]+|[^\W{_CHARACTERS}]+")
 
 
 def units(text: str) -> Iterator[re.Match[str]]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import partial
 from itertools import groupby
 
 from skillret.lexical.analyzer import read_terms
+from skillret.patterns import lazy_pattern
 
 __all__ = ["own_words"]
 
@@ -21,21 +21,16 @@ _LONG_RUN = 60  # ... characters, in a language without spaces
 _RUN = 3  # lines that make a block
 _FEW = 30  # words of the material that are read where the user's own say nothing
 _FENCES = ("```", "~~~", '"""', "'''")
-# Compiled at first use: a search of an index that is up to date needs few of them.
-_LABEL = partial(re.compile, r"\s*(?:```|~~~)\s*([\w+#-]+)\s*$")  # "```python" says the language
-_TAG = partial(re.compile, r"<([A-Za-z][\w-]*)>")
-_QUOTED = partial(
-    re.compile, r'"[^"]+"|“[^“”]+”|„[^„“”]+[“”]|«[^«»]+»|»[^«»]+«|「[^「」]+」|『[^『』]+』'
-)
-_HEADER = partial(re.compile, r"(?:from|subject|to|date|cc|sent): ", re.IGNORECASE)
-_MAIL = partial(
-    re.compile,
+_LABEL = lazy_pattern(r"\s*(?:```|~~~)\s*([\w+#-]+)\s*$")  # "```python" says the language
+_TAG = lazy_pattern(r"<([A-Za-z][\w-]*)>")
+_QUOTED = lazy_pattern(r'"[^"]+"|“[^“”]+”|„[^„“”]+[“”]|«[^«»]+»|»[^«»]+«|「[^「」]+」|『[^『』]+』')
+_HEADER = lazy_pattern(r"(?:from|subject|to|date|cc|sent): ", re.IGNORECASE)
+_MAIL = lazy_pattern(
     r"-+ ?(?:original|forwarded) message|on .{5,80} wrote:$|am .{5,80} schrieb .{1,80}:$",
     re.IGNORECASE,
 )
 # Lines that nobody types: logs, stack traces, prompts, diffs, tables, code.
-_PASTED = partial(
-    re.compile,
+_PASTED = lazy_pattern(
     r"\s*(?:\[?\d{4}-\d\d-\d\d[T ]|\[?\d\d:\d\d:\d\d|[A-Z][a-z]{2} +\d\d? \d\d:\d\d"
     r"|\[?(?:ERROR|WARN(?:ING)?|INFO|DEBUG|FATAL|TRACE)\b|Traceback \(|Caused by: |\.{3} \d+ more"
     r"|at [\w.$<>]+ ?\(|File \"|[$#%] \w|@@ |diff --|index [0-9a-f]{7}|[+-]{1,3}[^\s+\-*]"
@@ -48,8 +43,7 @@ _NOUN = (
     r"|comment|announcement|description|log|output|error|trace|code|snippet|function|diff|config"
     r"|content)s?\b"
 )
-_CUE = partial(
-    re.compile,
+_CUE = lazy_pattern(
     r"\b(?:translat|summar|proofread|paraphras|rephras|rewrit|rewrote|shorten|polish|review|correct"
     r"|edit|repl|respon|answer|explain|extract|classif|convert|improv|simplif|format|analy|check"
     r"|read|turn|tl;?dr|condens|fix|debug|look)\w*(?:\W+\w+){0,6}?\W+(?:this|these|following|below)"
@@ -60,7 +54,7 @@ _CUE = partial(
     r"|\b(?:folgend|siguient|suivant|seguint|seguent)\w*\b|以下|下面|次の|다음",
     re.IGNORECASE,
 )
-_ABOVE = partial(re.compile, r"\babove\b|以上|上記|위의", re.IGNORECASE)
+_ABOVE = lazy_pattern(r"\babove\b|以上|上記|위의", re.IGNORECASE)
 # Words that say neither what to do nor with what.
 _EMPTY = (
     "fix help wrong error fail failing issue problem explain debug work happen look see code"

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from functools import partial
 from itertools import pairwise
 
 import numpy as np
+
+from skillret.patterns import lazy_pattern
 
 __all__ = ["segments", "split_sentences"]
 
 _MAX_SEGMENTS = 16  # more sentences than this are joined: each is searched for
 _MIN_WORDS = 3  # a shorter sentence ("Thanks!") says nothing, and so do ...
 _MIN_CHARACTERS = 4  # ... fewer characters where no spaces are written
-_WIDE = partial(re.compile, r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u9fff\uac00-\ud7ff]")
+_WIDE = lazy_pattern(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u9fff\uac00-\ud7ff]")
 # After a full stop, question or exclamation mark and white space, or at a line break; also
 # after their full-width forms, which no white space follows.
 _MAX_CLAUSES = 4  # more are a list of things, not of tasks

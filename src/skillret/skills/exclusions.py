@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import NamedTuple
+
+from skillret.patterns import lazy_pattern
 
 __all__ = ["Purpose", "read_purpose", "without_exclusions"]
 
@@ -30,10 +32,8 @@ class Purpose(NamedTuple):
 
 # What stands in quotes is somebody's words, and what stands in code is a name: neither ends a
 # sentence or begins an exclusion.
-# Compiled at first use: a search of an index that is up to date needs few of them.
-_QUOTED = partial(re.compile, r"\"[^\"]*\"|“[^”]*”|`[^`]*`|\b(?:e\.g|i\.e|etc|vs|cf)\.(?!\s+[A-Z])")
-_BREAK = partial(
-    re.compile,
+_QUOTED = lazy_pattern(r"\"[^\"]*\"|“[^”]*”|`[^`]*`|\b(?:e\.g|i\.e|etc|vs|cf)\.(?!\s+[A-Z])")
+_BREAK = lazy_pattern(
     r"(?P<full>[.!?]+[)\]*_]*(?:\s+|$)|\n\s*\n|[。！？])"
     r"|(?P<half>;\s+|；|，|\sbut\s+|\s[-\u2013\u2014]+\s+|\u2014|\n|\s?[(\[]|[)\]]|,\s+(?:but|and|or|nor)\s+|,\s+)",
 )
@@ -58,8 +58,7 @@ _LABEL = (
     r"|negative\s+triggers?|when\s+not\s+to\s+(?:use|trigger)(?:\s+(?:this|it))?|not|skip|avoid|no)"
 )
 # How an exclusion begins, where a sentence or a clause does.
-_BEGINS = partial(
-    re.compile,
+_BEGINS = lazy_pattern(
     rf"""[\W_]*(?:please\s+|but\s+|and\s+|note(?:\s+that)?:?\s+|however,?\s+|important:?\s+)*
     (?: not\s+(?:really\s+)?(?:for|when|if|to\s+be|about|intended|meant|suit(?:able|ed)|designed
           |applicable|appropriate|recommended|needed|required|an?\b|the\b|useful|relevant|covered)\b
@@ -84,8 +83,7 @@ _BEGINS = partial(
     re.IGNORECASE | re.VERBOSE,
 )
 # Behind a mere comma only what can be nothing else.
-_BEGINS_LATE = partial(
-    re.compile,
+_BEGINS_LATE = lazy_pattern(
     rf"(?:but\s+|and\s+)?(?:(?:not|never)\s+(?:for|intended|meant|suit(?:able|ed)|designed)\b"
     rf"|(?:{_NEGATED})\s+{_VERBS}\s*(?:this|it|(?:the|this)\s+skill)?\s*(?:for|when|if|to|on)\b"
     rf"|(?:do(?:es)?\s+not|do(?:es)?n[’']?t)\s+(?:cover|handle|include|support|apply)\b"
@@ -98,8 +96,7 @@ _POINTS = (
     r"|reach\s+for|switch\s+to|go\s+to|defer\s+to)"
 )
 # A clause that sends its reader elsewhere.
-_ELSEWHERE = partial(
-    re.compile,
+_ELSEWHERE = lazy_pattern(
     rf"""\b{_POINTS}\b(?:(?!\binstead\s+of\b).)*?\b(?:instead(?!\s+of)|for\s+(?:that|those|these|such))\b
       | ^\W*(?:for|if|when|to|on)\b[^;]*?,?\s+(?:please\s+)?{_POINTS}\s+{_NAME}(?:\s+skill)?\W*$
       | \b{_POINTS}\s+(?:the\s+)?{_NAME}\s+skill\s+(?:for|when|if|to)\b
@@ -114,27 +111,26 @@ _ELSEWHERE = partial(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-_SENTENCE = partial(re.compile, r"[.!?]+(?:\s+|$)|;\s+|\s[\u2013\u2014-]\s|\n")
+_SENTENCE = lazy_pattern(r"[.!?]+(?:\s+|$)|;\s+|\s[\u2013\u2014-]\s|\n")
 # Behind an exclusion, what the skill is for once more.
-_POSITIVE = partial(
-    re.compile,
+_POSITIVE = lazy_pattern(
     r"(?:but\s+)?(?:do\s+)?use\s+(?:it\s+|this\s+(?:skill\s+)?)?(?:when|for|whenever|if|to)\b"
     r"|triggers?\b|covers?\b",
     re.IGNORECASE,
 )
-_SKILL_NAME = partial(re.compile, r"`[\w:/@-]+`")
-_UNLIKE = partial(
-    re.compile,
+_SKILL_NAME = lazy_pattern(r"`[\w:/@-]+`")
+_UNLIKE = lazy_pattern(
     r"(?:\bunlike|\bas\s+opposed\s+to|\bnot\s+to\s+be\s+confused\s+with)\s+[^,.;:()\u2014]+,?",
     re.IGNORECASE,
 )
-_HEADING = partial(
-    re.compile,
+_HEADING = lazy_pattern(
     r"(?:(?P<signs>#{1,6})[ \t]+(?P<title>.*)|\*\*(?P<bold>[^*]{3,80})\*\*[ \t]*:?[ \t]*$)",
 )
-_FENCE = partial(re.compile, r"[ ]{0,3}(`{3,}|~{3,})")
-_SECTION = partial(
-    re.compile,
+# The lines that may be headings, each behind its line break.
+_HEADINGS = lazy_pattern(r"\n(?:#|\*\*).*")
+_MARKS = "#*`~ "  # what headings and fences begin with
+_FENCE = lazy_pattern(r"[ ]{0,3}(`{3,}|~{3,})")
+_SECTION = lazy_pattern(
     r"""[\W_]*(?:when\s+not\s+to\s+(?:use|apply|trigger|invoke)\b
       |(?:do\s+not|don['’]t|never)\s+(?:use|trigger|invoke|apply)(?:\s+(?:this(?:\s+skill)?|it))?
        (?:\s+(?:for|when|if|to)\b.*)?\W*$
@@ -146,7 +142,8 @@ _SECTION = partial(
 )
 # Plain words, in lower case, are looked for faster than patterns. A heading without one of these
 # begins no section that is left out, ...
-_SECTION_HINT = partial(re.compile, r"\bnot\b|n['’]t\b|\bnever\b|scope|goals|exclusion|\bskip\b")
+_SECTION_HINT = lazy_pattern(r"\bnot\b|n['’]t\b|\bnever\b|scope|goals|exclusion|\bskip\b")
+_SECTION_WORDS = ("not", "n't", "n’t", "never", "scope", "goals", "exclusion", "skip")
 _HINTS = (  # and no exclusion begins, ...
     *(
         "not",
@@ -180,8 +177,8 @@ _ELSEWHERE_HINTS = (  # and nobody is sent elsewhere, unless it is to a name.
     *("instead", "for that", "for those", "for these", "for such", "scope", "covered", "supported"),
     *("handled", "done ", "wrong", "belong"),
 )
-_NAMED_HINT = partial(
-    re.compile, rf"(?:{_POINTS}|refer\s+to|hand\s+over\s+to|route\s+to|delegate\s+to)\s+{_NAME}"
+_NAMED_HINT = lazy_pattern(
+    rf"(?:{_POINTS}|refer\s+to|hand\s+over\s+to|route\s+to|delegate\s+to)\s+{_NAME}"
 )
 _MOST = 8192  # characters of a description that are looked at; real ones have some hundred
 
@@ -279,34 +276,24 @@ def _clauses(plain: str) -> list[_Clause]:
     return [c for c in clauses if c.end > c.start]
 
 
-def _headings(body: str) -> Iterator[str]:
-    """The lines that may be headings: found faster than by looking at every line."""
-    text = f"\n{body}"
-    for sign in ("\n#", "\n**"):
-        start = text.find(sign)
-        while start >= 0:
-            end = text.find("\n", start + 1)
-            yield text[start + 1 : end if end >= 0 else len(text)]
-            start = text.find(sign, start + 1)
-
-
 def without_exclusions(body: str) -> str:
     """A skill's instructions without the sections on when not to use it."""
-    headings = "\n".join(_headings(body)).lower()
-    if _SECTION_HINT().search(headings) is None:
+    headings = "".join(_HEADINGS().findall(f"\n{body}")).lower()
+    if not (any(map(headings.__contains__, _SECTION_WORDS)) and _SECTION_HINT().search(headings)):
         return body
     kept, below = [], 0  # the level of the heading whose section is left out
     fence = ""
     for line in body.splitlines(keepends=True):
-        mark = _FENCE().match(line) if line.lstrip(" ")[:1] in ("`", "~") else None
-        if mark is not None:
-            fence = "" if fence and mark[1].startswith(fence) else fence or mark[1]
-        plain = fence or mark or line[:1] not in ("#", "*")
-        heading = None if plain else _HEADING().match(line)
-        if heading is not None:
-            level = len(heading["signs"] or "#######")
-            if not below or level <= below:
-                below = level if _SECTION().match(heading["title"] or heading["bold"]) else 0
+        if line[0] in _MARKS:
+            mark = _FENCE().match(line) if line.lstrip(" ")[:1] in ("`", "~") else None
+            if mark is not None:
+                fence = "" if fence and mark[1].startswith(fence) else fence or mark[1]
+            plain = fence or mark or line[0] not in ("#", "*")
+            heading = None if plain else _HEADING().match(line)
+            if heading is not None:
+                level = len(heading["signs"] or "#######")
+                if not below or level <= below:
+                    below = level if _SECTION().match(heading["title"] or heading["bold"]) else 0
         if not below:
             kept.append(line)
     return "".join(kept)
