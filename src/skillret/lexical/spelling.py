@@ -77,6 +77,7 @@ _KINDS = "".join(
 _HUMPS = (b"aA", b"AAaa")  # getUser, HTTPServer, but not PDFs
 _HUMP = re.compile(rb"(?<=[a-z0-9])[A-Z]|(?<=[A-Z])[A-Z](?=[a-z][a-z])")
 _COMPOUND = range(5, 65)  # characters; shorter ones are names (iOS), longer ones data
+_KNOWN_SIGNS = 1 << 12
 _KNOWN = 1 << 14  # compounds, some 4 MB
 # Names that are no sum of their parts: who asks for Java or Word does not mean these.
 _NAMES = frozenset(
@@ -106,10 +107,23 @@ def units(text: str) -> Iterator[re.Match[str]]:
 
 def normalize(text: str) -> str:
     """The text in NFKC, without characters that nobody sees; every text of ASCII is that."""
-    if text.isascii():
+    if text.isascii() or all(map(_is_plain_sign, set(_strange(text.encode(*_UTF8))))):
         return text
     text = unicodedata.normalize("NFKC", text).replace("♯", "#")
     return _INVISIBLE.sub("", text) if _INVISIBLE.search(_strange(text.encode(*_UTF8))) else text
+
+
+@lru_cache(_KNOWN_SIGNS)
+def _is_plain_sign(character: str) -> bool:
+    """Whether it is a dash, an arrow, a tick or the like, which no normal form changes.
+
+    Of these none is joined with the character before it; with one that is joined to it, which is no
+    sign, the text is not in question here.
+    """
+    return (
+        unicodedata.category(character)[0] in "PS"
+        and unicodedata.normalize("NFKC", character) == character != "♯"
+    )
 
 
 def spell(text: str) -> str:

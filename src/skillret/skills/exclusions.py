@@ -128,22 +128,24 @@ _HEADING = lazy_pattern(
 )
 # The lines that may be headings, each behind its line break.
 _HEADINGS = lazy_pattern(r"\n(?:#|\*\*).*")
-_MARKS = "#*`~ "  # what headings and fences begin with
+_LINE_ENDS = "\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"  # beside the usual one
 _FENCE = lazy_pattern(r"[ ]{0,3}(`{3,}|~{3,})")
-_SECTION = lazy_pattern(
-    r"""[\W_]*(?:when\s+not\s+to\s+(?:use|apply|trigger|invoke)\b
+_WHAT_NOT = r"""(?:when\s+not\s+to\s+(?:use|apply|trigger|invoke)\b
       |(?:do\s+not|don['’]t|never)\s+(?:use|trigger|invoke|apply)(?:\s+(?:this(?:\s+skill)?|it))?
        (?:\s+(?:for|when|if|to)\b.*)?\W*$
       |(?:constraints\s*/\s*)?non-?\s?goals?\b | out[-\s]of[-\s]scope\b | exclusions?\W*$
       |not\s+(?:for|suitable|ideal|intended|meant)\b | skip\s+(?:this\s+)?(?:skill\s+)?(?:when|if)\b
       |what\s+this(?:\s+skill)?\s+(?:is\s+not|isn['’]t|does\s+not|doesn['’]t|will\s+not)\b
-      |this\s+skill\s+(?:is\s+not|isn['’]t|does\s+not|doesn['’]t)\b)""",
-    re.IGNORECASE | re.VERBOSE,
+      |this\s+skill\s+(?:is\s+not|isn['’]t|does\s+not|doesn['’]t)\b)"""
+_SECTION = lazy_pattern(rf"[\W_]*{_WHAT_NOT}", re.IGNORECASE | re.VERBOSE)
+# Such a heading in a text whose lines end as usual: most texts have none.
+_ANY_SECTION = lazy_pattern(
+    rf"\n(?:\#{{1,6}}[ \t]+|\*\*)(?:[^\w\n]|_)*{_WHAT_NOT}",
+    re.IGNORECASE | re.VERBOSE | re.MULTILINE,
 )
 # Plain words, in lower case, are looked for faster than patterns. A heading without one of these
 # begins no section that is left out, ...
 _SECTION_HINT = lazy_pattern(r"\bnot\b|n['’]t\b|\bnever\b|scope|goals|exclusion|\bskip\b")
-_SECTION_WORDS = ("not", "n't", "n’t", "never", "scope", "goals", "exclusion", "skip")
 _HINTS = (  # and no exclusion begins, ...
     *(
         "not",
@@ -278,22 +280,24 @@ def _clauses(plain: str) -> list[_Clause]:
 
 def without_exclusions(body: str) -> str:
     """A skill's instructions without the sections on when not to use it."""
-    headings = "".join(_HEADINGS().findall(f"\n{body}")).lower()
-    if not (any(map(headings.__contains__, _SECTION_WORDS)) and _SECTION_HINT().search(headings)):
+    text = f"\n{body}"
+    if not (_ANY_SECTION().search(text) or any(map(body.__contains__, _LINE_ENDS))):
+        return body
+    if _SECTION_HINT().search("".join(_HEADINGS().findall(text)).lower()) is None:
         return body
     kept, below = [], 0  # the level of the heading whose section is left out
     fence = ""
     for line in body.splitlines(keepends=True):
-        if line[0] in _MARKS:
-            mark = _FENCE().match(line) if line.lstrip(" ")[:1] in ("`", "~") else None
-            if mark is not None:
-                fence = "" if fence and mark[1].startswith(fence) else fence or mark[1]
-            plain = fence or mark or line[0] not in ("#", "*")
-            heading = None if plain else _HEADING().match(line)
-            if heading is not None:
-                level = len(heading["signs"] or "#######")
-                if not below or level <= below:
-                    below = level if _SECTION().match(heading["title"] or heading["bold"]) else 0
+        mark = _FENCE().match(line) if line.lstrip(" ")[:1] in ("`", "~") else None
+        if mark is not None:
+            fence = "" if fence and mark[1].startswith(fence) else fence or mark[1]
+        plain = fence or mark or line[:1] not in ("#", "*")
+        heading = None if plain else _HEADING().match(line)
+        if heading is not None:
+            level = len(heading["signs"] or "#######")
+            if not below or level <= below:
+                title = heading["title"] or heading["bold"] or ""
+                below = level if _SECTION().match(title) else 0
         if not below:
             kept.append(line)
     return "".join(kept)
