@@ -193,7 +193,7 @@ def _find(
     flat = np.concatenate(rows)
     sieve = np.zeros(_SIEVE, dtype=np.bool_)
     sieve[codes.astype(np.uint16)] = True
-    likely = np.flatnonzero(sieve[flat.astype(np.uint16)])
+    likely = np.flatnonzero(sieve.take(flat.astype(np.uint16)))  # twice as fast as by [...]
     values = flat[likely]
     columns = np.minimum(np.searchsorted(codes, values), len(codes) - 1)
     same = codes[columns] == values

@@ -86,7 +86,7 @@ def read_profile(meta: Mapping[str, str]) -> Profile | None:
 def read_skill(row: Sequence[Any]) -> tuple[int, Skill]:
     """Key and skill of a row of `SKILLS`."""
     key, id_, name, description, body, path, aliases, shadowed_by, metadata, user_only = row
-    paths, known = tuple(map(str, parse_json(aliases))), dict(parse_json(metadata))
+    paths, known = _paths(aliases), _mapping(metadata)
     own = bool(user_only)
     return key, Skill(id_, name, description, body, path, paths, shadowed_by, known, user_only=own)
 
@@ -94,8 +94,16 @@ def read_skill(row: Sequence[Any]) -> tuple[int, Skill]:
 def read_record(row: Sequence[Any]) -> Record:
     """A row of `RECORDS`."""
     key, id_, name, description, path, aliases, shadowed_by, metadata, user_only = row
-    paths, known = tuple(map(str, parse_json(aliases))), dict(parse_json(metadata))
+    paths, known = _paths(aliases), _mapping(metadata)
     return Record(key, id_, name, description, path, paths, shadowed_by, known, bool(user_only))
+
+
+def _paths(aliases: str) -> tuple[str, ...]:
+    return tuple(map(str, parse_json(aliases))) if aliases != "[]" else ()
+
+
+def _mapping(metadata: str) -> dict[str, Any]:
+    return dict(parse_json(metadata)) if metadata != "{}" else {}
 
 
 def digest(vector: bytes, grams: bytes) -> int:

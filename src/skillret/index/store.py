@@ -147,6 +147,8 @@ def metadata_json(skill: Skill) -> str:
     Raises:
         InputError: If it holds what is no JSON, or what `parse_json` would not read again.
     """
+    if not skill.metadata:
+        return "{}"
     try:
         text = json.dumps(dict(skill.metadata), allow_nan=False, sort_keys=True)
         parse_json(text)

@@ -8,7 +8,7 @@ else tried (benchmarks/fusion.py).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from typing import NamedTuple
 
@@ -96,11 +96,10 @@ def read_words(text: str) -> list[Word]:
 
     Where a text is not in normal form, whatever white space surrounds is one word.
     """
-    terms = _remembering()
     if normalize(text) != text:
-        return [Word(*m.span(), terms(spell(m[0]))) for m in _PIECE.finditer(text)]
+        return [Word(*m.span(), _word_terms(m[0])) for m in _PIECE.finditer(text)]
     return [
-        Word(*m.span(), terms(spell_sign(m[0]) if m.lastgroup else spell(m[0])))
+        Word(*m.span(), _sign_terms(m[0]) if m.lastgroup else _word_terms(m[0]))
         for m in units(text)
     ]
 
@@ -110,6 +109,11 @@ def _analyzer() -> tantivy.TextAnalyzer:
     return make_analyzer()
 
 
-@cache
-def _remembering() -> Callable[[str], Sequence[str]]:
-    return lru_cache(_KNOWN_WORDS)(_analyzer().analyze)
+@lru_cache(_KNOWN_WORDS)
+def _word_terms(word: str) -> Sequence[str]:
+    return tuple(read_terms(word))
+
+
+@lru_cache(_KNOWN_WORDS)
+def _sign_terms(name: str) -> Sequence[str]:
+    return tuple(_analyzer().analyze(spell_sign(name)))

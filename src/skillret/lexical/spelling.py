@@ -77,6 +77,8 @@ _KINDS = "".join(
 _HUMPS = (b"aA", b"AAaa")  # getUser, HTTPServer, but not PDFs
 _HUMP = re.compile(rb"(?<=[a-z0-9])[A-Z]|(?<=[A-Z])[A-Z](?=[a-z][a-z])")
 _COMPOUND = range(5, 65)  # characters; shorter ones are names (iOS), longer ones data
+_QUERY = 2000  # characters of a text that is no body of a skill
+_KNOWN_TEXTS = 256
 _KNOWN_SIGNS = 1 << 12
 _KNOWN = 1 << 14  # compounds, some 4 MB
 # Names that are no sum of their parts: who asks for Java or Word does not mean these.
@@ -132,13 +134,17 @@ def spell(text: str) -> str:
     Names with signs become words (C++: cpp), compounds are followed by their parts, and runs of
     Chinese, Japanese, Korean or Thai become pairs of neighbouring characters.
     """
+    return _spell_again(text) if len(text) <= _QUERY else _spell(text)
+
+
+def _spell(text: str) -> str:
     # Bytes are searched faster than wide characters are.
     raw = _split(normalize(text).encode(*_UTF8))
     if b"Go" in raw:
         raw = _LANGUAGE.sub(b" golang ", raw)
     raw = raw.lower()
     text = raw.decode()
-    if any(hint in raw for hint in _HINTS):
+    if any(map(raw.__contains__, _HINTS)):
         text = _SIGNED.sub(lambda found: f" {spell_sign(found[0])} ", text)
     if b"js" in raw:
         text = _scripts(text)
@@ -149,6 +155,10 @@ def spell(text: str) -> str:
     strange = _strange(raw)
     text = text if strange.lower() == strange else text.lower()
     return _RUN().sub(_pairs, text) if _RUN().search(strange) else text
+
+
+# BM25, grams and exclusions each ask for the same query and its sentences.
+_spell_again = lru_cache(_KNOWN_TEXTS)(_spell)
 
 
 def _strange(text: bytes) -> str:

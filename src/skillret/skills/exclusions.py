@@ -19,7 +19,7 @@ from skillret.patterns import lazy_pattern
 
 __all__ = ["Purpose", "read_purpose", "without_exclusions"]
 
-_KNOWN = 4096  # descriptions whose purpose is remembered
+_KNOWN = 1 << 15  # descriptions whose purpose is remembered: a build reads each twice; some 20 MB
 _LEAST = 2  # words that are left of a description at least; it is no exclusion as a whole
 
 
