@@ -1,11 +1,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.conftest import make_skill
 
 from skillret.lexical.analyzer import (
     STOP_WORDS,
-    lexical_text,
     make_analyzer,
     read_stops,
     read_terms,
@@ -30,10 +28,6 @@ def test_stop_words_have_no_term_whatever_their_case():
     analyze = make_analyzer().analyze
     assert [w for w in sorted(STOP_WORDS) if analyze(w) or analyze(w.upper())] == []
     assert analyze("a" * 100) == []
-
-
-def test_name_description_and_body_are_searched():
-    assert lexical_text(make_skill("a", "b", "c")) == "a b c"
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import re
 import zlib
 
 import numpy as np
@@ -6,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.conftest import make_skill
 
-from skillret.lexical.analyzer import lexical_text
 from skillret.lexical.grams import (
     EXCLUDED,
     FIRST_NAME,
@@ -14,9 +14,11 @@ from skillret.lexical.grams import (
     MAX_CODE,
     WANTED,
     GramReader,
+    _words,
     gram_reader,
 )
 from skillret.lexical.spelling import spell
+from skillret.lexical.texts import lexical_text
 
 STOP = {"the", "of", "a"}
 
@@ -125,3 +127,15 @@ def test_terms_of_an_exclusion_have_numbers_of_their_own():
     }
     assert {*reader.codes(["make", "bar", "chart"], WANTED)} == {c for c in codes if c >= WANTED}
     assert max(reader.read_skill(make_skill("bars", "Makes charts."))) < EXCLUDED
+
+
+@given(st.text() | st.text("aé_- —→✅²中\n\u2028"))
+def test_words_are_runs_of_letters_and_digits(text):
+    spelled = spell(text)
+    words = [word.decode() for word in _words(spelled)]
+    assert words == re.findall(r"[^\W_]+", spelled)
+
+
+def test_words_amid_many_different_signs():
+    signs = [chr(c) for c in range(0x2190, 0x2300)]
+    assert _words("a".join(signs)) == [b"a"] * (len(signs) - 1)

@@ -143,3 +143,18 @@ plot
     assert (
         without_exclusions("# Do not use eval\n\nIt is slow.") == "# Do not use eval\n\nIt is slow."
     )
+
+
+def test_a_heading_without_a_title_is_none_of_them():
+    assert without_exclusions("# When not to use\n\nvideos\n\n# \n\ncharts") == "# \n\ncharts"
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r", "\x0c", "\u2028"])
+def test_sections_are_left_out_wherever_lines_end_otherwise(end):
+    body = end.join(["Intro", "## Out of scope", "videos", "## Steps", "charts", "\n# Not so"])
+    assert "videos" not in without_exclusions(body)
+    assert "charts" in without_exclusions(body)
+
+
+def test_a_body_that_is_all_marks_is_read_in_no_time():
+    assert without_exclusions("# -\n" * 50_000) == "# -\n" * 50_000

@@ -45,6 +45,7 @@ MAX_WORDS = 2000  # of a query
 _ASCII = bytes(range(128))
 # White space for what is no letter or digit; bytes of other characters stay.
 _PLAIN = bytes(c if c > 127 or chr(c).isalnum() else 32 for c in range(256))
+_FEW_SIGNS = 50  # up to so many it is faster to replace one after the other
 _TWO = struct.Struct("=II")
 _KNOWN_WORDS = 1 << 17  # some 15 MB
 _BITS = 20
@@ -131,9 +132,12 @@ def _words(spelled: str) -> list[bytes]:
     """
     text = spelled.encode()
     if len(text) > len(spelled):  # dashes and typographic quotes for the most part
-        for strange in set(text.translate(None, _ASCII).decode()):
-            if not strange.isalnum():
-                text = text.replace(strange.encode(), b" ")
+        signs = {c for c in text.translate(None, _ASCII).decode() if not c.isalnum()}
+        if len(signs) > _FEW_SIGNS:
+            text = spelled.translate(dict.fromkeys(map(ord, signs), " ")).encode()
+        else:
+            for sign in signs:
+                text = text.replace(sign.encode(), b" ")
     return text.translate(_PLAIN).split()
 
 
