@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -190,7 +190,7 @@ def cold(index: Path) -> tuple[Cost, Cost]:
 
 
 def measure(
-    index: Index, name: str, skills: Sequence[Skill], asked: dict[str, Sequence[str]]
+    index: Index, name: str, skills: Sequence[Skill], asked: Mapping[str, Sequence[str]]
 ) -> dict[str, Cost]:
     """The rows of one built index; what a warm search costs, by kind of query."""
     retriever = Retriever(index)
@@ -217,7 +217,7 @@ def main() -> None:
     sizes = [int(size) for size in args.sizes.split(",")]
     skills = list(open_split(args.dataset, "train").skills())
     queries = [query.text for query in open_split(args.dataset, "dev").queries()]
-    asked = {
+    asked: dict[str, Sequence[str]] = {
         "15 words": queries[::12][:200],
         "65 words": [q for q in queries if 55 <= len(q.split()) <= 70][:100],
     }

@@ -45,6 +45,7 @@ from skillret.index.schema import corrupt
 from skillret.index.store import Change, IndexInfo, State
 from skillret.lexical.bm25 import LEXICAL_VERSION, LexicalIndex, write_lexical
 from skillret.lexical.grams import MAX_CODE, gram_reader
+from skillret.lexical.texts import SkillTexts
 from skillret.skills import content_hash
 from skillret.types import Skill
 
@@ -416,6 +417,7 @@ class SqliteStore:
                     kept = [read_skill(row) for row in db.execute(f"{SKILLS} ORDER BY s.key")]
                     anew = True
                 # While Python inserts rows, tantivy indexes their texts in a thread of its own.
+                texts: Iterator[tuple[int, Skill | SkillTexts]]
                 texts = chain(kept, insert(db, added, keys))
                 if anew:
                     self._cache.write_lexical(token, texts)
