@@ -166,3 +166,18 @@ def test_the_registry_is_told_this_version():
     assert [package["version"] for package in entry["packages"]] == [__version__]
     assert entry["packages"][0]["packageArguments"][0]["value"] == "mcp"
     assert len(entry["description"]) <= 100
+
+
+def test_the_registry_finds_its_name_in_what_pypi_shows():
+    entry = json.loads((ROOT / "server.json").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    shown = (ROOT / project["readme"]).read_text(encoding="utf-8")
+    assert re.findall(r"mcp-name: (\S+)", shown) == [entry["name"]]
+    assert re.fullmatch(r"io\.github\.[a-z0-9-]+/" + project["name"], entry["name"])
+    (package,) = entry["packages"]
+    assert package["identifier"] == project["name"]
+    assert project["name"] in project["scripts"]  # what a registry's client starts
+    (extra,) = package["runtimeArguments"]
+    name, _, needed = extra["value"].rstrip("]").partition("[")
+    assert name == project["name"]
+    assert needed in project["optional-dependencies"]
