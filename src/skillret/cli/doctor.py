@@ -73,8 +73,9 @@ def run(args: argparse.Namespace) -> int:
             progress=progress,
         ) as retriever,
     ):
-        examined = Examined(library, agents, retriever, Path.cwd(), Path.home())
-        findings = examine(examined, settings.dismiss)
+        with progress_bar("searching", "query") as searched:
+            examined = Examined(library, agents, retriever, Path.cwd(), Path.home(), searched)
+            findings = examine(examined, settings.dismiss)
     open_ = [f for f in findings if f.dismissed is None]
     if args.json:
         print_json(_document(library, agents, findings))

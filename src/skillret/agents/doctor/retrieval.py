@@ -27,6 +27,7 @@ _MOST = 5  # queries made of a description
 _TESTS = 20  # of a skill that are run
 _WORDS = 4  # of a sentence at least, and ...
 _PHRASE = 2  # ... of a quoted phrase
+_LEAST = 2  # needless queries that a skill attracts; one may be chance
 _DEPTH = 10  # hits in which a skill must be, or the query says nothing about it
 _BATCH = 256
 _SHOWN = 90  # characters of a query
@@ -58,10 +59,16 @@ def check(examined: Examined) -> Iterator[Finding]:
     skills = [skill for skill in examined.skills if skill.shadowed_by is None]
     asked: list[_Asked] = []
     made = [(skill, query) for skill in skills for query in queries_of(skill)]
-    asked += _ask(retriever, made, tested=False)
     tests, broken = _tests(skills)
     yield from broken
-    asked += _ask(retriever, [(s, q) for s, q, wanted in tests if wanted], tested=True)
+    wanted = [(s, q) for s, q, should in tests if should]
+    total = len(made) + len(wanted)
+    for done, one in enumerate(_ask(retriever, made, tested=False), start=1):
+        asked.append(one)
+        examined.progress(done, total)
+    for done, one in enumerate(_ask(retriever, wanted, tested=True), start=len(made) + 1):
+        asked.append(one)
+        examined.progress(done, total)
     yield from _never_first(asked)
     yield from _pairs(asked)
     if retriever.mode == "hybrid" and retriever.calibration is not None:
@@ -205,10 +212,12 @@ def _needless(retriever: Retriever) -> Iterator[Finding]:
         for hit in _selected(retriever, query)[:1]:
             drawn.setdefault(hit.id, (hit, []))[1].append(query)
     for hit, queries in drawn.values():
+        if len(queries) < _LEAST:
+            continue
         shown = ", ".join(map(_quoted, queries[:2]))
         yield Finding(
             "needless",
-            "warning" if len(queries) > 1 else "remark",  # one may be chance
+            "warning",
             hit.name,
             hit.path,
             None,
