@@ -72,10 +72,10 @@ def run(args: argparse.Namespace) -> int:
             on_update=note,
             progress=progress,
         ) as retriever,
+        progress_bar("searching", "query") as searched,
     ):
-        with progress_bar("searching", "query") as searched:
-            examined = Examined(library, agents, retriever, Path.cwd(), Path.home(), searched)
-            findings = examine(examined, settings.dismiss)
+        examined = Examined(library, agents, retriever, Path.cwd(), Path.home(), searched)
+        findings = examine(examined, settings.dismiss)
     open_ = [f for f in findings if f.dismissed is None]
     if args.json:
         print_json(_document(library, agents, findings))

@@ -8,6 +8,7 @@ description, but not by what that says the skill is not for.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -140,9 +141,15 @@ def _never_first(asked: Sequence[_Asked]) -> Iterator[Finding]:
     by_skill: dict[tuple[str, bool], list[_Asked]] = {}
     for one in asked:
         by_skill.setdefault((one.skill.id, one.tested), []).append(one)
-    for (_, tested), group in by_skill.items():
-        if any(one.place == 1 for one in group):
+    lost = [g for g in by_skill.items() if not any(one.place == 1 for one in g[1])]
+    # Descriptions that say the very same are one finding, not one each.
+    same = Counter(_key(group, tested) for (_, tested), group in lost)
+    told: set[tuple[object, ...]] = set()
+    for (_, tested), group in lost:
+        key = _key(group, tested)
+        if key in told:
             continue
+        told.add(key)
         skill, worst = group[0].skill, group[0]
         kind, what = (
             ("own-tests", "its tests")
@@ -157,9 +164,15 @@ def _never_first(asked: Sequence[_Asked]) -> Iterator[Finding]:
             skill.path,
             None,
             f"never comes first for {what} ({len(group)}): {_quoted(worst.query)} finds"
-            f" {worst.hits[0].name} ({place})",
+            f" {worst.hits[0].name} ({place})"
+            + (f"; {same[key] - 1} more say the very same" if same[key] > 1 else ""),
             "say in the description what only this skill does, in words that users type",
         )
+
+
+def _key(group: Sequence[_Asked], tested: bool) -> tuple[object, ...]:
+    """What findings of one cause have in common."""
+    return (tested, *sorted({one.query for one in group}))
 
 
 def _pairs(asked: Sequence[_Asked]) -> Iterator[Finding]:
