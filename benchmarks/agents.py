@@ -1,13 +1,14 @@
 """What is named at a prompt, by eagerness: prints tables.
 
-    python benchmarks/agents.py DATA --split dev2 --sessions SESSIONS
+    python benchmarks/agents.py DATA --sessions SESSIONS
 
-For the queries of a data set: how often one of at most three named skills is right, and how often
-anything is named where nothing is needed. With `--sessions`, a folder of messages that need no
-skill (`needless.jsonl`) and of working sessions (`sessions.jsonl`), the same over the skills of
-the data set, and what becomes of each kind of turn: a session is told of no skill twice, and is
-forgotten at /compact and /clear. Which skill is right in a session nobody has said: what is counted
-is whether something was named there, or had been.
+For the queries of each split, dev and dev2 if none is named: how often one of at most three named
+skills is right, and how often anything is named where nothing is needed. With `--sessions`, a
+folder of messages that need no skill (`needless.jsonl`) and of working sessions (`sessions.jsonl`),
+the same of these messages over the skills of each split, and what becomes of each kind of turn over
+those of the last one: a session is told of no skill twice, and is forgotten at /compact and /clear.
+Which skill is right in a session nobody has said: what is counted is whether something was named
+there, or had been.
 """
 
 from __future__ import annotations
@@ -146,17 +147,20 @@ def sessions_table(retriever: Retriever, sessions: list[dict[str, Any]], *, show
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("dataset", nargs="?", default="../shared/data/openskillret-2")
-    parser.add_argument("--split", default="dev2")
+    parser.add_argument("--split", action="append", help="repeatable (default: dev, dev2)")
     parser.add_argument("--sessions", type=Path, help="folder of needless.jsonl, sessions.jsonl")
     parser.add_argument("--show", action="store_true", help="print each turn")
     parser.add_argument("--no-queries", action="store_true", help="sessions only")
     args = parser.parse_args()
-    data = load_dataset(args.dataset, args.split)
     encoder = load_encoder()
-    searcher = open_searcher(data.skills, "hybrid", encoder)
-    if not args.no_queries:
-        messages = read_lines(args.sessions / "needless.jsonl") if args.sessions else []
-        quality(data, searcher, messages)
+    splits = args.split or ["dev", "dev2"]
+    messages = read_lines(args.sessions / "needless.jsonl") if args.sessions else []
+    for split in splits[-1:] if args.no_queries else splits:
+        data = load_dataset(args.dataset, split)
+        searcher = open_searcher(data.skills, "hybrid", encoder)
+        if not args.no_queries:
+            print(f"\n{split}: {len(data.queries)} queries, {len(data.skills)} skills\n")
+            quality(data, searcher, messages)
     if args.sessions:
         retriever = Searched(data.skills, searcher)
         sessions_table(retriever, read_lines(args.sessions / "sessions.jsonl"), shown=args.show)

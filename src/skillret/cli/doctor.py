@@ -72,8 +72,9 @@ def run(args: argparse.Namespace) -> int:
             on_update=note,
             progress=progress,
         ) as retriever,
+        progress_bar("searching", "query") as searched,
     ):
-        examined = Examined(library, agents, retriever, Path.cwd(), Path.home())
+        examined = Examined(library, agents, retriever, Path.cwd(), Path.home(), searched)
         findings = examine(examined, settings.dismiss)
     open_ = [f for f in findings if f.dismissed is None]
     if args.json:

@@ -39,6 +39,16 @@ def test_skills_that_win_each_other_s_queries_are_named_once(tmp_path, home):
     assert named == {"boats", "shirts"}
 
 
+def test_descriptions_that_say_the_very_same_are_one_finding(tmp_path, home):
+    template = "One sentence on what this does."
+    for name in ("first", "second", "third"):
+        write_skill(tmp_path, name, template)
+    write_skill(tmp_path, "winner", template, " ".join([template] * 3))
+    findings = [f for f in look(tmp_path, home, search=True) if f.kind == "own-description"]
+    assert len(findings) == 1
+    assert findings[0].message.endswith("more say the very same")
+
+
 def test_exclusions_make_no_queries():
     skill = make_skill(
         "charts", 'Draw bar charts from tables. Use for "plot my sales". Not for PDF files or maps.'

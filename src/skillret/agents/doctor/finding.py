@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
@@ -53,6 +53,7 @@ class Examined:
         retriever: On the same skills; None where nothing can be searched.
         cwd: The current folder.
         home: The home directory.
+        progress: Called with the queries searched for so far and in all.
     """
 
     library: Library
@@ -60,6 +61,7 @@ class Examined:
     retriever: Retriever | None = None
     cwd: Path = field(default_factory=Path.cwd)
     home: Path = field(default_factory=Path.home)
+    progress: Callable[[int, int], None] = lambda _, __: None
 
     @property
     def skills(self) -> list[Skill]:

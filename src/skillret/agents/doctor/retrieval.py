@@ -8,6 +8,7 @@ description, but not by what that says the skill is not for.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -27,6 +28,7 @@ _MOST = 5  # queries made of a description
 _TESTS = 20  # of a skill that are run
 _WORDS = 4  # of a sentence at least, and ...
 _PHRASE = 2  # ... of a quoted phrase
+_LEAST = 2  # needless queries that a skill attracts; one may be chance
 _DEPTH = 10  # hits in which a skill must be, or the query says nothing about it
 _BATCH = 256
 _SHOWN = 90  # characters of a query
@@ -58,10 +60,16 @@ def check(examined: Examined) -> Iterator[Finding]:
     skills = [skill for skill in examined.skills if skill.shadowed_by is None]
     asked: list[_Asked] = []
     made = [(skill, query) for skill in skills for query in queries_of(skill)]
-    asked += _ask(retriever, made, tested=False)
     tests, broken = _tests(skills)
     yield from broken
-    asked += _ask(retriever, [(s, q) for s, q, wanted in tests if wanted], tested=True)
+    wanted = [(s, q) for s, q, should in tests if should]
+    total = len(made) + len(wanted)
+    for done, one in enumerate(_ask(retriever, made, tested=False), start=1):
+        asked.append(one)
+        examined.progress(done, total)
+    for done, one in enumerate(_ask(retriever, wanted, tested=True), start=len(made) + 1):
+        asked.append(one)
+        examined.progress(done, total)
     yield from _never_first(asked)
     yield from _pairs(asked)
     if retriever.mode == "hybrid" and retriever.calibration is not None:
@@ -133,9 +141,15 @@ def _never_first(asked: Sequence[_Asked]) -> Iterator[Finding]:
     by_skill: dict[tuple[str, bool], list[_Asked]] = {}
     for one in asked:
         by_skill.setdefault((one.skill.id, one.tested), []).append(one)
-    for (_, tested), group in by_skill.items():
-        if any(one.place == 1 for one in group):
+    lost = [g for g in by_skill.items() if not any(one.place == 1 for one in g[1])]
+    # Descriptions that say the very same are one finding, not one each.
+    same = Counter(_key(group, tested) for (_, tested), group in lost)
+    told: set[tuple[object, ...]] = set()
+    for (_, tested), group in lost:
+        key = _key(group, tested)
+        if key in told:
             continue
+        told.add(key)
         skill, worst = group[0].skill, group[0]
         kind, what = (
             ("own-tests", "its tests")
@@ -150,9 +164,15 @@ def _never_first(asked: Sequence[_Asked]) -> Iterator[Finding]:
             skill.path,
             None,
             f"never comes first for {what} ({len(group)}): {_quoted(worst.query)} finds"
-            f" {worst.hits[0].name} ({place})",
+            f" {worst.hits[0].name} ({place})"
+            + (f"; {same[key] - 1} more say the very same" if same[key] > 1 else ""),
             "say in the description what only this skill does, in words that users type",
         )
+
+
+def _key(group: Sequence[_Asked], tested: bool) -> tuple[object, ...]:
+    """What findings of one cause have in common."""
+    return (tested, *sorted({one.query for one in group}))
 
 
 def _pairs(asked: Sequence[_Asked]) -> Iterator[Finding]:
@@ -205,10 +225,12 @@ def _needless(retriever: Retriever) -> Iterator[Finding]:
         for hit in _selected(retriever, query)[:1]:
             drawn.setdefault(hit.id, (hit, []))[1].append(query)
     for hit, queries in drawn.values():
+        if len(queries) < _LEAST:
+            continue
         shown = ", ".join(map(_quoted, queries[:2]))
         yield Finding(
             "needless",
-            "warning" if len(queries) > 1 else "remark",  # one may be chance
+            "warning",
             hit.name,
             hit.path,
             None,
