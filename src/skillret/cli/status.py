@@ -21,6 +21,7 @@ _WORDS = {
     "outdated": "outdated",
     "gone": "gone",
     "not ours": "installed by hand",
+    "plugin": "installed as a plugin",
     "no": "not installed",
     "unreadable": "not installed",
 }

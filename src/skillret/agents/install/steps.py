@@ -27,6 +27,7 @@ from skillret.agents.install.targets import (
     folder_of,
     is_there,
 )
+from skillret.agents.plugin.installed import Installed, installed_plugin
 from skillret.errors import InputError, SkillretError
 
 __all__ = ["State", "Step", "install", "status", "uninstall"]
@@ -63,7 +64,8 @@ class State(NamedTuple):
         there: Whether the agent itself is.
         file: The file; None if there is none.
         state: `installed`, `outdated` (install would write something else), `gone` (somebody has
-            taken it out), `not ours` (there, but not by install), `no`, or `unreadable`.
+            taken it out), `not ours` (there, but not by install), `plugin` (the agent has the
+            plugin instead), `no`, or `unreadable`.
         message: More on it; may be empty.
     """
 
@@ -124,6 +126,10 @@ def _install(
         reason = "no file of a project is known for it; leave out --project"
         by_hand = target.remark.replace("{mcp}", as_string(command("mcp")))
         return Step(target, None, *(("refused", reason) if project else ("by hand", by_hand)))
+    plugin = installed_plugin(target.agent, home)
+    if plugin is not None and str(file) not in manifest.records:
+        message = f"{_has(plugin)}; to have hooks instead: {plugin.remove}"
+        return Step(target, file, "unchanged", message)
     before: bytes | None = None
     try:
         around = project or (home if file.is_relative_to(home) else folder_of(target, home))
@@ -143,6 +149,10 @@ def _install(
     except SkillretError as e:
         return Step(target, file, "refused", str(e), before, before)
     return Step(target, file, "written", target.remark, before, after)
+
+
+def _has(plugin: Installed) -> str:
+    return f"it has the plugin {plugin.id}, which asks at each prompt"
 
 
 def _commit(
@@ -356,6 +366,12 @@ def _state(target: Target, there: bool, file: Path | None, manifest: Manifest) -
     if file is None:
         return State(target, there, None, "no", target.remark)
     record = manifest.records.get(str(file))
+    plugin = installed_plugin(target.agent, Path.home())
+    if plugin is not None:
+        state, message = "plugin", _has(plugin)
+        if record is not None:
+            message += "; install has written hooks too: `skillret uninstall` takes those out"
+        return State(target, there, file, state, message)
     try:
         data = files.read(file)
         new = _wanted(target, file, data, record)
