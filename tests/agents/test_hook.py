@@ -196,11 +196,13 @@ def test_what_the_mod_has_answered_is_not_answered_again(environment, home):
 
 
 def test_the_mod_and_other_hooks_share_a_warm_process(warm):
-    hook({**warm, "SKILLRET_MOD": ""}, prompt("x"))
+    by_mod = {**warm, "SKILLRET_MOD": ""}
+    cold = answer(hook(by_mod, prompt("x")))
     wait_for(sockets)
-    hook({**warm, "SKILLRET_MOD": "t"}, prompt("x"))
-    hook(warm, prompt("x"))
-    assert len(sockets()) == 1
+    first = answer(hook(warm, prompt("x")))
+    assert first != cold
+    assert answer(hook(by_mod, prompt("x"))) == first
+    assert answer(hook({**warm, "SKILLRET_MOD": "t"}, prompt("x"))) == first
 
 
 def test_closed_streams_and_a_folder_that_is_gone(environment, tmp_path):
