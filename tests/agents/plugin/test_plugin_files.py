@@ -5,7 +5,6 @@ import pytest
 
 from skillret import __version__
 from skillret.agents import commands
-from skillret.agents.install.targets import find_target
 from skillret.agents.plugin import plugin_files, write_plugin
 from skillret.errors import InputError
 from tests.conftest import ROOT
@@ -23,19 +22,25 @@ def test_every_version_is_that_of_the_package():
     assert [v for v in found if v] == [__version__] * 4
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a shell there is given another string")
 @pytest.mark.parametrize(
-    ("path", "agent"),
+    ("path", "agent", "events"),
     [
-        ("hooks/hooks.json", "gemini-cli"),
-        ("plugins/skillret/hooks/hooks.json", "claude-code"),
-        ("plugins/skillret/hooks/codex.json", "codex"),
+        ("hooks/hooks.json", "gemini-cli", ["BeforeAgent"]),
+        (
+            "plugins/skillret/hooks/hooks.json",
+            "claude-code",
+            ["UserPromptSubmit", "SessionStart", "PostToolUse"],
+        ),
+        ("plugins/skillret/hooks/codex.json", "codex", ["UserPromptSubmit", "SessionStart"]),
     ],
 )
-def test_its_hooks_are_those_that_install_writes(path, agent, monkeypatch):
-    monkeypatch.setattr(commands, "_program", lambda: ["skillret"])
-    installed = {edit.path[1]: [edit.value] for edit in find_target(agent).edits()}
-    assert json.loads(plugin_files()[path])["hooks"] == installed
+def test_its_hooks_call_skillret_by_its_name(path, agent, events):
+    hooks = json.loads(plugin_files()[path])["hooks"]
+    assert list(hooks) == events
+    for (group,) in hooks.values():
+        (hook,) = group["hooks"]
+        assert hook["command"] == f"skillret hook {agent}"
+        assert "args" not in hook
 
 
 def test_it_can_call_this_very_program(monkeypatch):

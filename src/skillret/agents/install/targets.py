@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.resources import files
@@ -18,31 +18,9 @@ from skillret.agents.mcp_clients import NAME, find_client
 from skillret.errors import InputError
 from skillret.skills.agents import find_agent
 
-__all__ = [
-    "SECONDS",
-    "TARGETS",
-    "Edit",
-    "Target",
-    "file_of",
-    "find_target",
-    "folder_of",
-    "groups",
-    "is_there",
-]
+__all__ = ["TARGETS", "Edit", "Target", "file_of", "find_target", "folder_of", "is_there"]
 
-SECONDS = 5  # the hook itself gives up after 2
-_EMPTIED = "compact|clear"
-# What a hook is run at, and at which kinds of it. After the prompt: what was named is forgotten,
-# and what was loaded is learnt.
-_EVENTS = {
-    "claude-code": {
-        "UserPromptSubmit": "",
-        "SessionStart": "compact|clear",
-        "PostToolUse": "Skill",
-    },
-    "codex": {"UserPromptSubmit": "", "SessionStart": "compact|clear"},
-    "gemini-cli": {"BeforeAgent": ""},
-}
+_SECONDS = 5  # the hook itself gives up after 2
 
 
 class Edit(NamedTuple):
@@ -92,7 +70,7 @@ def _hook(agent: str, shell: str = "") -> dict[str, Any]:
 
 
 def _claude_code() -> tuple[Edit, ...]:
-    hook: dict[str, Any] = {"type": "command", **_hook("claude-code"), "timeout": SECONDS}
+    hook: dict[str, Any] = {"type": "command", **_hook("claude-code"), "timeout": _SECONDS}
     if sys.platform == "win32":
         # Bash or PowerShell reads a string there. Both take a plain path with slashes; with `args`
         # no shell reads it, but old versions would leave them out.
@@ -102,40 +80,38 @@ def _claude_code() -> tuple[Edit, ...]:
             hook["command"] = " ".join([program, *arguments])
         else:
             hook |= {"command": program, "args": arguments}
-    return _edits("claude-code", hook)
+    return (
+        Edit(("hooks", "UserPromptSubmit", "-"), {"hooks": [hook]}),
+        # What was named is forgotten, and what was loaded is learnt.
+        Edit(("hooks", "SessionStart", "-"), {"matcher": "compact|clear", "hooks": [hook]}),
+        Edit(("hooks", "PostToolUse", "-"), {"matcher": "Skill", "hooks": [hook]}),
+    )
 
 
 def _codex() -> tuple[Edit, ...]:
-    return _edits("codex", {"type": "command", **_hook("codex", "cmd"), "timeout": SECONDS})
+    hook = {"type": "command", **_hook("codex", "cmd"), "timeout": _SECONDS}
+    return (
+        Edit(("hooks", "UserPromptSubmit", "-"), {"hooks": [hook]}),
+        Edit(("hooks", "SessionStart", "-"), {"matcher": "compact|clear", "hooks": [hook]}),
+    )
 
 
 def _gemini_cli() -> tuple[Edit, ...]:
     hook = {"type": "command", "name": "skillret", **_hook("gemini-cli", "powershell")}
-    milliseconds = 1000 * SECONDS
-    return _edits("gemini-cli", {**hook, "timeout": milliseconds})
-
-
-def groups(agent: str, hook: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """What runs a hook of Claude Code, Codex or Gemini CLI, by event."""
-    return {
-        event: {"matcher": matcher, "hooks": [hook]} if matcher else {"hooks": [hook]}
-        for event, matcher in _EVENTS[agent].items()
-    }
-
-
-def _edits(agent: str, hook: Mapping[str, Any]) -> tuple[Edit, ...]:
-    return tuple(Edit(("hooks", event, "-"), g) for event, g in groups(agent, hook).items())
+    milliseconds = 1000 * _SECONDS
+    group = {"hooks": [{**hook, "timeout": milliseconds}]}
+    return (Edit(("hooks", "BeforeAgent", "-"), group),)
 
 
 def _cursor() -> tuple[Edit, ...]:
-    hook = {**_hook("cursor", "powershell"), "timeout": SECONDS}
+    hook = {**_hook("cursor", "powershell"), "timeout": _SECONDS}
     return (Edit(("hooks", "beforeSubmitPrompt", "-"), hook),)
 
 
 def _kiro() -> str:
     action = {"type": "command", **_hook("kiro", "cmd")}
     hook = {"name": "skillret", "trigger": "UserPromptSubmit", "action": action}
-    document = {"version": "v1", "hooks": [{**hook, "timeout": SECONDS}]}
+    document = {"version": "v1", "hooks": [{**hook, "timeout": _SECONDS}]}
     return json.dumps(document, indent=2) + "\n"
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from skillret._version import __version__
 from skillret.agents.commands import as_string, command
-from skillret.agents.install.targets import SECONDS, find_target, groups
+from skillret.agents.install.targets import find_target
 from skillret.errors import InputError
 from skillret.files import parse_json, read_text, write_text
 
@@ -80,15 +80,18 @@ def plugin_files(*, absolute: bool = False) -> dict[str, str]:
 
 
 def _hooks(agent: str, *, absolute: bool) -> dict[str, Any]:
-    """What stands in an agent's file of hooks."""
-    if absolute:
-        return {"hooks": {edit.path[1]: [edit.value] for edit in find_target(agent).edits()}}
-    hook: dict[str, Any] = {"type": "command"}
-    if agent == "gemini-cli":
-        hook["name"] = NAME
-    hook["command"] = as_string([NAME, "hook", agent])
-    hook["timeout"] = SECONDS * 1000 if agent == "gemini-cli" else SECONDS
-    return {"hooks": {event: [group] for event, group in groups(agent, hook).items()}}
+    """What stands in an agent's file of hooks: what `install` writes into its settings."""
+    events = {}
+    for path, group in find_target(agent).edits():
+        hooks = [hook if absolute else _by_name(hook, agent) for hook in group["hooks"]]
+        events[path[1]] = [{**group, "hooks": hooks}]
+    return {"hooks": events}
+
+
+def _by_name(hook: Mapping[str, Any], agent: str) -> dict[str, Any]:
+    """A hook that calls `skillret`, wherever the PATH leads."""
+    words = {key: value for key, value in hook.items() if key != "args"}
+    return {**words, "command": as_string([NAME, "hook", agent])}
 
 
 def write_plugin(folder: Path, *, absolute: bool = False) -> dict[str, str]:
