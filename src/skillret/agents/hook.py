@@ -20,6 +20,7 @@ __all__ = ["main"]
 _SECONDS = 2.0
 _MOST_BYTES = 4 << 20  # of an event
 _MOST_ANSWER = 1 << 16  # a pipe takes as much at once
+_MOST_NEW = 40  # skills that are encoded at a prompt; more of them the warm process encodes
 _WARM, _COLD, _ALONE = b"w", b"c", b"a"  # how the child answered; alone: no warm process is wanted
 
 
@@ -27,8 +28,9 @@ def main(arguments: Sequence[str]) -> int:
     """Run the hook.
 
     Args:
-        arguments: The agent's name, and perhaps `--mode quiet|normal|eager`; what else there is
-            does not matter, as agents keep a command for longer than we keep an option.
+        arguments: The agent's name, and perhaps `--mode quiet|normal|eager` in place of what the
+            settings say; what else there is does not matter, as agents keep a command for longer
+            than we keep an option.
 
     Returns:
         0, whatever happened.
@@ -51,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _read(arguments: Sequence[str]) -> tuple[str, str]:
-    agent, mode, words = "", "normal", iter(arguments)
+    agent, mode, words = "", "", iter(arguments)
     for word in words:
         name, equals, value = word.partition("=")
         if name == "--mode":
@@ -154,7 +156,8 @@ def _answer(agent: str, mode: str, end: float) -> tuple[bytes, bytes]:
         _log(agent, f"the event is larger than {_MOST_BYTES >> 20} MB")
         return _ALONE, b""
     cwd, program = _cwd(), _program()
-    if os.environ.get("SKILLRET_WARM", "1") != "0":
+    warm = os.environ.get("SKILLRET_WARM", "1") != "0"
+    if warm:
         from skillret.agents.channel import ask
 
         parts = [agent.encode("utf-8", "replace"), mode.encode("utf-8", "replace")]
@@ -164,10 +167,13 @@ def _answer(agent: str, mode: str, end: float) -> tuple[bytes, bytes]:
             return _WARM, answer
     from pathlib import Path
 
-    from skillret.agents.reply import Answers, reply
+    from skillret.agents.answers import Answers
+    from skillret.agents.reply import reply
+    from skillret.settings import MODES
 
-    eagerness = mode if mode in ("quiet", "eager") else "normal"
-    answer = reply(data, agent, Path(cwd), Answers(), eagerness, program)  # type: ignore[arg-type]
+    eagerness = next((m for m in MODES if m == mode), None)
+    answers = Answers(most_new=_MOST_NEW if warm else None)
+    answer = reply(data, agent, Path(cwd), answers, eagerness, program)
     return _COLD, answer[: _MOST_ANSWER - 8]
 
 

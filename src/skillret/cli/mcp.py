@@ -106,6 +106,7 @@ def _serve(args: argparse.Namespace) -> int:
     require("mcp", "skillret mcp", ("mcp", "uvicorn"))
     _enter_project(args)
     # Here and not above: `install` and `print` need none of it, nor does `--help`.
+    from skillret.agents.answers import PATIENCE, Answers
     from skillret.serving.mcp import OpenLater, create_server, serve, serve_http
     from skillret.serving.security import read_key
 
@@ -124,7 +125,9 @@ def _serve(args: argparse.Namespace) -> int:
 
     # Otherwise the SDK would draw its own log lines, in a terminal's colours and columns.
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="skillret: %(message)s")
-    server = create_server(OpenLater(open_))
+    # Hooks ask by agent and folder, unless it was said which skills count.
+    answer = None if args.library or args.index or args.calibration else Answers(PATIENCE)
+    server = create_server(OpenLater(open_), answer)
     if args.http:
         key = read_key(args.api_key_file)
         serve_http(
