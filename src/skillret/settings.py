@@ -18,7 +18,16 @@ from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 from skillret.errors import InputError
 from skillret.files import expand
 
-__all__ = ["FILE", "KEYS", "MODES", "Dismissal", "Eagerness", "Settings", "load_settings"]
+__all__ = [
+    "FILE",
+    "KEYS",
+    "MODES",
+    "Dismissal",
+    "Eagerness",
+    "Settings",
+    "load_settings",
+    "user_file",
+]
 
 FILE = "skillret.toml"
 # How sure a skill must be to be named at a prompt that nobody searches for.
@@ -99,7 +108,7 @@ def load_settings(cwd: Path | None = None, home: Path | None = None) -> Settings
     """
     here = _here(cwd)
     folders = _project(here) if here else []
-    user = _user_file(home)
+    user = user_file(home)
     found = next((f / FILE for f in folders if os.path.lexists(f / FILE)), None)
     if found is not None and user is not None and _same(found, user):
         found = None
@@ -156,7 +165,7 @@ def _project(here: Path) -> list[Path]:
     return [here]
 
 
-def _user_file(home: Path | None) -> Path | None:
+def user_file(home: Path | None = None) -> Path | None:
     """The user's own file; None where there is no home."""
     if home is not None:
         return home / ".config" / "skillret" / FILE

@@ -29,11 +29,23 @@ def test_install_status_and_uninstall_say_what_they_did(claude, capsys):
     _, out, _ = run(capsys, "install")
     assert out == "Claude Code: nothing to do in ~/.claude/settings.json\n"
     _, out, _ = run(capsys, "status")
-    assert out == "Claude Code: installed  ~/.claude/settings.json\n"
+    assert out == (
+        "Claude Code: installed  ~/.claude/settings.json\n"
+        "mode: normal (how sure a skill must be to be named; see `skillret config`)\n"
+    )
     _, out, _ = run(capsys, "status", "--json")
     document = json.loads(out)
     assert document["agents"][0]["state"] == "installed"
     assert document["command"]
+    assert document["mode"] == "normal"
+    _, out, _ = run(capsys, "install", "--mode", "quiet")
+    assert out.endswith("Settings: wrote ~/.config/skillret/skillret.toml\n")
+    assert "mode: quiet" in run(capsys, "status")[1]
+    assert run(capsys, "uninstall")[1].splitlines() == [
+        "Claude Code: removed ~/.claude/settings.json",
+        "Settings: removed ~/.config/skillret/skillret.toml",
+    ]
+    run(capsys, "install")
     status, out, _ = run(capsys, "uninstall")
     assert (status, out) == (0, "Claude Code: removed ~/.claude/settings.json\n")
     status, out, err = run(capsys, "uninstall")

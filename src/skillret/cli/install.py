@@ -11,6 +11,7 @@ from skillret.agents.install.steps import Step, install
 from skillret.agents.install.targets import TARGETS
 from skillret.cli.common import note, printable
 from skillret.cli.terminal import tilde
+from skillret.settings import MODES
 from skillret.skills.project import project_folders
 
 __all__ = ["configure", "configure_agents", "print_steps", "project_of", "run"]
@@ -19,6 +20,7 @@ _EXAMPLES = """\
 examples:
   skillret install --dry-run
   skillret install claude-code codex
+  skillret install --mode quiet
 """
 _VERBS = {  # done, and in a dry run
     "written": ("wrote", "would write"),
@@ -37,6 +39,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "the agents that are to ask skillret at each prompt (default: all that are there):",
         "write to the files of the project here instead of those of the home directory",
     )
+    parser.add_argument(
+        "--mode",
+        choices=MODES,
+        help="how sure a skill must be to be named: sets `mode` in your own skillret.toml, for all"
+        " agents (default: leave it, which is normal)",
+    )
 
 
 def configure_agents(parser: argparse.ArgumentParser, agents: str, project: str) -> None:
@@ -51,7 +59,7 @@ def configure_agents(parser: argparse.ArgumentParser, agents: str, project: str)
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    steps = install(args.agents, project_of(args), dry_run=args.dry_run)
+    steps = install(args.agents, project_of(args), mode=args.mode, dry_run=args.dry_run)
     status = print_steps(steps, dry_run=args.dry_run)
     if any(step.done == "written" for step in steps) and not args.dry_run:
         if args.project:
@@ -71,13 +79,13 @@ def print_steps(steps: Iterable[Step], *, dry_run: bool) -> int:
     for step in steps:
         if step.done == "refused":
             refused += 1
-            note(f"{step.target.title}: {printable(step.message)}")
+            note(f"{step.title}: {printable(step.message)}")
             continue
         if step.file is None:
-            print(f"{step.target.title}: {printable(step.message)}")
+            print(f"{step.title}: {printable(step.message)}")
             continue
         verb = _VERBS[step.done][dry_run]
-        print(f"{step.target.title}: {verb} {tilde(printable(str(step.file)))}")
+        print(f"{step.title}: {verb} {tilde(printable(str(step.file)))}")
         if step.message:
             print(f"  {printable(step.message)}")
         if dry_run:
