@@ -274,6 +274,22 @@ def test_one_that_hangs_in_a_warm_process_does_not_stop_others(environment):
     process.wait()
 
 
+def test_hundreds_of_new_skills_are_read_in_the_background(home):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "SKILLRET_HOOK_SECONDS": SECONDS}
+    place = home / ".claude" / "skills"
+    for number in range(300):
+        write_skill(
+            place, f"skill-{number}", f"Turns files of kind {number} into kind {number + 1}."
+        )
+    write_skill(place, "pods", "Find out why kubernetes pods crash or restart.")
+    asked = prompt("find out why my kubernetes pods crash and restart", session_id=None)
+    assert hook(environment, asked) == ""
+    assert log()[0]["why"] == "301 skills are new, and are read in the background"
+    assert "pods" in answer(wait_for(lambda: hook(environment, asked)))
+    for socket in sockets():
+        socket.unlink()  # ends the process
+
+
 def test_with_skills_and_a_model(home, tmp_path, monkeypatch):
     """From a folder of skills to what the agent is told, and what is new counts at once."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "SKILLRET_HOOK_SECONDS": SECONDS}

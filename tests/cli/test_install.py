@@ -2,11 +2,13 @@ import json
 
 import pytest
 from tests.cli.test_search import run
+from tests.conftest import write_skill
 
 
 @pytest.fixture
 def claude(home, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.chdir(home)
     (home / ".claude").mkdir()
     return home / ".claude" / "settings.json"
 
@@ -26,6 +28,7 @@ def test_install_status_and_uninstall_say_what_they_did(claude, capsys):
     _, out, err = run(capsys, "install", "claude-code")
     assert out == "Claude Code: wrote ~/.claude/settings.json\n"
     assert "`skillret uninstall` takes it back" in err
+    assert "the skills of Claude Code are not read yet: no skills found" in err
     _, out, _ = run(capsys, "install")
     assert out == "Claude Code: nothing to do in ~/.claude/settings.json\n"
     _, out, _ = run(capsys, "status")
@@ -51,6 +54,25 @@ def test_install_status_and_uninstall_say_what_they_did(claude, capsys):
     status, out, err = run(capsys, "uninstall")
     assert (status, out) == (0, "")
     assert "nothing is installed" in err
+
+
+def test_the_skills_are_read_when_it_is_installed(claude, home, capsys):
+    for name in ("pdf-tables", "meal-planner"):
+        write_skill(home / ".claude" / "skills", name)
+        write_skill(home / ".agents" / "skills", name)
+    (home / ".codex").mkdir()
+    (home / ".copilot").mkdir()
+    _, _, err = run(capsys, "install", "--no-index")
+    assert "skills of" not in err
+    assert run(capsys, "index", "list")[1] == ""
+    _, _, err = run(capsys, "install")
+    assert [line for line in err.splitlines() if "are read" in line] == [
+        "skillret: the skills of Claude Code are read: 2 skills",
+        "skillret: the skills of Codex are read: 2 skills",
+        "skillret: the skills of all agents are read: 2 skills",
+    ]
+    _, out, _ = run(capsys, "index", "list", "--json")
+    assert len(json.loads(out)) == 3
 
 
 def test_what_is_refused_is_one_line_and_a_status(claude, capsys):
