@@ -47,6 +47,7 @@ class Change(NamedTuple):
         first: Whether the lines go to its beginning, not its end.
         check: Raises `NotOursError` if a text without ours contradicts ours.
         program: What ours calls, if it calls one.
+        options: Whether an entry that was written with other options may stay.
         remark: What its user should know.
     """
 
@@ -61,6 +62,7 @@ class Change(NamedTuple):
     first: bool = False
     check: Callable[[str], None] | None = None
     program: str = ""
+    options: bool = False
     remark: str = ""
 
 
@@ -211,6 +213,8 @@ def _whole(
 def _is_written(change: Change, text: str, part: Part | None) -> bool:
     if change.lines:
         return block.is_in(text, change.lines)
+    if change.options and part is not None and part.program in ("", change.program):
+        return all(jsonc.has(text, entry.path, entry.value) for entry in part.entries)
     known = part is None or len(change.edits) == len(part.entries)
     return known and all(jsonc.has(text, *edit) for edit in change.edits)
 

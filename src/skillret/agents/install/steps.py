@@ -168,7 +168,9 @@ def _title(owner: str) -> str:
     name = owner.rpartition(" ")[2]
     if owner == MODE:
         return "Settings"
-    return find_client(name).title if owner.startswith("mcp ") else find_target(name).title
+    return (
+        f"{find_client(name).title}, MCP" if owner.startswith("mcp ") else find_target(name).title
+    )
 
 
 def status() -> list[State]:

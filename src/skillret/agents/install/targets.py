@@ -296,7 +296,7 @@ def changes_of(target: Target, home: Path, project: Path | None = None) -> list[
         changes.append(
             Change(
                 piece.owner + target.agent,
-                target.title,
+                f"{target.title}, MCP" if piece.owner else target.title,
                 file,
                 project or (home if file.is_relative_to(home) else folder),
                 piece.edits(),
@@ -304,6 +304,7 @@ def changes_of(target: Target, home: Path, project: Path | None = None) -> list[
                 None if piece.text is None else piece.text(),
                 piece.lines,
                 program="" if piece.lines else command()[0],
+                options=bool(piece.owner),  # `mcp install` knows some
             )
         )
     if changes and target.remark:
