@@ -165,12 +165,13 @@ def uninstall(
 
 
 def _title(owner: str) -> str:
-    name = owner.rpartition(" ")[2]
+    """What an owner's part is called."""
     if owner == MODE:
         return "Settings"
-    return (
-        f"{find_client(name).title}, MCP" if owner.startswith("mcp ") else find_target(name).title
-    )
+    name = owner.rpartition(" ")[2]
+    target = next((t for t in TARGETS if t.agent == name), None)
+    title = find_client(name).title if target is None else target.title
+    return f"{title}, MCP" if owner.startswith("mcp ") else title
 
 
 def status() -> list[State]:
