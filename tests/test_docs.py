@@ -1,5 +1,6 @@
 """Docs cannot drift: their examples run."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -14,9 +15,11 @@ from tests.training.conftest import make_bert
 _BLOCK = re.compile(
     r"(?P<skip><!-- no test[^\n]*-->\n)?```(?P<kind>\w+)\n(?P<code>.*?)```", re.DOTALL
 )
+AGENTS = sorted((ROOT / "docs" / "agents").glob("*.md"))
 FILES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *sorted((ROOT / "docs").glob("*.md")),
+    *AGENTS,
     *sorted((ROOT / "benchmarks").glob("*.md")),
     ROOT / "src" / "skillret" / "encoders" / "default" / "README.md",
 ]
@@ -26,6 +29,7 @@ def blocks(kind):
     return [
         pytest.param(m["code"], id=f"{file.relative_to(ROOT)}-{number}")
         for file in FILES
+        if file not in AGENTS
         for number, m in enumerate(_BLOCK.finditer(file.read_text(encoding="utf-8")))
         if m["kind"] == kind and not m["skip"]
     ]
@@ -53,6 +57,51 @@ def test_commands_run(code, tmp_path, monkeypatch, capsys, request):
             assert main(words[1:]) == 0, line
         elif words[:1] == ["make"]:
             assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE), line
+
+
+_STEP = re.compile(r"```sh\n(?P<code>.*?)```(?:\n\n```(?:text|json)\n(?P<out>.*?)```)?", re.DOTALL)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell's own commands are among them")
+@pytest.mark.parametrize("page", AGENTS, ids=lambda page: page.stem)
+def test_a_page_of_an_agent_leads_from_nothing_to_a_named_skill_and_back(page, home, tmp_path):
+    """As it is written there, and what is shown is what is printed."""
+    shim = tmp_path / "bin" / "skillret"
+    shim.parent.mkdir()
+    shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m skillret "$@"\n')
+    shim.chmod(0o755)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    environment = {
+        **os.environ,
+        "PATH": f"{shim.parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT / "src"),
+        "SKILLRET_WARM": "0",
+        "SKILLRET_HOOK_SECONDS": "60",
+        "COLUMNS": "100",
+    }
+    for step in _STEP.finditer(page.read_text(encoding="utf-8")):
+        done = subprocess.run(
+            ["sh", "-e", "-c", step["code"]],
+            capture_output=True,
+            text=True,
+            env=environment,
+            cwd=tmp_path,
+        )
+        assert done.returncode == 0, done.stderr
+        printed = done.stdout.replace(str(home), "/home/you").replace(str(tmp_path), "~/project")
+        assert _bare(printed) == _bare(step["out"] or ""), step["code"]
+    ours = (".copilot/skills", ".local", ".cache", "skills/scanned-pdf-to-spreadsheet")
+    left = [str(f.relative_to(home)) for f in home.rglob("*") if f.is_file()]
+    assert [f for f in left if not any(name in f for name in ours)] == []
+    assert not (tmp_path / "AGENTS.md").exists()
+
+
+def _bare(text):
+    """Without white space, numbers, and where the program is."""
+    text = re.sub(
+        r"(\S*/)?(skillret|python[0-9.]*)( -m skillret)?(?= (mcp|hook))", "skillret", text
+    )
+    return re.sub(r"\s|[0-9]", "", text)
 
 
 def test_the_examples_run(capsys):

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skillret.errors import InputError
-from skillret.settings import FILE, KEYS, Dismissal, Settings, load_settings
+from skillret.retrieval.naming import LEVELS
+from skillret.settings import FILE, MODES, Dismissal, Settings, load_settings
 
 
 @pytest.fixture
@@ -181,7 +182,6 @@ def test_any_text_is_settings_or_one_clear_error(tmp_path_factory, text):
         load_settings(Path("/"), home)
     except InputError as e:
         assert FILE in str(e)
-    assert len(KEYS) == 8
 
 
 def test_dismissals_of_both_files_add_up_but_a_project_dismisses_no_attack(project, home):
@@ -220,3 +220,16 @@ def test_only_its_user_lets_queries_be_logged(project, home, monkeypatch):
     monkeypatch.setenv("SKILLRET_LOG_QUERIES", "perhaps")
     with pytest.raises(InputError, match="SKILLRET_LOG_QUERIES is 'perhaps'; allowed: true or"):
         load_settings(project, home)
+
+
+def test_how_sure_a_named_skill_must_be_is_one_of_the_levels(project, home, monkeypatch):
+    assert set(MODES) == set(LEVELS)
+    user_file(home, 'mode = "quiet"\n')
+    assert load_settings().mode == "quiet"
+    (project / FILE).write_text('mode = "eager"\n')
+    assert load_settings().mode == "eager"
+    monkeypatch.setenv("SKILLRET_MODE", "normal")
+    assert load_settings().origins["mode"] == ("SKILLRET_MODE",)
+    monkeypatch.setenv("SKILLRET_MODE", "hybrid")
+    with pytest.raises(InputError, match="SKILLRET_MODE is 'hybrid'; allowed: quiet, normal or"):
+        load_settings()

@@ -13,14 +13,26 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 from skillret.errors import InputError
 from skillret.files import expand
 
-__all__ = ["FILE", "KEYS", "Dismissal", "Settings", "load_settings"]
+__all__ = [
+    "FILE",
+    "KEYS",
+    "MODES",
+    "Dismissal",
+    "Eagerness",
+    "Settings",
+    "load_settings",
+    "user_file",
+]
 
 FILE = "skillret.toml"
+# How sure a skill must be to be named at a prompt that nobody searches for.
+Eagerness: TypeAlias = Literal["quiet", "normal", "eager"]
+MODES: tuple[Eagerness, ...] = get_args(Eagerness)
 _MAX_BYTES = 16 * 1024  # a key of 60,000 dots would keep the TOML reader busy for a minute
 _MAX_ITEMS = 1000  # of a list
 _SHOWN = 60  # characters of a value in a message
@@ -56,6 +68,7 @@ class Settings:
         model: A model folder or name, as in `load_encoder`.
         dismiss: Findings of `skillret doctor` that have been judged.
         log_queries: Whether hooks of agents log what was asked; else they log only what was named.
+        mode: How sure a skill must be to be named at a prompt; one of `MODES`.
         origins: By key, the files and variables that its value comes from.
         files: The files that were looked for, whether they are there or not; an earlier one counts
             more.
@@ -70,6 +83,7 @@ class Settings:
     model: str | None = None
     dismiss: tuple[Dismissal, ...] = ()
     log_queries: bool = False
+    mode: Eagerness = "normal"
     origins: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False, hash=False)
     files: tuple[Path, ...] = field(default=(), compare=False)
     remarks: tuple[str, ...] = field(default=(), compare=False)
@@ -94,7 +108,7 @@ def load_settings(cwd: Path | None = None, home: Path | None = None) -> Settings
     """
     here = _here(cwd)
     folders = _project(here) if here else []
-    user = _user_file(home)
+    user = user_file(home)
     found = next((f / FILE for f in folders if os.path.lexists(f / FILE)), None)
     if found is not None and user is not None and _same(found, user):
         found = None
@@ -151,7 +165,7 @@ def _project(here: Path) -> list[Path]:
     return [here]
 
 
-def _user_file(home: Path | None) -> Path | None:
+def user_file(home: Path | None = None) -> Path | None:
     """The user's own file; None where there is no home."""
     if home is not None:
         return home / ".config" / "skillret" / FILE
@@ -292,7 +306,7 @@ def _environment(here: Path | None) -> tuple[str, dict[str, Any]]:
                 value = text
         elif key == "log_queries":
             value = _TRUTHS.get(text.lower(), text)
-        elif key != "model":
+        elif key not in ("model", "mode"):
             between = os.pathsep if key == "roots" else ","
             value = [item.strip() for item in text.split(between) if item.strip()]
         values[key] = _checked(name, key, value)
@@ -331,6 +345,10 @@ def _is_truth(value: Any) -> bool:
     return isinstance(value, bool)
 
 
+def _is_mode(value: Any) -> bool:
+    return isinstance(value, str) and value in MODES
+
+
 def _is_name(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip()) and "\0" not in value
 
@@ -346,6 +364,7 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "model": (_is_name, "a model folder or name"),
     "dismiss": (_is_dismissals, f"a list of tables such as {_DISMISSAL}, skill left out or not"),
     "log_queries": (_is_truth, "true or false"),
+    "mode": (_is_mode, "quiet, normal or eager: how sure a skill must be to be named at a prompt"),
 }
 
 

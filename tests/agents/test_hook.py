@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from skillret.agents.install.leftovers import stop_warm
 from skillret.agents.log import LOG
 from skillret.agents.private import private_folder
 from tests.conftest import ROOT, write_skill
@@ -269,8 +270,7 @@ def test_two_hooks_at_once_have_one_warm_process(warm):
     # A hook of another home, program or setting is none of its business.
     other = answer(hook({**warm, "SKILLRET_LIMIT": "3"}, prompt("x")))
     assert other not in answers
-    for socket in sockets():
-        socket.unlink()
+    assert stop_warm(wait=True) >= 1
     assert stays.wait(60) == 0
 
 
@@ -296,6 +296,22 @@ def test_one_that_hangs_in_a_warm_process_does_not_stop_others(environment):
     hanging.wait()
     process.kill()
     process.wait()
+
+
+def test_hundreds_of_new_skills_are_read_in_the_background(home):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "SKILLRET_HOOK_SECONDS": SECONDS}
+    place = home / ".claude" / "skills"
+    for number in range(300):
+        write_skill(
+            place, f"skill-{number}", f"Turns files of kind {number} into kind {number + 1}."
+        )
+    write_skill(place, "pods", "Find out why kubernetes pods crash or restart.")
+    asked = prompt("find out why my kubernetes pods crash and restart", session_id=None)
+    assert hook(environment, asked) == ""
+    assert log()[0]["why"] == "301 skills are new, and are read in the background"
+    assert "pods" in answer(wait_for(lambda: hook(environment, asked)))
+    for socket in sockets():
+        socket.unlink()  # ends the process
 
 
 def test_with_skills_and_a_model(home, tmp_path, monkeypatch):

@@ -2,11 +2,16 @@ import json
 
 import pytest
 from tests.cli.test_search import run
+from tests.conftest import write_skill
+
+from skillret.agents.log import record
+from skillret.agents.session import SessionMemory
 
 
 @pytest.fixture
 def claude(home, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.chdir(home)
     (home / ".claude").mkdir()
     return home / ".claude" / "settings.json"
 
@@ -26,19 +31,51 @@ def test_install_status_and_uninstall_say_what_they_did(claude, capsys):
     _, out, err = run(capsys, "install", "claude-code")
     assert out == "Claude Code: wrote ~/.claude/settings.json\n"
     assert "`skillret uninstall` takes it back" in err
+    assert "the skills of Claude Code are not read yet: no skills found" in err
     _, out, _ = run(capsys, "install")
     assert out == "Claude Code: nothing to do in ~/.claude/settings.json\n"
     _, out, _ = run(capsys, "status")
-    assert out == "Claude Code: installed  ~/.claude/settings.json\n"
+    assert out == (
+        "Claude Code: installed  ~/.claude/settings.json\n"
+        "mode: normal (how sure a skill must be to be named; see `skillret config`)\n"
+    )
     _, out, _ = run(capsys, "status", "--json")
     document = json.loads(out)
     assert document["agents"][0]["state"] == "installed"
     assert document["command"]
+    assert document["mode"] == "normal"
+    _, out, _ = run(capsys, "install", "--mode", "quiet")
+    assert out.endswith("Settings: wrote ~/.config/skillret/skillret.toml\n")
+    assert "mode: quiet" in run(capsys, "status")[1]
+    assert run(capsys, "uninstall")[1].splitlines() == [
+        "Claude Code: removed ~/.claude/settings.json",
+        "Settings: removed ~/.config/skillret/skillret.toml",
+    ]
+    run(capsys, "install")
     status, out, _ = run(capsys, "uninstall")
     assert (status, out) == (0, "Claude Code: removed ~/.claude/settings.json\n")
     status, out, err = run(capsys, "uninstall")
     assert (status, out) == (0, "")
     assert "nothing is installed" in err
+
+
+def test_the_skills_are_read_when_it_is_installed(claude, home, capsys):
+    for name in ("pdf-tables", "meal-planner"):
+        write_skill(home / ".claude" / "skills", name)
+        write_skill(home / ".agents" / "skills", name)
+    (home / ".codex").mkdir()
+    (home / ".copilot").mkdir()
+    _, _, err = run(capsys, "install", "--no-index")
+    assert "skills of" not in err
+    assert run(capsys, "index", "list", "--all")[1] == ""
+    _, _, err = run(capsys, "install")
+    assert [line for line in err.splitlines() if "are read" in line] == [
+        "skillret: the skills of Claude Code are read: 2 skills",
+        "skillret: the skills of Codex are read: 2 skills",
+        "skillret: the skills of all agents are read: 2 skills",
+    ]
+    _, out, _ = run(capsys, "index", "list", "--all", "--json")
+    assert len(json.loads(out)) == 3
 
 
 def test_what_is_refused_is_one_line_and_a_status(claude, capsys):
@@ -51,3 +88,37 @@ def test_what_is_refused_is_one_line_and_a_status(claude, capsys):
     assert status == 1
     assert "Codex: it is not there" in err
     assert run(capsys, "status")[1].startswith("Claude Code: not installed")
+
+
+def test_a_purge_leaves_nothing_but_settings(claude, home, capsys):
+    write_skill(home / ".claude" / "skills", "meal-planner")
+    before = {f: f.read_bytes() for f in home.rglob("*") if f.is_file()}
+    run(capsys, "install")
+    own = home / ".config" / "skillret" / "skillret.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text("limit = 3\n")
+    record("decision", "claude-code", {"named": []})
+    SessionMemory().tell("claude-code", "s", ["a"])
+    status, _, err = run(capsys, "uninstall", "codex", "--purge")
+    assert (status, "name no agent" in err) == (1, True)
+    _, _, err = run(capsys, "uninstall")
+    assert "stay: `skillret uninstall --purge` deletes them" in err
+    there = [home / ".local/share/skillret/indexes", home / ".local/state/skillret/agents"]
+    there.append(home / ".cache/skillret")
+    _, out, _ = run(capsys, "uninstall", "--purge", "--dry-run")
+    assert out.count("would delete") == 3
+    assert all(folder.is_dir() for folder in there)
+    status, out, _ = run(capsys, "uninstall", "--purge")
+    assert (status, out.count("deleted")) == (0, 3)
+    after = {f: f.read_bytes() for f in home.rglob("*") if f.is_file()}
+    assert after == {**before, own: b"limit = 3\n"}
+    assert not any(folder.parent.exists() for folder in there[:2])
+
+
+def test_a_link_is_not_purged(claude, home, tmp_path, capsys):
+    (tmp_path / "elsewhere").mkdir()
+    (home / ".cache").mkdir()
+    (home / ".cache" / "skillret").symlink_to(tmp_path / "elsewhere")
+    status, _, err = run(capsys, "uninstall", "--purge")
+    assert (status, "it is a link" in err) == (1, True)
+    assert (tmp_path / "elsewhere").is_dir()

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shlex
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import pytest
 from tests.conftest import ROOT
 
 from skillret import __version__
-from skillret.agents.mcp_clients import CLIENTS
+from skillret.agents.install import jsonc
+from skillret.agents.mcp_clients import CLIENTS, find_client
 from skillret.cli import main
 
 try:
@@ -65,6 +67,13 @@ def test_install_calls_the_clients_own_program(client, name, tmp_path, monkeypat
     program(tmp_path / "bin", name, "MCP server skillret already exists", 1)
     assert main(["mcp", "install", "--client", client]) == 0
     assert f"first: {name} mcp remove skillret" in capsys.readouterr().err
+    (tmp_path / "bin" / "calls").unlink()
+    program(tmp_path / "bin", name, "removed", 0)
+    assert main(["mcp", "uninstall", "--client", client]) == 0
+    assert (tmp_path / "bin" / "calls").read_text().split()[:2] == ["mcp", "remove"]
+    program(tmp_path / "bin", name, "No MCP server found with name: skillret", 1)
+    assert main(["mcp", "uninstall", "--client", client]) == 0
+    assert "does not have it" in capsys.readouterr().err
     program(tmp_path / "bin", name, "out of order", 3)
     assert main(["mcp", "install", "--client", client]) == 1
     assert "failed (3): out of order" in capsys.readouterr().err
@@ -75,11 +84,12 @@ def test_install_calls_the_clients_own_program(client, name, tmp_path, monkeypat
     [
         (["print"], "name a client: --client claude-code, "),
         (["print", "--client", "notepad"], "unknown client 'notepad': choose claude-code, "),
-        (["install", "--client", "cursor"], "skillret mcp print --client cursor"),
+        (["install", "--client", "vscode"], "skillret mcp print --client vscode"),
+        (["install", "--client", "cline", "--scope", "project"], "leave out --scope"),
         (["install", "--client", "codex", "--scope", "project"], "leave out --scope"),
         (["print", "--client", "cline", "--scope", "project"], "leave out --scope"),
         (["print", "--client", "cursor", "--http", "--port", "0"], "give --port"),
-        (["--client", "cursor"], "go with install or print"),
+        (["--client", "cursor"], "go with install, uninstall or print"),
         (["--api-key-file", "x"], "go with --http"),
         (["--http", "--host", "0.0.0.0"], "give a key"),
         (["--http", "--api-key-file", "none"], "cannot read the key of none"),
@@ -90,6 +100,64 @@ def test_what_cannot_be_is_said_in_one_line(arguments, message, capsys):
     err = capsys.readouterr().err
     assert message in err
     assert err.count("\n") == 1
+
+
+FILES = [c for c in CLIENTS if c.program is None and c.file.startswith("~/")]
+
+
+@pytest.mark.parametrize("client", FILES, ids=lambda client: client.name)
+@pytest.mark.parametrize("text", [None, '{\n  // mine\n  "a": {"b": 1},\n}\n'])
+def test_install_writes_a_client_s_file_and_takes_it_back(client, text, home, library, capsys):
+    file = Path(client.file).expanduser()
+    if text is not None:
+        file.parent.mkdir(parents=True)
+        file.write_text(text)
+    before = {f: f.read_bytes() for f in home.rglob("*") if f.is_file()}
+    given = ["--client", client.name, "--library", str(library)]
+    assert main(["mcp", "install", *given, "--dry-run"]) == 0
+    assert "would write" in capsys.readouterr().out
+    assert {f: f.read_bytes() for f in home.rglob("*") if f.is_file()} == before
+    for did in ("wrote", "nothing to do in"):
+        assert main(["mcp", "install", *given]) == 0
+        assert f"{client.title}: {did} {client.file}" in capsys.readouterr().out
+    entry = jsonc.parse(file.read_text())[client.key]["skillret"]
+    words = entry["command"] if "args" not in entry else [entry["command"], *entry["args"]]
+    assert words[-3:] == ["mcp", "--library", str(library)]
+    assert main(["mcp", "install", "--client", client.name, "--http"]) == 0
+    assert "127.0.0.1" in file.read_text()
+    assert str(library) not in file.read_text()
+    capsys.readouterr()
+    assert main(["status"]) == 0
+    assert re.search(rf", MCP: installed +{re.escape(client.file)}\n", capsys.readouterr().out)
+    if client.name in ("cline", "copilot", "windsurf"):  # which install gives the same entry
+        assert main(["install", client.name, "--no-index"]) == 0
+        assert f"nothing to do in {client.file}" in capsys.readouterr().out
+        assert main(["uninstall", client.name]) == 0
+        assert main(["mcp", "install", *given]) == 0
+    assert main(["mcp", "uninstall", "--client", client.name]) == 0
+    assert {f: f.read_bytes() for f in home.rglob("*") if f.is_file()} == before
+    assert main(["mcp", "uninstall", "--client", client.name]) == 0
+    assert "nothing is installed" in capsys.readouterr().err
+
+
+def test_a_project_has_a_file_of_its_own(tmp_path, monkeypatch, capsys):
+    project = tmp_path / "project"
+    (project / ".git").mkdir(parents=True)
+    monkeypatch.chdir(project)
+    assert main(["mcp", "install", "--client", "vscode", "--scope", "project"]) == 0
+    entry = json.loads((project / ".vscode" / "mcp.json").read_text())["servers"]["skillret"]
+    assert entry["type"] == "stdio"
+    assert main(["mcp", "uninstall", "--client", "vscode", "--scope", "project"]) == 0
+    assert [f.name for f in project.iterdir()] == [".git"]
+
+
+def test_a_client_s_file_may_have_another_name_or_place(home, tmp_path, monkeypatch):
+    opencode = home / ".config" / "opencode"
+    opencode.mkdir(parents=True)
+    (opencode / "opencode.jsonc").write_text("{}")
+    assert find_client("opencode").place(home).name == "opencode.jsonc"
+    monkeypatch.setenv("COPILOT_HOME", str(tmp_path / "copilot"))
+    assert find_client("copilot").place(home) == tmp_path / "copilot" / "mcp-config.json"
 
 
 def test_the_registry_is_told_this_version():

@@ -16,6 +16,9 @@ from mcp_types import PaginatedRequestParams, Request, RequestParams, Result
 from pydantic import ConfigDict, SerializeAsAny
 
 from skillret import Retriever
+from skillret.agents.answers import Answers
+from skillret.agents.decision import Decision, Named
+from skillret.agents.log import read_log
 from skillret.errors import InputError
 from skillret.serving.mcp import OpenLater, create_server
 from tests.conftest import ROOT, HashEncoder, write_skill
@@ -208,15 +211,16 @@ def agents(monkeypatch):
     """Stands in for what decides and what words it."""
     seen = []
 
-    def route(turn, retriever, memory):
-        seen.append(turn)
+    def route(turn, retriever, memory, mode):
+        seen.append((turn, mode))
         if turn.prompt == "break":
             raise RuntimeError("a bug")
-        return turn.prompt
+        named = Named("a", "a", "a", "A.", None, 0.9, turn.prompt)
+        return Decision((named,) if retriever else ())
 
     for name, attributes in (
         ("route", {"route": route}),
-        ("context", {"context_of": lambda decision, limit: f"{decision} {limit}"}),
+        ("context", {"context_of": lambda decision, limit: f"{decision.named[0].reason} {limit}"}),
         ("session", {"SessionMemory": lambda: None}),
     ):
         module = ModuleType(name)
@@ -225,13 +229,47 @@ def agents(monkeypatch):
     return seen
 
 
-def test_route_answers_as_a_hook_does_and_lets_every_prompt_through(retriever, agents):
-    result = call(retriever, "route", prompt="soup", cwd="/tmp/x", session="s", agent="codex")
-    assert [content.text for content in result.content] == ["soup 9000"]
-    assert agents[0] == ("soup", "codex", Path("/tmp/x"), "s", None)
+def test_route_answers_as_a_hook_does_and_lets_every_prompt_through(retriever, agents, tmp_path):
+    given = {"cwd": str(tmp_path), "session": "s", "agent": "codex", "transcript": "/x"}
+    result = call(retriever, "route", prompt="soup", **given)
+    assert [content.text for content in result.content] == ["soup 5000"]
+    assert agents == [(("soup", "codex", tmp_path, "s", Path("/x")), "normal")]
     assert result.structured_content is None
-    broken = call(retriever, "route", prompt="break")
-    assert (broken.is_error, broken.content[0].text) == (False, "")
+    for arguments in ({"prompt": "break"}, {"prompt": "x", "agent": "nobody"}):
+        broken = call(retriever, "route", **arguments)
+        assert (broken.is_error, broken.content[0].text) == (False, "")
+    logged = [(e["kind"], e["agent"], e.get("why", "")) for e in read_log()]
+    assert logged[:2] == [
+        ("decision", "codex", ""),
+        ("failed", "claude-code", "RuntimeError: a bug"),
+    ]
+    assert "unknown agent 'nobody'" in logged[2][2]
+
+
+def test_route_decides_by_the_skills_of_the_agent_and_the_folder(retriever, home, tmp_path):
+    project = tmp_path / "project"
+    (project / ".git").mkdir(parents=True)
+    description = "Find out why kubernetes pods crash or restart."
+    write_skill(home / ".claude" / "skills", "pods-of-claude", description)
+    write_skill(project / ".agents" / "skills", "pods-of-codex", description)
+    server = create_server(OpenLater(lambda: retriever), Answers())
+    prompt = "find out why my kubernetes pods crash and restart"
+
+    async def work(client):
+        asked = []
+        for cwd, agent in ((tmp_path, "claude"), (project, "codex"), (tmp_path, "codex")):
+            given = {"prompt": prompt, "cwd": str(cwd), "agent": agent, "session": "s"}
+            for _ in range(2):
+                result = await client.call_tool("route", given)
+                asked.append(result.content[0].text)
+        return asked
+
+    claude, again, codex, *rest = talk(server, work)
+    assert "- pods-of-claude (" in claude
+    assert "- pods-of-codex (" in codex
+    assert "pods-of-claude" not in codex
+    assert (again, *rest) == ("", "", "", "")  # told already; nothing there
+    assert "no place of Codex is there" in read_log()[-1]["why"]
 
 
 def test_skills_are_listed_with_digests_of_what_is_read(retriever, library):
@@ -411,7 +449,7 @@ def test_a_real_server_over_http_checks_who_asks(library):
 
 
 def test_a_prompt_does_not_wait_for_a_library_that_is_being_opened(monkeypatch, agents):
-    monkeypatch.setattr("skillret.serving.mcp._PATIENCE", 0)
+    monkeypatch.setattr("skillret.agents.answers.PATIENCE", 0)
     go_on = threading.Event()
 
     def slow():

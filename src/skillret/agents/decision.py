@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple
 
-__all__ = ["Decision", "Eagerness", "Named", "Turn"]
-
-# How sure a skill must be to be named.
-Eagerness: TypeAlias = Literal["quiet", "normal", "eager"]
+__all__ = ["Decision", "Named", "Turn"]
 
 
 class Turn(NamedTuple):

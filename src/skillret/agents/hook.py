@@ -22,6 +22,7 @@ _MOST_BYTES = 4 << 20  # of an event
 _MOST_ANSWER = 1 << 16  # a pipe takes as much at once
 # Claude Code's mod sets it to the session whose prompt it has answered (`plugin/register.js`).
 _BY_MOD = "SKILLRET_MOD"
+_MOST_NEW = 40  # skills that are encoded at a prompt; more of them the warm process encodes
 _WARM, _COLD, _ALONE = b"w", b"c", b"a"  # how the child answered; alone: no warm process is wanted
 
 
@@ -29,8 +30,9 @@ def main(arguments: Sequence[str]) -> int:
     """Run the hook.
 
     Args:
-        arguments: The agent's name, and perhaps `--mode quiet|normal|eager`; what else there is
-            does not matter, as agents keep a command for longer than we keep an option.
+        arguments: The agent's name, and perhaps `--mode quiet|normal|eager` in place of what the
+            settings say; what else there is does not matter, as agents keep a command for longer
+            than we keep an option.
 
     Returns:
         0, whatever happened.
@@ -54,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _read(arguments: Sequence[str]) -> tuple[str, str]:
-    agent, mode, words = "", "normal", iter(arguments)
+    agent, mode, words = "", "", iter(arguments)
     for word in words:
         name, equals, value = word.partition("=")
         if name == "--mode":
@@ -159,7 +161,8 @@ def _answer(agent: str, mode: str, end: float, by_mod: str) -> tuple[bytes, byte
     if by_mod and _is_answered(data, by_mod):
         return _ALONE, b""
     cwd, program = _cwd(), _program()
-    if os.environ.get("SKILLRET_WARM", "1") != "0":
+    warm = os.environ.get("SKILLRET_WARM", "1") != "0"
+    if warm:
         from skillret.agents.channel import ask
 
         parts = [agent.encode("utf-8", "replace"), mode.encode("utf-8", "replace")]
@@ -169,10 +172,13 @@ def _answer(agent: str, mode: str, end: float, by_mod: str) -> tuple[bytes, byte
             return _WARM, answer
     from pathlib import Path
 
-    from skillret.agents.reply import Answers, reply
+    from skillret.agents.answers import Answers
+    from skillret.agents.reply import reply
+    from skillret.settings import MODES
 
-    eagerness = mode if mode in ("quiet", "eager") else "normal"
-    answer = reply(data, agent, Path(cwd), Answers(), eagerness, program)  # type: ignore[arg-type]
+    eagerness = next((m for m in MODES if m == mode), None)
+    answers = Answers(most_new=_MOST_NEW if warm else None)
+    answer = reply(data, agent, Path(cwd), answers, eagerness, program)
     return _COLD, answer[: _MOST_ANSWER - 8]
 
 

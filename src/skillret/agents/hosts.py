@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from skillret.agents.events import Event
 
-__all__ = ["HOSTS", "Host", "printed"]
+__all__ = ["HOSTS", "LEAST", "Host", "printed"]
 
 # `hook`: `hookSpecificOutput` and nothing beside it, since Codex refuses keys that it does not
 # know. `text`: as it is. The others are an object with one key of that name.
@@ -40,6 +40,7 @@ HOSTS: dict[str, Host] = {
     "opencode": Host("additionalContext", 5000, "chat.message"),
     "copilot": Host("additionalContext", 5000, "", "sessionStart"),
 }
+LEAST = min(host.limit for host in HOSTS.values())  # for an agent of which nothing is known
 
 
 def printed(host: Host, event: Event, context: str) -> bytes:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from skillret.errors import InputError
+from skillret.files import expand
 
 __all__ = ["CLIENTS", "NAME", "Client", "find_client"]
 
@@ -84,6 +87,41 @@ class Client:
         elif url is not None:
             return [*start, NAME, "--url", url]
         return [*start, NAME, "--", *command]
+
+    def remove_command(self, *, scope: str = "user") -> list[str] | None:
+        """The client's own command that takes the server out again; None if it has none."""
+        if self.program is None:
+            return None
+        where = ["--scope", scope] if self.name == "claude-code" else []
+        return [self.program, "mcp", "remove", *where, NAME]
+
+    def place(self, home: Path, project: Path | None = None) -> Path | None:
+        """The file where it keeps its servers; None if that is not known.
+
+        Args:
+            home: The home directory.
+            project: Of this project, instead of its user's own.
+        """
+        if project is not None:
+            return None if self.project_file is None else _present(project / self.project_file)
+        if not self.file.startswith("~/"):
+            return None
+        file = home / self.file[2:]
+        for variable, folder in _MOVED.get(self.name, ()):
+            moved = os.environ.get(variable, "").strip()
+            if moved and "\0" not in moved:
+                file = expand(moved).absolute() / file.relative_to(home / folder)
+        return _present(file)
+
+
+# Agents whose folder a variable moves, and where it is without.
+_MOVED = {"copilot": (("COPILOT_HOME", ".copilot"),)}
+
+
+def _present(file: Path) -> Path:
+    """The same with comments, if that is there and the other is not."""
+    commented = file.with_suffix(".jsonc")
+    return commented if commented.exists() and not file.exists() else file
 
 
 CLIENTS = (

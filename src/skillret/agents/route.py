@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from skillret.agents.context import inert
-from skillret.agents.decision import Decision, Eagerness, Named, Turn
+from skillret.agents.decision import Decision, Named, Turn
 from skillret.agents.followups import last_prompts
 from skillret.agents.prompts import is_follow_up, passed_over
 from skillret.agents.session import SessionMemory
@@ -18,6 +18,7 @@ from skillret.lexical.analyzer import read_words
 from skillret.retrieval import Retriever
 from skillret.retrieval.naming import LEVELS, Level, sure
 from skillret.retrieval.query import valid_query
+from skillret.settings import Eagerness
 from skillret.skills.agents import find_agent
 from skillret.skills.names import invocations
 from skillret.skills.walk import Root

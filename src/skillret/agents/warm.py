@@ -18,12 +18,11 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import get_args
 
 from skillret.agents.channel import identity, pack, socket_name, unpack
-from skillret.agents.decision import Eagerness
 from skillret.agents.log import failed
 from skillret.agents.private import private_folder
+from skillret.settings import MODES
 
 __all__ = ["IDLE_SECONDS", "Warm", "main"]
 
@@ -42,9 +41,9 @@ class Warm:
     """
 
     def __init__(self, folder: str, idle: float = IDLE_SECONDS) -> None:
-        from skillret.agents.reply import Answers
+        from skillret.agents.answers import PATIENCE, Answers
 
-        self.answers = Answers()
+        self.answers = Answers(PATIENCE)
         self._idle, self._who = idle, identity()
         self._path, unix = socket_name(folder, self._who)
         self._token = b"" if unix else secrets.token_hex(16).encode()
@@ -116,7 +115,7 @@ class Warm:
         from skillret.agents.reply import reply
 
         asked = mode.decode("utf-8", "replace")
-        eagerness: Eagerness = next((m for m in get_args(Eagerness) if m == asked), "normal")
+        eagerness = next((m for m in MODES if m == asked), None)
         folder, name = Path(os.fsdecode(cwd)), agent.decode("utf-8", "replace")
         called = program.decode("utf-8", "replace")
         return [b"ok", reply(data, name, folder, self.answers, eagerness, called)]
@@ -169,6 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _load() -> None:
     """Import what the first answer needs, before anyone waits for it."""
     import skillret.agents.reply
+    import skillret.agents.route
     import skillret.retrieval  # noqa: F401
 
 

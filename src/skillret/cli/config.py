@@ -27,6 +27,7 @@ _DEFAULTS = {
     "model": "the packaged one",
     "dismiss": "none",
     "log_queries": "false",
+    "mode": "normal",
 }
 
 

@@ -6,6 +6,7 @@ import argparse
 
 from skillret.agents.hook import main
 from skillret.agents.hosts import HOSTS
+from skillret.settings import MODES
 
 __all__ = ["configure", "run"]
 
@@ -28,12 +29,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("agent", metavar="AGENT", help="who asks: claude-code, codex, ...")
     parser.add_argument(
         "--mode",
-        choices=("quiet", "normal", "eager"),
-        default="normal",
-        help="how sure a skill must be to be named (default: normal)",
+        choices=MODES,
+        help="how sure a skill must be to be named (default: `mode` of the settings, or normal)",
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    return main([args.agent, "--mode", args.mode])
+    return main([args.agent, *(("--mode", args.mode) if args.mode else ())])

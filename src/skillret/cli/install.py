@@ -7,10 +7,15 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
+from skillret.agents.hosts import HOSTS
 from skillret.agents.install.steps import Step, install
 from skillret.agents.install.targets import TARGETS
-from skillret.cli.common import note, printable
+from skillret.cli.common import note, printable, progress_bar
 from skillret.cli.terminal import tilde
+from skillret.errors import SkillretError
+from skillret.messages import counted
+from skillret.settings import MODES
+from skillret.skills.agents import find_agent
 from skillret.skills.project import project_folders
 
 __all__ = ["configure", "configure_agents", "print_steps", "project_of", "run"]
@@ -19,7 +24,9 @@ _EXAMPLES = """\
 examples:
   skillret install --dry-run
   skillret install claude-code codex
+  skillret install --mode quiet
 """
+_READY = ("written", "unchanged")
 _VERBS = {  # done, and in a dry run
     "written": ("wrote", "would write"),
     "unchanged": ("nothing to do in", "nothing to do in"),
@@ -37,6 +44,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "the agents that are to ask skillret at each prompt (default: all that are there):",
         "write to the files of the project here instead of those of the home directory",
     )
+    parser.add_argument(
+        "--no-index",
+        action="store_true",
+        help="do not read the skills now; the first prompts are then answered without them",
+    )
+    parser.add_argument(
+        "--mode",
+        choices=MODES,
+        help="how sure a skill must be to be named: sets `mode` in your own skillret.toml, for all"
+        " agents (default: leave it, which is normal)",
+    )
 
 
 def configure_agents(parser: argparse.ArgumentParser, agents: str, project: str) -> None:
@@ -51,13 +69,41 @@ def configure_agents(parser: argparse.ArgumentParser, agents: str, project: str)
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    steps = install(args.agents, project_of(args), dry_run=args.dry_run)
+    steps = install(args.agents, project_of(args), mode=args.mode, dry_run=args.dry_run)
     status = print_steps(steps, dry_run=args.dry_run)
-    if any(step.done == "written" for step in steps) and not args.dry_run:
+    if args.dry_run:
+        return status
+    if not args.no_index:
+        _build(steps, project_of(args))
+    if any(step.done == "written" for step in steps):
         if args.project:
             note("these files name a program of this machine: keep them out of the repository")
         note("new sessions ask skillret; `skillret uninstall` takes it back")
     return status
+
+
+def _build(steps: Iterable[Step], project: Path | None) -> None:
+    """Read the skills of the agents that ask from now on, so that the first prompt need not wait.
+
+    An agent that has the MCP server alone asks that, which reads the skills of all agents.
+    """
+    ready = [step for step in steps if step.file is not None and step.done in _READY]
+    agents = dict.fromkeys(step.owner for step in ready if step.owner in HOSTS)
+    views: list[tuple[str, ...]] = [(agent,) for agent in agents if HOSTS[agent].prompt]
+    if any(step.owner.startswith("mcp ") for step in ready):
+        views.append(())
+    from skillret.retrieval import Retriever
+
+    for view in views:
+        whose = find_agent(view[0]).title if view else "all agents"
+        try:
+            with (
+                progress_bar("encoding") as progress,
+                Retriever.open(agent=view, cwd=project, progress=progress) as opened,
+            ):
+                note(f"the skills of {whose} are read: {counted(len(opened.index), 'skill')}")
+        except SkillretError as e:
+            note(f"the skills of {whose} are not read yet: {e}")
 
 
 def project_of(args: argparse.Namespace) -> Path | None:
@@ -71,13 +117,13 @@ def print_steps(steps: Iterable[Step], *, dry_run: bool) -> int:
     for step in steps:
         if step.done == "refused":
             refused += 1
-            note(f"{step.target.title}: {printable(step.message)}")
+            note(f"{step.title}: {printable(step.message)}")
             continue
         if step.file is None:
-            print(f"{step.target.title}: {printable(step.message)}")
+            print(f"{step.title}: {printable(step.message)}")
             continue
         verb = _VERBS[step.done][dry_run]
-        print(f"{step.target.title}: {verb} {tilde(printable(str(step.file)))}")
+        print(f"{step.title}: {verb} {tilde(printable(str(step.file)))}")
         if step.message:
             print(f"  {printable(step.message)}")
         if dry_run:

@@ -10,14 +10,20 @@ import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skillret.agents.commands import command
+from skillret.agents.install.changes import Change
+from skillret.agents.install.steps import uninstall, write_change
+from skillret.agents.install.targets import server_edits
 from skillret.agents.mcp_clients import CLIENTS, NAME, Client, find_client
 from skillret.cli.common import add_agent, add_calibration, add_model_arguments, note, printable
+from skillret.cli.install import print_steps
 from skillret.errors import InputError
 from skillret.extras import require
 from skillret.files import expand
+from skillret.skills.project import project_folders
 
 if TYPE_CHECKING:
     from skillret.retrieval import Retriever
@@ -28,6 +34,7 @@ _EXAMPLES = """\
 examples:
   skillret mcp                                # what a client starts: speaks MCP on stdin and stdout
   skillret mcp install --client claude-code
+  skillret mcp uninstall --client claude-code
   skillret mcp print --client cursor --library ~/team/skills
   skillret mcp --http --port 8377             # at http://127.0.0.1:8377/mcp
 """
@@ -41,9 +48,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "action",
         nargs="?",
-        choices=("install", "print"),
-        metavar="install|print",
-        help="tell a client of this server, or print what to write where; serve if left out",
+        choices=("install", "uninstall", "print"),
+        metavar="install|uninstall|print",
+        help="tell a client of this server, take that back, or print what to write where; serve if"
+        " left out",
     )
     parser.add_argument(
         "--client", metavar="NAME", help=f"one of {', '.join(client.name for client in CLIENTS)}"
@@ -51,7 +59,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scope", choices=("user", "project"), default="user", help="whose client (default: user)"
     )
-    parser.add_argument("--dry-run", action="store_true", help="only show what install would run")
+    parser.add_argument("--dry-run", action="store_true", help="only show what would be done")
     parser.add_argument("--http", action="store_true", help="serve over HTTP, at /mcp")
     parser.add_argument("--host", default="127.0.0.1", help="where to listen (default: 127.0.0.1)")
     parser.add_argument(
@@ -86,8 +94,8 @@ def run(args: argparse.Namespace) -> int:
     if args.action is None:
         if args.client or args.dry_run or args.scope != "user":
             raise InputError(
-                "--client, --scope and --dry-run go with install or print: skillret mcp print"
-                " --client NAME"
+                "--client, --scope and --dry-run go with install, uninstall or print: skillret mcp"
+                " print --client NAME"
             )
         return _serve(args)
     if not args.client:
@@ -96,6 +104,8 @@ def run(args: argparse.Namespace) -> int:
             f" {CLIENTS[-1].name}"
         )
     client = find_client(args.client)
+    if args.action == "uninstall":
+        return _uninstall(client, args)
     command, url = _command(args), _url(args)
     if args.action == "print":
         return _print(client, command, url, args.scope)
@@ -106,6 +116,7 @@ def _serve(args: argparse.Namespace) -> int:
     require("mcp", "skillret mcp", ("mcp", "uvicorn"))
     _enter_project(args)
     # Here and not above: `install` and `print` need none of it, nor does `--help`.
+    from skillret.agents.answers import PATIENCE, Answers
     from skillret.serving.mcp import OpenLater, create_server, serve, serve_http
     from skillret.serving.security import read_key
 
@@ -124,7 +135,9 @@ def _serve(args: argparse.Namespace) -> int:
 
     # Otherwise the SDK would draw its own log lines, in a terminal's colours and columns.
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="skillret: %(message)s")
-    server = create_server(OpenLater(open_))
+    # Hooks ask by agent and folder, unless it was said which skills count.
+    answer = None if args.library or args.index or args.calibration else Answers(PATIENCE)
+    server = create_server(OpenLater(open_), answer)
     if args.http:
         key = read_key(args.api_key_file)
         serve_http(
@@ -199,22 +212,65 @@ def _print(client: Client, command: list[str], url: str | None, scope: str) -> i
 
 def _install(client: Client, command: list[str], url: str | None, args: argparse.Namespace) -> int:
     own = client.add_command(command, url, scope=args.scope)
-    if own is None:
-        raise InputError(
-            f"{client.title} has no command that adds a server: `skillret mcp print --client"
-            f" {client.name}` shows what to write into {client.file}"
-        )
     if url is None and find_spec("mcp") is None:
         note("the server itself needs an extra: pip install 'skillret[mcp]'")
-    if args.dry_run:
-        print(shlex.join(own))
+    if own is not None:
+        said = _call(client, own, dry_run=args.dry_run)
+        if said is None:
+            note(f"{client.title} has it already; to replace it, first: {own[0]} mcp remove {NAME}")
         return 0
-    program = shutil.which(own[0])
+    project = _project(args)
+    file = client.place(Path.home(), project)
+    if file is None:
+        remedy = "--scope project, or paste" if client.project_file else "paste"
+        raise InputError(
+            f"{client.title} keeps its servers in {client.file}: {remedy} what `skillret mcp print"
+            f" --client {client.name}` shows"
+            if project is None
+            else f"{client.title} keeps no servers in a project: leave out --scope"
+        )
+    around = project or (Path.home() if file.is_relative_to(Path.home()) else file.parent)
+    edits = server_edits(client, command, url)
+    owner = f"mcp {client.name}"
+    program = "" if url else command[0]
+    change = Change(owner, client.title, file, around, edits, program=program)
+    status = print_steps([write_change(change, dry_run=args.dry_run)], dry_run=args.dry_run)
+    if status == 0 and not args.dry_run:
+        note(f"`skillret mcp uninstall --client {client.name}` takes it back")
+    return status
+
+
+def _uninstall(client: Client, args: argparse.Namespace) -> int:
+    own = client.remove_command(scope=args.scope)
+    if own is not None:
+        if _call(client, own, dry_run=args.dry_run) is None:
+            note(f"{client.title} does not have it")
+        return 0
+    steps = uninstall(clients=[client.name], project=_project(args), dry_run=args.dry_run)
+    if not steps:
+        note(f"nothing is installed for {client.title}")
+    return print_steps(steps, dry_run=args.dry_run)
+
+
+def _project(args: argparse.Namespace) -> Path | None:
+    return project_folders(Path.cwd())[-1] if args.scope == "project" else None
+
+
+def _call(client: Client, words: list[str], *, dry_run: bool) -> str | None:
+    """Let a client's own command do it; None if there is nothing to be done.
+
+    Raises:
+        InputError: If there is no such command, or it fails.
+    """
+    if dry_run:
+        print(shlex.join(words))
+        return ""
+    program = shutil.which(words[0])
     if program is None:
-        raise InputError(f"there is no program {own[0]}: install {client.title} first")
+        raise InputError(f"there is no program {words[0]}: install {client.title} first")
     try:
         done = subprocess.run(  # noqa: S603 (a list of words, and no shell)
-            [program, *own[1:]],
+            [program, *words[1:]],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -222,15 +278,14 @@ def _install(client: Client, command: list[str], url: str | None, args: argparse
             timeout=_WAIT,
         )
     except subprocess.TimeoutExpired:
-        raise InputError(f"{own[0]} did not answer in {_WAIT} seconds") from None
+        raise InputError(f"{words[0]} did not answer in {_WAIT} seconds") from None
     said = printable(f"{done.stdout} {done.stderr}")[:500]
     if done.returncode == 0:
-        note(f"{client.title} knows it now: {shlex.join(own)}")
-        return 0
-    if "already exists" in said:
-        note(f"{client.title} has it already; to replace it, first: {own[0]} mcp remove {NAME}")
-        return 0
-    raise InputError(f"{shlex.join(own)} failed ({done.returncode}): {said}")
+        note(f"{client.title} knows: {shlex.join(words)}")
+        return said
+    if "already exists" in said or "No MCP server" in said or "not found" in said:
+        return None
+    raise InputError(f"{shlex.join(words)} failed ({done.returncode}): {said}")
 
 
 def _port(text: str) -> int:

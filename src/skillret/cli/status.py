@@ -6,7 +6,7 @@ import argparse
 
 from skillret.agents.commands import command
 from skillret.agents.install.steps import status
-from skillret.cli.common import note, print_json, printable
+from skillret.cli.common import current_settings, note, print_json, printable
 from skillret.cli.terminal import tilde
 
 __all__ = ["configure", "run"]
@@ -20,6 +20,7 @@ _WORDS = {
     "installed": "installed",
     "outdated": "outdated",
     "gone": "gone",
+    "broken": "broken",
     "not ours": "installed by hand",
     "plugin": "installed as a plugin",
     "no": "not installed",
@@ -35,12 +36,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    states = status()
+    states, mode = status(), current_settings().mode
     if args.json:
         rows = [
             {
-                "agent": state.target.agent,
-                "title": state.target.title,
+                "agent": state.agent,
+                "title": state.title,
                 "agent_there": state.there,
                 "file": None if state.file is None else str(state.file),
                 "state": state.state,
@@ -48,16 +49,20 @@ def run(args: argparse.Namespace) -> int:
             }
             for state in states
         ]
-        print_json({"command": command(), "agents": rows})
+        print_json({"command": command(), "mode": mode, "agents": rows})
         return 0
     for state in states:
         place = "" if state.file is None else f"  {tilde(printable(str(state.file)))}"
         absent = "" if state.there else " (the agent is not there)"
-        print(f"{state.target.title}: {_WORDS[state.state]}{absent}{place}")
+        print(f"{state.title}: {_WORDS[state.state]}{absent}{place}")
         if state.message and state.state != "no":
             print(f"  {tilde(printable(state.message))}")
+    if any(state.state in ("installed", "not ours") for state in states):
+        print(f"mode: {mode} (how sure a skill must be to be named; see `skillret config`)")
     if not states:
         note("no agent is found here, and nothing is installed")
-    elif any(state.state in ("no", "outdated", "gone") and state.file for state in states):
+    elif any(
+        state.state in ("no", "outdated", "gone", "broken") and state.file for state in states
+    ):
         note("`skillret install` writes what is missing")
     return 0

@@ -250,6 +250,40 @@ class Index:
             }
             return self._change(wanted, known, removed, meta, info, start, progress, damaged)
 
+    def borrow(self, skills: Iterable[Skill], files: Iterable[Path]) -> int:
+        """Take over the vectors that other indexes hold of skills, for the next `update`.
+
+        Args:
+            skills: The skills; those that this index knows are passed over.
+            files: Index files; one that cannot be read is passed over too.
+
+        Returns:
+            How many vectors were taken over.
+
+        Raises:
+            IndexBusyError: If another writer is not done in time.
+            StoreError: If they cannot be written.
+        """
+        profile = self.encoder.profile
+        missing = {_hash(skill) for skill in skills}
+        missing -= self.store.known_vectors(profile, missing).keys()
+        wanted = len(missing)
+        for file in files:
+            if not missing:
+                break
+            try:
+                other = SqliteStore(file)
+                try:
+                    found = other.known_vectors(profile, missing)
+                finally:
+                    other.close()
+            except StoreError:
+                continue
+            if found:
+                self.store.add_pending(profile, found)
+                missing -= found.keys()
+        return wanted - len(missing)
+
     def remove(self, ids: Iterable[str]) -> int:
         """Remove skills by id; how many there were. They return if the sources still hold them.
 

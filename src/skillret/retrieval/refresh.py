@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 from typing import NamedTuple
@@ -11,7 +12,7 @@ from typing import NamedTuple
 from skillret.errors import EncoderMismatchError, IndexBusyError, InputError, StoreError
 from skillret.files import expand
 from skillret.index.index import Index, Progress
-from skillret.index.sources import Sources
+from skillret.index.sources import Sources, default_indexes
 from skillret.messages import counted
 from skillret.settings import Settings
 from skillret.skills import Library, Root, invocable_name
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 _SHOWN = 5  # places named in a message
+_MOST_LENDERS = 20  # indexes whose vectors are looked through
 _PATIENCE = 1.0  # seconds until someone who waits for another writer is told so
 NO_USUAL_PLACES = (
     "no skills found: neither this project (the current folder, and those above it up to the one"
@@ -196,6 +198,15 @@ def _check_folders(known: Sources, sources: Sources) -> None:
         )
 
 
+def _latest(files: Iterable[Path]) -> list[Path]:
+    """Those that were written last."""
+    times = {}
+    for file in files:
+        with suppress(OSError):  # another process removes it
+            times[file] = file.stat().st_mtime
+    return sorted(times, key=lambda file: -times[file])[:_MOST_LENDERS]
+
+
 def refresh(
     index: Index,
     folders: Folders,
@@ -255,6 +266,9 @@ def refresh(
                 current = library  # which has been read
             if not current.skills:
                 raise InputError(nothing_found(current))
+            if ours and not info.skills:
+                # Another project's, or another agent's, may hold most of the same skills.
+                index.borrow(current.skills, _latest(default_indexes()))
             report = index.update(
                 current.skills,
                 sources=Sources.of(current),

@@ -6,6 +6,7 @@ wrote is data: it is cut, and nothing in it is followed.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
@@ -13,7 +14,6 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, redirect_stdout
 from functools import partial
-from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
@@ -33,12 +33,16 @@ from skillret.messages import printable
 from skillret.serving import skill_files
 from skillret.serving.security import App, BearerKey, allowed_hosts, listen
 from skillret.serving.skills_extension import SkillsExtension
+from skillret.settings import load_settings
 from skillret.skills.frontmatter import MAX_FILE_BYTES
 from skillret.skills.repair import decode
 from skillret.types import Hit, Skill
 
 if TYPE_CHECKING:  # it would be a fifth of the time until tools are listed
+    from skillret.agents.decision import Decision, Turn
+    from skillret.agents.reply import Answer
     from skillret.retrieval import Retriever
+    from skillret.settings import Eagerness
 
 __all__ = ["FoundSkill", "OpenLater", "SkillText", "Skills", "create_server", "serve", "serve_http"]
 
@@ -46,9 +50,7 @@ _MOST_HITS = 20
 _MOST_DESCRIPTION = 1024  # characters of one
 _MOST_TEXT = 50_000  # characters that one call hands over
 _MOST_NAMES = 100  # of a skill's further files
-_MOST_CONTEXT = 9_000  # bytes; agents put more than 10,000 into a file
 _MOST_BODY = 2 * 1024 * 1024  # bytes of an HTTP request
-_PATIENCE = 2.0  # seconds that a prompt waits for a library that is being opened
 # What a terminal obeys, what turns the direction of text round, and the invisible tag characters.
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]"
@@ -173,11 +175,13 @@ class _Server(MCPServer[None]):
         ]
 
 
-def create_server(retriever: OpenLater) -> MCPServer[None]:
+def create_server(retriever: OpenLater, answer: Answer | None = None) -> MCPServer[None]:
     """A server on a library, not yet connected to anything.
 
     Args:
         retriever: Of the library; it is opened as soon as the server runs.
+        answer: Decides on prompts (`skillret.agents.answers.Answers` does so by the skills of the
+            agent and the folder that each comes from); by this library if None.
     """
 
     @asynccontextmanager
@@ -199,11 +203,11 @@ def create_server(retriever: OpenLater) -> MCPServer[None]:
         log_level="WARNING",
     )
     server.skills = skills
-    _add_tools(server, retriever)
+    _add_tools(server, retriever, answer or _answer_from(retriever))
     return server
 
 
-def _add_tools(server: MCPServer[None], retriever: OpenLater) -> None:
+def _add_tools(server: MCPServer[None], retriever: OpenLater, answer: Answer) -> None:
     always = {"anthropic/alwaysLoad": True}
     reads = ToolAnnotations(
         read_only_hint=True, idempotent_hint=True, destructive_hint=False, open_world_hint=False
@@ -257,12 +261,18 @@ def _add_tools(server: MCPServer[None], retriever: OpenLater) -> None:
         agent: Annotated[
             str, Field(description="The agent's name, such as claude-code or codex.")
         ] = "claude-code",
+        transcript: Annotated[
+            str, Field(description="The file that the agent keeps of the session.")
+        ] = "",
     ) -> str:
-        try:
-            return await _answer(_route, retriever, prompt, cwd, session, agent)
-        except Exception as e:  # a prompt must go through whatever is wrong here
-            _log.warning("route: %s", printable(str(e)))
-            return ""
+        fields = {
+            "hook_event_name": "UserPromptSubmit",
+            "prompt": prompt,
+            "cwd": cwd,
+            "session_id": session,
+            "transcript_path": transcript,
+        }
+        return await to_thread.run_sync(_route, answer, fields, agent, abandon_on_cancel=True)
 
 
 async def _answer(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -357,16 +367,25 @@ def _instructions(skill: Skill, folder: Path | None) -> tuple[str, int]:
     return text, len(text.encode())
 
 
-def _route(opened: OpenLater, prompt: str, cwd: str, session: str, agent: str) -> str:
-    retriever = opened.get(_PATIENCE)
-    from skillret.agents.decision import Turn
+def _answer_from(opened: OpenLater) -> Answer:
+    """Decides on prompts by one library, whoever asks from wherever."""
 
-    # By name, since only this tool needs them.
-    decide = import_module("skillret.agents.route").route
-    context_of = import_module("skillret.agents.context").context_of
-    memory = import_module("skillret.agents.session").SessionMemory()
-    turn = Turn(prompt, agent, Path(cwd) if cwd else Path.cwd(), session or None)
-    return str(context_of(decide(turn, retriever, memory), _MOST_CONTEXT))
+    def answer(turn: Turn, mode: Eagerness | None) -> Decision:
+        from skillret.agents.answers import PATIENCE
+
+        retriever = opened.get(PATIENCE)
+        from skillret.agents.route import route
+        from skillret.agents.session import SessionMemory
+
+        return route(turn, retriever, SessionMemory(), mode or load_settings(turn.cwd).mode)
+
+    return answer
+
+
+def _route(answer: Answer, fields: dict[str, str], agent: str) -> str:
+    from skillret.agents.reply import context_for
+
+    return context_for(json.dumps(fields).encode(), agent, Path.cwd(), answer)
 
 
 def serve(server: MCPServer[None]) -> None:

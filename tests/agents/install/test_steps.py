@@ -7,11 +7,14 @@ import threading
 import pytest
 
 from skillret.agents import commands
-from skillret.agents.install import targets
+from skillret.agents.install import jsonc, targets
+from skillret.agents.install.changes import Change
 from skillret.agents.install.manifest import Manifest
-from skillret.agents.install.steps import install, status, uninstall
+from skillret.agents.install.steps import install, status, uninstall, write_change
+from skillret.agents.mcp_clients import find_client
 from skillret.errors import InputError, SkillretError
 from skillret.files import parse_json
+from skillret.settings import FILE, load_settings
 from skillret.skills.agents import find_agent
 
 SETTINGS = '{\n  // by hand\n  "model": "opus",\n}\n'
@@ -38,7 +41,7 @@ def tree(folder):
 
 
 def done(steps):
-    return [(step.target.agent, step.done) for step in steps]
+    return [(step.owner, step.done) for step in steps]
 
 
 def refused(*names, do=install):
@@ -51,12 +54,20 @@ def refused(*names, do=install):
 def test_every_agent_is_given_something_once_and_it_all_goes_again(home, program):
     for target in targets.TARGETS:
         (home / target.folder).mkdir(parents=True)
+    program[0] = sys.executable
     before = tree(home)
-    assert done(install(dry_run=True)) == [*done(install())[:9], ("goose", "by hand")]
+    planned = done(install(dry_run=True, mode="quiet"))
+    assert done(install(mode="quiet")) == planned
+    assert {owner.rpartition(" ")[2] for owner, _ in planned} == {
+        *(target.agent for target in targets.TARGETS),
+        "mode",
+    }
     written = tree(home)
-    assert {step.done for step in install()} == {"unchanged", "by hand"}
+    assert {step.done for step in install(mode="quiet")} == {"unchanged", "by hand"}
     assert tree(home) == written
-    assert [s.state for s in status()] == ["installed"] * 9 + ["no"]
+    states = [(s.agent, s.state) for s in status()]
+    assert sorted(state for _, state in states)[-1] == "no"
+    assert {state for agent, state in states if agent != "goose"} == {"installed"}
     assert {s.done for s in uninstall(dry_run=True)} == {"removed"}
     assert tree(home) == written
     uninstall()
@@ -76,8 +87,11 @@ def test_what_is_written_is_what_the_agents_read(home, program):
         "command": "'/opt/my tools/skillret' hook codex",
         "timeout": 5,
     }
-    gemini = json.loads((home / ".gemini/settings.json").read_text())
-    assert gemini["hooks"]["BeforeAgent"][0]["hooks"][0]["timeout"] == 5000
+    gemini = json.loads((home / ".gemini/settings.json").read_text())["hooks"]
+    assert gemini["BeforeAgent"][0]["hooks"][0]["timeout"] == 5000
+    assert gemini["AfterTool"][0]["matcher"] == "activate_skill"
+    assert gemini["SessionStart"][0]["matcher"] == "clear"
+    assert "PreCompress" in gemini
     cursor = json.loads((home / ".cursor/hooks.json").read_text())
     assert cursor["version"] == 1
     assert list(cursor["hooks"]) == ["beforeSubmitPrompt"]
@@ -112,11 +126,17 @@ def test_a_file_that_the_agent_wrote_anew_loses_ours_alone(claude, home):
 
 def test_another_command_takes_the_place_of_the_old_one(claude, program):
     install()
+    assert [s.state for s in status()] == ["broken"]
+    assert "it calls /opt/my tools/skillret, which is no more" in status()[0].message
+    program[0] = sys.executable
+    claude_state = status()[0]
+    assert claude_state.state == "broken"  # what is written, not what would be
+    assert done(install()) == [("claude-code", "written")]
+    assert claude.read_text().count("hook claude-code") == 3
+    assert "my tools" not in claude.read_text()
+    assert [s.state for s in status()] == ["installed"]
     program[0] = "/new/skillret"
     assert [s.state for s in status()] == ["outdated"]
-    assert done(install()) == [("claude-code", "written")]
-    assert claude.read_text().count("skillret hook") == 3
-    assert "my tools" not in claude.read_text()
     uninstall()
     assert claude.read_text() == SETTINGS
 
@@ -272,7 +292,7 @@ def test_folders_that_variables_name(home, tmp_path, program, monkeypatch):
     assert done(install()) == [("codex", "written")]
     assert (moved / "hooks.json").exists()
     monkeypatch.delenv("CODEX_HOME")
-    assert [(s.state, s.there) for s in status()] == [("installed", False)]
+    assert [(s.agent, s.state, s.there) for s in status()] == [("codex", "broken", True)]
     uninstall()
     assert list(moved.iterdir()) == []
 
@@ -284,12 +304,103 @@ def test_a_project_has_files_of_its_own(claude, home, tmp_path):
     parse_json((project / ".claude" / "settings.local.json").read_text())
     assert claude.read_text() == SETTINGS
     (home / ".copilot").mkdir()
-    (step,) = install(["copilot"], project)
-    assert "no file of a project" in step.message
     install()
-    assert len(uninstall([], project)) == 1
+    assert [s.file.name for s in uninstall([], project)] == ["settings.local.json"]
     assert list(project.iterdir()) == []
     assert "skillret" in claude.read_text()
+
+
+def instructions(home, project, *agents):
+    for agent in agents:
+        target = targets.find_target(agent)
+        (home / target.folder).mkdir(parents=True, exist_ok=True)
+    return done(install(agents, project))
+
+
+@pytest.mark.parametrize("text", ["", "# Ours\n", "# Ours", "\ufeff# Ours\r\n\r\nBe kind.\r\n"])
+def test_lines_for_several_agents_are_in_a_file_once(home, program, tmp_path, text):
+    project = tmp_path / "project"
+    project.mkdir()
+    file = project / "AGENTS.md"
+    file.write_bytes(text.encode())
+    assert instructions(home, project, "copilot") == [("copilot", "written")]
+    assert instructions(home, project, "cline", "goose") == [
+        ("cline", "unchanged"),
+        ("goose", "unchanged"),
+    ]
+    assert file.read_bytes().count(b"search_skills") == 1
+    assert (b"\r\n" in file.read_bytes()) == ("\r\n" in text)
+    assert done(uninstall(["copilot"])) == [("copilot", "unchanged")]
+    assert done(uninstall(["goose"])) == [("goose", "unchanged")]
+    assert b"search_skills" in file.read_bytes()
+    assert done(uninstall()) == [("cline", "restored")]
+    assert file.read_bytes() == text.encode()
+
+
+def test_lines_are_taken_out_of_a_file_that_changed_since(home, program, tmp_path):
+    file = tmp_path / "AGENTS.md"
+    instructions(home, tmp_path, "windsurf")
+    ours = file.read_text()
+    file.write_text(f"# Ours\n\n{ours}\nBe kind.\n")
+    assert done(install(["windsurf"], tmp_path)) == [("windsurf", "unchanged")]
+    assert done(uninstall()) == [("windsurf", "cleaned")]
+    assert file.read_text() == "# Ours\n\n\nBe kind.\n"
+    file.write_text(ours)  # somebody else's copy, from the repository
+    (step,) = install(["windsurf"], tmp_path)
+    assert (step.done, step.message) == ("unchanged", "it is there already, not written by install")
+    assert uninstall() == []
+
+
+def test_two_owners_in_one_file_do_not_disturb_each_other(home, program):
+    file = home / ".gemini" / "settings.json"
+    file.parent.mkdir()
+    client = find_client("gemini-cli")
+
+    def serve(*more):
+        edits = targets.server_edits(client, ["/bin/skillret", "mcp", *more])
+        return write_change(Change("mcp gemini-cli", client.title, file, home, edits)).done
+
+    for first in (True, False):
+        for text in (None, SETTINGS):
+            if text is not None:
+                file.write_text(text)
+            install() if first else serve()
+            serve() if first else install()
+            assert serve("--library", "/x") == "written"
+            assert set(jsonc.parse(file.read_text())) >= {"hooks", "mcpServers"}
+            assert done(uninstall(clients=["gemini"])) == [("mcp gemini-cli", "cleaned")]
+            assert "mcpServers" not in file.read_text()
+            serve()
+            if first:
+                uninstall()
+            else:
+                file.write_text(file.read_text().replace('"model"', '"Model"'))
+                assert {s.state for s in status()} == {"broken", "installed"}  # no such program
+                uninstall(["gemini-cli"])
+            got = file.read_text() if file.exists() else None
+            assert got == (text if first or text is None else text.replace("model", "Model"))
+            file.unlink(missing_ok=True)
+
+
+def test_the_mode_is_a_line_of_the_settings(claude, home):
+    file = home / ".config" / "skillret" / FILE
+    install(mode="quiet")
+    assert load_settings().mode == "quiet"
+    assert done(install(mode="eager"))[-1] == ("mode", "written")
+    assert file.read_text().count("mode") == 1
+    file.write_text("# mine\nlimit = 3\n" + file.read_text())
+    assert done(install(mode="eager"))[-1] == ("mode", "unchanged")
+    assert done(uninstall())[-1] == ("mode", "cleaned")
+    assert file.read_text() == "# mine\nlimit = 3\n"
+    file.write_text('mode = "normal"\n[[dismiss]]\nfinding = "x"\nreason = "y"\n')
+    assert done(install(mode="normal"))[-1] == ("mode", "unchanged")
+    step = install(mode="quiet")[-1]
+    assert (step.done, "change it there, to 'quiet'" in step.message) == ("refused", True)
+    file.write_text("mode")
+    assert "not valid TOML" in install(mode="quiet")[-1].message
+    file.write_text('[[dismiss]]\nfinding = "x"\nreason = "y"\n')
+    install(mode="quiet")
+    assert load_settings().mode == "quiet"
 
 
 def test_targets_are_agents_of_the_table():

@@ -25,7 +25,11 @@ def test_every_version_is_that_of_the_package():
 @pytest.mark.parametrize(
     ("path", "agent", "events"),
     [
-        ("hooks/hooks.json", "gemini-cli", ["BeforeAgent"]),
+        (
+            "hooks/hooks.json",
+            "gemini-cli",
+            ["BeforeAgent", "SessionStart", "PreCompress", "AfterTool"],
+        ),
         (
             "plugins/skillret/hooks/hooks.json",
             "claude-code",

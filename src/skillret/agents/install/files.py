@@ -59,17 +59,22 @@ def read(file: Path) -> bytes | None:
     return data
 
 
-def decode(file: Path, data: bytes) -> str:
+def decode(file: Path, data: bytes, *, empty: bool = False) -> str:
     """The text of a settings file.
 
+    Args:
+        file: The file.
+        data: What it holds.
+        empty: Whether it may be empty.
+
     Raises:
-        NotOursError: If it is empty or no UTF-8.
+        NotOursError: If it is no UTF-8, or is empty and may not be.
     """
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as e:
         raise NotOursError(f"{file} is left as it is: no UTF-8 (byte {e.start})") from None
-    if not text.strip(" \t\r\n\ufeff"):
+    if not empty and not text.strip(" \t\r\n\ufeff"):
         raise NotOursError(f"{file} is left as it is: it is empty; put {{}} into it, or remove it")
     return text
 

@@ -18,9 +18,9 @@ from skillret.agents.install.jsonc import Inserted
 from skillret.errors import SkillretError
 from skillret.files import read_text, replacing
 
-__all__ = ["Manifest", "Record", "digest", "missing_folders", "remove_folders"]
+__all__ = ["Manifest", "Part", "Record", "digest", "missing_folders", "remove_folders"]
 
-_VERSION = 1
+_VERSION = 2
 _MAX_BYTES = 16 << 20
 _WAIT = 20  # seconds for another install
 
@@ -47,25 +47,40 @@ def remove_folders(folders: Sequence[Path]) -> None:
 
 
 @dataclass(slots=True)
+class Part:
+    """What was written into a file for one owner; all of it if neither of these.
+
+    Attributes:
+        entries: The values that were inserted into its JSON.
+        lines: The lines that were put into its text.
+        base: What its JSON holds besides, if we made it.
+        program: What it calls, if it calls one.
+    """
+
+    entries: list[Inserted] = field(default_factory=list)
+    lines: str = ""
+    base: dict[str, Any] = field(default_factory=dict)
+    program: str = ""
+
+
+@dataclass(slots=True)
 class Record:
     """What was written into one file.
 
     Attributes:
         path: The file, absolute; perhaps a link.
-        agent: For which agent.
         around: The folder that no link may lead out of.
         before: Digest of what it held before; None if there was no file.
         after: Digest of what it held then.
-        entries: The values that were inserted; none if the whole file is ours.
+        parts: What was written for each owner.
         folders: Those that were made for it, innermost first.
     """
 
     path: str
-    agent: str
     around: str
     before: str | None
     after: str
-    entries: list[Inserted] = field(default_factory=list)
+    parts: dict[str, Part] = field(default_factory=dict)
     folders: list[str] = field(default_factory=list)
 
 
@@ -104,11 +119,8 @@ class Manifest:
             raise ValueError
         self._made = [str(folder) for folder in data["made"]]
         for row in data["files"]:
-            entries = [
-                Inserted(tuple(map(str, e["path"])), e["value"], int(e["depth"]), str(e["gap"]))
-                for e in row.pop("entries")
-            ]
-            record = Record(**row, entries=entries)
+            parts = {str(owner): _part(part) for owner, part in row.pop("parts").items()}
+            record = Record(**row, parts=parts)
             if not all(
                 isinstance(text, str) for text in (record.path, record.around, record.after)
             ):
@@ -150,8 +162,11 @@ class Manifest:
         """
         files = []
         for record in self.records.values():
-            entries = [entry._asdict() for entry in record.entries]
-            files.append({**asdict(record), "entries": entries})
+            parts = {
+                owner: {**asdict(part), "entries": [e._asdict() for e in part.entries]}
+                for owner, part in record.parts.items()
+            }
+            files.append({**asdict(record), "parts": parts})
         document = {"version": _VERSION, "made": self._made, "files": files}
         self._write("manifest.json", json.dumps(document, indent=1).encode())
 
@@ -192,6 +207,14 @@ class Manifest:
             with suppress(OSError):  # Windows deletes no open file
                 (self.folder / name).unlink()
         remove_folders([Path(folder) for folder in self._made] or [self.folder])
+
+
+def _part(data: Any) -> Part:
+    entries = [
+        Inserted(tuple(map(str, e["path"])), e["value"], int(e["depth"]), str(e["gap"]))
+        for e in data["entries"]
+    ]
+    return Part(entries, str(data["lines"]), dict(data["base"]), str(data["program"]))
 
 
 def _usual_folder() -> Path:

@@ -6,28 +6,55 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from skillret.agents.commands import as_string, command
-from skillret.agents.mcp_clients import NAME, find_client
+from skillret.agents.install.changes import Change, Edit
+from skillret.agents.mcp_clients import NAME, Client, find_client
 from skillret.errors import InputError
 from skillret.skills.agents import find_agent
 
-__all__ = ["TARGETS", "Edit", "Target", "file_of", "find_target", "folder_of", "is_there"]
+__all__ = [
+    "LINES",
+    "TARGETS",
+    "Piece",
+    "Target",
+    "changes_of",
+    "find_target",
+    "folder_of",
+    "is_there",
+    "server_edits",
+]
 
 _SECONDS = 5  # the hook itself gives up after 2
 
 
-class Edit(NamedTuple):
-    """A value of ours in a file of settings, and where it goes (`jsonc.insert`)."""
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What goes into one file of an agent; one of `edits`, `text` and `lines`.
 
-    path: tuple[str, ...]
-    value: Any
+    Attributes:
+        file: The file in the agent's folder; empty if there is none that we may write.
+        project: The file in a project; empty if there is none.
+        owner: Begins the name of its owner, before the agent's.
+        edits: What goes into its JSON.
+        base: What its JSON holds besides, if we make it.
+        text: The whole file, if it is ours alone.
+        lines: What goes into its text.
+    """
+
+    file: str
+    project: str = ""
+    owner: str = ""
+    edits: Callable[[], tuple[Edit, ...]] = tuple
+    base: dict[str, Any] = field(default_factory=dict)
+    text: Callable[[], str] | None = None
+    lines: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +64,18 @@ class Target:
     Attributes:
         agent: Its name in `skillret.skills.agents`.
         folder: Its folder in the home directory.
-        file: The file in that folder; empty if there is none that we may write.
-        project: The file in a project; empty if there is none.
         programs: Names of its program.
-        edits: What goes into the file.
-        text: The whole file, if it is ours alone.
-        base: What the file holds besides, if we make it.
+        pieces: What goes into its files.
         remark: What its user should know.
+        by_hand: What its user has to do.
     """
 
     agent: str
     folder: str
-    file: str
-    project: str
     programs: tuple[str, ...]
-    edits: Callable[[], tuple[Edit, ...]] = tuple
-    text: Callable[[], str] | None = None
-    base: dict[str, Any] = field(default_factory=dict)
+    pieces: tuple[Piece, ...]
     remark: str = ""
+    by_hand: str = ""
 
     @property
     def title(self) -> str:
@@ -98,9 +119,14 @@ def _codex() -> tuple[Edit, ...]:
 
 def _gemini_cli() -> tuple[Edit, ...]:
     hook = {"type": "command", "name": "skillret", **_hook("gemini-cli", "powershell")}
-    milliseconds = 1000 * _SECONDS
-    group = {"hooks": [{**hook, "timeout": milliseconds}]}
-    return (Edit(("hooks", "BeforeAgent", "-"), group),)
+    group = {"hooks": [{**hook, "timeout": 1000 * _SECONDS}]}  # milliseconds
+    return (
+        Edit(("hooks", "BeforeAgent", "-"), group),
+        # What was named is forgotten, and what was loaded is learnt.
+        Edit(("hooks", "SessionStart", "-"), {"matcher": "clear", **group}),
+        Edit(("hooks", "PreCompress", "-"), group),
+        Edit(("hooks", "AfterTool", "-"), {"matcher": "activate_skill", **group}),
+    )
 
 
 def _cursor() -> tuple[Edit, ...]:
@@ -120,104 +146,127 @@ def _opencode() -> str:
     return shim.replace('["skillret", "hook", "opencode"]', json.dumps(command("hook", "opencode")))
 
 
+def _copilot() -> str:
+    hook = {
+        "type": "command",
+        "bash": as_string(command("hook", "copilot"), "sh"),
+        "powershell": as_string(command("hook", "copilot"), "powershell"),
+        "timeoutSec": _SECONDS,
+    }
+    return json.dumps({"version": 1, "hooks": {"sessionStart": [hook]}}, indent=2) + "\n"
+
+
+def server_edits(client: Client, words: Sequence[str], url: str | None = None) -> tuple[Edit, ...]:
+    """What tells a client of the MCP server, in its own file.
+
+    Args:
+        client: The client.
+        words: Program and arguments.
+        url: Of a server that runs already, instead.
+    """
+    return (Edit((client.key, NAME), client.fields(words, url)),)
+
+
 def _server(agent: str) -> tuple[Edit, ...]:
-    client = find_client(agent)
-    return (Edit((client.key, NAME), client.fields(command("mcp"))),)
+    return server_edits(find_client(agent), command("mcp"))
 
 
+LINES = """\
+<!-- skillret (`skillret uninstall` takes these lines out) -->
+If there is a tool `search_skills`, call it with the user's request before a task that a skill may
+cover. If a skill fits, read it with `read_skill` and work by it.
+<!-- /skillret -->
+"""
 _NO_CONTEXT = (
-    "no hook of it can hand over context at a prompt; it gets the MCP server, which it asks by"
-    " itself. A line in AGENTS.md helps: `For a task that a skill may cover, call search_skills.`"
+    "no hook of it can hand over context at a prompt; it gets the MCP server, and a line that tells"
+    " it to search"
 )
 
 TARGETS: tuple[Target, ...] = (
     Target(
         "claude-code",
         ".claude",
-        "settings.json",
-        ".claude/settings.local.json",
         ("claude",),
-        _claude_code,
+        (Piece("settings.json", ".claude/settings.local.json", edits=_claude_code),),
     ),
     Target(
         "codex",
         ".codex",
-        "hooks.json",
-        ".codex/hooks.json",
         ("codex",),
-        _codex,
+        (Piece("hooks.json", ".codex/hooks.json", edits=_codex),),
         remark="Codex runs a new hook only once you trust it: open /hooks there",
     ),
     Target(
         "gemini-cli",
         ".gemini",
-        "settings.json",
-        ".gemini/settings.json",
         ("gemini",),
-        _gemini_cli,
+        (Piece("settings.json", ".gemini/settings.json", edits=_gemini_cli),),
     ),
     Target(
         "opencode",
         ".config/opencode",
-        "plugin/skillret.js",
-        ".opencode/plugin/skillret.js",
         ("opencode",),
-        text=_opencode,
+        (Piece("plugin/skillret.js", ".opencode/plugin/skillret.js", text=_opencode),),
     ),
+    # Its `sessionStart` and `preCompact` would help where the prompt's hook hands nothing over, but
+    # versions that do not know an event refuse the whole file.
     Target(
         "cursor",
         ".cursor",
-        "hooks.json",
-        ".cursor/hooks.json",
         ("cursor", "cursor-agent"),
-        _cursor,
-        base={"version": 1},
+        (Piece("hooks.json", ".cursor/hooks.json", edits=_cursor, base={"version": 1}),),
         remark="Cursor takes context at a prompt since 3.20.17, without documenting it",
     ),
     Target(
         "kiro",
         ".kiro",
-        "hooks/skillret.json",
-        ".kiro/hooks/skillret.json",
         ("kiro", "kiro-cli"),
-        text=_kiro,
+        (Piece("hooks/skillret.json", ".kiro/hooks/skillret.json", text=_kiro),),
     ),
     Target(
         "copilot",
         ".copilot",
-        "mcp-config.json",
-        "",
         ("copilot",),
-        partial(_server, "copilot"),
+        (
+            Piece("mcp-config.json", owner="mcp ", edits=partial(_server, "copilot")),
+            # Of a session that begins with a prompt, such as `copilot -p`.
+            Piece("hooks/skillret.json", text=_copilot),
+            Piece("copilot-instructions.md", "AGENTS.md", lines=LINES),
+        ),
         remark=_NO_CONTEXT,
     ),
     Target(
         "cline",
         ".cline",
-        "data/settings/cline_mcp_settings.json",
-        "",
         ("cline",),
-        partial(_server, "cline"),
-        remark=_NO_CONTEXT,
+        (
+            Piece(
+                "data/settings/cline_mcp_settings.json",
+                owner="mcp ",
+                edits=partial(_server, "cline"),
+            ),
+            # Its user's own rules are files in the documents folder, which may be anywhere.
+            Piece("", "AGENTS.md", lines=LINES),
+        ),
+        remark=f"{_NO_CONTEXT}: that with `--project`, in AGENTS.md",
     ),
     Target(
         "windsurf",
         ".codeium/windsurf",
-        "mcp_config.json",
-        "",
         ("windsurf",),
-        partial(_server, "windsurf"),
+        (
+            Piece("mcp_config.json", owner="mcp ", edits=partial(_server, "windsurf")),
+            Piece("memories/global_rules.md", "AGENTS.md", lines=LINES),
+        ),
         remark=_NO_CONTEXT,
     ),
     Target(
         "goose",
         ".config/goose",
-        "",
-        "",
         ("goose",),
-        remark="no hook of it can hand over context at a prompt, and its settings are YAML, which"
-        " is not edited here: run `goose configure`, add a command-line extension, and give it"
-        " the command {mcp}",
+        (Piece(".goosehints", "AGENTS.md", lines=LINES),),
+        by_hand="its settings are YAML, which is not edited here: run `goose configure`, add a"
+        " command-line extension, and give it the command {mcp}",
     ),
 )
 
@@ -236,11 +285,31 @@ def find_target(name: str) -> Target:
     return target
 
 
-def file_of(target: Target, home: Path, project: Path | None = None) -> Path | None:
-    """The file to write, in the home directory or in a project; None if there is none."""
-    if project is not None:
-        return project / target.project if target.project else None
-    return folder_of(target, home) / target.file if target.file else None
+def changes_of(target: Target, home: Path, project: Path | None = None) -> list[Change]:
+    """What goes into the files in the home directory, or in a project."""
+    folder, changes = folder_of(target, home), []
+    for piece in target.pieces:
+        name = piece.file if project is None else piece.project
+        if not name:
+            continue
+        file = (project or folder) / name
+        changes.append(
+            Change(
+                piece.owner + target.agent,
+                f"{target.title}, MCP" if piece.owner else target.title,
+                file,
+                project or (home if file.is_relative_to(home) else folder),
+                piece.edits(),
+                piece.base,
+                None if piece.text is None else piece.text(),
+                piece.lines,
+                program="" if piece.lines else command()[0],
+                options=bool(piece.owner),  # `mcp install` knows some
+            )
+        )
+    if changes and target.remark:
+        changes[0] = changes[0]._replace(remark=target.remark)
+    return changes
 
 
 def is_there(target: Target, home: Path) -> bool:

@@ -82,7 +82,7 @@ def plugin_files(*, absolute: bool = False) -> dict[str, str]:
 def _hooks(agent: str, *, absolute: bool) -> dict[str, Any]:
     """What stands in an agent's file of hooks: what `install` writes into its settings."""
     events = {}
-    for path, group in find_target(agent).edits():
+    for path, group in find_target(agent).pieces[0].edits():
         hooks = [hook if absolute else _by_name(hook, agent) for hook in group["hooks"]]
         events[path[1]] = [{**group, "hooks": hooks}]
     return {"hooks": events}
