@@ -114,7 +114,7 @@ def test_the_plugin_tells_what_fits_and_nothing_else(name, agent):
     client = agent(name)
     for command in ADD[name]:
         client.done(*command)
-    (state,) = [s for s in status() if s.target.agent == name]
+    (state,) = [s for s in status() if s.agent == name]
     assert state.state == "plugin"
     found = told(client.sent(FITTING))
     assert found, client.done("skillret", "log")
@@ -122,7 +122,7 @@ def test_the_plugin_tells_what_fits_and_nothing_else(name, agent):
     assert told(client.sent(NEEDLESS)) == []
     client.done(*REMOVE[name])
     assert told(client.sent(FITTING)) == []
-    (state,) = [s for s in status() if s.target.agent == name]
+    (state,) = [s for s in status() if s.agent == name]
     assert state.state == "no"
 
 
