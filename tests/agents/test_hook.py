@@ -182,6 +182,30 @@ def test_a_session_that_was_compacted_is_forgotten_and_a_load_is_logged(environm
     assert log()[-1]["skill"] == "a"
 
 
+def test_what_the_mod_has_answered_is_not_answered_again(environment, home):
+    marked = {**environment, "SKILLRET_MOD": "s"}
+    loaded = {"hook_event_name": "PostToolUse", "session_id": "s", "tool_name": "Skill"}
+    loaded["tool_input"] = {"skill": "a"}
+    assert hook(marked, prompt("x")) == hook(marked, loaded) == ""
+    assert log() == []
+    # The variable is inherited by whatever the session starts, another session for one.
+    assert answer(hook(marked, prompt("x", session_id="t"))).startswith("normal ")
+    assert answer(hook({**environment, "SKILLRET_MOD": ""}, prompt("x"))).startswith("normal ")
+    emptied = {"hook_event_name": "SessionStart", "session_id": "s", "source": "compact"}
+    assert hook(marked, emptied) == ""
+    assert (home / "forgotten").read_text() == "claude-code s\n"
+
+
+def test_the_mod_and_other_hooks_share_a_warm_process(warm):
+    by_mod = {**warm, "SKILLRET_MOD": ""}
+    cold = answer(hook(by_mod, prompt("x")))
+    wait_for(sockets)
+    first = answer(hook(warm, prompt("x")))
+    assert first != cold
+    assert answer(hook(by_mod, prompt("x"))) == first
+    assert answer(hook({**warm, "SKILLRET_MOD": "t"}, prompt("x"))) == first
+
+
 def test_closed_streams_and_a_folder_that_is_gone(environment, tmp_path):
     gone = tmp_path / "gone"
     gone.mkdir()

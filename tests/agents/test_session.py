@@ -1,5 +1,6 @@
 import os
 import stat
+import threading
 
 import pytest
 
@@ -79,3 +80,20 @@ def test_sessions_and_what_they_were_told_are_bounded(memory):
     assert len(left) == 200
     assert not any(file.name == "old-3.json" for file in left)
     assert memory.told("codex", "new", ["a"])
+
+
+def test_of_several_that_ask_at_once_one_is_given_a_skill(memory):
+    memory.tell("claude-code", "one", ["a"])
+    start = threading.Barrier(8)
+    given = []
+
+    def ask():
+        start.wait()
+        given.append(memory.tell("claude-code", "one", ["a", "b", "c"]))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(given, key=len) == [set()] * 7 + [{"b", "c"}]

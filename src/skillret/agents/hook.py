@@ -20,6 +20,8 @@ __all__ = ["main"]
 _SECONDS = 2.0
 _MOST_BYTES = 4 << 20  # of an event
 _MOST_ANSWER = 1 << 16  # a pipe takes as much at once
+# Claude Code's mod sets it to the session whose prompt it has answered (`plugin/register.js`).
+_BY_MOD = "SKILLRET_MOD"
 _MOST_NEW = 40  # skills that are encoded at a prompt; more of them the warm process encodes
 _WARM, _COLD, _ALONE = b"w", b"c", b"a"  # how the child answered; alone: no warm process is wanted
 
@@ -37,12 +39,13 @@ def main(arguments: Sequence[str]) -> int:
     """
     agent, mode = _read(arguments)
     end = time.monotonic() + _limit()
+    by_mod = os.environ.pop(_BY_MOD, "")  # a warm process must not tell hooks apart by it
     try:
         _occupy()
         if hasattr(os, "fork"):
-            how, answer = _by_child(agent, mode, end)
+            how, answer = _by_child(agent, mode, end, by_mod)
         else:
-            how, answer = _within(agent, mode, end)
+            how, answer = _within(agent, mode, end, by_mod)
         while answer:
             answer = answer[os.write(1, answer) :]
         if how == _COLD and os.environ.get("SKILLRET_WARM", "1") != "0":
@@ -86,7 +89,7 @@ def _silence() -> None:
     os.close(nowhere)
 
 
-def _by_child(agent: str, mode: str, end: float) -> tuple[bytes, bytes]:
+def _by_child(agent: str, mode: str, end: float, by_mod: str) -> tuple[bytes, bytes]:
     """Let a child answer in time; no answer if it does not."""
     import select
 
@@ -97,7 +100,7 @@ def _by_child(agent: str, mode: str, end: float) -> tuple[bytes, bytes]:
             os.close(answers)
             _silence()
             _end_by_itself(end)
-            how, answer = _answer(agent, mode, end)
+            how, answer = _answer(agent, mode, end, by_mod)
             os.write(hand, b"%s%07d" % (how, len(answer)) + answer)
         except BaseException as e:
             _log(agent, f"{type(e).__name__}: {e}")
@@ -130,7 +133,7 @@ def _end_by_itself(end: float) -> None:
     faulthandler.dump_traceback_later(left, exit=True, file=nowhere)
 
 
-def _within(agent: str, mode: str, end: float) -> tuple[bytes, bytes]:
+def _within(agent: str, mode: str, end: float, by_mod: str) -> tuple[bytes, bytes]:
     """Answer in this process, where none can be forked; at the end of the time it ends."""
     import _thread
 
@@ -143,17 +146,19 @@ def _within(agent: str, mode: str, end: float) -> tuple[bytes, bytes]:
     out, err = os.dup(1), os.dup(2)
     _silence()
     try:
-        return _answer(agent, mode, end)
+        return _answer(agent, mode, end, by_mod)
     finally:
         os.dup2(out, 1)
         os.dup2(err, 2)
 
 
-def _answer(agent: str, mode: str, end: float) -> tuple[bytes, bytes]:
+def _answer(agent: str, mode: str, end: float, by_mod: str) -> tuple[bytes, bytes]:
     """How it was answered, and what is to be printed."""
     data = _event()
     if data is None:
         _log(agent, f"the event is larger than {_MOST_BYTES >> 20} MB")
+        return _ALONE, b""
+    if by_mod and _is_answered(data, by_mod):
         return _ALONE, b""
     cwd, program = _cwd(), _program()
     warm = os.environ.get("SKILLRET_WARM", "1") != "0"
@@ -175,6 +180,21 @@ def _answer(agent: str, mode: str, end: float) -> tuple[bytes, bytes]:
     answers = Answers(most_new=_MOST_NEW if warm else None)
     answer = reply(data, agent, Path(cwd), answers, eagerness, program)
     return _COLD, answer[: _MOST_ANSWER - 8]
+
+
+def _is_answered(data: bytes, session: str) -> bool:
+    """Whether the mod has answered an event already: the prompts and the loads of one session.
+
+    The variable is inherited by all that the session starts, other sessions too.
+    """
+    import json
+
+    try:
+        event = json.loads(data)
+        name, whose = event["hook_event_name"], event["session_id"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return False
+    return whose == session and name in ("UserPromptSubmit", "PostToolUse")
 
 
 def _event() -> bytes | None:

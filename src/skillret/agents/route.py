@@ -81,9 +81,8 @@ def route(
         silent = "the agent cannot invoke what fits"
         return Decision(silent=silent, need=found.need, query=query)
     if memory is not None and turn.session:
-        told = memory.told(agent, turn.session, [n.id for n in named])
-        named = [n for n in named if n.id not in told]
-        memory.tell(agent, turn.session, [n.id for n in named])
+        new = memory.tell(agent, turn.session, [n.id for n in named])
+        named = [n for n in named if n.id in new]
     silent = "" if named else "the session was told already"
     return Decision(tuple(named), silent, found.need, query)
 

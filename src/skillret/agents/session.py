@@ -7,8 +7,8 @@ import json
 import os
 import stat
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from skillret.errors import SkillretError
@@ -21,6 +21,7 @@ _MOST_SKILLS = 300  # of a session
 _MOST_BYTES = 1 << 14
 _DAYS = 30  # until a session that is not heard of any more is forgotten
 _HASH = 16  # characters
+_PATIENCE = 1.0  # seconds for another hook to write
 
 
 class SessionMemory:
@@ -52,16 +53,41 @@ class SessionMemory:
         known = set(self._read(self._file(agent, session)))
         return {skill for skill in skills if _hash(skill) in known}
 
-    def tell(self, agent: str, session: str, skills: Iterable[str]) -> None:
-        """Remember that a session was told of some skills."""
+    def tell(self, agent: str, session: str, skills: Iterable[str]) -> set[str]:
+        """Remember that a session is told of some skills.
+
+        Returns:
+            Those that it is told of for the first time. Of several hooks that ask at once, two
+            copies of one say, one alone is given a skill.
+        """
+        new = list(skills)
         if not self._private():
-            return
+            return set(new)
         file = self._file(agent, session)
-        told = list(dict.fromkeys([*self._read(file), *map(_hash, skills)]))
-        with suppress(SkillretError, OSError):
+        with suppress(SkillretError, OSError), self._locked():
+            known = self._read(file)
+            new = [skill for skill in new if _hash(skill) not in known]
+            told = list(dict.fromkeys([*known, *map(_hash, new)]))
             if not file.exists():
                 self._forget_old()
             write_text(file, json.dumps({"told": told[-_MOST_SKILLS:]}) + "\n")
+        return set(new)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Alone with the files; after a second of waiting, no more than likely so."""
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.folder.with_suffix(".lock"), timeout=_PATIENCE, mode=0o600)
+        held = False
+        with suppress(Timeout):
+            lock.acquire()
+            held = True
+        try:
+            yield
+        finally:
+            if held:
+                lock.release()
 
     def forget(self, agent: str, session: str) -> None:
         """Forget a session: its agent knows no more what it was told, after a compaction say."""

@@ -32,6 +32,7 @@ COMMANDS = {
     "install": "let agents ask skillret at each prompt",
     "uninstall": "take back what install has written",
     "status": "say for which agents skillret is installed",
+    "plugin": "write the plugin for Claude Code, Codex and Gemini CLI",
     "hook": "answer an agent's hook: name the skills that fit a prompt",
     "log": "show what was named to agents and why, and what of it was loaded",
     "evaluate": "measure retrieval on labelled queries",

@@ -22,6 +22,7 @@ _WORDS = {
     "gone": "gone",
     "broken": "broken",
     "not ours": "installed by hand",
+    "plugin": "installed as a plugin",
     "no": "not installed",
     "unreadable": "not installed",
 }

@@ -20,6 +20,7 @@ from skillret.agents.install.targets import (
     is_there,
 )
 from skillret.agents.mcp_clients import find_client
+from skillret.agents.plugin.installed import Installed, installed_plugin
 from skillret.errors import InputError, SkillretError
 from skillret.settings import Eagerness
 
@@ -36,7 +37,7 @@ class State(NamedTuple):
         file: The file; None if there is none.
         state: `installed`, `outdated` (install would write something else), `gone` (somebody has
             taken it out), `broken` (the program that it calls is no more), `not ours` (there, but
-            not by install), `no`, or `unreadable`.
+            not by install), `plugin` (the agent has the plugin instead), `no`, or `unreadable`.
         message: More on it; may be empty.
     """
 
@@ -103,11 +104,28 @@ def _install(
         message = f"it is not there: neither {folder} nor a program {program}"
         return [Step(agent, title, None, "refused", message)]
     changes = changes_of(target, home, project)
-    steps = [apply(change, manifest, dry_run=dry_run) for change in changes]
+    plugin = installed_plugin(agent, home)
+    steps = []
+    for change in changes:
+        if plugin is not None and not _is_written(change, manifest):
+            message = f"{_has(plugin)}; to have hooks instead: {plugin.remove}"
+            steps.append(Step(agent, title, change.file, "unchanged", message))
+        else:
+            steps.append(apply(change, manifest, dry_run=dry_run))
     if target.by_hand and project is None:
         by_hand = target.by_hand.replace("{mcp}", as_string(command("mcp")))
         steps.append(Step(agent, title, None, "by hand", by_hand))
     return steps
+
+
+def _is_written(change: Change, manifest: Manifest) -> bool:
+    """Whether install has written a change before."""
+    record = manifest.records.get(str(change.file))
+    return record is not None and change.owner in record.parts
+
+
+def _has(plugin: Installed) -> str:
+    return f"it has the plugin {plugin.id}, which asks at each prompt"
 
 
 def write_change(change: Change, *, dry_run: bool = False) -> Step:
@@ -185,11 +203,16 @@ def status() -> list[State]:
     seen: set[tuple[str, str]] = set()
     for target in TARGETS:
         there, changes = is_there(target, home), changes_of(target, home)
+        plugin = installed_plugin(target.agent, home)
         for change in changes:
-            record = manifest.records.get(str(change.file))
-            ours = record is not None and change.owner in record.parts
+            record, ours = manifest.records.get(str(change.file)), _is_written(change, manifest)
             seen.add((str(change.file), change.owner))
-            if there or ours:
+            if plugin is not None:
+                more = "; install has written hooks too: `skillret uninstall` takes those out"
+                message = _has(plugin) + (more if ours else "")
+                state = State(target.agent, change.title, there, change.file, "plugin", message)
+                states.append(state)
+            elif there or ours:
                 states.append(_state(change, target.agent, there, record))
         if there and target.by_hand:
             message = target.by_hand.replace("{mcp}", as_string(command("mcp")))
