@@ -11,7 +11,7 @@ import re
 import shutil
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,7 +68,8 @@ class Libraries:
     Args:
         folder: Where those that callers make live; made with the first of them.
         default: Opens the library `default`, which is read-only; None if there is none.
-        model: The encoder of all libraries, loaded when it is first needed.
+        model: The encoder of the libraries that callers make, where there is no default one that
+            brings its own along; loaded when it is first needed.
         calibration: As in `Retriever`, of the libraries that callers make.
         most_open: How many of these are open at once; more while more are in use.
         trust_remote_code: Run Python code that a model brings along.
@@ -91,7 +92,7 @@ class Libraries:
         self._model, self._trusted = model, trust_remote_code
         self._given = calibration
         self._loaded: tuple[Encoder, Calibration | None] | None = None
-        self._opening = threading.Lock()  # the default one, and the encoder
+        self._opening = threading.RLock()  # the default one, and the encoder
         self._lock = threading.Lock()  # held for moments only
         self._entries: OrderedDict[str, _Open] = OrderedDict()
 
@@ -186,6 +187,11 @@ class Libraries:
             )
 
     @property
+    def opened_default(self) -> Retriever | None:
+        """The default library's retriever, if it is open."""
+        return self._default
+
+    @property
     def open_count(self) -> int:
         """How many of the libraries that callers made are open."""
         return len(self._entries)
@@ -219,9 +225,15 @@ class Libraries:
         if self._loaded is None:
             with self._opening:
                 if self._loaded is None:
-                    encoder = load_encoder(self._model, trust_remote_code=self._trusted)
+                    encoder = self._loaded_encoder()
                     self._loaded = encoder, load_calibration(encoder, self._given)
         return self._loaded
+
+    def _loaded_encoder(self) -> Encoder:
+        """That of the default library, so that there is one in memory; another one without it."""
+        with suppress(SkillretError, OSError):
+            return self._of_default().encoder
+        return load_encoder(self._model, trust_remote_code=self._trusted)
 
     def _is_library(self, name: str) -> bool:
         named = _NAME.fullmatch(name) and name != DEFAULT

@@ -13,7 +13,16 @@ from typing import Any, TypeAlias
 from skillret.errors import InputError
 from skillret.files import expand, read_text
 
-__all__ = ["API_KEY", "BearerKey", "allowed_hosts", "is_loopback", "listen", "read_key"]
+__all__ = [
+    "API_KEY",
+    "App",
+    "BearerKey",
+    "allowed_hosts",
+    "is_allowed",
+    "is_loopback",
+    "listen",
+    "read_key",
+]
 
 API_KEY = "SKILLRET_API_KEY"
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -106,6 +115,13 @@ def allowed_hosts(host: str, more: Sequence[str] = ()) -> tuple[list[str], list[
     names = [*dict.fromkeys((*_LOOPBACK, bare, *more))]
     with_ports = [x for name in names for x in (name, f"{name}:*")]
     return with_ports, [f"{scheme}://{x}" for x in with_ports for scheme in ("http", "https")]
+
+
+def is_allowed(value: str, allowed: Sequence[str]) -> bool:
+    """Whether a header Host or Origin has one of the values that `allowed_hosts` gives."""
+    value = value.lower()
+    bare, colon, port = value.rpartition(":")
+    return value in allowed or (bool(colon) and port.isdigit() and f"{bare}:*" in allowed)
 
 
 def listen(host: str, port: int, key: str | None) -> socket.socket:

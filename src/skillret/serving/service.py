@@ -106,6 +106,19 @@ class Service:
         """The encoder of all libraries."""
         return self.libraries.encoder()
 
+    def warm_up(self) -> None:
+        """Open the default library and load the model, before anyone waits for it.
+
+        Raises:
+            UnknownLibraryError: If there is no default library; the model is loaded all the same.
+            SkillretError: If one of both cannot be had.
+        """
+        try:
+            with self.retriever() as retriever:
+                retriever.searcher()
+        finally:
+            self.encoder.encode_queries(["warm up"])
+
     def close(self) -> None:
         """Close all libraries."""
         self.libraries.close()

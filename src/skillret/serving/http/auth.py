@@ -7,18 +7,30 @@ import hmac
 from collections.abc import Iterable
 from typing import Literal, NamedTuple, TypeAlias
 
-from starlette.authentication import AuthCredentials, AuthenticationBackend, BaseUser
+from starlette.authentication import (
+    AuthCredentials,
+    AuthenticationBackend,
+    AuthenticationError,
+    BaseUser,
+)
 from starlette.requests import HTTPConnection
+from starlette.responses import Response
 
-from skillret.serving.http.errors import RefusedError
+from skillret.serving.http.errors import RefusedError, refusal
 from skillret.serving.libraries import check_name
 
-__all__ = ["PUBLIC", "Access", "Bearer", "Token", "check", "may_see"]
+__all__ = ["Access", "Bearer", "Token", "check", "is_public", "may_see", "unauthorized"]
 
 Access: TypeAlias = Literal["read", "write"]
-PUBLIC = frozenset(
-    {"/info", "/health", "/livez", "/readyz", "/metrics", "/docs", "/openapi.json", "/"}
+# What tells nothing of skills; of the page its files, which ask for a token themselves.
+_PUBLIC = frozenset(
+    {"/", "/info", "/health", "/livez", "/readyz", "/metrics", "/docs", "/openapi.json"}
 )
+
+
+def is_public(path: str) -> bool:
+    """Whether everyone may see what lies at a path."""
+    return path in _PUBLIC or path.startswith("/page/")
 
 
 class Token(NamedTuple):
@@ -69,12 +81,21 @@ class Bearer(AuthenticationBackend):
         self._tokens = tuple(tokens)
 
     async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser] | None:
-        """The caller, if there is one that is known."""
-        token = self._find(conn.headers.getlist("authorization"))
-        if token is None:
+        """The caller; None where none is needed.
+
+        Raises:
+            AuthenticationError: If the token is missing or unknown.
+        """
+        given = conn.headers.getlist("authorization")
+        token = self._find(given)
+        if token is not None:
+            return AuthCredentials([token.access]), Caller(token)
+        if is_public(conn.url.path):
             return None
-        return AuthCredentials(["read", "write"] if token.access == "write" else ["read"]), Caller(
-            token
+        raise AuthenticationError(
+            "this token is not known here: send another one"
+            if given
+            else "send the header Authorization: Bearer TOKEN"
         )
 
     def _find(self, given: list[str]) -> Token | None:
@@ -94,6 +115,12 @@ class Bearer(AuthenticationBackend):
 _ANYONE = Token(b"", "write")
 
 
+def unauthorized(conn: HTTPConnection, e: AuthenticationError) -> Response:
+    """The answer to who is not let in."""
+    wrong = ', error="invalid_token"' if "authorization" in conn.headers else ""
+    return refusal(401, str(e), headers={"WWW-Authenticate": f'Bearer realm="skillret"{wrong}'})
+
+
 def check(conn: HTTPConnection, library: str | None = None, access: Access = "read") -> None:
     """Make sure that a caller may do something.
 
@@ -103,21 +130,9 @@ def check(conn: HTTPConnection, library: str | None = None, access: Access = "re
         access: `read` or `write`.
 
     Raises:
-        RefusedError: 401 without a known token, 403 where the token does not reach.
+        RefusedError: If their token does not reach so far.
     """
-    caller = conn.user
-    if not isinstance(caller, Caller):
-        sent = "authorization" in conn.headers
-        sentence = (
-            "this token is not known here"
-            if sent
-            else "send the header Authorization: Bearer TOKEN"
-        )
-        error = ', error="invalid_token"' if sent else ""
-        raise RefusedError(
-            401, sentence, headers={"WWW-Authenticate": f'Bearer realm="skillret"{error}'}
-        )
-    if access == "write" and caller.token.access != "write":
+    if access == "write" and "write" not in conn.auth.scopes:
         raise RefusedError(403, "this token may only read; send one that may write")
     if library is not None and not may_see(conn, library):
         raise RefusedError(403, f"this token is not for the library {library!r}")

@@ -107,10 +107,6 @@ async def _invalid(request: Request, e: RequestValidationError) -> JSONResponse:
     for error in e.errors()[:20]:
         place = ".".join(str(part) for part in error["loc"])
         message = str(error["msg"]).removeprefix("Value error, ")
-        if error["type"] == "json_invalid":
-            return refusal(
-                400, f"the body is no JSON: {error.get('ctx', {}).get('error')}", "invalid_json"
-            )
         details.append({"at": place[:200], "message": message[:300]})
     if request.method in ("POST", "PUT") and any(d["at"] == "body" for d in details):
         kind = request.headers.get("content-type", "")

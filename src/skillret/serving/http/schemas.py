@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from skillret.agents.decision import Eagerness
 from skillret.serving.libraries import DEFAULT
 from skillret.types import Hit as FoundHit
 from skillret.types import Mode
 from skillret.types import Skill as StoredSkill
 
 __all__ = [
+    "MOST_HITS",
+    "BatchReply",
     "Error",
     "Hit",
+    "Library",
+    "LibraryList",
     "LibraryName",
-    "MOST_HITS",
+    "NamedSkill",
+    "NearHit",
+    "NewSkill",
+    "QueryHits",
     "Request",
+    "RouteReply",
+    "RouteRequest",
     "SearchReply",
     "SearchRequest",
     "SelectReply",
     "SelectRequest",
     "Skill",
+    "SkillBatch",
+    "SkillFields",
     "SkillPage",
+    "SkillText",
+    "StoredReply",
     "WhereFilter",
+    "hit_fields",
     "hit_of",
     "skill_of",
 ]
@@ -138,12 +153,18 @@ class QueryHits(BaseModel):
 
 
 class SearchReply(Answered):
-    """The hits of a query; `results` where several were asked for."""
+    """The hits of a query."""
+
+    query: str
+    mode: Mode
+    hits: list[Hit]
+
+
+class BatchReply(Answered):
+    """The hits of several queries."""
 
     mode: Mode
-    query: str | None = None
-    hits: list[Hit] | None = None
-    results: list[QueryHits] | None = None
+    results: list[QueryHits]
 
 
 class SelectRequest(Request):
@@ -166,6 +187,40 @@ class SelectReply(Answered):
     abstained: bool
     hits: list[Hit]
     near: list[NearHit]
+
+
+class RouteRequest(Request):
+    """A prompt that a user typed to an agent."""
+
+    prompt: str = Field(description="What was typed.")
+    agent: str = Field(default="claude-code", max_length=60)
+    session: str | None = Field(
+        default=None, max_length=256, description="Nothing is named to a session twice."
+    )
+    mode: Eagerness = "normal"
+    library: LibraryName = DEFAULT
+
+
+class NamedSkill(BaseModel):
+    """A skill that is named at a prompt."""
+
+    id: str
+    name: str
+    invocation: str = Field(description="By what name the agent invokes it.")
+    description: str
+    path: str | None
+    score: float
+    reason: str
+    user_only: bool
+
+
+class RouteReply(BaseModel):
+    """What to name at a prompt, often nothing."""
+
+    named: list[NamedSkill]
+    silent: str = Field(description="Why nothing is named; empty if something is.")
+    need: float | None
+    context: str = Field(description="The text to hand to the agent; empty if nothing is named.")
 
 
 class Skill(BaseModel):
@@ -192,6 +247,54 @@ class SkillPage(BaseModel):
     skills: list[Skill]
     next: str | None = Field(description="What to send as `after` for those behind.")
     total: int = Field(description="How many there are that match.")
+
+
+class SkillFields(Request):
+    """What a caller says of a skill."""
+
+    name: str = Field(min_length=1, max_length=200)
+    description: str = Field(min_length=1, max_length=10_000)
+    body: str = ""
+    metadata: dict[str, Any] = {}
+    user_only: bool = False
+
+
+class NewSkill(SkillFields):
+    """One of several skills."""
+
+    id: str = Field(min_length=1, max_length=1024)
+
+
+class SkillBatch(Request):
+    """Skills to store: all of them or none."""
+
+    skills: list[NewSkill] = Field(min_length=1, max_length=1000)
+    library: LibraryName
+
+
+class StoredReply(BaseModel):
+    """What became of skills."""
+
+    total: int = Field(description="Skills of the library now.")
+    added: int
+    changed: int
+    unchanged: int
+
+
+class Library(BaseModel):
+    """A library."""
+
+    name: str
+    writable: bool
+    skills: int
+    generation: int = Field(description="How often it was changed.")
+    model: str | None
+
+
+class LibraryList(BaseModel):
+    """The libraries that the caller's token is for."""
+
+    libraries: list[str]
 
 
 def hit_fields(hit: FoundHit) -> Mapping[str, Any]:
