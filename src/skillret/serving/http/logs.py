@@ -12,7 +12,7 @@ from starlette.requests import HTTPConnection
 
 from skillret.messages import printable
 
-__all__ = ["Format", "configure", "remark", "remarks"]
+__all__ = ["Format", "configure", "remark", "remarks", "say"]
 
 Format: TypeAlias = Literal["text", "json"]
 _KEY = "skillret.remarks"  # in the scope of a request
@@ -38,6 +38,11 @@ def configure(form: Format) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("skillret").setLevel(logging.INFO)
+
+
+def say(message: str) -> None:
+    """One line for people."""
+    logging.getLogger("skillret.serve").info("%s", message)
 
 
 class _Text(logging.Formatter):
