@@ -14,6 +14,7 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    disable_created_metrics,
     generate_latest,
 )
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
@@ -44,6 +45,7 @@ class Metrics:
     content_type = CONTENT_TYPE_LATEST
 
     def __init__(self, service: Service) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         own = CollectorRegistry()
         self.requests = Counter(
             "skillret_requests",

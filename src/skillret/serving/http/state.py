@@ -50,11 +50,13 @@ class State:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """While this lasts the library is opened and its folders are watched."""
+        self._stop = anyio.Event()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._open)
             try:
                 yield
             finally:
+                self._stop.set()  # or else a cancelled `awatch` would go on for seconds
                 tasks.cancel_scope.cancel()
 
     async def _open(self) -> None:
@@ -80,7 +82,7 @@ class State:
         if not paths:
             return
         try:
-            async for _ in awatch(*paths, debounce=_DEBOUNCE, step=50):
+            async for _ in awatch(*paths, debounce=_DEBOUNCE, step=50, stop_event=self._stop):
                 try:
                     await self._threads.write(retriever.refresh)
                 except SkillretError as e:
