@@ -16,6 +16,7 @@ from skillret.agents.route import route
 from skillret.encoders import Encoder
 from skillret.errors import InputError
 from skillret.index.store import metadata_json
+from skillret.lexical.texts import metadata_terms
 from skillret.retrieval import Retriever
 from skillret.retrieval.selection import SelectionPolicy
 from skillret.serving.libraries import DEFAULT, Libraries
@@ -328,14 +329,9 @@ def _matching(retriever: Retriever, name: str, where: Where | None) -> tuple[lis
 
 
 def _holds(metadata: Mapping[str, Any], where: Where) -> bool:
-    """Whether metadata hold what a search with the same filter would want of them."""
-    for key, value in where.items():
-        wanted = value if isinstance(value, (list, tuple)) else [value]
-        there = metadata.get(key)
-        held = there if isinstance(there, list) else [there]
-        if not any(type(w) is type(h) and w == h for w in wanted for h in held):
-            return False
-    return True
+    """Whether a search with the filter would see what has these metadata."""
+    held = set(metadata_terms(metadata))
+    return all(held.intersection(metadata_terms({key: value})) for key, value in where.items())
 
 
 def _reason(hit: Hit, selected: Selection, policy: SelectionPolicy) -> str:
