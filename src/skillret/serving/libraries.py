@@ -218,7 +218,10 @@ class Libraries:
         if self._default is None:
             with self._opening:
                 if self._default is None:
-                    self._default = self._open_default()
+                    try:
+                        self._default = self._open_default()
+                    except InputError as e:  # of who has started the server, not of who asks it
+                        raise StoreError(f"the library 'default' cannot be opened: {e}") from None
         return self._default
 
     def _encoder(self) -> tuple[Encoder, Calibration | None]:

@@ -58,6 +58,14 @@ _KINDS: tuple[tuple[type[Exception], int, str], ...] = (
     (SkillretError, 503, "index_unavailable"),
     (OSError, 503, "index_unavailable"),
 )
+# What is told of faults that are not the caller's: the log has them with their paths.
+_OURS = {
+    "not_installed": "the server lacks a package that this needs; its log names it",
+    "index_busy": "another writer is at work on this library: try again in a moment",
+    "index_damaged": "the index of this library is damaged; the server's log says what to do",
+    "index_unavailable": "this library can be neither read nor written now; the server's log says"
+    " why",
+}
 
 
 class RefusedError(HTTPException):
@@ -129,13 +137,10 @@ async def _refused(_: Request, e: StarletteHTTPException) -> JSONResponse:
 
 async def _failed(_: Request, e: Exception) -> JSONResponse:
     status, kind = next((s, k) for known, s, k in _KINDS if isinstance(e, known))
-    sentence = str(e)
-    if isinstance(e, OSError) and not isinstance(e, SkillretError):
-        sentence = f"the server cannot read or write its files: {e.strerror or e}"
-    if status >= 500:
-        _log.error("%s", printable(str(e)))
+    if kind in _OURS:
+        _log.error("%s", e)
     headers = {"Retry-After": _RETRY_SECONDS} if status == 503 else None
-    return refusal(status, sentence, kind, headers)
+    return refusal(status, _OURS.get(kind) or str(e), kind, headers)
 
 
 async def _unexpected(_: Request, e: Exception) -> JSONResponse:

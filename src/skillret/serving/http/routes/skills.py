@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import TypeAdapter, ValidationError
 
 from skillret.files import parse_json
 from skillret.serving.http.auth import check
@@ -18,6 +19,7 @@ from skillret.serving.http.schemas import (
     SkillPage,
     SkillText,
     StoredReply,
+    WhereFilter,
     skill_of,
 )
 from skillret.serving.http.threads import Threads
@@ -26,6 +28,8 @@ from skillret.serving.service import Service
 from skillret.types import Skill, UpdateReport, Where
 
 __all__ = ["router"]
+
+_WHERE: TypeAdapter[Where] = TypeAdapter(WhereFilter)
 
 
 def router(service: Service, threads: Threads) -> APIRouter:
@@ -131,9 +135,9 @@ def _where(text: str | None) -> Where | None:
     if text is None:
         return None
     try:
-        where = parse_json(text)
+        return _WHERE.validate_python(parse_json(text))
+    except ValidationError as e:
+        reason = e.errors()[0]["msg"]
     except ValueError as e:
-        raise RefusedError(422, f"where is no JSON: {e}") from None
-    if not isinstance(where, dict):
-        raise RefusedError(422, 'where takes an object, as {"tag": "x"}')
-    return where
+        reason = str(e)
+    raise RefusedError(422, f'where: {reason}; send JSON, as {{"tag": "x"}}')
