@@ -165,7 +165,9 @@ def test_logs_hold_tracebacks(lines):
     assert "RuntimeError: oops" in lines()[0]
 
 
-def test_changed_folders_are_searchable_at_once(client, library):
+def test_changed_folders_are_searchable_at_once(serve, library, monkeypatch):
+    monkeypatch.setattr("skillret.retrieval.retriever._LOOK", 1e9)  # no search looks by itself
+    client = serve()
     write_skill(library, "bread-baking", "Bake bread with sourdough.")
     search = {"query": "bake sourdough bread", "k": 1}
 

@@ -21,6 +21,8 @@ from skillret.serving.security import is_allowed
 __all__ = ["Gate", "Observer"]
 
 _log = logging.getLogger("skillret.serve.access")
+_PATIENCE = 2.0  # seconds
+_MOST_PASSED_OVER = 32 * 1024 * 1024  # bytes
 _QUIET = frozenset({"/health", "/livez", "/readyz", "/metrics"})  # asked for all the time
 
 
@@ -42,17 +44,27 @@ class Observer:
             await self._app(scope, receive, send)
             return
         start, status = time.perf_counter(), 500
+        endless, whole = "transfer-encoding" in Headers(scope=scope), False
+
+        async def receiving() -> Message:
+            nonlocal whole
+            message = await receive()
+            whole = not message.get("more_body", False)
+            return message
 
         async def watched(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message).setdefault("X-Content-Type-Options", "nosniff")
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("X-Content-Type-Options", "nosniff")
+                if endless and not whole:  # or else the server would read on
+                    headers["Connection"] = "close"
             await send(message)
 
         self._metrics.under_way.inc()
         try:
-            await self._app(scope, receive, watched)
+            await self._app(scope, receiving, watched)
         finally:
             self._metrics.under_way.dec()
             self._note(scope, status, time.perf_counter() - start)
@@ -110,6 +122,8 @@ class Gate:
             return
         refused = self._refusal(scope)
         if refused is not None:
+            if refused.status_code == 413:
+                await _pass_over(receive)
             await refused(scope, receive, send)
         elif is_public(scope["path"]):
             await self._app(scope, receive, send)
@@ -134,7 +148,7 @@ class Gate:
                 return refusal(403, "pages of other origins may not ask this server")
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > self._max_body:
-            # The rest of the body is not read: the connection cannot be used again.
+            # The rest of the body may not be read: the connection cannot be used again.
             sentence = f"the body has more than {self._max_body:,} bytes: send less at once"
             return refusal(413, sentence, headers={"Connection": "close"})
         return None
@@ -164,3 +178,14 @@ class Gate:
             sentence = f"no answer within {self._timeout:g} s: ask for less, or try again"
             return refusal(504, sentence, headers={**headers, "Retry-After": "1"})
         return refusal(408, f"the body did not arrive within {self._timeout:g} s", headers=headers)
+
+
+async def _pass_over(receive: Receive) -> None:
+    """Read some of a body that nobody wants: who is still sending would not see an answer."""
+    seen = 0
+    with anyio.move_on_after(_PATIENCE):
+        while seen < _MOST_PASSED_OVER:
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if not message.get("more_body", False):
+                return

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import selectors
 import signal
 import socket
+import struct
+import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -30,11 +33,15 @@ from skillret.serving.http.metrics import SHARED
 from skillret.serving.libraries import Libraries
 from skillret.serving.service import Service
 
-__all__ = ["Launch", "build", "run"]
+__all__ = ["Launch", "Server", "build", "configured", "run"]
 
-_GRACE = 0.5  # seconds: callers and balancers learn that this process is about to end
+# Seconds at the end: callers and balancers learn of it, connections under way are made, and
+# those that are idle may still be used.
+_GRACE, _HANDSHAKE, _LINGER = 1.0, 0.2, 2.0
 _HEAD = 10.0  # seconds for the head of a request to arrive
 _KEEP_ALIVE = 15  # seconds that an idle connection is kept
+_START = 120  # seconds after which a worker that says nothing is replaced, also while it starts
+_SO_ATTACH_FILTER = 26
 _MOST_FILES = 8192
 _LEAST_CONNECTIONS = 64
 
@@ -110,8 +117,39 @@ def run(
         workers: How many processes.
         ready: Told the URL.
     """
-    config = uvicorn.Config(
-        partial(build, launch),
+    config = configured(partial(build, launch), launch.options.timeout, workers=workers)
+    host, port = listening.getsockname()[:2]
+    signal.signal(signal.SIGTERM, _end)  # until the server has its own handlers, and after that
+    try:
+        ready(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+        if workers == 1:
+            Server(config).run(sockets=[listening])
+            return
+        # The only way to have workers run another server than uvicorn's own.
+        multiprocess.Process = _Worker  # type: ignore[misc]
+        with _shared_metrics():
+            _Workers(config, [listening]).run()
+    except (_EndedError, KeyboardInterrupt):
+        return
+
+
+def configured(
+    build: Callable[[], Any],
+    timeout: float,
+    *,
+    workers: int = 1,
+    connections: int | None = None,
+) -> uvicorn.Config:
+    """How uvicorn runs an application.
+
+    Args:
+        build: Makes it, in each worker.
+        timeout: Seconds for a request.
+        workers: How many processes.
+        connections: How many at once, in each process; as many as the system permits if None.
+    """
+    return uvicorn.Config(
+        build,
         factory=True,
         workers=workers,
         http=_Protocol,
@@ -120,23 +158,11 @@ def run(
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=_most_connections(),
+        limit_concurrency=_most_connections() if connections is None else connections,
         timeout_keep_alive=_KEEP_ALIVE,
-        timeout_graceful_shutdown=int(launch.options.timeout) + 5,
+        timeout_graceful_shutdown=int(timeout) + 5,
+        timeout_worker_healthcheck=_START,
     )
-    host, port = listening.getsockname()[:2]
-    signal.signal(signal.SIGTERM, _end)  # until the server has its own handlers, and after that
-    try:
-        ready(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
-        if workers == 1:
-            _Server(config).run(sockets=[listening])
-            return
-        # The only way to have workers run another server than uvicorn's own.
-        multiprocess.Process = _Worker  # type: ignore[misc]
-        with _shared_metrics():
-            _Workers(config, [listening]).run()
-    except (_EndedError, KeyboardInterrupt):
-        return
 
 
 class _EndedError(BaseException):
@@ -200,7 +226,7 @@ class _Protocol(H11Protocol):
             self._head = self.loop.call_later(_HEAD, self.transport.close)
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Loses no request when it ends: uvicorn's closes what has just been accepted."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -209,24 +235,50 @@ class _Server(uvicorn.Server):
         if state is not None:
             state.draining = True
         self.server_state.default_headers.append((b"connection", b"close"))
-        await self._wait(lambda: False)
+        await self._wait(_GRACE)
         with selectors.DefaultSelector() as waiting:
             for each in sockets or ():
+                _let_nobody_in(each)
                 waiting.register(each, selectors.EVENT_READ)
-            await self._wait(lambda: not waiting.select(0), pause=0)
+            await self._wait(_HANDSHAKE)
+            await self._wait(_GRACE, lambda: not waiting.select(0), pause=0)
         for server in self.servers:
             server.close()
         for each in sockets or ():
             each.close()
-        # Who has connected a moment ago may still be about to send.
-        await self._wait(lambda: not self.server_state.connections)
+        await asyncio.sleep(0)
+        # Who was let in a moment ago, or is idle, may still be about to send.
+        await self._wait(_LINGER, lambda: not self.server_state.connections)
         await super().shutdown(None)
 
-    async def _wait(self, done: Callable[[], bool], pause: float = 0.02) -> None:
-        """Wait a moment, or until something is so, or the user insists."""
-        end = time.monotonic() + _GRACE
+    async def _wait(
+        self, seconds: float, done: Callable[[], bool] = lambda: False, pause: float = 0.02
+    ) -> None:
+        """Wait for some time, or until something is so, or the user insists."""
+        end = time.monotonic() + seconds
         while time.monotonic() < end and not self.force_exit and not done():
             await asyncio.sleep(pause)
+
+
+def _let_nobody_in(listening: socket.socket) -> None:
+    """Refuse new connections, while those that are being made or wait already go on.
+
+    Linux resets what waits when the last socket is closed, and between a look and the closing
+    somebody could come. So a filter drops the first packet of a connection (socket(7),
+    SO_ATTACH_FILTER); whoever sent it tries again and is refused then.
+    """
+    if sys.platform == "linux":
+        code = struct.pack(
+            "HBBI" * 4,
+            *(0x30, 0, 0, 13),  # load the byte of the flags of TCP's header
+            *(0x45, 0, 1, 0x02),  # SYN?
+            *(0x06, 0, 0, 0),  # drop it
+            *(0x06, 0, 0, 0xFFFFFFFF),  # take it
+        )
+        held = ctypes.create_string_buffer(code, len(code))
+        program = struct.pack("HP", 4, ctypes.addressof(held))
+        with suppress(OSError):
+            listening.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
 
 
 class _Worker(multiprocess.Process):
@@ -236,7 +288,7 @@ class _Worker(multiprocess.Process):
     def server(self) -> uvicorn.Server:
         """The server, made in the worker."""
         if self._server is None:
-            self._server = _Server(config=self.config)
+            self._server = Server(config=self.config)
         return self._server
 
 
