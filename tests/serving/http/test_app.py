@@ -110,7 +110,7 @@ def test_too_many_requests_at_once(serve, service, monkeypatch):
 
 
 def test_late_answers(serve, service, monkeypatch):
-    client = serve(timeout=0.2)
+    client = serve(timeout=2)
     done = threading.Event()
     monkeypatch.setattr(service, "search", lambda *args, **kwargs: done.wait(60))
     refused(client.post("/v1/search", json={"query": "a"}), 504, "timeout")
