@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from skillret.agents.context import context_of
-from skillret.agents.decision import Decision, Eagerness, Turn
+from skillret.agents.decision import Decision, Turn
 from skillret.agents.route import route
 from skillret.encoders import Encoder
 from skillret.errors import InputError
@@ -22,6 +22,7 @@ from skillret.retrieval.selection import SelectionPolicy
 from skillret.serving.libraries import DEFAULT, Libraries
 from skillret.serving.sessions import Sessions
 from skillret.serving.skill_files import check_id
+from skillret.settings import Eagerness
 from skillret.types import Hit, Mode, Selection, Skill, UpdateReport, Where
 
 __all__ = ["Counts", "Found", "Near", "Page", "Routed", "Selected", "Service", "UnknownSkillError"]

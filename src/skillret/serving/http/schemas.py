@@ -7,8 +7,8 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from skillret.agents.decision import Eagerness
 from skillret.serving.libraries import DEFAULT
+from skillret.settings import Eagerness
 from skillret.types import Hit as FoundHit
 from skillret.types import Mode
 from skillret.types import Skill as StoredSkill
