@@ -84,8 +84,10 @@ def test_a_port_that_is_taken_is_said_in_one_line():
 
 
 def test_small_answers_do_not_wait_for_an_acknowledgement():
-    with listen("127.0.0.1", 0, None) as listening:
-        with socket.create_connection(listening.getsockname()):
-            accepted, _ = listening.accept()
-            with accepted:
-                assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    with (
+        listen("127.0.0.1", 0, None) as listening,
+        socket.create_connection(listening.getsockname()),
+    ):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
