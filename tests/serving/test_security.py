@@ -1,3 +1,5 @@
+import socket
+
 import anyio
 import pytest
 
@@ -79,3 +81,13 @@ def test_a_port_that_is_taken_is_said_in_one_line():
         port = taken.getsockname()[1]
         with pytest.raises(InputError, match=rf"cannot listen on 127\.0\.0\.1 port {port}: "):
             listen("127.0.0.1", port, None)
+
+
+def test_small_answers_do_not_wait_for_an_acknowledgement():
+    with (
+        listen("127.0.0.1", 0, None) as listening,
+        socket.create_connection(listening.getsockname()),
+    ):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

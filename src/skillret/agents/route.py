@@ -10,7 +10,7 @@ from skillret.agents.context import inert
 from skillret.agents.decision import Decision, Named, Turn
 from skillret.agents.followups import last_prompts
 from skillret.agents.prompts import is_follow_up, passed_over
-from skillret.agents.session import SessionMemory
+from skillret.agents.session import Memory
 from skillret.errors import InputError
 from skillret.index.index import Index
 from skillret.index.sources import Sources
@@ -36,7 +36,7 @@ _WORDS = 4  # of the prompt, in a reason
 def route(
     turn: Turn,
     retriever: Retriever,
-    memory: SessionMemory | None = None,
+    memory: Memory | None = None,
     eagerness: Eagerness = "normal",
 ) -> Decision:
     """Which skills to name at a prompt, or why none.

@@ -10,11 +10,12 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Protocol
 
 from skillret.errors import SkillretError
 from skillret.files import parse_json, read_text, write_text
 
-__all__ = ["SessionMemory"]
+__all__ = ["Memory", "SessionMemory"]
 
 _MOST_SESSIONS = 200
 _MOST_SKILLS = 300  # of a session
@@ -22,6 +23,18 @@ _MOST_BYTES = 1 << 14
 _DAYS = 30  # until a session that is not heard of any more is forgotten
 _HASH = 16  # characters
 _PATIENCE = 1.0  # seconds for another hook to write
+
+
+class Memory(Protocol):
+    """Knows which skills a session was told of."""
+
+    def told(self, agent: str, session: str, skills: Iterable[str]) -> set[str]:
+        """Those of some skills, by id, that a session of an agent was told of."""
+        ...
+
+    def tell(self, agent: str, session: str, skills: Iterable[str]) -> None:
+        """Remember that a session was told of some skills."""
+        ...
 
 
 class SessionMemory:

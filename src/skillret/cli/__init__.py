@@ -28,6 +28,7 @@ COMMANDS = {
     "doctor": "find what is wrong with the skills here, and say what to do",
     "index": "build and look after an index",
     "mcp": "serve agents over MCP, or tell a client of this server",
+    "serve": "serve programs over HTTP, and people a page",
     "config": "show the settings that hold here, and where each comes from",
     "install": "let agents ask skillret at each prompt",
     "uninstall": "take back what install has written",
@@ -230,7 +231,7 @@ def _silence() -> None:
 def entry() -> None:
     """The program `skillret`: run a command and end the process."""
     status = main()
-    if sys.argv[1:2] in (["search"], ["mcp"]):
+    if sys.argv[1:2] in (["search"], ["mcp"], ["serve"]):
         # Everything is closed and flushed by now. Taking the interpreter apart object by object
         # would be an eighth of the time that a search takes, and an MCP server may still be opening
         # its library in another thread.

@@ -11,7 +11,7 @@ from skillret.skills import document_text
 from skillret.skills.exclusions import read_purpose, without_exclusions
 from skillret.types import Skill
 
-__all__ = ["SkillTexts", "lexical_text", "metadata_pair", "read_texts"]
+__all__ = ["SkillTexts", "lexical_text", "metadata_pair", "metadata_terms", "read_texts"]
 
 # Characters of a body. Longer ones break the specification's advice (5,000 tokens), and a body that
 # holds thousands of foreign queries would be found by each of them (benchmarks/hostile.py).
@@ -53,11 +53,11 @@ def read_texts(skill: Skill) -> SkillTexts:
         description=spell(purpose.wanted),
         excluded=spell(purpose.excluded),
         stops=f"{skill.name} {skill.description}",
-        metadata=_metadata(skill.metadata),
+        metadata=metadata_terms(skill.metadata),
     )
 
 
-def _metadata(metadata: Mapping[str, object]) -> tuple[str, ...]:
+def metadata_terms(metadata: Mapping[str, object]) -> tuple[str, ...]:
     """Every value of every key."""
     return tuple(
         metadata_pair(key, one)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hmac
 import ipaddress
 import os
@@ -13,7 +14,17 @@ from typing import Any, TypeAlias
 from skillret.errors import InputError
 from skillret.files import expand, read_text
 
-__all__ = ["API_KEY", "BearerKey", "allowed_hosts", "is_loopback", "listen", "read_key"]
+__all__ = [
+    "API_KEY",
+    "App",
+    "BearerKey",
+    "allowed_hosts",
+    "check_key",
+    "is_allowed",
+    "is_loopback",
+    "listen",
+    "read_key",
+]
 
 API_KEY = "SKILLRET_API_KEY"
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -55,6 +66,21 @@ class BearerKey:
         return scheme.lower() == b"bearer" and hmac.compare_digest(key.strip(), self._key)
 
 
+def check_key(key: str, where: str) -> str:
+    """A key that is long enough and one word.
+
+    Raises:
+        InputError: If it is not.
+    """
+    key = key.strip()
+    if len(key) < _LEAST or not key.isascii() or not key.isprintable() or " " in key:
+        raise InputError(
+            f"the key of {where} must have at least {_LEAST} characters, letters and digits for"
+            " example, and no spaces"
+        )
+    return key
+
+
 def read_key(file: str | None) -> str | None:
     """The key of a file, or else of the environment; None if there is neither.
 
@@ -69,15 +95,7 @@ def read_key(file: str | None) -> str | None:
         except (OSError, ValueError) as e:
             reason = e.strerror if isinstance(e, OSError) else e
             raise InputError(f"cannot read the key of {file}: {reason}") from None
-    if key is None:
-        return None
-    key = key.strip()
-    if len(key) < _LEAST or not key.isascii() or not key.isprintable() or " " in key:
-        raise InputError(
-            f"the key of {where} must have at least {_LEAST} characters, letters and digits for"
-            " example, and no spaces"
-        )
-    return key
+    return None if key is None else check_key(key, where)
 
 
 def is_loopback(host: str) -> bool:
@@ -108,21 +126,42 @@ def allowed_hosts(host: str, more: Sequence[str] = ()) -> tuple[list[str], list[
     return with_ports, [f"{scheme}://{x}" for x in with_ports for scheme in ("http", "https")]
 
 
-def listen(host: str, port: int, key: str | None) -> socket.socket:
+def is_allowed(value: str, allowed: Sequence[str]) -> bool:
+    """Whether a header Host or Origin has one of the values that `allowed_hosts` gives."""
+    value = value.lower()
+    bare, colon, port = value.rpartition(":")
+    return value in allowed or (bool(colon) and port.isdigit() and f"{bare}:*" in allowed)
+
+
+_BY_KEY = f"give a key (--api-key-file, or {API_KEY})"
+
+
+def listen(host: str, port: int, key: object, *, remedy: str = _BY_KEY) -> socket.socket:
     """A socket that listens.
+
+    Args:
+        host: Where to listen.
+        port: Where to listen; any free one if 0.
+        key: What callers have to send; None if nothing.
+        remedy: How a key is given.
 
     Raises:
         InputError: If others than this machine could reach it without a key, or it cannot be had.
     """
     if not is_loopback(host) and key is None:
         raise InputError(
-            f"everyone who reaches {host} could read your skills: give a key"
-            f" (--api-key-file, or {API_KEY}), or listen on 127.0.0.1"
+            f"everyone who reaches {host} could read your skills: {remedy}, or listen on 127.0.0.1"
         )
     bare = host.strip("[]")
     try:
         family = socket.AF_INET6 if ":" in bare else socket.AF_INET
-        return socket.create_server((bare, port), family=family)
+        opened = socket.create_server((bare, port), family=family)
+        # Connections inherit it; asyncio sets it only where a socket names its protocol. Without it
+        # the second half of an answer waits 40 ms for the first one to be acknowledged.
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return opened
     except (OSError, OverflowError) as e:
         reason = e.strerror if isinstance(e, OSError) and e.strerror else e
-        raise InputError(f"cannot listen on {host} port {port}: {reason}") from None
+        taken = isinstance(e, OSError) and e.errno == errno.EADDRINUSE
+        hint = "; another server has it, give another --port" if taken else ""
+        raise InputError(f"cannot listen on {host} port {port}: {reason}{hint}") from None

@@ -1,0 +1,117 @@
+"""The application: routes, errors, and who may ask."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from fastapi import Depends, FastAPI
+from fastapi.security import HTTPBearer
+from starlette.middleware import Middleware
+from starlette.middleware.authentication import AuthenticationMiddleware
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+
+from skillret._version import __version__
+from skillret.serving.http import errors
+from skillret.serving.http.auth import Bearer, Token, unauthorized
+from skillret.serving.http.gate import Gate, Observer
+from skillret.serving.http.mcp import add_mcp
+from skillret.serving.http.metrics import Metrics
+from skillret.serving.http.routes import libraries, models, search, skills, status
+from skillret.serving.http.state import State
+from skillret.serving.http.threads import Threads
+from skillret.serving.service import Service
+
+__all__ = ["Options", "create_app"]
+
+_MB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a service is offered over HTTP.
+
+    Attributes:
+        tokens: Who may ask; everyone if there are none.
+        allowed: Values of the headers Host and Origin, as `allowed_hosts` gives them; any if None.
+        page: Whether there is a page for people.
+        max_body: Bytes of a request's body.
+        max_concurrent: Requests that are answered at once; the others are sent away.
+        timeout: Seconds for a request to arrive and be answered.
+        log_requests: Whether each request has a line in the log.
+        log_queries: Whether it says what was asked.
+        needs_default: Whether the server is not ready without its default library.
+    """
+
+    tokens: Sequence[Token] = ()
+    allowed: tuple[Sequence[str], Sequence[str]] | None = None
+    page: bool = True
+    max_body: int = 2 * _MB
+    max_concurrent: int = 256
+    timeout: float = 30.0
+    log_requests: bool = True
+    log_queries: bool = False
+    needs_default: bool = True
+
+
+def create_app(service: Service, options: Options | None = None) -> FastAPI:
+    """An application that is ready to be served.
+
+    Args:
+        service: What it offers; closed when the application ends.
+        options: How.
+    """
+    options = options or Options()
+    threads, metrics = Threads(), Metrics(service)
+    state = State(service, threads, needs_default=options.needs_default)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+        async with AsyncExitStack() as stack:
+            stack.callback(service.close)
+            await stack.enter_async_context(mcp.running())
+            await stack.enter_async_context(state.running())
+            yield {"skillret": state}
+
+    app = FastAPI(
+        title="skillret",
+        version=__version__,
+        summary="Finds the agent skills that fit a request.",
+        lifespan=lifespan,
+        redirect_slashes=False,
+        redoc_url=None,
+        middleware=[
+            Middleware(Observer, metrics=metrics, log=options.log_requests),
+            Middleware(
+                Gate,
+                metrics=metrics,
+                allowed=options.allowed,
+                max_body=options.max_body,
+                max_concurrent=options.max_concurrent,
+                timeout=options.timeout,
+            ),
+            Middleware(
+                AuthenticationMiddleware, backend=Bearer(options.tokens), on_error=unauthorized
+            ),
+            Middleware(RequestBodyLimitMiddleware, max_body_size=options.max_body),
+        ],
+    )
+    errors.install(app)
+    app.include_router(status.router(service, threads, metrics, state, options.max_body))
+    bearer = [Depends(HTTPBearer(auto_error=False))]  # so that the document says so
+    for routes in (
+        search.router(service, threads, metrics, log_queries=options.log_queries),
+        skills.router(service, threads),
+        libraries.router(service, threads),
+        models.router(service, threads, metrics),
+    ):
+        app.include_router(routes, dependencies=bearer)
+    mcp = add_mcp(app, service)
+    if options.page and find_spec("skillret.serving.page") is not None:
+        # By name, while it may be missing.
+        app.include_router(import_module("skillret.serving.page.routes").router(service))
+    return app

@@ -1,0 +1,148 @@
+"""Errors as JSON: one sentence that says what to do, and a type for programs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.responses import JSONResponse
+
+from skillret.errors import (
+    IndexBusyError,
+    IndexCorruptError,
+    InputError,
+    MissingExtraError,
+    SkillretError,
+)
+from skillret.messages import printable
+from skillret.serving.http.schemas import Error
+from skillret.serving.libraries import ReadOnlyError, UnknownLibraryError
+from skillret.serving.service import UnknownSkillError
+
+__all__ = ["RefusedError", "documented", "install", "refusal"]
+
+_log = logging.getLogger("skillret.serve")
+_RETRY_SECONDS = "1"
+_MOST = 500  # characters of a sentence
+_TYPES = {
+    400: "invalid_request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "request_timeout",
+    409: "conflict",
+    413: "body_too_large",
+    415: "unsupported_media_type",
+    421: "wrong_host",
+    422: "invalid_fields",
+    429: "too_many_requests",
+    500: "internal_error",
+    501: "not_installed",
+    503: "unavailable",
+    504: "timeout",
+}
+# The first class that fits, with the status and the type of its errors.
+_KINDS: tuple[tuple[type[Exception], int, str], ...] = (
+    (UnknownLibraryError, 404, "library_not_found"),
+    (UnknownSkillError, 404, "skill_not_found"),
+    (ReadOnlyError, 409, "read_only"),
+    (InputError, 400, "invalid_request"),
+    (MissingExtraError, 501, "not_installed"),
+    (IndexBusyError, 503, "index_busy"),
+    (IndexCorruptError, 503, "index_damaged"),
+    (SkillretError, 503, "index_unavailable"),
+    (OSError, 503, "index_unavailable"),
+)
+# What is told of faults that are not the caller's: the log has them with their paths.
+_OURS = {
+    "not_installed": "the server lacks a package that this needs; its log names it",
+    "index_busy": "another writer is at work on this library: try again in a moment",
+    "index_damaged": "the index of this library is damaged; the server's log says what to do",
+    "index_unavailable": "this library can be neither read nor written now; the server's log says"
+    " why",
+}
+
+
+class RefusedError(HTTPException):
+    """A request that is refused, with a sentence that says what to send instead."""
+
+    def __init__(
+        self, status: int, sentence: str, kind: str = "", headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(status, sentence, dict(headers or {}))
+        self.kind = kind
+
+
+def refusal(
+    status: int,
+    sentence: str,
+    kind: str = "",
+    headers: Mapping[str, str] | None = None,
+    details: list[dict[str, Any]] | None = None,
+) -> JSONResponse:
+    """The answer to a request that is refused."""
+    body = {
+        "error": printable(sentence)[:_MOST],
+        "error_type": kind or _TYPES.get(status, "error"),
+    }
+    if details:
+        return JSONResponse({**body, "details": details}, status, headers)
+    return JSONResponse(body, status, headers)
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """`responses=` of a route: which errors it may answer, beside those of all routes."""
+    every = (400, 401, 403, 408, 413, 422, 429, 500, 503, 504)
+    return {status: {"model": Error} for status in sorted({*every, *statuses})}
+
+
+def install(app: FastAPI) -> None:
+    """Let an application answer all errors alike."""
+    app.exception_handler(RequestValidationError)(_invalid)
+    app.exception_handler(StarletteHTTPException)(_refused)
+    app.exception_handler(SkillretError)(_failed)
+    app.exception_handler(OSError)(_failed)
+    app.exception_handler(Exception)(_unexpected)
+
+
+async def _invalid(request: Request, e: RequestValidationError) -> JSONResponse:
+    details = []
+    for error in e.errors()[:20]:
+        place = ".".join(str(part) for part in error["loc"])
+        message = str(error["msg"]).removeprefix("Value error, ")
+        details.append({"at": place[:200], "message": message[:300]})
+    if request.method in ("POST", "PUT") and any(d["at"] == "body" for d in details):
+        kind = request.headers.get("content-type", "")
+        if "json" not in kind:
+            return refusal(415, "send JSON, with the header Content-Type: application/json")
+    sentence = "; ".join(f"{d['at']}: {d['message']}" for d in details[:3])
+    return refusal(422, f"{sentence} (see /docs)", details=details)
+
+
+async def _refused(_: Request, e: StarletteHTTPException) -> JSONResponse:
+    sentence = str(e.detail)
+    if e.status_code == 404 and sentence == "Not Found":
+        sentence = "there is nothing here: /docs lists what can be asked"
+    if e.status_code == 405:
+        sentence = "this path does not take this method: /docs lists what can be asked"
+    if e.status_code == 413:
+        sentence = "the body is too large: send less at once"
+    return refusal(e.status_code, sentence, getattr(e, "kind", ""), e.headers)
+
+
+async def _failed(_: Request, e: Exception) -> JSONResponse:
+    status, kind = next((s, k) for known, s, k in _KINDS if isinstance(e, known))
+    if kind in _OURS:
+        _log.error("%s", e)
+    headers = {"Retry-After": _RETRY_SECONDS} if status == 503 else None
+    return refusal(status, _OURS.get(kind) or str(e), kind, headers)
+
+
+async def _unexpected(_: Request, e: Exception) -> JSONResponse:
+    # The server logs it with its traceback; whoever asked learns nothing of its inside.
+    return refusal(500, "the server met an error of its own; its log says more")

@@ -1,0 +1,191 @@
+"""What every request passes before the application: names, limits, time, its line in the log."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import anyio
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from skillret.serving.http.auth import is_public
+from skillret.serving.http.errors import refusal
+from skillret.serving.http.logs import remarks
+from skillret.serving.http.metrics import Metrics
+from skillret.serving.security import is_allowed
+
+__all__ = ["Gate", "Observer"]
+
+_log = logging.getLogger("skillret.serve.access")
+_PATIENCE = 2.0  # seconds
+_MOST_PASSED_OVER = 32 * 1024 * 1024  # bytes
+_QUIET = frozenset({"/health", "/livez", "/readyz", "/metrics"})  # asked for all the time
+
+
+class Observer:
+    """Counts requests and logs them, whatever comes of them.
+
+    Args:
+        app: What answers.
+        metrics: What counts.
+        log: Whether to log.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, log: bool = True) -> None:
+        self._app, self._metrics, self._logged = app, metrics, log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start, status = time.perf_counter(), 500
+        endless, whole = "transfer-encoding" in Headers(scope=scope), False
+
+        async def receiving() -> Message:
+            nonlocal whole
+            message = await receive()
+            whole = not message.get("more_body", False)
+            return message
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("X-Content-Type-Options", "nosniff")
+                if endless and not whole:  # or else the server would read on
+                    headers["Connection"] = "close"
+            await send(message)
+
+        self._metrics.under_way.inc()
+        try:
+            await self._app(scope, receiving, watched)
+        finally:
+            self._metrics.under_way.dec()
+            self._note(scope, status, time.perf_counter() - start)
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        # Its pattern, not the path: that has ids in it, and anyone could make up more.
+        route = getattr(scope.get("route"), "path", "other")
+        said = remarks(scope)
+        self._metrics.requests.labels(scope["method"][:10], route, str(status)).inc()
+        self._metrics.seconds.labels(route).observe(seconds)
+        if said.get("empty"):
+            self._metrics.empty.labels(route).inc()
+        if self._logged and scope["path"] not in _QUIET:
+            client = scope.get("client") or ("",)
+            fields = {
+                "method": scope["method"],
+                "path": scope["path"],
+                "status": status,
+                "ms": round(seconds * 1000, 2),
+                "client": client[0],
+                **said,
+            }
+            _log.info("request", extra={"fields": fields})
+
+
+class Gate:
+    """Lets through what is called by one of its names, is small enough, and finds a place.
+
+    Args:
+        app: What answers.
+        metrics: What counts who was refused.
+        allowed: Values of Host and of Origin, as `allowed_hosts` gives them; any if None.
+        max_body: Bytes of a body that says its length.
+        max_concurrent: Requests at once.
+        timeout: Seconds for a request to arrive and be answered.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        metrics: Metrics,
+        allowed: tuple[Sequence[str], Sequence[str]] | None,
+        max_body: int,
+        max_concurrent: int,
+        timeout: float,
+    ) -> None:
+        self._app, self._metrics, self._allowed = app, metrics, allowed
+        self._max_body, self._most, self._timeout = max_body, max_concurrent, timeout
+        self._inside = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or refuse it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        refused = self._refusal(scope)
+        if refused is not None:
+            if refused.status_code == 413:
+                await _pass_over(receive)
+            await refused(scope, receive, send)
+        elif is_public(scope["path"]):
+            await self._app(scope, receive, send)
+        elif self._inside >= self._most:
+            self._metrics.refused.inc()
+            sentence = f"{self._most} requests are being answered already: try again in a second"
+            await refusal(429, sentence, headers={"Retry-After": "1"})(scope, receive, send)
+        else:
+            self._inside += 1
+            try:
+                await self._in_time(scope, receive, send)
+            finally:
+                self._inside -= 1
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        headers = Headers(scope=scope)
+        if self._allowed is not None:
+            hosts, origins = self._allowed
+            if not is_allowed(headers.get("host", ""), hosts):
+                return refusal(421, "this server is not called by that Host (see --allow-host)")
+            if "origin" in headers and not is_allowed(headers["origin"], origins):
+                return refusal(403, "pages of other origins may not ask this server")
+        length = headers.get("content-length", "0")
+        if not length.isdigit() or int(length) > self._max_body:
+            # The rest of the body may not be read: the connection cannot be used again.
+            sentence = f"the body has more than {self._max_body:,} bytes: send less at once"
+            return refusal(413, sentence, headers={"Connection": "close"})
+        return None
+
+    async def _in_time(self, scope: Scope, receive: Receive, send: Send) -> None:
+        whole = started = False
+
+        async def receiving() -> Message:
+            nonlocal whole
+            message = await receive()
+            whole = not message.get("more_body", False)
+            return message
+
+        async def sending(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        with anyio.move_on_after(self._timeout) as scope_of_time:
+            await self._app(scope, receiving, sending)
+        if scope_of_time.cancelled_caught and not started:
+            await self._late(whole)(scope, receive, send)
+
+    def _late(self, whole: bool) -> Response:
+        headers: dict[str, Any] = {"Connection": "close"}
+        if whole:
+            sentence = f"no answer within {self._timeout:g} s: ask for less, or try again"
+            return refusal(504, sentence, headers={**headers, "Retry-After": "1"})
+        return refusal(408, f"the body did not arrive within {self._timeout:g} s", headers=headers)
+
+
+async def _pass_over(receive: Receive) -> None:
+    """Read some of a body that nobody wants: who is still sending would not see an answer."""
+    seen = 0
+    with anyio.move_on_after(_PATIENCE):
+        while seen < _MOST_PASSED_OVER:
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if not message.get("more_body", False):
+                return

@@ -1,0 +1,302 @@
+"""Running the application: one process or several, and how they end."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import selectors
+import signal
+import socket
+import struct
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+import h11
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.supervisors import multiprocess
+
+from skillret.encoders import DEFAULT_MODEL
+from skillret.retrieval import Retriever
+from skillret.serving.http import logs
+from skillret.serving.http.app import Options, create_app
+from skillret.serving.http.metrics import SHARED
+from skillret.serving.libraries import Libraries
+from skillret.serving.service import Service
+
+__all__ = ["Launch", "Server", "build", "configured", "run"]
+
+# Seconds at the end: callers and balancers learn of it, connections under way are made, and
+# those that are idle may still be used.
+_GRACE, _HANDSHAKE, _LINGER = 1.0, 0.2, 2.0
+_HEAD = 10.0  # seconds for the head of a request to arrive
+_KEEP_ALIVE = 15  # seconds that an idle connection is kept
+_START = 120  # seconds after which a worker that says nothing is replaced, also while it starts
+_SO_ATTACH_FILTER = 26
+_MOST_FILES = 8192
+_LEAST_CONNECTIONS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What a server is started with; handed to each worker.
+
+    Attributes:
+        data: Where the libraries live that callers make.
+        index: See `Retriever.open`.
+        library: See `Retriever.open`.
+        agent: See `Retriever.open`.
+        model: See `Retriever.open`.
+        calibration: See `Retriever.open`.
+        trust_remote_code: See `Retriever.open`.
+        most_open: See `Libraries`.
+        log_format: See `logs.configure`.
+        options: See `create_app`.
+    """
+
+    data: Path
+    index: str | None = None
+    library: tuple[str, ...] = ()
+    agent: tuple[str, ...] = ()
+    model: str | None = None
+    calibration: str | None = None
+    trust_remote_code: bool = False
+    most_open: int = 64
+    log_format: logs.Format = "text"
+    options: Options = field(default_factory=Options)
+
+
+def build(launch: Launch) -> FastAPI:
+    """The application of a process."""
+    logs.configure(launch.log_format)
+
+    def opened() -> Retriever:
+        return Retriever.open(
+            index=launch.index,
+            library=launch.library,
+            agent=launch.agent,
+            model=launch.model,
+            calibration=launch.calibration,
+            trust_remote_code=launch.trust_remote_code,
+            on_update=logs.say,
+        )
+
+    libraries = Libraries(
+        launch.data,
+        opened,
+        model=launch.model or DEFAULT_MODEL,
+        calibration=launch.calibration,
+        most_open=launch.most_open,
+        trust_remote_code=launch.trust_remote_code,
+    )
+    needed = bool(launch.index or launch.library or launch.agent)
+    return create_app(Service(libraries), replace(launch.options, needs_default=needed))
+
+
+def run(
+    launch: Launch,
+    listening: socket.socket,
+    *,
+    workers: int = 1,
+    ready: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Serve until the process is told to end; what was accepted by then is answered.
+
+    Args:
+        launch: What.
+        listening: A socket that listens already.
+        workers: How many processes.
+        ready: Told the URL.
+    """
+    config = configured(partial(build, launch), launch.options.timeout, workers=workers)
+    host, port = listening.getsockname()[:2]
+    signal.signal(signal.SIGTERM, _end)  # until the server has its own handlers, and after that
+    try:
+        ready(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+        if workers == 1:
+            Server(config).run(sockets=[listening])
+            return
+        # The only way to have workers run another server than uvicorn's own.
+        multiprocess.Process = _Worker  # type: ignore[misc]
+        with _shared_metrics():
+            _Workers(config, [listening]).run()
+    except (_EndedError, KeyboardInterrupt):
+        return
+
+
+def configured(
+    build: Callable[[], Any],
+    timeout: float,
+    *,
+    workers: int = 1,
+    connections: int | None = None,
+) -> uvicorn.Config:
+    """How uvicorn runs an application.
+
+    Args:
+        build: Makes it, in each worker.
+        timeout: Seconds for a request.
+        workers: How many processes.
+        connections: How many at once, in each process; as many as the system permits if None.
+    """
+    return uvicorn.Config(
+        build,
+        factory=True,
+        workers=workers,
+        http=_Protocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=_most_connections() if connections is None else connections,
+        timeout_keep_alive=_KEEP_ALIVE,
+        timeout_graceful_shutdown=int(timeout) + 5,
+        timeout_worker_healthcheck=_START,
+    )
+
+
+class _EndedError(BaseException):
+    """The process was told to end."""
+
+
+def _end(*_: object) -> NoReturn:
+    raise _EndedError
+
+
+def _shared_metrics() -> AbstractContextManager[Any]:
+    """A folder where workers keep their counts, if there is none yet."""
+    if SHARED in os.environ:
+        return nullcontext()
+    folder = tempfile.TemporaryDirectory(prefix="skillret-metrics-")
+    os.environ[SHARED] = folder.name
+    return folder
+
+
+def _most_connections() -> int:
+    """How many connections leave enough descriptors for indexes."""
+    try:
+        import resource
+    except ImportError:  # Windows, which has no such limit
+        return 1000
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    return 1000 if soft == resource.RLIM_INFINITY else max(_LEAST_CONNECTIONS, min(1000, soft // 2))
+
+
+class _Protocol(H11Protocol):
+    """Does not wait for ever for the head of a request."""
+
+    _head: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """As uvicorn's."""
+        super().connection_made(transport)
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        """As uvicorn's."""
+        super().data_received(data)
+        if self.conn.their_state is h11.IDLE and not self.transport.is_closing():
+            self._await_head()
+        elif self._head is not None:
+            self._head.cancel()
+            self._head = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """As uvicorn's."""
+        if self._head is not None:
+            self._head.cancel()
+        super().connection_lost(exc)
+
+    def _await_head(self) -> None:
+        if self._head is None:  # the first byte counts, not the last one
+            self._head = self.loop.call_later(_HEAD, self.transport.close)
+
+
+class Server(uvicorn.Server):
+    """Loses no request when it ends: uvicorn's closes what has just been accepted."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Go on for a moment, telling everyone not to come back; then stop to listen, then end."""
+        state = self.lifespan.state.get("skillret")
+        if state is not None:
+            state.draining = True
+        self.server_state.default_headers.append((b"connection", b"close"))
+        await self._wait(_GRACE)
+        with selectors.DefaultSelector() as waiting:
+            for each in sockets or ():
+                _let_nobody_in(each)
+                waiting.register(each, selectors.EVENT_READ)
+            await self._wait(_HANDSHAKE)
+            await self._wait(_GRACE, lambda: not waiting.select(0), pause=0)
+        for server in self.servers:
+            server.close()
+        for each in sockets or ():
+            each.close()
+        await asyncio.sleep(0)
+        # Who was let in a moment ago, or is idle, may still be about to send.
+        await self._wait(_LINGER, lambda: not self.server_state.connections)
+        await super().shutdown(None)
+
+    async def _wait(
+        self, seconds: float, done: Callable[[], bool] = lambda: False, pause: float = 0.02
+    ) -> None:
+        """Wait for some time, or until something is so, or the user insists."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not self.force_exit and not done():
+            await asyncio.sleep(pause)
+
+
+def _let_nobody_in(listening: socket.socket) -> None:
+    """Refuse new connections, while those that are being made or wait already go on.
+
+    Linux resets what waits when the last socket is closed, and between a look and the closing
+    somebody could come. So a filter drops the first packet of a connection (socket(7),
+    SO_ATTACH_FILTER); whoever sent it tries again and is refused then.
+    """
+    if sys.platform == "linux":
+        code = struct.pack(
+            "HBBI" * 4,
+            *(0x30, 0, 0, 13),  # load the byte of the flags of TCP's header
+            *(0x45, 0, 1, 0x02),  # SYN?
+            *(0x06, 0, 0, 0),  # drop it
+            *(0x06, 0, 0, 0xFFFFFFFF),  # take it
+        )
+        held = ctypes.create_string_buffer(code, len(code))
+        program = struct.pack("HP", 4, ctypes.addressof(held))
+        with suppress(OSError):
+            listening.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
+
+
+class _Worker(multiprocess.Process):
+    """A worker that runs our server."""
+
+    @property
+    def server(self) -> uvicorn.Server:
+        """The server, made in the worker."""
+        if self._server is None:
+            self._server = Server(config=self.config)
+        return self._server
+
+
+class _Workers(multiprocess.Multiprocess):
+    """Workers that share one socket."""
+
+    def terminate_all(self) -> None:
+        """Let the workers end; the last of them is the last to listen, and looks who is waiting."""
+        for each in self.sockets:
+            each.close()
+        super().terminate_all()

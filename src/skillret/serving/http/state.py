@@ -1,0 +1,91 @@
+"""What an application does beside its answers: opens the library, watches its folders, ends."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+from watchfiles import awatch
+
+from skillret.errors import SkillretError
+from skillret.index import Sources
+from skillret.retrieval import Retriever
+from skillret.serving.http.threads import Threads
+from skillret.serving.libraries import UnknownLibraryError
+from skillret.serving.service import Service
+
+__all__ = ["State"]
+
+_log = logging.getLogger("skillret.serve")
+_DEBOUNCE = 200  # ms that changes are gathered for
+_AGAIN = 2.0  # seconds until a library that could not be opened is tried again
+
+
+class State:
+    """Whether an application is ready, and why not.
+
+    Args:
+        service: What it offers.
+        threads: Where it works.
+        needs_default: Whether it is not ready without the default library.
+    """
+
+    def __init__(self, service: Service, threads: Threads, *, needs_default: bool = True) -> None:
+        self._service, self._threads, self._needed = service, threads, needs_default
+        self._opened = False
+        self._problem = "the library is being opened"
+        self.draining = False
+        self.started = time.monotonic()
+
+    def unready(self) -> str:
+        """Why no request should be sent here now; empty if all is well."""
+        if self.draining:
+            return "the server is about to end"
+        return "" if self._opened else self._problem
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """While this lasts the library is opened and its folders are watched."""
+        self._stop = anyio.Event()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._open)
+            try:
+                yield
+            finally:
+                self._stop.set()  # or else a cancelled `awatch` would go on for seconds
+                tasks.cancel_scope.cancel()
+
+    async def _open(self) -> None:
+        while not self._opened:
+            try:
+                await self._threads.read(self._service.warm_up)
+                self._opened = True
+            except UnknownLibraryError:  # there is none but those that callers make
+                self._opened = True
+                return
+            except (SkillretError, OSError) as e:
+                self._opened, self._problem = not self._needed, str(e)
+                _log.warning("%s", e)
+                await anyio.sleep(_AGAIN)
+        retriever = self._service.libraries.opened_default
+        if retriever is not None:
+            await self._watch(retriever)
+
+    async def _watch(self, retriever: Retriever) -> None:
+        """Take up changes in the folders of the library at once; searches look now and then."""
+        roots = [root for root, _ in Sources.from_info(retriever.index.info()).roots]
+        paths = [root for root in roots if Path(root).is_dir()]
+        if not paths:
+            return
+        try:
+            async for _ in awatch(*paths, debounce=_DEBOUNCE, step=50, stop_event=self._stop):
+                try:
+                    await self._threads.write(retriever.refresh)
+                except SkillretError as e:
+                    _log.warning("searching the index as it is: %s", e)
+        except (OSError, RuntimeError) as e:  # no more watches to be had, or no such folder
+            _log.warning("folders are looked at every few seconds only: %s", e)

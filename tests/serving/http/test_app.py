@@ -1,0 +1,222 @@
+import json
+import logging
+import threading
+
+import pytest
+
+from skillret.serving.http import logs
+from tests.conftest import write_skill
+from tests.serving.http.conftest import wait_for
+from tests.serving.http.test_search import refused
+from tests.serving.http.test_skills import SOUP
+
+
+def test_every_route_documents_its_errors(client):
+    document = client.get("/openapi.json").json()
+    assert document["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            assert operation.get("summary"), path
+            if not path.startswith("/v1/") and path != "/rerank":
+                continue
+            assert operation["description"], path
+            assert operation["security"], path
+            documented = operation["responses"]
+            wanted = {"400", "401", "403", "408", "413", "422", "429", "500", "503", "504"}
+            if "library" in json.dumps(operation) and "{" in path and method != "put":
+                wanted |= {"404"}
+            if method in ("put", "delete") and "skills" in path:
+                wanted |= {"404", "409"}
+            assert wanted <= set(documented), (method, path)
+            for status in wanted:
+                schema = documented[status]["content"]["application/json"]["schema"]
+                assert schema["$ref"].endswith("/Error"), (method, path, status)
+
+
+def test_health_and_info(client):
+    assert client.get("/health").json() == client.get("/livez").json() == {"status": "ok"}
+    info = client.get("/info").json()
+    assert (info["model_id"], info["dimension"], info["max_k"]) == ("hash-seed", 32, 100)
+
+
+def test_metrics(client):
+    for query in ("plan meals", "pods"):
+        client.post("/v1/search", json={"query": query})
+    client.post("/v1/search", json={"query": "a", "library": "team"})
+    client.post("/v1/search", json={"query": ""})
+    client.get("/v1/skills/one")
+    client.get("/v1/skills/two")
+    client.get("/odd/path")
+    lines = client.get("/metrics").text.splitlines()
+    assert 'skillret_requests_total{method="POST",route="/v1/search",status="200"} 3.0' in lines
+    assert 'skillret_requests_total{method="POST",route="/v1/search",status="422"} 1.0' in lines
+    paths = {line.split('route="')[1].split('"')[0] for line in lines if 'route="' in line}
+    assert paths <= {"/v1/search", "/v1/skills/{id:path}", "/readyz", "other"}
+    assert 'skillret_no_match_total{route="/v1/search"} 1.0' in lines
+    assert 'skillret_request_duration_seconds_count{route="/v1/search"} 4.0' in lines
+    for name, value in (
+        ("skillret_index_skills", 4),
+        ("skillret_index_generation", 1),
+        ("skillret_libraries", 2),
+        ("skillret_libraries_open", 1),
+        ("skillret_batch_size_count", 3),
+    ):
+        assert f"{name} {float(value)}" in lines
+    assert any(line.startswith("skillret_index_age_seconds ") for line in lines)
+    assert any(line.startswith("skillret_app_info{version=") for line in lines)
+
+
+def test_too_large_bodies(serve):
+    client = serve(max_body=1000)
+    kind = {"Content-Type": "application/json"}
+    for content in (b"x" * 1001, iter([b"x" * 600] * 2)):  # with its length, and without
+        reply = client.post("/v1/search", content=content, headers=kind)
+        refused(reply, 413, "body_too_large")
+    reply = client.post("/v1/search", content=b"x", headers={**kind, "Content-Length": "-1"})
+    refused(reply, 413, "body_too_large")
+    assert client.post("/v1/search", json={"query": "a"}).status_code == 200
+
+
+def test_too_many_requests_at_once(serve, service, monkeypatch):
+    client = serve(max_concurrent=2)
+    inside, done = threading.Semaphore(0), threading.Event()
+    really = service.search
+
+    def slow(*args, **kwargs):
+        inside.release()
+        done.wait(60)
+        return really(*args, **kwargs)
+
+    monkeypatch.setattr(service, "search", slow)
+    replies = []
+
+    def search(k):
+        replies.append(client.post("/v1/search", json={"query": "a", "k": k}))
+
+    threads = [threading.Thread(target=search, args=(k,)) for k in (1, 2)]
+    for thread in threads:
+        thread.start()
+        assert inside.acquire(timeout=60)
+    reply = client.post("/v1/search", json={"query": "a"})
+    refused(reply, 429, "too_many_requests")
+    assert reply.headers["retry-after"] == "1"
+    assert client.get("/health").status_code == 200
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert [reply.status_code for reply in replies] == [200, 200]
+    assert client.post("/v1/search", json={"query": "a"}).status_code == 200
+    assert "skillret_requests_refused_total 1.0" in client.get("/metrics").text
+
+
+def test_late_answers(serve, service, monkeypatch):
+    client = serve(timeout=2)
+    done = threading.Event()
+    monkeypatch.setattr(service, "search", lambda *args, **kwargs: done.wait(60))
+    refused(client.post("/v1/search", json={"query": "a"}), 504, "timeout")
+    done.set()
+    assert client.get("/v1/skills").status_code == 200
+
+
+@pytest.fixture
+def lines(caplog):
+    caplog.set_level(logging.INFO, "skillret.serve")
+
+    def read(form="text"):
+        formatter = logs._Json() if form == "json" else logs._Text()
+        return [formatter.format(record) for record in caplog.records]
+
+    return read
+
+
+def test_logs_say_nothing_of_what_was_asked(serve, lines):
+    client = serve()
+    client.post("/v1/search", json={"query": "secret wish"})
+    client.get("/v1/skills?name=secret")
+    client.get("/v1/skills/a%0D%0Aforged%1b[2J")
+    client.get("/health")
+    assert not any("secret" in line for line in lines())
+    searched = json.loads(next(line for line in lines("json") if "/v1/search" in line))
+    assert searched["status"] == 200
+    assert searched["hits"] == 4
+    assert searched["library"] == "default"
+    assert not any("/health" in line for line in lines())
+    assert all(line.isprintable() for form in ("text", "json") for line in lines(form))
+
+
+def test_logs_say_it_if_that_is_wished(serve, lines):
+    client = serve(log_queries=True)
+    client.post("/v1/search", json={"query": "secret wish"})
+    client.post("/v1/select", json={"query": "another\nwish"})
+    client.post("/v1/route", json={"prompt": "a third"})
+    text = "\n".join(lines())
+    assert 'query="secret wish"' in text
+    assert 'query="another wish"' in text
+    assert 'query="a third"' in text
+
+
+def test_logs_hold_tracebacks(lines):
+    try:
+        raise RuntimeError("oops")
+    except RuntimeError:
+        logging.getLogger("skillret.serve").exception("failed")
+    (line,) = lines("json")
+    assert "RuntimeError: oops" in json.loads(line)["trace"]
+    assert "RuntimeError: oops" in lines()[0]
+
+
+def test_changed_folders_are_searchable_at_once(serve, library, monkeypatch):
+    monkeypatch.setattr("skillret.retrieval.retriever._LOOK", 1e9)  # no search looks by itself
+    client = serve()
+    write_skill(library, "bread-baking", "Bake bread with sourdough.")
+    search = {"query": "bake sourdough bread", "k": 1}
+
+    def found():
+        (hit,) = client.post("/v1/search", json=search).json()["hits"]
+        return hit["name"] == "bread-baking"
+
+    wait_for(found)
+    (library / "bread-baking" / "SKILL.md").unlink()
+    wait_for(lambda: not found())
+
+
+def test_mcp_is_mounted(client):
+    headers = {"Accept": "application/json, text/event-stream"}
+    call = {"name": "search_skills", "arguments": {"query": "plan meals", "k": 1}}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}
+    reply = client.post("/mcp", json=body, headers=headers).json()
+    assert "meal-planner" in reply["result"]["content"][0]["text"]
+
+
+def test_not_ready_without_its_library(tmp_path):
+    from starlette.testclient import TestClient
+
+    from skillret import Retriever
+    from skillret.serving.http.app import Options, create_app
+    from skillret.serving.libraries import Libraries
+    from skillret.serving.service import Service
+    from tests.conftest import HashEncoder
+
+    def missing():
+        return Retriever.open(library=tmp_path / "missing", model=HashEncoder())
+
+    def client(needs_default):
+        libraries = Libraries(tmp_path / "served", missing, model=HashEncoder())
+        app = create_app(Service(libraries), Options(needs_default=needs_default))
+        return TestClient(app, base_url="http://127.0.0.1")
+
+    with client(True) as needs:
+        wait_for(lambda: "missing" in needs.get("/readyz").text)
+        reply = needs.post("/v1/search", json={"query": "a"})
+        refused(reply, 503, "index_unavailable")
+        assert str(tmp_path) not in reply.text
+        assert needs.get("/health").status_code == 200
+        (tmp_path / "missing").mkdir()
+        write_skill(tmp_path / "missing", "late")
+        wait_for(lambda: needs.get("/readyz").status_code == 200)
+        assert needs.post("/v1/search", json={"query": "a"}).json()["hits"][0]["name"] == "late"
+    (tmp_path / "missing" / "late" / "SKILL.md").unlink()
+    with client(False) as free:
+        wait_for(lambda: free.get("/readyz").status_code == 200)
+        assert free.put("/v1/libraries/a").status_code == 201
+        assert free.put("/v1/skills/a?library=a", json=SOUP).status_code == 201

@@ -1,0 +1,48 @@
+import base64
+
+import numpy as np
+import pytest
+
+from tests.serving.http.test_search import refused
+
+
+def test_embeddings_as_openai_gives_them(client, service):
+    reply = client.post("/v1/embeddings", json={"input": ["a b", "c"], "model": "any"}).json()
+    assert reply["object"] == "list"
+    assert reply["model"] == "hash-seed"
+    assert reply["usage"] == {"prompt_tokens": 3, "total_tokens": 3}
+    assert [each["index"] for each in reply["data"]] == [0, 1]
+    vectors = np.array([each["embedding"] for each in reply["data"]], dtype=np.float32)
+    np.testing.assert_allclose(vectors, service.encoder.encode_documents(["a b", "c"]), atol=1e-6)
+    body = {"input": "a b", "encoding_format": "base64", "user": "x", "input_type": "query"}
+    (one,) = client.post("/v1/embeddings", json=body).json()["data"]
+    vector = np.frombuffer(base64.b64decode(one["embedding"]), dtype="<f4")
+    np.testing.assert_allclose(vector, service.encoder.encode_queries(["a b"])[0], atol=1e-6)
+
+
+def test_rerank_as_text_embeddings_inference_does(client):
+    body = {"query": "plan meals", "texts": ["pods crash", "plan meals", "plan pods"]}
+    ranked = client.post("/rerank", json=body).json()
+    assert [each["index"] for each in ranked] == [1, 2, 0]
+    assert [set(each) for each in ranked] == [{"index", "score"}] * 3
+    assert 1.0001 > ranked[0]["score"] > ranked[1]["score"] > ranked[2]["score"] > 0
+    raw = client.post("/rerank", json={**body, "raw_scores": True, "return_text": True}).json()
+    assert raw[0]["text"] == "plan meals"
+    assert raw[0]["score"] == pytest.approx(1, abs=1e-5)
+
+
+_WRONG_FIELDS = [
+    ("/v1/embeddings", {"input": []}),
+    ("/v1/embeddings", {"input": ""}),
+    ("/v1/embeddings", {"input": [1, 2]}),
+    ("/v1/embeddings", {"input": ["a"] * 257}),
+    ("/v1/embeddings", {"input": "a", "encoding_format": "hex"}),
+    ("/v1/embeddings", {"input": "a", "dimensions": 7}),
+    ("/rerank", {"query": "a", "texts": []}),
+    ("/rerank", {"query": "a"}),
+]
+
+
+def test_wrong_fields(client):
+    for path, body in _WRONG_FIELDS:
+        refused(client.post(path, json=body), 422, "invalid_fields")
