@@ -21,15 +21,19 @@ if TYPE_CHECKING:
 
 __all__ = ["lay_out", "nearest", "place_among"]
 
-_NEIGHBOURS = 12
+_CLOSE = 15  # neighbours that make groups
+_FARTHER, _FAR = 8, 0.03  # how many farther ones, and the rank of the last as a share of all
 _COMPONENTS = 48  # kept for finding neighbours; more change the map little
 _BLOCK = 256  # rows of similarities at once
 _MOST = 30_000  # points that are laid out; more are placed among these
-_EARLY, _LATE = 150, 250  # steps
-_EXAGGERATION = (12.0, 2.5)  # of attraction, early and late
-_CELL = 0.7  # of the mesh; the potential's own width is 1
-_MESH = (48, 400)  # fewest and most cells along a side
+_EARLY, _LATE = 100, 200  # steps
+_EARLY_PULL = 6.0  # of the early steps: what repels counts so much less then
+_ROOM = 1.2  # the larger, the nearer neighbours come to each other
+_RATE = 0.5  # of a step
+_CELL = 0.5  # of the mesh; the potential's own width is 1
+_MESH = (40, 400)  # fewest and most cells along a side
 _MARGIN = 2  # cells around the points
+_LEAP = 2.0  # of a coordinate in one step at most
 _EVERY = 10  # steps with one mesh
 
 
@@ -46,12 +50,10 @@ def lay_out(vectors: Float32) -> Float32:
         out[rest] = place_among(vectors[rest], vectors[some], out[some])
         return out
     reduced = _components(vectors, min(_COMPONENTS, n - 1, vectors.shape[1]))
-    count = min(_NEIGHBOURS, max(2, (n - 1) // 3))
-    near = nearest(reduced, reduced, count + 1)
-    rows = np.arange(n)[:, None]
-    others = np.argsort(near == rows, axis=1, kind="stable")[:, :count]  # without itself
-    start = reduced[:, :2] * (1e-2 / max(float(reduced[:, 0].std()), 1e-9))
-    return _squared_up(_embedded(start, np.take_along_axis(near, others, axis=1)))
+    ranks = _ranks(n)
+    near = nearest(reduced, reduced, int(ranks[-1]) + 1)[:, ranks]
+    start = reduced[:, :2] * (1e-3 / max(float(reduced[:, 0].std()), 1e-9))
+    return _squared_up(_embedded(start, near))
 
 
 def place_among(vectors: Float32, known: Float32, positions: Float32) -> Float32:
@@ -75,8 +77,20 @@ def place_among(vectors: Float32, known: Float32, positions: Float32) -> Float32
     return np.asarray(mean + offset, dtype=np.float32)
 
 
+def _ranks(n: int) -> NDArray[np.int64]:
+    """Which of the `n` nearest draw a point: the first ones, then ever fewer, farther ones.
+
+    The near ones make groups, and the farther ones hold alike groups together. Rank 0 is itself.
+    """
+    close = min(_CLOSE, max(2, n // 8))
+    last = max(close + 1, int(n * _FAR))
+    far = np.rint(np.geomspace(close + 1, last, _FARTHER)).astype(np.int64)
+    ranks = np.unique(np.concatenate([np.arange(1, close + 1), far]))
+    return ranks[ranks < n]
+
+
 def nearest(asked: Float32, vectors: Float32, count: int) -> NDArray[np.int64]:
-    """The rows of `vectors` `(n, dim)` most similar to each of those asked for, `(q, count)`."""
+    """The rows of `vectors` `(n, dim)` most similar to each asked for, best first `(q, count)`."""
     found = np.empty((len(asked), count), dtype=np.int64)
     turned = np.ascontiguousarray(vectors.T)
     for start in range(0, len(asked), _BLOCK):
@@ -84,7 +98,9 @@ def nearest(asked: Float32, vectors: Float32, count: int) -> NDArray[np.int64]:
         similar = np.empty((len(block), len(vectors)), dtype=np.float32)
         for left in range(0, len(vectors), 1024):
             similar[:, left : left + 1024] = product(block, turned[:, left : left + 1024])
-        found[start : start + _BLOCK] = np.argpartition(-similar, count - 1, axis=1)[:, :count]
+        best = np.argpartition(-similar, count - 1, axis=1)[:, :count]
+        order = np.argsort(-np.take_along_axis(similar, best, axis=1), axis=1, kind="stable")
+        found[start : start + _BLOCK] = np.take_along_axis(best, order, axis=1)
     return found
 
 
@@ -102,36 +118,35 @@ def _components(vectors: Float32, count: int) -> Float32:
 def _embedded(start: Float32, near: NDArray[np.int64]) -> Float32:
     """Gradient descent, with momentum and a gain for each coordinate (Jacobs, 1988)."""
     n, count = near.shape
-    at = start.astype(np.float32)
+    at, target = start.astype(np.float32), near.ravel()
     speed, gain = np.zeros_like(at), np.ones_like(at)
-    rate, target = max(n / 12, 20.0), near.ravel()
     mesh: _Mesh | None = None
     for step in range(_EARLY + _LATE):
         early = step < _EARLY
         if mesh is None or step % _EVERY == 0 or not mesh.covers(at):
             mesh = _Mesh(at)
-        pull = _attraction(at, near, target) * (_EXAGGERATION[not early] / (n * count))
-        push, total = mesh.repulsion(at)
-        slope = 4 * pull - 4 * push / total
+        # A step of one goes to the middle of the neighbours.
+        pull = _attraction(at, near, target) / count
+        push = mesh.repulsion(at) / (count * _ROOM * (_EARLY_PULL if early else 1.0))
+        slope = pull - push
         same = (slope > 0) == (speed > 0)
-        gain = np.maximum(np.where(same, gain * 0.8, gain + 0.2), 0.01)
-        speed = (0.5 if early else 0.8) * speed - rate * gain * slope
-        length = np.abs(speed).max()
-        at = at + speed * min(1.0, 5.0 / max(float(length), 1e-9))  # no step leaps
+        gain = np.clip(np.where(same, gain * 0.8, gain + 0.1), 0.05, 2.0)
+        speed = np.clip((0.5 if early else 0.7) * speed - _RATE * gain * slope, -_LEAP, _LEAP)
+        at = at + speed
         at -= at.mean(axis=0)
     return at
 
 
 def _attraction(at: Float32, near: NDArray[np.int64], target: NDArray[np.int64]) -> Float32:
     """What draws each point to its neighbours and to those whose neighbour it is, `(n, 2)`."""
-    n = len(at)
+    x, y = np.ascontiguousarray(at[:, 0]), np.ascontiguousarray(at[:, 1])
+    across, down = x[:, None] - x[near], y[:, None] - y[near]
+    force = 0.5 / (1 + across * across + down * down)
     out = np.empty_like(at)
-    apart = at[:, None, :] - at[near]
-    apart /= 1 + np.vecdot(apart, apart)[..., None]
-    for axis in (0, 1):
-        part = apart[..., axis]
-        back = np.bincount(target, weights=part.ravel(), minlength=n)
-        out[:, axis] = (part.sum(axis=1) - back) / 2
+    for axis, apart in enumerate((across, down)):
+        apart *= force
+        back = np.bincount(target, weights=apart.ravel(), minlength=len(at))
+        out[:, axis] = apart.sum(axis=1) - back
     return out
 
 
@@ -157,8 +172,8 @@ class _Mesh:
         place = (at - self.low) / self.cell
         return bool(place.min() >= 1 and place.max() < self.nodes - 2)
 
-    def repulsion(self, at: Float32) -> tuple[Float32, float]:
-        """Of each point the sum of (y - y') / (1 + |y - y'|^2)^2 over all, and the normalization.
+    def repulsion(self, at: Float32) -> Float32:
+        """Of each point the sum of (y - y') / (1 + |y - y'|^2)^2 over all others, `(n, 2)`.
 
         It is half the negative gradient of the sum of 1 / (1 + |y - y'|^2).
         """
@@ -178,13 +193,11 @@ class _Mesh:
         field = np.fft.irfft2(spread, s=(self.size, self.size))[: self.nodes, : self.nodes]
         values = field.astype(np.float32)
         slopes = np.gradient(values, np.float32(self.cell))
-        flat = values.ravel()
-        potential = sum(flat[c] * s for c, s in zip(corners, shares, strict=True))
         push = np.empty_like(at)
         for axis in (0, 1):
             flat = slopes[axis].ravel()
             push[:, axis] = sum(flat[c] * s for c, s in zip(corners, shares, strict=True)) * -0.5
-        return push, max(float(np.sum(potential)) - len(at), 1e-9)
+        return push
 
 
 def _smooth(least: int) -> int:
