@@ -21,6 +21,7 @@ _ROUNDS = 40  # of k-means at most
 _BLOCK = 4096  # points that are compared at once
 _GROUPS = (10, 45, 200)  # on the coarse, the middle and the fine level at most
 _SKILLS = (6, 9, 12)  # of a group on average at least
+_SHARE = 0.15  # of a group, at least, has a word of its label
 _LEAST = 3  # skills of a group that has a label
 _WORD = re.compile(r"[^\W\d_][^\W_]*[+#]*")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -34,6 +35,7 @@ _PLAIN = STOP_WORDS | frozenset(
     includes via new trigger triggers mention mentions task tasks work working create creating
     comprehensive expert also etc across based need needs support supports covers cover e.g
     handle handles make making get one two whenever invoke activate within without like
+    reason reasons wants want good better plan way ways thing things set file files new
     """.split()
 )
 
@@ -202,7 +204,9 @@ def label(
     for number in np.argsort(-sizes, kind="stable"):
         if sizes[number] < _LEAST:
             continue
-        text = _text(words.names, tells[number], taken, 2 if level < 2 else 1)
+        # What few of a group have is no name for it.
+        telling = np.where(inside[number] >= _SHARE, tells[number], 0)
+        text = _text(words.names, telling, taken, 2 if level < 2 else 1)
         if text:
             x, y = centres[number].tolist()
             labels.append(Label(x, y, text, level, int(sizes[number])))
