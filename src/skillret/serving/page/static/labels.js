@@ -1,6 +1,8 @@
 // Names on the map that do not collide: of groups from afar, of skills from near.
 
 const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
+const NARROW = 600;  // pixels of a map on which labels are smaller
+const SMALL = `600 13px ${FONT}`;
 const STYLES = [`600 15px ${FONT}`, `500 12.5px ${FONT}`, `500 11.5px ${FONT}`];
 const NAME = `400 11px ${FONT}`;
 const HIT = `600 12px ${FONT}`;
@@ -36,7 +38,7 @@ export class Labels {
       if (wide < from || wide > to) continue;
       let x = scene.ox + label.x * scene.scale, y = scene.oy + label.y * scene.scale;
       if (few) [x, y] = above(scene, label);  // where each point has its name, none is written over
-      this.#put(scene, label.text, x, y, STYLES[label.level], { centre: true, colour: scene.colours.ink, alpha: (scene.asked ? 0.4 : [0.95, 0.85, 0.75][label.level]), loose: [14, 9, 6][label.level] });
+      this.#put(scene, label.text, x, y, label.level || scene.w > NARROW ? STYLES[label.level] : SMALL, { centre: true, colour: scene.colours.ink, alpha: (scene.asked ? 0.4 : [0.95, 0.85, 0.75][label.level]), loose: [14, 9, 6][label.level] });
     }
     this.#names(scene);
   }

@@ -303,10 +303,14 @@ export class SkillMap {
     for (const [place, { selected, strength }] of [...this.#lit].reverse()) {
       const [x, y] = this.at(place);
       const radius = Math.max(size, 2.5) + 3.5 * strength;
+      const reach = radius * (selected ? 5 : 3.2);
+      const glow = pen.createRadialGradient(x, y, radius * 0.5, x, y, reach);
+      glow.addColorStop(0, colours.glow);
+      glow.addColorStop(1, "transparent");
       pen.beginPath();
-      pen.arc(x, y, radius * (selected ? 3.2 : 2.2), 0, 7);
-      pen.fillStyle = colours.glow;
-      pen.globalAlpha = (selected ? 0.5 : 0.22) * (0.4 + 0.6 * strength);
+      pen.arc(x, y, reach, 0, 7);
+      pen.fillStyle = glow;
+      pen.globalAlpha = (selected ? 0.75 : 0.4) * (0.4 + 0.6 * strength);
       pen.fill();
       pen.globalAlpha = selected ? 1 : 0.45 + 0.4 * strength;
       pen.beginPath();
