@@ -126,7 +126,7 @@ class Words(NamedTuple):
     words: NDArray[np.int64]
     weights: Float32
     names: list[str]
-    count: int
+    total: int
 
     @classmethod
     def of(cls, texts: Sequence[tuple[str, str]]) -> Words:
@@ -185,7 +185,7 @@ def label(
         around: Of each skill the coarser group, if there is one; a word must tell a group from
             what is around it as well.
     """
-    n, g, v = words.count, len(centres), max(len(words.names), 1)
+    n, g, v = words.total, len(centres), max(len(words.names), 1)
     sizes = np.bincount(groups, minlength=g).astype(np.float64)
     of_group = _shares(words, groups, g, v)
     everywhere = np.bincount(words.words, weights=words.weights, minlength=v)
@@ -213,11 +213,10 @@ def label(
     return labels
 
 
-def _shares(
-    words: Words, groups: NDArray[np.int64], count: int, v: int
-) -> NDArray[np.float64]:
+def _shares(words: Words, groups: NDArray[np.int64], count: int, v: int) -> NDArray[np.float64]:
     places = groups[words.skills] * v + words.words
-    return np.bincount(places, weights=words.weights, minlength=count * v).reshape(count, v)
+    summed = np.bincount(places, weights=words.weights, minlength=count * v)
+    return summed.astype(np.float64).reshape(count, v)
 
 
 def _text(names: Sequence[str], tells: NDArray[np.float64], taken: set[str], most: int) -> str:

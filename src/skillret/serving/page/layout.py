@@ -107,17 +107,18 @@ def nearest(asked: Float32, vectors: Float32, count: int) -> NDArray[np.int64]:
 def _components(vectors: Float32, count: int) -> Float32:
     """The first principal components, scaled to unit length as a row, `(n, count)`."""
     centred = vectors - vectors.mean(axis=0)
-    values, axes = np.linalg.eigh((centred.T @ centred).astype(np.float64))
+    _, axes = np.linalg.eigh((centred.T @ centred).astype(np.float64))
     axes = axes[:, ::-1][:, :count]
     # A component may point either way: the way is chosen, so that it does not hang on a library.
     axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
     reduced = product(centred, np.ascontiguousarray(axes, dtype=np.float32))
-    return reduced / np.maximum(np.linalg.norm(reduced, axis=1, keepdims=True), 1e-9)
+    lengths = np.linalg.norm(reduced, axis=1, keepdims=True)
+    return np.asarray(reduced / np.maximum(lengths, 1e-9), dtype=np.float32)
 
 
 def _embedded(start: Float32, near: NDArray[np.int64]) -> Float32:
     """Gradient descent, with momentum and a gain for each coordinate (Jacobs, 1988)."""
-    n, count = near.shape
+    count = near.shape[1]
     at, target = start.astype(np.float32), near.ravel()
     speed, gain = np.zeros_like(at), np.ones_like(at)
     mesh: _Mesh | None = None
@@ -184,12 +185,11 @@ class _Mesh:
         first = whole[:, 0] * self.nodes + whole[:, 1]
         corners = (first, first + 1, first + self.nodes, first + self.nodes + 1)
         shares = ((1 - x) * (1 - y), (1 - x) * y, x * (1 - y), x * y)
-        mass = sum(
-            np.bincount(corner, weights=share, minlength=self.nodes**2)
-            for corner, share in zip(corners, shares, strict=True)
-        )
-        mass = np.asarray(mass, dtype=np.float32).reshape(self.nodes, self.nodes)
-        spread = np.fft.rfft2(mass, s=(self.size, self.size)) * self.kernel
+        mass = np.zeros(self.nodes**2, dtype=np.float32)
+        for corner, share in zip(corners, shares, strict=True):
+            mass += np.bincount(corner, weights=share, minlength=self.nodes**2)
+        grid = mass.reshape(self.nodes, self.nodes)
+        spread = np.fft.rfft2(grid, s=(self.size, self.size)) * self.kernel
         field = np.fft.irfft2(spread, s=(self.size, self.size))[: self.nodes, : self.nodes]
         values = field.astype(np.float32)
         slopes = np.gradient(values, np.float32(self.cell))
@@ -202,11 +202,8 @@ class _Mesh:
 
 def _smooth(least: int) -> int:
     """The next size that a Fourier transform is fast at."""
-    return min(
-        size
-        for size in (2**a * 3**b * 5**c for a in range(13) for b in range(4) for c in range(3))
-        if size >= least
-    )
+    sizes = (2**a * 3**b * 5**c for a in range(13) for b in range(4) for c in range(3))
+    return min(size for size in sizes if size >= least)
 
 
 def _squared_up(at: Float32) -> Float32:
@@ -217,4 +214,5 @@ def _squared_up(at: Float32) -> Float32:
     axes = axes * np.sign(axes[0] + (axes[0] == 0))
     turned = (at @ axes).astype(np.float32)
     low, high = turned.min(axis=0), turned.max(axis=0)
-    return (turned - (low + high) / 2) / max(float((high - low).max()) / 2, 1e-9)
+    middle, reach = (low + high) / 2, max(float((high - low).max()) / 2, 1e-9)
+    return np.asarray((turned - middle) / reach, dtype=np.float32)

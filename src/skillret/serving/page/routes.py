@@ -19,11 +19,17 @@ from skillret.serving.libraries import DEFAULT
 from skillret.serving.page.background import Background
 from skillret.serving.page.findings import findings
 from skillret.serving.page.map import Drawn, draw
+from skillret.serving.page.saved import load_map, save_map
 from skillret.serving.service import Service
 
 __all__ = ["router"]
 
-_KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_KINDS = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+}
 # Nothing from elsewhere, nothing inline, in nobody's frame; and no text becomes HTML but through
 # the one policy that `safe.js` has.
 _POLICY = (
@@ -131,7 +137,12 @@ def _generation(service: Service, library: str) -> str:
 
 def _draw(service: Service, library: str, before: Drawn | None) -> Drawn:
     with service.retriever(library) as retriever:
-        return draw(retriever, before)
+        known = load_map(retriever.searcher().corpus.generation)
+        if known is not None:
+            return known
+        drawn = draw(retriever, before)
+    save_map(drawn)
+    return drawn
 
 
 def _examine(service: Service, library: str) -> bytes:
