@@ -202,7 +202,7 @@ class _Mesh:
 
 def _smooth(least: int) -> int:
     """The next size that a Fourier transform is fast at."""
-    sizes = (2**a * 3**b * 5**c for a in range(13) for b in range(4) for c in range(3))
+    sizes = [(1 << a) * b for a in range(13) for b in (1, 3, 5, 9, 15, 27)]
     return min(size for size in sizes if size >= least)
 
 

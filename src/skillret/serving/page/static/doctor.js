@@ -2,7 +2,9 @@
 import { ask } from "/page/api.js";
 import { $, counted, h, number } from "/page/dom.js";
 
-const SHOWN = 8;
+const SHOWN = 8;  // of a kind
+const REMEDIES = 2;
+const capital = (text) => text.slice(0, 1).toUpperCase() + text.slice(1);
 
 export async function showDoctor(place, library, read) {
   place.replaceChildren(h("h1", "Doctor"), h("p.quiet.wait", "Looking at every skill. In a large library this takes a while, once."));
@@ -48,15 +50,14 @@ function kinds(findings, titles, read) {
     const shown = h("ul");
     const rest = members.slice(SHOWN);
     shown.append(...members.slice(0, SHOWN).map((one) => item(one, read)));
-    const section = h(`section.kind.${worst}`, h("h2", titles[kind] ?? kind, h("span.quiet", ` ${number(members.length)}`)), shown);
+    const section = h(`section.kind.${worst}`, h("h2", capital(titles[kind] ?? kind), h("span.quiet", ` ${number(members.length)}`)), shown);
     if (rest.length) {
       const more = h("button.text", { type: "button" }, `Show ${number(rest.length)} more`);
       more.addEventListener("click", () => { shown.append(...rest.map((one) => item(one, read))); more.remove(); });
       section.append(more);
     }
-    for (const remedy of new Set(members.map((one) => one.remedy).filter(Boolean).slice(0, 1))) {
-      section.append(h("p.remedy", remedy));
-    }
+    const remedies = new Set(members.map((one) => one.remedy).filter(Boolean));
+    for (const remedy of [...remedies].slice(0, REMEDIES)) section.append(h("p.remedy", capital(remedy)));
     return section;
   });
 }

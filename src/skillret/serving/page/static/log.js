@@ -40,7 +40,7 @@ function decision(entry, read) {
         h("button.link", { type: "button", onclick: () => read(String(one.name)) }, String(one.name)),
         h("span.score", score(one.score)),
         loaded.get(one.name) ? h("span.tag.yes", "loaded") : null,
-        one.reason ? h("span.because", String(one.reason)) : null)),
+        one.reason ? h("span.reasoned", String(one.reason)) : null)),
       entry.silent ? h("p.quiet", `Named nothing: ${entry.silent}${entry.need === null || entry.need === undefined ? "" : ` (needs a skill: ${score(entry.need)})`}`) : null,
       entry.kind === "failed" ? h("p.wrong", `Failed: ${entry.why}`) : null,
       others.length ? h("p.quiet", `Loaded without being named: ${others.join(", ")}`) : null,
