@@ -122,7 +122,7 @@ def page(browser, serve):
     page.on("pageerror", lambda e: wrong.append(str(e)))
     page.on("dialog", lambda d: wrong.append(d.message))
     page.address = serve()
-    page.asked = []
+    page.asked, page.wrong = [], wrong
     page.on("request", lambda r: page.asked.append(r.url))
     yield page
     context.close()

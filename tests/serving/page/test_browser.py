@@ -63,6 +63,7 @@ def test_the_keyboard_alone_is_enough(page):
     assert page.evaluate("document.activeElement.id") == "query"
     page.keyboard.type("kubernetes pods")
     page.wait_for_selector(".hit:has-text('kubernetes')")
+    settled(page, lambda: page.locator("#hits").inner_text())
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
     chosen = page.locator('.hit[aria-selected="true"]')
@@ -197,6 +198,8 @@ def test_the_policy_holds_even_where_the_page_would_not(page):
         }"""
     )
     assert tried == ["html", "policy"]
+    assert len(page.wrong) == 2  # the browser says so
+    page.wrong.clear()
 
 
 def test_the_findings_and_the_log(page):
@@ -250,11 +253,13 @@ def test_a_token_is_asked_for(browser, serve):
     context = browser.new_context()
     page = context.new_page()
     page.goto(serve(tokens=[Token.of("a-token-for-a-test", "read")]))
-    for token in ("a-wrong-token-at-first", "a-token-for-a-test"):
-        page.wait_for_selector("#token[open]")
-        page.fill("#token-text", token)
-        page.press("#token-text", "Enter")
-        page.wait_for_selector("#token", state="hidden")
+    page.wait_for_selector("#token[open] p:has-text('wants one')")
+    page.fill("#token-text", "a-wrong-token-at-first")
+    page.press("#token-text", "Enter")
+    page.wait_for_selector("#token[open] p:has-text('not known')")
+    page.fill("#token-text", "a-token-for-a-test")
+    page.press("#token-text", "Enter")
+    page.wait_for_selector("#token", state="hidden")
     page.wait_for_selector("#mapnote:has-text('skills in')")
     asked(page)
     context.close()

@@ -28,7 +28,8 @@ _BLOCK = 256  # rows of similarities at once
 _MOST = 30_000  # points that are laid out; more are placed among these
 _EARLY, _LATE = 100, 200  # steps
 _EARLY_PULL = 6.0  # of the early steps: what repels counts so much less then
-_ROOM = 1.2  # the larger, the nearer neighbours come to each other
+_FEW = 30  # points that have room enough from the start
+_ROOM = (0.5, 1.2)  # of 50 and of 2,000 points: the larger, the nearer neighbours come together
 _RATE = 0.5  # of a step
 _CELL = 0.5  # of the mesh; the potential's own width is 1
 _MESH = (40, 400)  # fewest and most cells along a side
@@ -121,14 +122,15 @@ def _embedded(start: Float32, near: NDArray[np.int64]) -> Float32:
     count = near.shape[1]
     at, target = start.astype(np.float32), near.ravel()
     speed, gain = np.zeros_like(at), np.ones_like(at)
+    room = float(np.interp(np.log10(len(at)), (1.7, 3.3), _ROOM))
     mesh: _Mesh | None = None
     for step in range(_EARLY + _LATE):
-        early = step < _EARLY
+        early = step < _EARLY and len(at) > _FEW
         if mesh is None or step % _EVERY == 0 or not mesh.covers(at):
             mesh = _Mesh(at)
         # A step of one goes to the middle of the neighbours.
         pull = _attraction(at, near, target) / count
-        push = mesh.repulsion(at) / (count * _ROOM * (_EARLY_PULL if early else 1.0))
+        push = mesh.repulsion(at) / (count * room * (_EARLY_PULL if early else 1.0))
         slope = pull - push
         same = (slope > 0) == (speed > 0)
         gain = np.clip(np.where(same, gain * 0.8, gain + 0.1), 0.05, 2.0)

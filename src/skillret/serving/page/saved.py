@@ -27,7 +27,7 @@ def load_map(generation: str) -> Drawn | None:
     if file is None:
         return None
     try:
-        with np.load(file, allow_pickle=False) as stored:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as stored:
             keys, positions = stored["keys"], stored["positions"]
             document = stored["document"].tobytes()
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):

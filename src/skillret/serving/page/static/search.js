@@ -76,6 +76,7 @@ export class Search {
     const left = found.near.filter((hit) => !hit.selected);
     $("summary").replaceChildren(...summary(found));
     const open = document.querySelector(".hit.open")?.dataset.id;
+    const active = this.#rows[this.#active]?.id;
     this.#rows = [];
     const parts = [
       h("h2.part", found.abstained ? "An agent would get nothing" : "An agent would get"),
@@ -87,9 +88,11 @@ export class Search {
     const list = $("hits");
     list.replaceChildren(...parts.filter(Boolean));
     list.scrollTop = 0;
-    this.#active = -1;
-    $("query").removeAttribute("aria-activedescendant");
     if (open) this.mark(open);
+    const still = active === undefined ? -1 : this.#rows.findIndex((row) => row.id === active);
+    this.#active = still;
+    if (still >= 0) this.#move(still);
+    else $("query").removeAttribute("aria-activedescendant");
     this.tell.found({ ...found, query });
   }
 
