@@ -3,13 +3,20 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench default-model clean
+.PHONY: demo test check bench browser default-model clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/python examples/demo.py
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest
+
+# The tests of the page need a Chromium. Where Debian's packages can be installed it is had so;
+# elsewhere name one in SKILLRET_TEST_BROWSER, or these tests are skipped.
+browser:
+	@command -v chromium-headless-shell chromium google-chrome >/dev/null || \
+	{ apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium-headless-shell; } || \
+	echo "no Chromium to be had here: the tests of the page are skipped"
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

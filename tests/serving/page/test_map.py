@@ -15,7 +15,7 @@ def test_the_document_has_all_skills(retriever):
     assert said["names"] == [skill.name for skill in retriever.index.skills()]
     assert said["ids"] == [skill.id for skill in retriever.index.skills()]
     assert len(said["x"]) == len(said["y"]) == len(said["groups"]) == len(said["root"]) == 60
-    assert max(map(abs, said["x"])) == said["unit"]
+    assert max(map(abs, said["x"] + said["y"])) == said["unit"]
     about = {s.name.split("-")[0]: s.description.lower() + s.name for s in themed_skills()}
     places = dict(zip(zip(said["x"], said["y"], strict=True), said["names"], strict=True))
     assert len(said["labels"]) > 3

@@ -8,7 +8,7 @@ const NAME = `400 11px ${FONT}`;
 const HIT = `600 12px ${FONT}`;
 const MOST_NAMES = 160;
 // From which width of the map on, in pixels, labels of a level are shown, and up to which.
-const SPANS = [[0, 2600], [1250, 6500], [3600, 15000]];
+const SPANS = [[0, 2200], [1050, 5000], [2400, 13000]];
 const CELL = 48;
 
 /** Above a group. */

@@ -268,7 +268,7 @@ export class SkillMap {
     const { scale, middle } = this;
     const ox = middle.x - this.#view.x * scale, oy = middle.y - this.#view.y * scale;
     const crowd = Math.sqrt((w * t) / drawn.ids.length);
-    const size = Math.max(1.1, Math.min(6.5, crowd * 0.09 * Math.sqrt(this.#view.zoom)));
+    const size = Math.max(1.1, Math.min(6.5, crowd * 0.11 * Math.sqrt(this.#view.zoom)));
     const asked = this.#lit.size > 0;
     pen.globalAlpha = asked ? 0.32 : 0.85;
     this.buckets.forEach((bucket, kind) => {
