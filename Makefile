@@ -14,9 +14,10 @@ test: $(VENV)/.installed-dev
 # The tests of the page need a Chromium. Where Debian's packages can be installed it is had so;
 # elsewhere name one in SKILLRET_TEST_BROWSER, or these tests are skipped.
 browser:
-	@command -v chromium-headless-shell chromium google-chrome >/dev/null || \
-	{ apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium-headless-shell; } || \
-	echo "no Chromium to be had here: the tests of the page are skipped"
+	@for name in chromium-headless-shell chromium google-chrome; do \
+	command -v $$name > /dev/null && exit 0; done; \
+	{ apt-get update -qq && apt-get install -y -qq --no-install-recommends \
+	chromium-headless-shell; } || echo "no Chromium to be had: the page is not tried in one"
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
