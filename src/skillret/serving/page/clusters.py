@@ -21,7 +21,7 @@ _ROUNDS = 40  # of k-means at most
 _BLOCK = 4096  # points that are compared at once
 _GROUPS = (10, 45, 200)  # on the coarse, the middle and the fine level at most
 _SKILLS = (6, 9, 12)  # of a group on average at least
-_SHARE = 0.05  # of a group, at least, has a word of its label; of a small one two names
+_SHARE = 0.05  # of a group, at least, has a word of its label; of a small one a name
 _LEAST = 3  # skills of a group that has a label
 _WORD = re.compile(r"[^\W\d_][^\W_]*[+#]*")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -205,7 +205,7 @@ def label(
         if sizes[number] < _LEAST:
             continue
         # What few of a group have is no name for it.
-        least = max(_SHARE, 4 / sizes[number])
+        least = max(_SHARE, 2 / sizes[number])
         telling = np.where(inside[number] >= least, tells[number], 0)
         text = _text(words.names, telling, taken, 2 if level < 2 else 1)
         if text:

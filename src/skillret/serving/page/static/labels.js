@@ -10,6 +10,7 @@ const MOST_NAMES = 160;
 // From which width of the map on, in pixels, labels of a level are shown, and up to which.
 const SPANS = [[0, 2200], [1050, 5000], [2400, 13000]];
 const CELL = 48;
+const FEW = 400;  // skills of a map on which no name may lie over a point
 
 /** Above a group. */
 function above({ drawn, ox, oy, scale, size }, label) {
@@ -30,9 +31,10 @@ export class Labels {
     const { pen } = this;
     pen.textBaseline = "middle";
     pen.lineJoin = "round";
+    if (scene.drawn.ids.length < FEW) this.#points(scene);
     this.#hits(scene);
     const wide = 2 * scene.scale;
-    const few = scene.drawn.ids.length < 400;
+    const few = scene.drawn.ids.length < FEW;
     for (const label of scene.drawn.labels) {
       const [from, to] = few && label.level === 0 ? [0, 1e9] : SPANS[label.level];
       if (wide < from || wide > to) continue;
@@ -41,6 +43,16 @@ export class Labels {
       this.#put(scene, label.text, x, y, label.level || scene.w > NARROW ? STYLES[label.level] : SMALL, { centre: true, colour: scene.colours.ink, alpha: (scene.asked ? 0.4 : [0.95, 0.85, 0.75][label.level]), loose: [14, 9, 6][label.level] });
     }
     this.#names(scene);
+  }
+
+  #points({ drawn, ox, oy, scale, size }) {
+    for (let i = 0; i < drawn.ids.length; i++) {
+      const x = ox + drawn.px[i] * scale, y = oy + drawn.py[i] * scale, r = Math.min(size, 4);
+      const box = [x - r, y - r, x + r, y + r];
+      const cell = Math.floor(x / CELL) * 4096 + Math.floor(y / CELL);
+      if (this.taken.has(cell)) this.taken.get(cell).push(box);
+      else this.taken.set(cell, [box]);
+    }
   }
 
   #hits(scene) {
@@ -76,7 +88,9 @@ export class Labels {
     const x = ox + drawn.px[place] * scale, y = oy + drawn.py[place] * scale;
     const gap = Math.max(size, 3) + 5 + (font === HIT ? 4 : 0);
     const name = drawn.names[place];
-    return this.#put(scene, name, x + gap, y, font, style) || this.#put(scene, name, x - gap - this.#width(name, font), y, font, style);
+    const width = this.#width(name, font), far = gap + 8;
+    return this.#put(scene, name, x + gap, y, font, style) || this.#put(scene, name, x - gap - width, y, font, style)
+      || this.#put(scene, name, x - width / 2, y + far, font, style) || this.#put(scene, name, x - width / 2, y - far, font, style);
   }
 
   #width(text, font) {

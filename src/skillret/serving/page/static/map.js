@@ -78,6 +78,7 @@ export class SkillMap {
   #buckets() {
     const { ids, groups, root } = this.#drawn;
     const kinds = this.#byRoot ? root : groups;
+    this.stamp = (this.stamp ?? 0) + 1;  // what was painted of others is of no use any more
     this.buckets = Array.from({ length: GROUPS }, () => []);
     for (let i = 0; i < ids.length; i++) this.buckets[Math.abs(kinds[i]) % GROUPS].push(i);
   }
@@ -85,6 +86,7 @@ export class SkillMap {
   recolour() {
     const style = getComputedStyle(document.documentElement);
     const read = (name) => style.getPropertyValue(name).trim();
+    this.stamp = (this.stamp ?? 0) + 1;
     this.colours = {
       ground: read("--map"), ink: read("--ink"), quiet: read("--quiet"), accent: read("--accent"), glow: read("--glow"),
       groups: Array.from({ length: GROUPS }, (_, i) => read(`--group-${i}`)),
@@ -270,17 +272,8 @@ export class SkillMap {
     const crowd = Math.sqrt((w * t) / drawn.ids.length);
     const size = Math.max(1.1, Math.min(6.5, crowd * 0.11 * Math.sqrt(this.#view.zoom)));
     const asked = this.#lit.size > 0;
-    pen.globalAlpha = asked ? 0.32 : 0.85;
-    this.buckets.forEach((bucket, kind) => {
-      pen.fillStyle = colours.groups[kind];
-      if (size > 1.5) pen.beginPath();
-      for (const i of bucket) {
-        const x = ox + drawn.px[i] * scale, y = oy + drawn.py[i] * scale;
-        if (x < -9 || y < -9 || x > w + 9 || y > t + 9) continue;
-        if (size > 1.5) { pen.moveTo(x + size, y); pen.arc(x, y, size, 0, 7); } else pen.fillRect(x - size, y - size, 2 * size, 2 * size);
-      }
-      if (size > 1.5) pen.fill();
-    });
+    pen.globalAlpha = asked ? 0.36 : 0.9;
+    pen.drawImage(this.#ground(ox, oy, size), 0, 0, w, t);
     pen.globalAlpha = 1;
     this.#paintLit(size);
     for (const place of [this.#point, this.#hover]) {
@@ -298,6 +291,30 @@ export class SkillMap {
     });
   }
 
+  /** All points, painted anew only where the view has changed: not for each key that is typed. */
+  #ground(ox, oy, size) {
+    const { w, t, dense } = this.size, { scale } = this, { px, py } = this.#drawn;
+    const now = [ox, oy, scale, size, w, t, dense, this.stamp].join();
+    if (this.ground?.key === now) return this.ground.layer;
+    const layer = this.ground?.layer ?? document.createElement("canvas");
+    layer.width = this.canvas.width;
+    layer.height = this.canvas.height;
+    const pen = layer.getContext("2d");
+    pen.setTransform(dense, 0, 0, dense, 0, 0);
+    this.buckets.forEach((bucket, kind) => {
+      pen.fillStyle = this.colours.groups[kind];
+      if (size > 1.5) pen.beginPath();
+      for (const i of bucket) {
+        const x = ox + px[i] * scale, y = oy + py[i] * scale;
+        if (x < -9 || y < -9 || x > w + 9 || y > t + 9) continue;
+        if (size > 1.5) { pen.moveTo(x + size, y); pen.arc(x, y, size, 0, 7); } else pen.fillRect(x - size, y - size, 2 * size, 2 * size);
+      }
+      if (size > 1.5) pen.fill();
+    });
+    this.ground = { key: now, layer };
+    return layer;
+  }
+
   #paintLit(size) {
     const { pen, colours } = this;
     for (const [place, { selected, strength }] of [...this.#lit].reverse()) {
@@ -306,7 +323,7 @@ export class SkillMap {
       const reach = radius * (selected ? 5 : 3.2);
       const glow = pen.createRadialGradient(x, y, radius * 0.5, x, y, reach);
       glow.addColorStop(0, colours.glow);
-      glow.addColorStop(1, "transparent");
+      glow.addColorStop(1, `${colours.glow}00`);  // its own colour: "transparent" is black
       pen.beginPath();
       pen.arc(x, y, reach, 0, 7);
       pen.fillStyle = glow;
