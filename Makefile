@@ -3,13 +3,21 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench default-model clean
+.PHONY: demo test check bench browser default-model clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/python examples/demo.py
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest
+
+# The tests of the page need a Chromium. Where Debian's packages can be installed it is had so;
+# elsewhere name one in SKILLRET_TEST_BROWSER, or these tests are skipped.
+browser:
+	@for name in chromium-headless-shell chromium google-chrome; do \
+	command -v $$name > /dev/null && exit 0; done; \
+	{ apt-get update -qq && apt-get install -y -qq --no-install-recommends \
+	chromium-headless-shell; } || echo "no Chromium to be had: the page is not tried in one"
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -77,10 +77,13 @@ class Explanation(NamedTuple):
             BM25 score, largest first.
         sentences: Sentences of the query with their similarity to the skill (cosine, or
             BM25 score in lexical mode), largest first.
+        excluded: How much of the query stands in what the skill's description says it is not for, 0
+            to 1, which counted against it; None where that is not known.
     """
 
     terms: tuple[tuple[str, float], ...]
     sentences: tuple[tuple[str, float], ...]
+    excluded: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

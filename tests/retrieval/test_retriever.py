@@ -455,3 +455,20 @@ def test_what_the_encoder_does_not_read_is_ranked_by_words_and_named(tmp_path):
         assert retriever.unread_language("检查发票") == "Chinese"
         assert [hit.name for hit in retriever.select("检查发票")] == ["invoice"]
         assert list(retriever.select("今天天气")) == []
+
+
+def test_an_explanation_says_what_a_skill_is_not_for():
+    with Index.in_memory() as index:
+        index.add(
+            [
+                make_skill("forms", "Fill in PDF forms. Not for turning scans into spreadsheets."),
+                make_skill("scans", "Turn scans of tables into spreadsheets."),
+            ]
+        )
+        query = "turning scans into spreadsheets"
+        hits = Retriever(index).search(query, explain=True)
+        excluded = {hit.name: hit.explanation.excluded for hit in hits}
+        assert excluded["forms"] > 0.5
+        assert excluded["scans"] == 0
+        (*_, dense) = Retriever(index, mode="dense").search(query, explain=True)
+        assert dense.explanation.excluded is None

@@ -41,6 +41,9 @@ def explain(
         # A skill beyond the depth of the search for terms counts as one that holds none.
         scored = set(ranking.keys[ranking.lexical > 0].tolist())
         terms = corpus.explain(ranking.terms, [key for key in keys if key in scored])
+    excluded = {}
+    if ranking.excluded is not None:
+        excluded = dict(zip(ranking.keys.tolist(), ranking.excluded.tolist(), strict=True))
     explained = {}
     for key, similar in zip(keys, _similar(sentences, keys, mode, corpus, encoder), strict=True):
         shares = sorted(terms.get(key, {}).items(), key=lambda pair: -pair[1])
@@ -48,6 +51,7 @@ def explain(
         explained[key] = Explanation(
             terms=tuple((words.get(term, term), score) for term, score in shares),
             sentences=tuple((sentences[i], float(similar[i])) for i in order),
+            excluded=excluded.get(key),
         )
     return explained
 

@@ -348,9 +348,12 @@ class Retriever:
             picked, need = searcher.select(query, policy, where, whole)
             near = range(min(k, len(whole)))
             hits = self._hits(searcher, whole, "hybrid", explain, near) if k else []
-            for ranking, position in picked:
+            # Those of one ranking together: to explain one hit costs nearly as much as many.
+            for ranking in {id(p.ranking): p.ranking for p in picked}.values():
                 assert isinstance(ranking, Ranking)
-                selected += self._hits(searcher, ranking, "hybrid", explain, [position])
+                positions = [p.position for p in picked if p.ranking is ranking]
+                selected += self._hits(searcher, ranking, "hybrid", explain, positions)
+            selected.sort(key=lambda hit: -hit.score)
         ranked = (replace(hit, rank=rank) for rank, hit in enumerate(selected, start=1))
         return hits, Selection(query, tuple(ranked), need)
 

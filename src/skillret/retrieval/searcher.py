@@ -54,6 +54,8 @@ class Ranking:
         need: Probability that any skill is needed, where a ranker is at work; else the largest
             cosine; None in lexical mode.
         terms: Of the query, where a lexical search ran.
+        excluded: How much of the query stands in what each skill is not for, 0 to 1, `(m,)`; it
+            counted against it. None where no ranker is at work.
     """
 
     text: str
@@ -65,6 +67,7 @@ class Ranking:
     vectors: Float32 | None
     need: float | None
     terms: Terms | None
+    excluded: Float32 | None = None
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -219,6 +222,7 @@ class Searcher:
             lexical=ranking.lexical[places][:k],
             parts=ranking.parts[places][:k],
             vectors=ranking.vectors[places][:k],
+            excluded=None if ranking.excluded is None else ranking.excluded[places][:k],
         )
 
     def _lexical(self, text: str, k: int, where: Where | None) -> Ranking:
@@ -312,6 +316,7 @@ class Searcher:
             vectors=e.vectors[order],
             need=need,
             terms=e.terms,
+            excluded=e.excluded[order],
         )
         return ranking if k <= len(e.keys) else self._extended(ranking, e, query, k, where)
 
@@ -327,6 +332,7 @@ class Searcher:
         assert ranking.dense is not None
         assert ranking.lexical is not None
         assert ranking.vectors is not None
+        assert ranking.excluded is not None
         return Ranking(
             text=ranking.text,
             keys=np.concatenate([ranking.keys, keys[order]]),
@@ -337,12 +343,13 @@ class Searcher:
             vectors=np.concatenate([ranking.vectors, vectors[order]]),
             need=ranking.need,
             terms=ranking.terms,
+            excluded=np.concatenate([ranking.excluded, np.zeros(len(order), dtype=np.float32)]),
         )
 
 
 def _rows(ranking: Ranking, kept: NDArray[np.bool_]) -> Ranking:
     """Some rows of a ranking."""
-    names = ("keys", "scores", "dense", "lexical", "parts", "vectors")
+    names = ("keys", "scores", "dense", "lexical", "parts", "vectors", "excluded")
     columns = {name: getattr(ranking, name) for name in names}
     return replace(ranking, **{n: c[kept] for n, c in columns.items() if c is not None})
 

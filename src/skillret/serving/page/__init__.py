@@ -1,0 +1,1 @@
+"""The page that people look at: searching, the map of a library, its findings and the log."""
