@@ -1,0 +1,247 @@
+"""What a service is asked, and what its answers mean: for plain and async clients alike."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeVar
+from urllib.parse import quote
+
+from skillret.errors import InputError
+from skillret.types import Explanation, Hit, Mode, Selection, Skill, Where
+
+__all__ = [
+    "Call",
+    "LibraryInfo",
+    "Page",
+    "delete",
+    "get",
+    "libraries",
+    "library",
+    "put",
+    "put_all",
+    "search",
+    "select",
+    "skills",
+    "to_json",
+]
+
+_T = TypeVar("_T")
+_PAGE = 500  # skills of one answer, where all are listed
+
+
+class LibraryInfo(NamedTuple):
+    """A library of a service.
+
+    Attributes:
+        name: What the client's `library` takes.
+        skills: How many it holds.
+        writable: Whether skills can be put into it; folders that are served are read only.
+    """
+
+    name: str
+    skills: int
+    writable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[_T]):
+    """One request, and how its answer is read.
+
+    Attributes:
+        method: Of HTTP.
+        path: Below the service's address, percent-encoded.
+        read: From the JSON of the answer; None where there is none.
+        params: Of the query string; those that are None are left out.
+        body: Sent as JSON.
+        missing: What a skill that is not there amounts to, if it is no error.
+    """
+
+    method: str
+    path: str
+    read: Callable[[Any], _T]
+    params: Mapping[str, str | None] | None = None
+    body: Mapping[str, Any] | None = None
+    missing: Callable[[], _T] | None = None
+
+
+class Page(NamedTuple):
+    """Some skills of a library, and where the next ones begin; None if these are the last."""
+
+    skills: list[Skill]
+    next: str | None
+
+
+def search(
+    library: str,
+    queries: Sequence[str],
+    k: int,
+    mode: Mode | None,
+    where: Where | None,
+    explain: bool,
+) -> Call[list[list[Hit]]]:
+    """`POST /v1/search`: hits for each query."""
+    if isinstance(queries, str):
+        raise InputError("give a list of queries; for a single one there is `search`")
+    asked = {"queries": list(queries), "k": k, "mode": mode, "where": where}
+    return Call(
+        "POST",
+        "/v1/search",
+        lambda answer: [_hits(result["hits"]) for result in answer["results"]],
+        body=asked | {"explain": explain, "library": library},
+    )
+
+
+def select(
+    library: str, query: str, near: int, limit: int | None, where: Where | None, explain: bool
+) -> Call[tuple[list[Hit], Selection]]:
+    """`POST /v1/select`: the nearest skills, and which of all fit."""
+
+    def read(answer: Any) -> tuple[list[Hit], Selection]:
+        need = answer["need"]
+        selection = Selection(query, tuple(_hits(answer["hits"])), need)
+        return _hits(answer.get("near") or ()), selection
+
+    asked = {"query": query, "limit": limit, "where": where, "near": near}
+    body = asked | {"explain": explain, "library": library}
+    return Call("POST", "/v1/select", read, body=body)
+
+
+def skills(library: str, name: str | None, where: Where | None, after: str | None) -> Call[Page]:
+    """`GET /v1/skills`: one page, from where the one before has ended."""
+
+    def read(answer: Any) -> Page:
+        following = answer["next"]
+        if following is not None and following == after:
+            raise ValueError("a page that leads to itself")
+        return Page([_skill(record) for record in answer["skills"]], following)
+
+    params = {
+        "library": library,
+        "limit": str(_PAGE),
+        "after": after,
+        "name": name,
+        "where": None if where is None else to_json(where),
+    }
+    return Call("GET", "/v1/skills", read, params=params)
+
+
+def get(library: str, id_: str) -> Call[Skill | None]:
+    """`GET /v1/skills/ID`: a skill with its body; None if it is not there."""
+    params = {"library": library}
+    return Call("GET", _skill_path(id_), _skill, params=params, missing=lambda: None)
+
+
+def put(library: str, skill: Skill) -> Call[None]:
+    """`PUT /v1/skills/ID`: add or replace one."""
+    body = _record(skill)
+    del body["id"]
+    return Call(
+        "PUT",
+        _skill_path(skill.id),
+        lambda _: None,
+        params={"library": library},
+        body=body,
+    )
+
+
+def put_all(library: str, skills: Iterable[Skill]) -> Call[None]:
+    """`POST /v1/skills`: add or replace several."""
+    body = {"library": library, "skills": [_record(skill) for skill in skills]}
+    return Call("POST", "/v1/skills", lambda _: None, body=body)
+
+
+def delete(library: str, id_: str) -> Call[bool]:
+    """`DELETE /v1/skills/ID`: whether it was there."""
+    return Call(
+        "DELETE",
+        _skill_path(id_),
+        lambda _: True,
+        params={"library": library},
+        missing=lambda: False,
+    )
+
+
+def libraries() -> Call[list[LibraryInfo]]:
+    """`GET /v1/libraries`: those that the token may use."""
+    return Call(
+        "GET",
+        "/v1/libraries",
+        lambda answer: [
+            LibraryInfo(one["name"], one["skills"], one["writable"]) for one in answer["libraries"]
+        ],
+    )
+
+
+def library(method: str, name: str) -> Call[None]:
+    """`PUT` or `DELETE /v1/libraries/NAME`."""
+    return Call(method, f"/v1/libraries/{quote(name, safe='')}", lambda _: None)
+
+
+def to_json(value: Any) -> str:
+    """JSON as a service takes it.
+
+    Raises:
+        InputError: If it holds what JSON has no word for.
+    """
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as e:
+        raise InputError(f"what is sent to a service must be plain JSON values: {e}") from None
+
+
+def _skill_path(id_: str) -> str:
+    if not id_:
+        raise InputError("the id of a skill is empty")
+    escaped = quote(id_, safe="", errors="replace")
+    # Else it would be taken for a place in the path.
+    return "/v1/skills/" + (escaped.replace(".", "%2E") if id_ in (".", "..") else escaped)
+
+
+def _record(skill: Skill) -> dict[str, Any]:
+    return {
+        "id": skill.id,
+        "name": skill.name,
+        "description": skill.description,
+        "body": skill.body,
+        "metadata": dict(skill.metadata),
+    }
+
+
+def _skill(record: Mapping[str, Any]) -> Skill:
+    return Skill(
+        id=record["id"],
+        name=record["name"],
+        description=record["description"],
+        body=record.get("body", ""),
+        path=record.get("path"),
+        metadata=record.get("metadata") or {},
+        user_only=record.get("user_only", False),
+    )
+
+
+def _hits(records: Iterable[Mapping[str, Any]]) -> list[Hit]:
+    return [
+        Hit(
+            rank=record["rank"],
+            id=record["id"],
+            name=record["name"],
+            description=record["description"],
+            path=record.get("path"),
+            score=record["score"],
+            dense=record.get("dense"),
+            lexical=record.get("lexical"),
+            explanation=_explanation(record.get("explanation")),
+            metadata=record.get("metadata") or {},
+            user_only=record.get("user_only", False),
+        )
+        for record in records
+    ]
+
+
+def _explanation(record: Mapping[str, Any] | None) -> Explanation | None:
+    if record is None:
+        return None
+    terms = tuple((str(term), float(score)) for term, score in record["terms"])
+    return Explanation(terms, tuple((str(s), float(score)) for s, score in record["sentences"]))
