@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import quote
@@ -16,19 +16,21 @@ __all__ = [
     "LibraryInfo",
     "Page",
     "delete",
+    "encoded",
     "get",
     "libraries",
     "library",
     "put",
     "put_all",
     "search",
+    "search_batch",
     "select",
     "skills",
-    "to_json",
 ]
 
 _T = TypeVar("_T")
 _PAGE = 500  # skills of one answer, where all are listed
+_MOST_BODY = 1024 * 1024  # bytes of skills that are sent at once; half of what a service takes
 
 
 class LibraryInfo(NamedTuple):
@@ -74,6 +76,15 @@ class Page(NamedTuple):
 
 
 def search(
+    library: str, query: str, k: int, mode: Mode | None, where: Where | None, explain: bool
+) -> Call[list[Hit]]:
+    """`POST /v1/search` for one query: the service puts it together with those of others."""
+    asked = {"query": query, "k": k, "mode": mode, "where": where}
+    body = asked | {"explain": explain, "library": library}
+    return Call("POST", "/v1/search", lambda answer: _hits(answer["hits"]), body=body)
+
+
+def search_batch(
     library: str,
     queries: Sequence[str],
     k: int,
@@ -122,7 +133,7 @@ def skills(library: str, name: str | None, where: Where | None, after: str | Non
         "limit": str(_PAGE),
         "after": after,
         "name": name,
-        "where": None if where is None else to_json(where),
+        "where": None if where is None else encoded(where).decode(),
     }
     return Call("GET", "/v1/skills", read, params=params)
 
@@ -146,9 +157,24 @@ def put(library: str, skill: Skill) -> Call[None]:
     )
 
 
-def put_all(library: str, skills: Iterable[Skill]) -> Call[None]:
-    """`POST /v1/skills`: add or replace several."""
-    body = {"library": library, "skills": [_record(skill) for skill in skills]}
+def put_all(library: str, skills: Iterable[Skill]) -> Iterator[Call[None]]:
+    """`POST /v1/skills`: add or replace several, as many by each call as a service takes."""
+    records: list[Mapping[str, Any]] = []
+    size = 0
+    for skill in skills:
+        record = _record(skill)
+        more = len(encoded(record))
+        if records and size + more > _MOST_BODY:
+            yield _put_some(library, records)
+            records, size = [], 0
+        records.append(record)
+        size += more
+    if records:
+        yield _put_some(library, records)
+
+
+def _put_some(library: str, records: Sequence[Mapping[str, Any]]) -> Call[None]:
+    body = {"library": library, "skills": records}
     return Call("POST", "/v1/skills", lambda _: None, body=body)
 
 
@@ -179,16 +205,17 @@ def library(method: str, name: str) -> Call[None]:
     return Call(method, f"/v1/libraries/{quote(name, safe='')}", lambda _: None)
 
 
-def to_json(value: Any) -> str:
+def encoded(value: Any) -> bytes:
     """JSON as a service takes it.
 
     Raises:
         InputError: If it holds what JSON has no word for.
     """
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as e:
-        raise InputError(f"what is sent to a service must be plain JSON values: {e}") from None
+        raise InputError(f"a service takes plain JSON values: {e}") from None
+    return text.encode("utf-8", "replace")  # as a query of `Retriever` is read
 
 
 def _skill_path(id_: str) -> str:

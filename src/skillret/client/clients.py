@@ -36,8 +36,9 @@ class Client:
 
     Raises:
         InputError: If `url` is no address, or the service finds fault with a request: the message
-            is the service's own. This holds for every method.
-        ServiceError: If the service cannot be reached, has no time or answers strangely: likewise.
+            is the service's own. This and the following hold for every method.
+        StoreError: If the service says that its library cannot be read or written.
+        ServiceError: If the service cannot be reached, has no time or answers strangely.
         MissingExtraError: If httpx is not installed.
 
     Example:
@@ -100,8 +101,7 @@ class Client:
         explain: bool = False,
     ) -> list[Hit]:
         """The best skills for a query, best first; see `Retriever.search`."""
-        (hits,) = self.search_batch([query], k, mode=mode, where=where, explain=explain)
-        return hits
+        return self._send(calls.search(self.library, query, k, mode, where, explain))
 
     def search_batch(
         self,
@@ -112,8 +112,8 @@ class Client:
         where: Where | None = None,
         explain: bool = False,
     ) -> list[list[Hit]]:
-        """The best skills for each of several queries, all in one generation."""
-        return self._send(calls.search(self.library, queries, k, mode, where, explain))
+        """The best skills for each of several queries, 256 at most, all in one generation."""
+        return self._send(calls.search_batch(self.library, queries, k, mode, where, explain))
 
     def select(
         self,
@@ -161,8 +161,12 @@ class Client:
         self._send(calls.put(self.library, skill))
 
     def put_all(self, skills: Iterable[Skill]) -> None:
-        """Add or replace skills, all of them or none, by one request."""
-        self._send(calls.put_all(self.library, skills))
+        """Add or replace skills, in the order given, by requests of up to 1 MiB.
+
+        What one request brings is stored whole or not at all.
+        """
+        for call in calls.put_all(self.library, skills):
+            self._send(call)
 
     def delete(self, id_: str) -> bool:
         """Remove a skill; whether it was there."""
@@ -247,8 +251,7 @@ class AsyncClient:
         explain: bool = False,
     ) -> list[Hit]:
         """See `Client.search`."""
-        (hits,) = await self.search_batch([query], k, mode=mode, where=where, explain=explain)
-        return hits
+        return await self._send(calls.search(self.library, query, k, mode, where, explain))
 
     async def search_batch(
         self,
@@ -260,7 +263,7 @@ class AsyncClient:
         explain: bool = False,
     ) -> list[list[Hit]]:
         """See `Client.search_batch`."""
-        return await self._send(calls.search(self.library, queries, k, mode, where, explain))
+        return await self._send(calls.search_batch(self.library, queries, k, mode, where, explain))
 
     async def select(
         self,
@@ -307,7 +310,8 @@ class AsyncClient:
 
     async def put_all(self, skills: Iterable[Skill]) -> None:
         """See `Client.put_all`."""
-        await self._send(calls.put_all(self.library, skills))
+        for call in calls.put_all(self.library, skills):
+            await self._send(call)
 
     async def delete(self, id_: str) -> bool:
         """See `Client.delete`."""

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from skillret.client.calls import Call, to_json
-from skillret.errors import InputError, ServiceError
+from skillret.client.calls import Call, encoded
+from skillret.errors import (
+    IndexBusyError,
+    IndexCorruptError,
+    InputError,
+    ServiceError,
+    SkillretError,
+    StoreError,
+)
 from skillret.extras import require
 from skillret.messages import printable
 
@@ -19,7 +25,12 @@ __all__ = ["Service"]
 _T = TypeVar("_T")
 _TRIES = 4  # of one request, the first among them
 _PATIENCE = 30.0  # seconds that a service may ask to wait before the next try
-_SHOWN = 300  # characters of what an answer says
+_FAULTS: dict[str, type[SkillretError]] = {  # errors that the service's own library had
+    "index_busy": IndexBusyError,
+    "index_damaged": IndexCorruptError,
+    "index_unavailable": StoreError,
+}
+_SHOWN = 500  # characters of what an answer says
 
 
 class Service:
@@ -39,7 +50,7 @@ class Service:
         content = None
         if call.body is not None:
             body = {name: value for name, value in call.body.items() if value is not None}
-            content = to_json(body).encode("utf-8", "replace")  # as a query of `Retriever` is read
+            content = encoded(body)
         params = {k: v for k, v in (call.params or {}).items() if v is not None}
         return {
             "method": call.method,
@@ -50,36 +61,29 @@ class Service:
         }
 
     def pause(self, response: httpx.Response, tried: int) -> float | None:
-        """Seconds until the request is sent once more; None if its answer is to be read.
-
-        Raises:
-            ServiceError: If the service has no time, and asks for more patience than there is.
-        """
-        if response.status_code not in (429, 503):
-            return None
+        """Seconds until the request is sent once more; None if its answer is to be read."""
         asked = response.headers.get("retry-after", "")
-        wait = float(asked) if asked.isascii() and asked.isdigit() else math.inf
-        if tried < _TRIES and wait <= _PATIENCE:
-            return wait
-        when = f" in {asked} s" if wait < math.inf else " later"
-        raise ServiceError(f"{self.url} has no time: {_said(response)}; try again{when}")
+        if response.status_code not in (429, 503) or not (asked.isascii() and asked.isdigit()):
+            return None
+        return float(asked) if tried < _TRIES and float(asked) <= _PATIENCE else None
 
     def answer(self, call: Call[_T], response: httpx.Response) -> _T:
         """What a call asked for.
 
         Raises:
             InputError: If the service says that the request is at fault.
+            StoreError: If it says that the library cannot be read or written.
             ServiceError: If anything else is wrong.
         """
-        status = response.status_code
-        if call.missing and status == 404 and _error_type(response) == "skill_not_found":
+        status, kind = response.status_code, _error_type(response)
+        if call.missing and status == 404 and kind == "skill_not_found":
             return call.missing()
         if status in (401, 403):
             raise InputError(f"{self.url} lets nobody in like this: {_said(response)}")
-        if 400 <= status < 500 and _error_type(response):
-            raise InputError(_said(response))
         if not 200 <= status < 300:
-            raise ServiceError(f"{self.url} answers {status}: {_said(response)}")
+            ours = 400 <= status < 500 and kind and status not in (408, 429)
+            error = InputError if ours else _FAULTS.get(kind, ServiceError)
+            raise error(_said(response) if ours else f"{self.url} ({status}): {_said(response)}")
         try:
             return call.read(response.json() if response.content else None)
         except (ValueError, TypeError, KeyError, AttributeError, IndexError):
