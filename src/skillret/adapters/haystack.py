@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 __all__ = ["SkillRetriever", "SkillretStore"]
 
+_NOT_SAVED = (
+    "what searches an open library or a service is not saved with a pipeline: add it again, in"
+    " code, to the pipeline that was loaded"
+)
+
 
 @component
 class SkillRetriever:
@@ -45,6 +50,10 @@ class SkillRetriever:
     ) -> None:
         self._skills = SkillSource(source, k=top_k, select=select, where=where)
         self._body = body
+
+    def to_dict(self) -> dict[str, Any]:
+        """A pipeline with it cannot be saved."""
+        raise InputError(_NOT_SAVED)
 
     @component.output_types(documents=list[Document])
     def run(self, query: str, top_k: int | None = None) -> dict[str, Any]:
@@ -90,6 +99,15 @@ class SkillretStore:
     ) -> None:
         self._skills = SkillSource(source, k=k, select=select, where=where)
         self._query = query
+
+    def to_dict(self) -> dict[str, Any]:
+        """It cannot be saved."""
+        raise InputError(_NOT_SAVED)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> SkillretStore:
+        """It cannot be saved."""
+        raise InputError(_NOT_SAVED)
 
     def list_skills(self) -> dict[str, SkillInfo]:
         """The skills by name."""

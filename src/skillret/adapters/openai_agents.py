@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any
 
 from agents import Tool, function_tool
 from skillret.adapters.tools import INSTRUCTIONS, SkillTools
@@ -22,5 +25,17 @@ def skill_tools(source: Source, *, k: int = 5, where: Where | None = None) -> li
         k: How many skills a search returns at most.
         where: What their metadata must hold; see `Retriever.search`.
     """
+    tools = SkillTools(source, k=k, where=where).functions
     # What is wrong with a call, the SDK tells the model.
-    return [function_tool(function) for function in SkillTools(source, k=k, where=where).functions]
+    return [function_tool(_as_json(function)) for function in tools]
+
+
+def _as_json(function: Callable[..., Any]) -> Callable[..., str]:
+    """The function; the SDK would show the model Python's own writing of a list."""
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> str:
+        answer = function(*args, **kwargs)
+        return answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
+
+    return call
