@@ -15,11 +15,13 @@ __all__ = [
     "Call",
     "LibraryInfo",
     "Page",
+    "create_library",
     "delete",
+    "delete_library",
     "encoded",
     "get",
     "libraries",
-    "library",
+    "library_info",
     "put",
     "put_all",
     "search",
@@ -38,13 +40,17 @@ class LibraryInfo(NamedTuple):
 
     Attributes:
         name: What the client's `library` takes.
+        writable: Whether skills can be put into it; folders that are served are read-only.
         skills: How many it holds.
-        writable: Whether skills can be put into it; folders that are served are read only.
+        generation: A larger number as soon as it has changed.
+        model: The encoder.
     """
 
     name: str
-    skills: int
     writable: bool
+    skills: int
+    generation: int
+    model: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,20 +150,20 @@ def get(library: str, id_: str) -> Call[Skill | None]:
     return Call("GET", _skill_path(id_), _skill, params=params, missing=lambda: None)
 
 
-def put(library: str, skill: Skill) -> Call[None]:
-    """`PUT /v1/skills/ID`: add or replace one."""
+def put(library: str, skill: Skill) -> Call[bool]:
+    """`PUT /v1/skills/ID`: add or replace one; whether it is a new one."""
     body = _record(skill)
     del body["id"]
     return Call(
         "PUT",
         _skill_path(skill.id),
-        lambda _: None,
+        lambda answer: answer["added"] > 0,
         params={"library": library},
         body=body,
     )
 
 
-def put_all(library: str, skills: Iterable[Skill]) -> Iterator[Call[None]]:
+def put_all(library: str, skills: Iterable[Skill]) -> Iterator[Call[int]]:
     """`POST /v1/skills`: add or replace several, as many by each call as a service takes."""
     records: list[Mapping[str, Any]] = []
     size = 0
@@ -173,9 +179,11 @@ def put_all(library: str, skills: Iterable[Skill]) -> Iterator[Call[None]]:
         yield _put_some(library, records)
 
 
-def _put_some(library: str, records: Sequence[Mapping[str, Any]]) -> Call[None]:
+def _put_some(library: str, records: Sequence[Mapping[str, Any]]) -> Call[int]:
     body = {"library": library, "skills": records}
-    return Call("POST", "/v1/skills", lambda _: None, body=body)
+    return Call(
+        "POST", "/v1/skills", lambda answer: int(answer["added"] + answer["changed"]), body=body
+    )
 
 
 def delete(library: str, id_: str) -> Call[bool]:
@@ -189,20 +197,28 @@ def delete(library: str, id_: str) -> Call[bool]:
     )
 
 
-def libraries() -> Call[list[LibraryInfo]]:
-    """`GET /v1/libraries`: those that the token may use."""
+def libraries() -> Call[list[str]]:
+    """`GET /v1/libraries`: the names of those that the token is for."""
+    return Call("GET", "/v1/libraries", lambda answer: [str(name) for name in answer["libraries"]])
+
+
+def library_info(name: str) -> Call[LibraryInfo]:
+    """`GET /v1/libraries/NAME`."""
     return Call(
         "GET",
-        "/v1/libraries",
-        lambda answer: [
-            LibraryInfo(one["name"], one["skills"], one["writable"]) for one in answer["libraries"]
-        ],
+        _library_path(name),
+        lambda answer: LibraryInfo(*(answer[field] for field in LibraryInfo._fields)),
     )
 
 
-def library(method: str, name: str) -> Call[None]:
-    """`PUT` or `DELETE /v1/libraries/NAME`."""
-    return Call(method, f"/v1/libraries/{quote(name, safe='')}", lambda _: None)
+def create_library(name: str) -> Call[None]:
+    """`PUT /v1/libraries/NAME`."""
+    return Call("PUT", _library_path(name), lambda _: None)
+
+
+def delete_library(name: str) -> Call[None]:
+    """`DELETE /v1/libraries/NAME`."""
+    return Call("DELETE", _library_path(name), lambda _: None)
 
 
 def encoded(value: Any) -> bytes:
@@ -218,12 +234,19 @@ def encoded(value: Any) -> bytes:
     return text.encode("utf-8", "replace")  # as a query of `Retriever` is read
 
 
+def _library_path(name: str) -> str:
+    return f"/v1/libraries/{_segment(name, 'name of a library')}"
+
+
 def _skill_path(id_: str) -> str:
-    if not id_:
-        raise InputError("the id of a skill is empty")
-    escaped = quote(id_, safe="", errors="replace")
-    # Else it would be taken for a place in the path.
-    return "/v1/skills/" + (escaped.replace(".", "%2E") if id_ in (".", "..") else escaped)
+    return f"/v1/skills/{_segment(id_, 'id of a skill')}"
+
+
+def _segment(text: str, what: str) -> str:
+    """Text as one segment of a path."""
+    if text in ("", ".", ".."):  # clients take these for a way through the path
+        raise InputError(f"no {what}: {text!r}")
+    return quote(text, safe="", errors="replace")
 
 
 def _record(skill: Skill) -> dict[str, Any]:
@@ -233,6 +256,7 @@ def _record(skill: Skill) -> dict[str, Any]:
         "description": skill.description,
         "body": skill.body,
         "metadata": dict(skill.metadata),
+        "user_only": skill.user_only,
     }
 
 

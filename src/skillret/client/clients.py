@@ -156,33 +156,39 @@ class Client:
         """A skill with its body; None if the library has none of that id."""
         return self._send(calls.get(self.library, id_))
 
-    def put(self, skill: Skill) -> None:
-        """Add a skill, or replace the one of its id. Searchable at once."""
-        self._send(calls.put(self.library, skill))
+    def put(self, skill: Skill) -> bool:
+        """Add a skill, or replace the one of its id; whether it is a new one. Searchable at once.
 
-    def put_all(self, skills: Iterable[Skill]) -> None:
-        """Add or replace skills, in the order given, by requests of up to 1 MiB.
+        Its path, aliases and extra fields stay here.
+        """
+        return self._send(calls.put(self.library, skill))
+
+    def put_all(self, skills: Iterable[Skill]) -> int:
+        """Add or replace skills, by requests of up to 1 MiB; how many are new or have changed.
 
         What one request brings is stored whole or not at all.
         """
-        for call in calls.put_all(self.library, skills):
-            self._send(call)
+        return sum(self._send(call) for call in calls.put_all(self.library, skills))
 
     def delete(self, id_: str) -> bool:
         """Remove a skill; whether it was there."""
         return self._send(calls.delete(self.library, id_))
 
-    def libraries(self) -> list[LibraryInfo]:
-        """The libraries that the token may use."""
+    def libraries(self) -> list[str]:
+        """The names of the libraries that the token is for."""
         return self._send(calls.libraries())
+
+    def library_info(self, name: str | None = None) -> LibraryInfo:
+        """What a library holds; the client's own one if None."""
+        return self._send(calls.library_info(self.library if name is None else name))
 
     def create_library(self, name: str) -> None:
         """Make a library; one that is there stays as it is."""
-        self._send(calls.library("PUT", name))
+        self._send(calls.create_library(name))
 
     def delete_library(self, name: str) -> None:
         """Remove a library and all its skills."""
-        self._send(calls.library("DELETE", name))
+        self._send(calls.delete_library(name))
 
 
 class AsyncClient:
@@ -304,27 +310,31 @@ class AsyncClient:
         """See `Client.get`."""
         return await self._send(calls.get(self.library, id_))
 
-    async def put(self, skill: Skill) -> None:
+    async def put(self, skill: Skill) -> bool:
         """See `Client.put`."""
-        await self._send(calls.put(self.library, skill))
+        return await self._send(calls.put(self.library, skill))
 
-    async def put_all(self, skills: Iterable[Skill]) -> None:
+    async def put_all(self, skills: Iterable[Skill]) -> int:
         """See `Client.put_all`."""
-        for call in calls.put_all(self.library, skills):
-            await self._send(call)
+        stored = [await self._send(call) for call in calls.put_all(self.library, skills)]
+        return sum(stored)
 
     async def delete(self, id_: str) -> bool:
         """See `Client.delete`."""
         return await self._send(calls.delete(self.library, id_))
 
-    async def libraries(self) -> list[LibraryInfo]:
+    async def libraries(self) -> list[str]:
         """See `Client.libraries`."""
         return await self._send(calls.libraries())
 
+    async def library_info(self, name: str | None = None) -> LibraryInfo:
+        """See `Client.library_info`."""
+        return await self._send(calls.library_info(self.library if name is None else name))
+
     async def create_library(self, name: str) -> None:
         """See `Client.create_library`."""
-        await self._send(calls.library("PUT", name))
+        await self._send(calls.create_library(name))
 
     async def delete_library(self, name: str) -> None:
         """See `Client.delete_library`."""
-        await self._send(calls.library("DELETE", name))
+        await self._send(calls.delete_library(name))
