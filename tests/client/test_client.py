@@ -193,7 +193,7 @@ def test_more_skills_than_one_body_may_hold_are_sent_in_several(team):
     assert team.put_all([]) == 0
 
 
-def test_what_the_service_finds_wrong_is_said_by_the_client(client, url):
+def test_what_the_service_finds_wrong_is_said_by_the_client(client):
     for ask, said in [
         (lambda: client.search(""), "query"),
         (lambda: client.search("x", k=1000), "k"),
@@ -208,16 +208,23 @@ def test_what_the_service_finds_wrong_is_said_by_the_client(client, url):
         (lambda: client.search_batch("x"), "there is `search`"),
         (lambda: client.search("x", where={"a": float("nan")}), "JSON"),
         (lambda: client.search("x", where={"a": object()}), "JSON"),
-        (lambda: Client(url, "writer", library="none").search("x"), "no library 'none'"),
-        (lambda: Client(url, "writer", library="none").get("x"), "no library 'none'"),
-        (lambda: Client(url).search("x"), "token"),
-        (lambda: Client(url, "wrong").search("x"), "token"),
-        (lambda: Client(url, "reader").create_library("x"), "read"),
-        (lambda: Client(url, "a").search("x"), "default"),
     ]:
         with pytest.raises(InputError, match=said) as e:
             ask()
         assert "\n" not in str(e.value)
+
+
+def test_whom_the_service_does_not_let_in_is_told_why(url):
+    for token, library, ask, said in [
+        ("writer", "none", lambda one: one.search("x"), "no library 'none'"),
+        ("writer", "none", lambda one: one.get("x"), "no library 'none'"),
+        (None, "default", lambda one: one.search("x"), "token"),
+        ("wrong", "default", lambda one: one.search("x"), "token"),
+        ("reader", "default", lambda one: one.create_library("x"), "read"),
+        ("a", "default", lambda one: one.search("x"), "default"),
+    ]:
+        with Client(url, token, library=library) as one, pytest.raises(InputError, match=said):
+            ask(one)
 
 
 def test_a_query_that_is_no_unicode_is_searched_all_the_same(client):

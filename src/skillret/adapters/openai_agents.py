@@ -7,8 +7,10 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from agents import Tool, function_tool
+from agents import RunContextWrapper, Tool, default_tool_error_function, function_tool
 from skillret.adapters.tools import INSTRUCTIONS, SkillTools
+from skillret.errors import SkillretError
+from skillret.messages import printable
 from skillret.types import Where
 
 if TYPE_CHECKING:
@@ -26,8 +28,14 @@ def skill_tools(source: Source, *, k: int = 5, where: Where | None = None) -> li
         where: What their metadata must hold; see `Retriever.search`.
     """
     tools = SkillTools(source, k=k, where=where).functions
-    # What is wrong with a call, the SDK tells the model.
-    return [function_tool(_as_json(function)) for function in tools]
+    return [function_tool(_as_json(one), failure_error_function=_told) for one in tools]
+
+
+def _told(context: RunContextWrapper[Any], error: Exception) -> str:
+    """What is wrong with a call, for the model, which may do better; nothing of other errors."""
+    if isinstance(error, SkillretError):
+        return printable(str(error))
+    return default_tool_error_function(context, error)
 
 
 def _as_json(function: Callable[..., Any]) -> Callable[..., str]:

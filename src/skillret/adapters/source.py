@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["SkillSource"]
 
 _REMEMBERED = 1024  # names of skills that were found
+_MOST_HITS = 100  # that a service gives
 _MOST_FILE = 1024 * 1024  # bytes of a skill's file
 
 
@@ -57,22 +58,22 @@ class SkillSource:
         if self._select:
             found = list(self._source.select(query, limit=most, where=self._where))
         else:
-            found = self._source.search(query, most, where=self._where)
-        return self._usable(found)
+            found = self._source.search(query, _with_spare(most), where=self._where)
+        return self._usable(found, most)
 
     def look_up(self, query: str) -> tuple[list[Hit], set[str]]:
         """Those that fit a query, then those that are merely near; and the ids of the former."""
-        near, selection = self._source.look_up(query, self._k, where=self._where)
+        near, selection = self._source.look_up(query, _with_spare(self._k), where=self._where)
         fitting = {hit.id for hit in selection}
         others = [hit for hit in near if hit.id not in fitting]
-        return self._usable([*selection, *others][: self._k]), fitting
+        return self._usable([*selection, *others], self._k), fitting
 
-    def _usable(self, hits: list[Hit]) -> list[Hit]:
+    def _usable(self, hits: list[Hit], most: int) -> list[Hit]:
         usable = [
             replace(hit, name=self._name(hit.name), description=visible(hit.description))
             for hit in hits
             if not hit.user_only
-        ]
+        ][:most]
         for hit in reversed(usable):  # of equal names the best one is remembered
             self._ids.pop(hit.name, None)
             self._ids[hit.name] = hit.id
@@ -157,3 +158,8 @@ class SkillSource:
     def _folder(self, skill: Skill) -> Any:
         # The path that a service names is one of its machine, not of this one.
         return skill_files.folder_of(skill) if hasattr(self._source, "index") else None
+
+
+def _with_spare(k: int) -> int:
+    """How many to ask for, since some of them may be left out."""
+    return max(k, min(2 * k, _MOST_HITS))
