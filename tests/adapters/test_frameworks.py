@@ -4,6 +4,7 @@ Each runs in a process of its own: frameworks warn, log and start threads as the
 """
 
 import os
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -106,6 +107,8 @@ def test_there_is_an_example_for_each_adapter_and_an_extra():
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_what_it_does_beyond_its_example(name, start):
+def test_what_the_docs_say_of_it_and_what_it_does_beyond(name, start):
     needs(EXAMPLES[name][0])
-    printed_by(start("-m", f"tests.adapters.checks.{name}"))
+    docs = (ROOT / "docs" / "adapters.md").read_text(encoding="utf-8")
+    (code,) = re.findall(rf"<!-- no test: needs {name} -->\n```python\n(.*?)```", docs, re.DOTALL)
+    printed_by(start("-c", f"{code}\nimport tests.adapters.checks.{name}"))
