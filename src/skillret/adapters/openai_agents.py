@@ -35,7 +35,7 @@ def _told(context: RunContextWrapper[Any], error: Exception) -> str:
     """What is wrong with a call, for the model, which may do better; nothing of other errors."""
     if isinstance(error, SkillretError):
         return printable(str(error))
-    return default_tool_error_function(context, error)
+    return str(default_tool_error_function(context, error))
 
 
 def _as_json(function: Callable[..., Any]) -> Callable[..., str]:
