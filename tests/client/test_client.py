@@ -218,8 +218,8 @@ def test_whom_the_service_does_not_let_in_is_told_why(url):
     for token, library, ask, said in [
         ("writer", "none", lambda one: one.search("x"), "no library 'none'"),
         ("writer", "none", lambda one: one.get("x"), "no library 'none'"),
-        (None, "default", lambda one: one.search("x"), "token"),
-        ("wrong", "default", lambda one: one.search("x"), "token"),
+        (None, "default", lambda one: one.search("x"), "give it as `token`"),
+        ("wrong", "default", lambda one: one.search("x"), "give it as `token`"),
         ("reader", "default", lambda one: one.create_library("x"), "read"),
         ("a", "default", lambda one: one.search("x"), "default"),
     ]:

@@ -78,8 +78,10 @@ class Service:
         status, kind = response.status_code, _error_type(response)
         if call.missing and status == 404 and kind == "skill_not_found":
             return call.missing()
-        if status in (401, 403):
-            raise InputError(f"{self.url} lets nobody in like this: {_said(response)}")
+        if status == 401:
+            raise InputError(f"{self.url} wants a token that it knows: give it as `token`")
+        if status == 403:
+            raise InputError(f"{self.url} does not let this token do that: {_said(response)}")
         if not 200 <= status < 300:
             ours = 400 <= status < 500 and kind and status not in (408, 429)
             error = InputError if ours else _FAULTS.get(kind, ServiceError)
