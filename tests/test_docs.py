@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -102,6 +103,34 @@ def _bare(text):
         r"(\S*/)?(skillret|python[0-9.]*)( -m skillret)?(?= (mcp|hook))", "skillret", text
     )
     return re.sub(r"\s|[0-9]", "", text)
+
+
+def test_what_the_docs_ask_a_service_is_answered(tmp_path):
+    if shutil.which("curl") is None:
+        pytest.skip("needs curl")
+    text = (ROOT / "docs" / "service.md").read_text(encoding="utf-8")
+    asked = re.findall(
+        r"<!-- no test: asks a service -->\n```(\w+)\n(.*?)```", text, flags=re.DOTALL
+    )
+    assert len(asked) >= 4
+    library = str(ROOT / "examples" / "skills")
+    command = ["serve", "--port", "0", "--library", library, "--data", str(tmp_path / "data")]
+    with subprocess.Popen(
+        [sys.executable, "-m", "skillret", *command], stderr=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            url = re.search(r"http://\S+:[0-9]+", server.stderr.readline())[0]
+            for kind, code in asked:
+                code = code.replace("http://127.0.0.1:8377", url)
+                code = code.replace("curl -s", "curl -s --fail-with-body --retry 60")
+                run = [sys.executable, "-c"] if kind == "python" else ["bash", "-ec"]
+                done = subprocess.run([*run, code], cwd=ROOT, capture_output=True, text=True)
+                assert done.returncode == 0, code + done.stdout + done.stderr
+                assert done.stdout
+        finally:
+            server.terminate()
+            server.communicate()
+    assert server.returncode == 0
 
 
 def test_the_examples_run(capsys):

@@ -10,6 +10,7 @@ TYPE_CHECKING = False  # as type checkers take it; `typing` would be nearly all 
 if TYPE_CHECKING:
     from typing import Any
 
+    from skillret.client import AsyncClient, Client
     from skillret.encoders import Encoder, Profile, load_encoder
     from skillret.errors import SkillretError
     from skillret.evaluation.evaluator import evaluate
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from skillret.types import Hit, Query, Selection, Skill
 
 __all__ = [
+    "AsyncClient",
+    "Client",
     "Encoder",
     "Hit",
     "Index",
@@ -35,6 +38,8 @@ __all__ = [
 ]
 
 _MODULES = {
+    "AsyncClient": "client",
+    "Client": "client",
     "Encoder": "encoders",
     "Hit": "types",
     "Index": "index",

@@ -12,6 +12,7 @@ __all__ = [
     "IndexCorruptError",
     "InputError",
     "MissingExtraError",
+    "ServiceError",
     "SkillretError",
     "StoreError",
     "TrainingError",
@@ -56,6 +57,10 @@ class IndexBusyError(StoreError):
 
 class EncoderMismatchError(StoreError):
     """The index holds vectors of another encoder; vectors of two encoders never mix."""
+
+
+class ServiceError(SkillretError):
+    """A service cannot be reached, has no time, or does not answer as `skillret serve` does."""
 
 
 class TrainingError(SkillretError):

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["counted", "printable"]
+import re
 
+__all__ = ["counted", "printable", "visible"]
+
+# What a terminal obeys, what turns the direction of text round, and the invisible tag characters.
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]"
+)
 _PLURALS = {"query": "queries", "index": "indexes", "process": "processes"}
 
 
@@ -18,3 +24,8 @@ def printable(text: str) -> str:
     """Untrusted text for a terminal: one line, no control characters, no hidden direction marks."""
     line = " ".join(text.split())
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
+
+
+def visible(text: str) -> str:
+    """Untrusted text for a model, lines kept: every hidden character is one that is seen."""
+    return _HIDDEN.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -29,7 +28,7 @@ from pydantic import BaseModel, Field
 
 from skillret._version import __version__
 from skillret.errors import InputError, SkillretError, StoreError
-from skillret.messages import printable
+from skillret.messages import printable, visible
 from skillret.serving import skill_files
 from skillret.serving.security import App, BearerKey, allowed_hosts, listen
 from skillret.serving.skills_extension import SkillsExtension
@@ -51,10 +50,6 @@ _MOST_DESCRIPTION = 1024  # characters of one
 _MOST_TEXT = 50_000  # characters that one call hands over
 _MOST_NAMES = 100  # of a skill's further files
 _MOST_BODY = 2 * 1024 * 1024  # bytes of an HTTP request
-# What a terminal obeys, what turns the direction of text round, and the invisible tag characters.
-_HIDDEN = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]"
-)
 _INSTRUCTIONS = (
     "Skills are folders of instructions for special tasks. When a task may have one (a file format,"
     " a tool, a procedure of this team), call search_skills with the user's request; if a skill"
@@ -339,7 +334,7 @@ def _read(opened: OpenLater, id_: str, file: str, offset: int) -> SkillText:
         text, size = decode(data, []), (folder / file).stat().st_size
         if "\0" in text:
             raise InputError(f"{file!r} is no text ({size:,} bytes); it is {folder / file}")
-    text = _HIDDEN.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
+    text = visible(text)
     end = offset + _MOST_TEXT
     return SkillText(
         id=id_,
