@@ -149,10 +149,11 @@ def test_sessions_are_forgotten_when_there_are_too_many(monkeypatch):
     monkeypatch.setattr("skillret.serving.sessions._MOST_SKILLS", 3)
     sessions = Sessions()
     memory = sessions.of("a")
-    memory.tell("x", "1", ["p", "q"])
-    memory.tell("x", "2", "rstu")
-    assert memory.told("x", "2", "rstu") == set("stu")
-    assert memory.told("x", "1", ["p", "z"]) == {"p"}
-    assert sessions.of("b").told("x", "1", ["p"]) == set()
-    memory.tell("x", "3", ["p"])
-    assert memory.told("x", "1", ["p"]) == set()
+    assert memory.tell("x", "1", ["p", "q"]) == {"p", "q"}
+    assert memory.tell("x", "2", "rstu") == set("rstu")
+    assert memory.tell("x", "2", "stu") == set()
+    assert memory.tell("x", "2", "r") == {"r"}
+    assert memory.tell("x", "1", ["p", "z"]) == {"z"}
+    assert sessions.of("b").tell("x", "1", ["p"]) == {"p"}  # in the place of the session 2
+    assert memory.tell("x", "1", ["p"]) == set()
+    assert memory.tell("x", "2", ["t"]) == {"t"}

@@ -28,12 +28,8 @@ _PATIENCE = 1.0  # seconds for another hook to write
 class Memory(Protocol):
     """Knows which skills a session was told of."""
 
-    def told(self, agent: str, session: str, skills: Iterable[str]) -> set[str]:
-        """Those of some skills, by id, that a session of an agent was told of."""
-        ...
-
-    def tell(self, agent: str, session: str, skills: Iterable[str]) -> None:
-        """Remember that a session was told of some skills."""
+    def tell(self, agent: str, session: str, skills: Iterable[str]) -> set[str]:
+        """Remember that a session is told of some skills, by id; which are new to it."""
         ...
 
 

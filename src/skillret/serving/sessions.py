@@ -23,21 +23,18 @@ class Sessions:
         """The memory of a library's sessions."""
         return Told(self, library)
 
-    def read(self, key: tuple[str, str, str]) -> set[str]:
-        """Ids of the skills that a session was told of."""
-        with self._lock:
-            return set(self._told.get(key, ()))
-
-    def add(self, key: tuple[str, str, str], skills: Iterable[str]) -> None:
-        """Remember that a session was told of skills."""
+    def add(self, key: tuple[str, str, str], skills: Iterable[str]) -> set[str]:
+        """Remember that a session is told of skills; which are new to it."""
         with self._lock:
             told = self._told.setdefault(key, {})
             self._told.move_to_end(key)
-            told.update(dict.fromkeys(skills))
+            new = dict.fromkeys(skill for skill in skills if skill not in told)
+            told.update(new)
             while len(told) > _MOST_SKILLS:
                 del told[next(iter(told))]
             while len(self._told) > _MOST_SESSIONS:
                 self._told.popitem(last=False)
+        return set(new)
 
 
 class Told:
@@ -46,10 +43,6 @@ class Told:
     def __init__(self, sessions: Sessions, library: str) -> None:
         self._sessions, self._library = sessions, library
 
-    def told(self, agent: str, session: str, skills: Iterable[str]) -> set[str]:
-        """Those of some skills, by id, that a session was told of."""
-        return self._sessions.read((self._library, agent, session)).intersection(skills)
-
-    def tell(self, agent: str, session: str, skills: Iterable[str]) -> None:
-        """Remember that a session was told of some skills."""
-        self._sessions.add((self._library, agent, session), skills)
+    def tell(self, agent: str, session: str, skills: Iterable[str]) -> set[str]:
+        """Remember that a session is told of some skills; which are new to it."""
+        return self._sessions.add((self._library, agent, session), skills)
