@@ -312,6 +312,7 @@ class Retriever:
         query: str,
         k: int = 5,
         *,
+        limit: int | None = None,
         where: Where | None = None,
         explain: bool = False,
     ) -> tuple[list[Hit], Selection]:
@@ -319,7 +320,8 @@ class Retriever:
 
         Args:
             query: The query.
-            k: How many hits at most, and how many are selected at most.
+            k: How many hits at most.
+            limit: How many are selected at most; `k` if None.
             where: As in `search`.
             explain: As in `search`.
 
@@ -328,7 +330,7 @@ class Retriever:
             StoreError: If the index cannot be read.
         """
         _check_count("k", k)
-        return self._looked_up(query, int(k), k, where, explain)
+        return self._looked_up(query, int(k), k if limit is None else limit, where, explain)
 
     def _looked_up(
         self, query: str, k: int, limit: int | None, where: Where | None, explain: bool

@@ -164,13 +164,18 @@ class Service:
             near: How many hits to give beside.
         """
         with self.retriever(library) as retriever:
-            hits: list[Hit] = []
-            if near:
-                hits = retriever.search(query, near, where=where, explain=explain)
-            selection = retriever.select(query, limit=limit, where=where, explain=explain)
             policy = retriever.policy
             if limit is not None:
                 policy = replace(policy, limit=limit)
+            hits: list[Hit] = []
+            if near:
+                hits, selection = retriever.look_up(
+                    query, near, limit=policy.limit, where=where, explain=explain
+                )
+            else:
+                selection = retriever.select(
+                    query, limit=policy.limit, where=where, explain=explain
+                )
             chosen = {hit.id for hit in selection}
             return Selected(
                 selection,

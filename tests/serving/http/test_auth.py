@@ -1,4 +1,5 @@
 import hashlib
+import re
 
 import pytest
 
@@ -55,6 +56,14 @@ def test_what_everyone_may_see(guarded):
         reply = guarded.get(path)
         assert reply.status_code == 200, path
         assert "team" not in reply.text.replace("team-a", "").replace('"team"', "")
+
+
+def test_the_documents_load_nothing_from_elsewhere(guarded):
+    sources = re.findall(r'(?:src|href)="([^"]+)"', guarded.get("/docs").text)
+    assert len(sources) == 3
+    for source in sources:
+        assert source.startswith("/docs-files/")
+        assert guarded.get(source).status_code == 200
 
 
 def test_readers_read(guarded):

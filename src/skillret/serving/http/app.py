@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from fastapi import Depends, FastAPI
 from fastapi.security import HTTPBearer
+from fastapi_offline import FastAPIOffline
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from skillret._version import __version__
 from skillret.serving.http import errors
-from skillret.serving.http.auth import Bearer, Token, unauthorized
+from skillret.serving.http.auth import DOCS_FILES, Bearer, Token, unauthorized
 from skillret.serving.http.gate import Gate, Observer
 from skillret.serving.http.mcp import add_mcp
 from skillret.serving.http.metrics import Metrics
 from skillret.serving.http.routes import libraries, models, search, skills, status
 from skillret.serving.http.state import State
 from skillret.serving.http.threads import Threads
+from skillret.serving.page import routes as page
 from skillret.serving.service import Service
 
 __all__ = ["Options", "create_app"]
@@ -77,7 +77,8 @@ def create_app(service: Service, options: Options | None = None) -> FastAPI:
             await stack.enter_async_context(state.running())
             yield {"skillret": state}
 
-    app = FastAPI(
+    app = FastAPIOffline(  # /docs loads nothing from elsewhere
+        static_url=DOCS_FILES,
         title="skillret",
         version=__version__,
         summary="Finds the agent skills that fit a request.",
@@ -111,7 +112,6 @@ def create_app(service: Service, options: Options | None = None) -> FastAPI:
     ):
         app.include_router(routes, dependencies=bearer)
     mcp = add_mcp(app, service)
-    if options.page and find_spec("skillret.serving.page") is not None:
-        # By name, while it may be missing.
-        app.include_router(import_module("skillret.serving.page.routes").router(service))
+    if options.page:
+        app.include_router(page.router(service), dependencies=bearer)
     return app

@@ -19,9 +19,19 @@ from starlette.responses import Response
 from skillret.serving.http.errors import RefusedError, refusal
 from skillret.serving.libraries import check_name
 
-__all__ = ["Access", "Bearer", "Token", "check", "is_public", "may_see", "unauthorized"]
+__all__ = [
+    "DOCS_FILES",
+    "Access",
+    "Bearer",
+    "Token",
+    "check",
+    "is_public",
+    "may_see",
+    "unauthorized",
+]
 
 Access: TypeAlias = Literal["read", "write"]
+DOCS_FILES = "/docs-files"  # what the page at /docs is made of
 # What tells nothing of skills; of the page its files, which ask for a token themselves.
 _PUBLIC = frozenset(
     {"/", "/info", "/health", "/livez", "/readyz", "/metrics", "/docs", "/openapi.json"}
@@ -30,7 +40,7 @@ _PUBLIC = frozenset(
 
 def is_public(path: str) -> bool:
     """Whether everyone may see what lies at a path."""
-    return path in _PUBLIC or path.startswith("/page/")
+    return path in _PUBLIC or path.startswith(("/page/", f"{DOCS_FILES}/"))
 
 
 class Token(NamedTuple):
