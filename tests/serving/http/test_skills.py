@@ -98,7 +98,10 @@ _WRONG_SKILLS = [
     ({**SOUP, "name": ""}, "body.name"),
     ({**SOUP, "name": "x" * 201}, "body.name"),
     ({**SOUP, "metadata": [1]}, "body.metadata"),
-    ({**SOUP, "path": "/etc/passwd"}, "body.path: no such field; there are name, description, body"),
+    (
+        {**SOUP, "path": "/etc/passwd"},
+        "body.path: no such field; there are name,",
+    ),
     ({**SOUP, "user_only": "yes"}, "body.user_only"),
 ]
 
