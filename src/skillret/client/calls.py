@@ -295,4 +295,6 @@ def _explanation(record: Mapping[str, Any] | None) -> Explanation | None:
     if record is None:
         return None
     terms = tuple((str(term), float(score)) for term, score in record["terms"])
-    return Explanation(terms, tuple((str(s), float(score)) for s, score in record["sentences"]))
+    sentences = tuple((str(sentence), float(score)) for sentence, score in record["sentences"])
+    excluded = record.get("excluded")
+    return Explanation(terms, sentences, None if excluded is None else float(excluded))

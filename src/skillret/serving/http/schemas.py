@@ -313,7 +313,7 @@ def hit_fields(hit: FoundHit) -> Mapping[str, Any]:
         and Explanation(
             terms=list(why.terms),
             sentences=list(why.sentences),
-            excluded=getattr(why, "excluded", None),
+            excluded=why.excluded,
         ),
     }
 
