@@ -129,7 +129,15 @@ def test_an_encoder_agrees_with_itself():
     other = compare(HashEncoder(dim=512), HashEncoder("other", 512), DEV, labelled=False)
     assert other.worst < 0.5
     assert other.ndcg is None
-    refuse_loss(other)
+    refuse_loss(same)
+
+
+def test_vectors_unlike_the_original_s_are_refused_whatever_few_queries_say():
+    chance = Difference("ndcg@10", 0.5, 0.4, Interval(-0.1, -0.3, 0.1), 0.4, 1, 2, 3)
+    for ndcg in (None, chance):
+        with pytest.raises(TrainingError, match=r"mean cosine is 0\.60, less than 0\.9; nothing"):
+            refuse_loss(Agreement(5, 0.6, 0.1, 0.2, ndcg))
+        refuse_loss(Agreement(5, 0.97, 0.5, 0.9, ndcg))
 
 
 @pytest.mark.parametrize(

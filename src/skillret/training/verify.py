@@ -21,6 +21,7 @@ from skillret.training.dev_split import Dev, read_dev
 __all__ = ["MAX_LOSS", "Agreement", "compare", "find_texts", "refuse_loss"]
 
 MAX_LOSS = 0.5  # points of NDCG@10, of 100
+_LEAST_COSINE = 0.9  # mean of a text's two vectors; int8 keeps .97 and more
 _NEIGHBOURS = 10
 _OWN = Path(__file__).with_name("texts.json")
 
@@ -165,9 +166,18 @@ def compare(
 def refuse_loss(agreement: Agreement, limit: float = MAX_LOSS) -> None:
     """Refuse an export that costs too much.
 
+    Few labelled queries cannot tell a loss from chance, so the vectors themselves count as well.
+
     Raises:
-        TrainingError: If NDCG@10 falls by more than `limit` points, and by more than chance.
+        TrainingError: If the vectors are no longer those of the original, or NDCG@10 falls by more
+            than `limit` points, and by more than chance.
     """
+    if agreement.cosine < _LEAST_COSINE:
+        raise TrainingError(
+            f"the exported vectors are not the original's: their mean cosine is"
+            f" {agreement.cosine:.2f}, less than {_LEAST_COSINE}; nothing was written. Use"
+            " --quantize none, or --allow-loss if that is acceptable"
+        )
     if agreement.ndcg is None:
         return
     change = agreement.ndcg.interval
