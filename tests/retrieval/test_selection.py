@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.retrieval.test_calibration import make_calibration
 
-from skillret.retrieval.selection import SelectionPolicy, choose, select
+from skillret.retrieval.selection import SelectionPolicy, choose, select, spells_identifier
 
 
 @dataclass
@@ -55,6 +55,23 @@ def test_another_part_of_the_query_needs_less():
     assert chosen(likely, [0, 0, 1, 1], 0.5) == [0, 2]
     assert chosen(likely, [0, -1, -1, -1], 0.5) == [0]
     assert chosen([0.9, 0.1], [0, 1], 0.5) == [0]
+
+
+def test_among_few_skills_a_rival_needs_more():
+    calibration = make_calibration()
+    fitted = int(calibration.ranker.need_skills)
+    policy = SelectionPolicy(share=0.2)
+
+    def kept(skills, parts, score=0.3):
+        hits = ranked([0.9, score], parts=parts)
+        return choose(hits, policy.among(skills, calibration))
+
+    assert kept(fitted, [0, 0]) == kept(10 * fitted, [0, 0]) == [0, 1]
+    assert kept(fitted // 10, [0, 0]) == kept(fitted // 10, [-1, -1]) == [0]
+    assert kept(fitted // 10, [0, 1]) == [0, 1]  # it is for another task
+    assert kept(0, [0, 0], 0.55) == [0, 1]
+    assert policy.among(1, None) == policy
+    assert SelectionPolicy(share=0.8).among(1, calibration).rivals_share == 0.8
 
 
 def test_a_near_duplicate_adds_nothing():
@@ -113,6 +130,26 @@ def test_below_the_threshold_nothing_is_selected_but_what_is_called_so():
         assert not selected(whole, names={1: text}, threshold=0.4)[0]
     whole = ranked([0.9, 0.001], text="api keys please")
     assert [k for (k, _) in selected(whole, names=names)[0]] == [0]
+
+
+@pytest.mark.parametrize(
+    ("query", "spelled"),
+    [
+        ("no such bean definition", True),
+        ("No such bean-definition exception?", True),
+        ("max retry count", True),
+        ("bean definition", False),  # it begins otherwise
+        ("such bean definition", False),
+        ("no such bean", True),
+        ("no such thing", False),
+        ("a plain sentence", False),
+        ("thanks very good", False),
+        ("!!", False),
+    ],
+)
+def test_words_apart_spell_an_identifier(query, spelled):
+    text = "NoSuchBeanDefinitionException, then MAX_RETRY_COUNT. aplainsentence"
+    assert spells_identifier(query, text) == spelled
 
 
 TWO = "shrink my docker image and write the release notes"

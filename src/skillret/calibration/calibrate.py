@@ -174,6 +174,7 @@ def calibrate(
         created=datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
     )
     policy, selector = SelectionPolicy.of(calibration), Selector(pool)
+    policy = policy.among(len(pool.skills), calibration)
     judged = list(
         judge(
             pool,

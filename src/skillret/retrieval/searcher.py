@@ -24,7 +24,7 @@ from skillret.retrieval.fusion import LEXICAL_CANDIDATES, fuse
 from skillret.retrieval.query import ReadQuery, clean_query, read_queries, unread_language
 from skillret.retrieval.ranker import Ranker
 from skillret.retrieval.rerank import DEPTH, Reranker, rerank_order
-from skillret.retrieval.selection import Picked, SelectionPolicy, select
+from skillret.retrieval.selection import Picked, SelectionPolicy, select, spells_identifier
 from skillret.retrieval.term_head import term_factors
 from skillret.skills import document_text
 from skillret.types import Mode, Where
@@ -154,13 +154,15 @@ class Searcher:
     ) -> tuple[list[Picked], float | None]:
         """The set of skills to hand to an agent, and how sure it is that one is needed.
 
+        Where nothing would be selected, the best skill is if the query spells an identifier in it.
+
         Args:
             query: The query.
             policy: How to choose; the searcher's own if None.
             where: Filter on metadata.
             ranking: Of the query, if it is known already.
         """
-        policy = policy or self.policy
+        policy = (policy or self.policy).among(len(self.corpus), self.calibration)
 
         def rank(text: str, k: int) -> Ranking:
             asked = k
@@ -173,7 +175,13 @@ class Searcher:
 
         text = clean_query(query)
         whole = self._without_user_only(ranking) if ranking else rank(text, policy.depth)
-        return select(whole, rank, self.names, policy), whole.need
+        picked = select(whole, rank, self.names, policy)
+        if not picked and len(whole):
+            (best,) = whole.keys[:1].tolist()
+            skill = self.corpus.texts([best]).get(best)
+            if skill and spells_identifier(text, f"{skill.description}\n{skill.body}"):
+                picked = [Picked(whole, 0)]
+        return picked, whole.need
 
     def _without_user_only(self, ranking: Ranking) -> Ranking:
         """A ranking for an agent: what only its user may start is as good as absent."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
@@ -22,11 +23,15 @@ if TYPE_CHECKING:
 
     from skillret.retrieval.calibration import Calibration
 
-__all__ = ["TASKS", "Picked", "Ranked", "SelectionPolicy", "choose", "select"]
+__all__ = ["TASKS", "Picked", "Ranked", "SelectionPolicy", "choose", "select", "spells_identifier"]
 
 TASKS = 4  # parts of a query that are asked for by themselves at most, where a ranker is at work
 _LIKELY = 0.03  # the least probability that a skill is selected at
+_RIVALS = 0.25  # power of a library's size by which the share of rivals grows as it shrinks ...
+_LARGEST_SHARE = 0.6  # ... to no more than this
 _LONGEST_NAME = 100  # characters
+_FEWEST_WORDS, _MOST_WORDS = 3, 8  # of a query that spells an identifier
+_IDENTIFIER = partial(re.compile, r"\b[A-Za-z]+(?:_[A-Za-z0-9]+|(?<=[a-z])[A-Z][A-Za-z0-9]*)+\b")
 # What people say between tasks: a skill that is called so is not called by it.
 _CHATTER = STOP_WORDS | frozenset(
     """
@@ -98,6 +103,9 @@ class SelectionPolicy:
         threshold: Probability of need, or else largest cosine, below which nothing is selected.
         share: Of the best skill's score that another one has at least. On dev a share does better
             than a fixed probability: where a query needs several skills, each is less sure.
+        smaller: How many times smaller the library is than the one that the share was chosen in.
+            Rivals, skills that fit what a selected one fits too, need a larger share then: among
+            few skills hardly two do the same, and the second one fits by chance.
         new_part: Of the share, where a skill fits a part of the query that no selected one fits: a
             query for several skills names each in a sentence of its own.
         least: Score that a selected skill has at least; a probability .03. A query may well ask for
@@ -113,6 +121,7 @@ class SelectionPolicy:
 
     threshold: float = 0.0
     share: float = 0.6
+    smaller: float = 1.0
     new_part: float = 0.4
     least: float = 0.01
     same: float = 0.9
@@ -127,6 +136,17 @@ class SelectionPolicy:
             return cls()
         share = calibration.ranker.share
         return cls(calibration.threshold or 0.0, share, least=_LIKELY, tasks=TASKS)
+
+    def among(self, skills: int, calibration: Calibration | None) -> SelectionPolicy:
+        """The policy for a library of some size."""
+        if calibration is None:
+            return self
+        return replace(self, smaller=max(calibration.ranker.need_skills / max(skills, 1), 1.0))
+
+    @property
+    def rivals_share(self) -> float:
+        """Of the best skill's score that a rival has at least."""
+        return max(self.share, min(self.share * self.smaller**_RIVALS, _LARGEST_SHARE))
 
     @property
     def depth(self) -> int:
@@ -176,7 +196,7 @@ def choose(ranked: Ranked, policy: SelectionPolicy) -> list[int]:
     for position, score in enumerate(scores):
         if len(chosen) == policy.limit or score < policy.least:
             break
-        share = policy.share * (1.0 if parts[position] in met else policy.new_part)
+        share = policy.rivals_share if parts[position] in met else policy.share * policy.new_part
         if chosen and score < share * scores[0]:
             continue
         if chosen and float((vectors[chosen] @ vectors[position]).max()) >= policy.same:
@@ -198,6 +218,22 @@ def _called(
     keys = ranked.keys[: policy.depth].tolist()
     known = names(keys)
     return [i for i, key in enumerate(keys) if key in known and _plain(known[key]) == wanted]
+
+
+def spells_identifier(query: str, text: str) -> bool:
+    """Whether a query says, word by word, how an identifier in a text begins.
+
+    "no such bean definition" is NoSuchBeanDefinitionException: nobody says that by chance, though
+    its words say little. Names of code are of several words, in camelCase or with underscores.
+    """
+    words = _plain(query).split()
+    if not _FEWEST_WORDS <= len(words) <= _MOST_WORDS or _CHATTER.issuperset(words):
+        return False
+    wanted = "".join(words)
+    return any(
+        found[0].replace("_", "").casefold().startswith(wanted)
+        for found in _IDENTIFIER().finditer(text)
+    )
 
 
 def _of_parts(
