@@ -6,6 +6,7 @@ measured is what an agent gets.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -146,7 +147,7 @@ class SelectionPolicy:
     @property
     def rivals_share(self) -> float:
         """Of the best skill's score that a rival has at least."""
-        return max(self.share, min(self.share * self.smaller**_RIVALS, _LARGEST_SHARE))
+        return max(self.share, min(self.share * math.pow(self.smaller, _RIVALS), _LARGEST_SHARE))
 
     @property
     def depth(self) -> int:

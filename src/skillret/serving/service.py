@@ -164,7 +164,7 @@ class Service:
             near: How many hits to give beside.
         """
         with self.retriever(library) as retriever:
-            policy = retriever.policy
+            policy = retriever.policy.among(len(retriever.index), retriever.calibration)
             if limit is not None:
                 policy = replace(policy, limit=limit)
             hits: list[Hit] = []
@@ -356,6 +356,6 @@ def _reason(hit: Hit, selected: Selection, policy: SelectionPolicy) -> str:
     best = max((other.score for other in selected), default=hit.score)
     if hit.score < policy.share * policy.new_part * best:
         return f"far less likely than the best one ({hit.score:.3f} against {best:.3f})"
-    if hit.score < policy.share * best:
+    if hit.score < policy.rivals_share * best:
         return "less likely, and fits no part of the query that the selected ones leave open"
     return "does what a selected one does already"
