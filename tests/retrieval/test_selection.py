@@ -67,8 +67,8 @@ def test_among_few_skills_a_rival_needs_more():
         return choose(hits, policy.among(skills, calibration))
 
     assert kept(fitted, [0, 0]) == kept(10 * fitted, [0, 0]) == [0, 1]
-    assert kept(fitted // 10, [0, 0]) == kept(fitted // 10, [-1, -1]) == [0]
-    assert kept(fitted // 10, [0, 1]) == [0, 1]  # it is for another task
+    assert kept(fitted // 100, [0, 0]) == kept(fitted // 100, [-1, -1]) == [0]
+    assert kept(fitted // 100, [0, 1]) == [0, 1]  # it is for another task
     assert kept(0, [0, 0], 0.55) == [0, 1]
     assert policy.among(1, None) == policy
     assert SelectionPolicy(share=0.8).among(1, calibration).rivals_share == 0.8

@@ -28,8 +28,8 @@ __all__ = ["TASKS", "Picked", "Ranked", "SelectionPolicy", "choose", "select", "
 
 TASKS = 4  # parts of a query that are asked for by themselves at most, where a ranker is at work
 _LIKELY = 0.03  # the least probability that a skill is selected at
-_RIVALS = 0.25  # power of a library's size by which the share of rivals grows as it shrinks ...
-_LARGEST_SHARE = 0.6  # ... to no more than this
+_RIVALS = 0.15  # power of a library's size by which the share of rivals grows as it shrinks ...
+_LARGEST_SHARE = 0.4  # ... to no more than this
 _LONGEST_NAME = 100  # characters
 _FEWEST_WORDS, _MOST_WORDS = 3, 8  # of a query that spells an identifier
 _IDENTIFIER = partial(re.compile, r"\b[A-Za-z]+(?:_[A-Za-z0-9]+|(?<=[a-z])[A-Z][A-Za-z0-9]*)+\b")

@@ -21,7 +21,7 @@ from skillret.training.dev_split import Dev, read_dev
 __all__ = ["MAX_LOSS", "Agreement", "compare", "find_texts", "refuse_loss"]
 
 MAX_LOSS = 0.5  # points of NDCG@10, of 100
-_LEAST_COSINE = 0.9  # mean of a text's two vectors; int8 keeps .97 and more
+_LEAST_COSINE = 0.9  # mean of a text's two vectors; less is damage, no rounding
 _NEIGHBOURS = 10
 _OWN = Path(__file__).with_name("texts.json")
 
