@@ -9,7 +9,7 @@ demo: $(VENV)/.installed
 	@$(BIN)/python examples/demo.py
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 # The tests of the page need a Chromium. Where Debian's packages can be installed it is had so;
 # elsewhere name one in SKILLRET_TEST_BROWSER, or these tests are skipped.

@@ -89,8 +89,9 @@ class Machine:
             program, *arguments = shlex.split(rest)
             assert program == "pip"
             arguments = [re.sub(r"=/", f"={self.root}/", argument) for argument in arguments]
-            # What it needs is installed where this test runs.
-            self.run([sys.executable, "-m", "pip", *arguments, "--no-deps"], self.path(work))
+            # What it needs is installed where this test runs, and what is installed there stays.
+            arguments += ["--no-deps", "--ignore-installed"]
+            self.run([sys.executable, "-m", "pip", *arguments], self.path(work))
         for rest in given(self.image, "COPY"):
             stage, source, target = rest.split()
             assert stage == "--from=build"
