@@ -201,7 +201,8 @@ def test_every_example_skill_is_valid():
     assert len(library) >= 40
 
 
-def test_the_readme_s_first_answer_is_what_is_printed(capsys):
+def test_the_readme_s_first_answer_is_what_is_printed(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
     arguments = ["--library", str(ROOT / "examples" / "skills"), "-k", "1", "--explain"]
     main(["search", "turn this scanned PDF into a spreadsheet", *arguments])
     printed = capsys.readouterr().out.replace(str(ROOT), "...")

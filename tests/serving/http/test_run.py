@@ -102,6 +102,21 @@ def test_workers_share_what_is_written_and_are_replaced(start):
     assert server.end() == 0
 
 
+def test_workers_do_not_outlive_their_parent(start):
+    server = start("--workers", "2")
+    workers = workers_of(server)
+    assert len(workers) == 2
+    server.process.kill()
+    wait_for(lambda: not any(is_running(worker) for worker in workers))
+
+
+def is_running(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def workers_of(server):
     """Process ids of a server's workers."""
     task = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")

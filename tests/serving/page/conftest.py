@@ -97,7 +97,7 @@ def serve(service):
         assert not thread.is_alive()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it is there, no other test can run an event loop
 def browser():
     """A real Chromium."""
     playwright = pytest.importorskip("playwright.sync_api", reason=NO_BROWSER)

@@ -11,11 +11,13 @@ import socket
 import struct
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -282,7 +284,19 @@ def _let_nobody_in(listening: socket.socket) -> None:
 
 
 class _Worker(multiprocess.Process):
-    """A worker that runs our server."""
+    """A worker that runs our server, and does not outlive who started it."""
+
+    def target(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's."""
+        threading.Thread(target=self._end_with_parent, daemon=True).start()
+        super().target(sockets)
+
+    def _end_with_parent(self) -> None:
+        """Nobody is left to replace this worker or to tell it to end, after a `kill -9` say."""
+        parent = parent_process()
+        if parent is not None:
+            parent.join()
+            self.server.should_exit = True
 
     @property
     def server(self) -> uvicorn.Server:
