@@ -124,6 +124,26 @@ def test_a_file_that_the_agent_wrote_anew_loses_ours_alone(claude, home):
     }
 
 
+def test_an_entry_that_was_edited_is_ours_as_long_as_it_calls_us_alone(claude, program):
+    program[0] = sys.executable
+    install(["claude-code"])
+    claude.write_text(claude.read_text().replace('"timeout": 5', '"timeout": 20'))
+    assert next(s.state for s in status() if s.agent == "claude-code") == "installed"
+    assert done(install(["claude-code"])) == [("claude-code", "unchanged")]
+    assert '"timeout": 20' in claude.read_text()
+    assert done(uninstall()) == [("claude-code", "cleaned")]
+    assert claude.read_text() == SETTINGS
+    install(["claude-code"])
+    data = jsonc.parse(claude.read_text())
+    data["hooks"]["UserPromptSubmit"][0]["hooks"].append({"type": "command", "command": "mine"})
+    claude.write_text(json.dumps(data))
+    (step,) = uninstall()
+    assert step.done == "cleaned"
+    assert "an entry that calls skillret is left" in step.message
+    assert "PostToolUse" not in claude.read_text()
+    assert "mine" in claude.read_text()
+
+
 def test_another_command_takes_the_place_of_the_old_one(claude, program):
     install()
     assert [s.state for s in status()] == ["broken"]

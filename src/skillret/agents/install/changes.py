@@ -370,6 +370,9 @@ def _restored(
     after = _text_without(file, data, list(record.parts.values()))
     if _is_bare(after, record):
         return "removed", "", None
+    if _OURS.search(after.decode()):
+        message = "an entry that calls skillret is left, for it was changed: take it out yourself"
+        return "unchanged" if after == data else "cleaned", message, after
     message = "it was changed since: only ours is taken out"
     if after == data:
         return "unchanged", "ours was out already", after

@@ -154,15 +154,32 @@ def _find(node: _Node, path: Sequence[str], value: Any) -> list[tuple[_Node, int
         last = step == len(path) - 1
         if not isinstance(node.value, list if key == END else dict):
             return None
-        for index in reversed(range(len(node.items))):
-            item = node.items[index]
-            if (key == END or item.key == key) and (not last or _same(item.node.value, value)):
-                break
-        else:
+        fitting = [i for i, item in enumerate(node.items) if key == END or item.key == key]
+        if last:
+            fitting = [i for i in fitting if _same(node.items[i].node.value, value)] or [
+                i for i in fitting if key == END and _edited(node.items[i].node.value, value)
+            ]
+        if not fitting:
             return None
+        index = fitting[-1]
         chain.append((node, index))
         node = node.items[index].node
     return chain
+
+
+def _edited(value: Any, other: Any) -> bool:
+    """Whether one entry runs the very commands of another, whatever else was changed in it."""
+    commands = _commands(other)
+    return bool(commands) and _commands(value) == commands
+
+
+def _commands(value: Any) -> list[Any]:
+    if isinstance(value, list):
+        return [command for each in value for command in _commands(each)]
+    if not isinstance(value, dict):
+        return []
+    own = [[value["command"], value.get("args")]] if "command" in value else []
+    return own + [command for each in value.values() for command in _commands(each)]
 
 
 def _same(value: Any, other: Any) -> bool:
