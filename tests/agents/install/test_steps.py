@@ -124,8 +124,9 @@ def test_a_file_that_the_agent_wrote_anew_loses_ours_alone(claude, home):
     }
 
 
-def test_an_entry_that_was_edited_is_ours_as_long_as_it_calls_us_alone(claude, program):
-    program[0] = sys.executable
+def test_an_entry_that_was_edited_is_ours_as_long_as_it_calls_us_alone(claude, program, tmp_path):
+    program[0] = str(tmp_path / "skillret")
+    (tmp_path / "skillret").touch()
     install(["claude-code"])
     claude.write_text(claude.read_text().replace('"timeout": 5', '"timeout": 20'))
     assert next(s.state for s in status() if s.agent == "claude-code") == "installed"
