@@ -28,8 +28,11 @@ def check_id(id_: str) -> str:
         InputError: If it cannot be one: too long, or made to be taken for a path.
     """
     odd = len(id_) > MAX_NAME or not id_.isprintable() or _ESCAPED.search(id_)
-    if odd or not id_ or re.search(r"\.\.[/\\]", id_):
-        raise InputError(f"no id of a skill: {id_[:80]!r}; give one that search_skills returned")
+    if odd or id_ in ("", ".", "..") or re.search(r"\.\.[/\\]", id_):
+        raise InputError(
+            f"no id of a skill: {id_[:80]!r}; give one that a search returned. An id has at most"
+            f" {MAX_NAME:,} printable characters, no '../' and no percent-encoding"
+        )
     return id_
 
 
