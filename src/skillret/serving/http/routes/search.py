@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -73,7 +74,9 @@ def router(
         if log_queries:
             remark(request, query=query)
 
-    batches: Batches[_Kind, Found] = Batches(search_all)
+    # As many at once as there are processors: what follows the encoder runs on one of them.
+    processors = os.cpu_count() or 1
+    batches: Batches[_Kind, Found] = Batches(search_all, most=16, at_once=processors)
 
     @routes.post("/search")
     async def search(request: Request, asked: SearchRequest) -> SearchReply | BatchReply:
