@@ -9,7 +9,7 @@ from tests.conftest import HashEncoder, make_skill, write_skill
 from skillret import Index
 from skillret.errors import InputError
 from skillret.index import IndexInfo, Sources, default_index_path
-from skillret.retrieval.refresh import Folders, nothing_found, refresh
+from skillret.retrieval.refresh import Folders, nothing_found, refresh, usual_library
 from skillret.settings import Settings
 
 
@@ -111,6 +111,15 @@ def test_what_settings_say_of_the_usual_places(tmp_path, home, monkeypatch):
         Folders.of([home], agents=["claude"])
     # Folders that are given are what someone wants now.
     assert len(Folders.of([home / ".claude" / "skills"], Settings(hide=("*",))).library()) == 1
+
+
+def test_an_unknown_agent_is_said_with_where_it_is_set(home):
+    origins = {"agents": ("skillret.toml",)}
+    settings = Settings(agents=("foo",), origins=origins)
+    with pytest.raises(InputError, match=r"^skillret\.toml: agents: unknown agent 'foo'"):
+        usual_library(settings)
+    with pytest.raises(InputError, match=r"^unknown agent 'bar'"):
+        usual_library(settings, ["bar"])
 
 
 def test_nothing_but_left_out_is_named(tmp_path, home, monkeypatch):

@@ -113,7 +113,11 @@ def usual_library(
     Raises:
         InputError: If an agent is unknown, or a place cannot be read.
     """
-    wanted = tuple(find_agent(name).name for name in agents or settings.agents)
+    try:
+        wanted = tuple(find_agent(name).name for name in agents or settings.agents)
+    except InputError as e:
+        where = () if agents else settings.origins.get("agents", ())
+        raise InputError(": agents: ".join([*where[:1], str(e)])) from None
     places = find_places(cwd, agents=wanted, extra=settings.roots, missing=missing)
     one = wanted[0] if len(set(wanted)) == 1 else None
     off = disabled(one, cwd) if one is not None else ()
