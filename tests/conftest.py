@@ -103,11 +103,7 @@ def fill(path: Path, skills=SKILLS, encoder=None) -> Index:
     return index
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    """No test sees or touches the real home directory."""
-    home = tmp_path / "home"
-    home.mkdir()
+def _move_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(home))
     moved = {variable for agent in AGENTS for variable, _ in agent.moved_by}
@@ -116,6 +112,22 @@ def home(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     for key in ("debug", *KEYS):
         monkeypatch.delenv(f"SKILLRET_{key.upper()}", raising=False)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def home_of_modules(tmp_path_factory):
+    """Where fixtures of a module or session live, which are made before a test has its `home`."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        _move_home(tmp_path_factory.mktemp("home"), monkeypatch)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """No test sees or touches the real home directory."""
+    home = tmp_path / "home"
+    home.mkdir()
+    _move_home(home, monkeypatch)
     return home
 
 

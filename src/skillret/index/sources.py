@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from skillret.errors import IndexCorruptError, InputError
+from skillret.index.schema import SCHEMA_VERSION
 from skillret.index.store import IndexInfo
 from skillret.skills import Library, Root
 
@@ -82,8 +83,10 @@ def default_index_path(source: Library | Sources, model: str) -> Path:
     """The index of a library or a data set's split, and a model, in the OS's data directory."""
     if isinstance(source, Library):
         source = Sources.of(source)
+    # An older skillret, in another environment, goes on with a file that it can read.
+    parts = [f"format {SCHEMA_VERSION}", model]
     # A plugin's folder has another name with each version: that makes no other library.
-    parts = [model, *(scope if ":" in scope else path for path, scope in source.roots)]
+    parts += [scope if ":" in scope else path for path, scope in source.roots]
     if source.agent is not None:
         parts += ["agent", source.agent]
     if source.dataset is not None:
