@@ -12,6 +12,7 @@ __all__ = [
     "IndexCorruptError",
     "InputError",
     "MissingExtraError",
+    "NoSkillsError",
     "ServiceError",
     "SkillretError",
     "StoreError",
@@ -25,6 +26,10 @@ class SkillretError(Exception):
 
 class InputError(SkillretError, ValueError):
     """An argument of the caller is at fault: an empty query, a folder that is missing."""
+
+
+class NoSkillsError(InputError):
+    """No skill was found where skills were looked for."""
 
 
 class DatasetError(SkillretError):
@@ -44,7 +49,16 @@ class ExtensionError(SkillretError):
 
 
 class StoreError(SkillretError):
-    """An index cannot be read or written."""
+    """An index cannot be read or written.
+
+    Args:
+        what: What is wrong with it.
+        remedy: What to do about it, if that is for who has named the index to a command.
+    """
+
+    def __init__(self, what: str, remedy: str = "") -> None:
+        super().__init__(f"{what}; {remedy}" if remedy else what)
+        self.what = what
 
 
 class IndexCorruptError(StoreError):

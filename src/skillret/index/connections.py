@@ -28,7 +28,7 @@ class Connections:
 
     Attributes:
         read_only: Whether nothing can be written here.
-        refusal: What to say to someone who wants to.
+        refusal: What to say to someone who wants to, as `StoreError` takes it.
 
     Raises:
         StoreError: If the file is missing or cannot be opened.
@@ -38,7 +38,7 @@ class Connections:
     def __init__(self, path: Path, *, create: bool = False) -> None:
         self.path = path
         self.read_only = False
-        self.refusal = f"cannot write {path}: it is read-only; give another --index"
+        self.refusal: tuple[str, ...] = _read_only(path)
         self.closed = False
         self._epoch = 0
         # Its operations are atomic.
@@ -47,10 +47,10 @@ class Connections:
             if path.is_dir():
                 raise StoreError(f"{path} is a folder; an index is a file")
             if path.exists() and not path.is_file():
-                raise StoreError(f"{path} is no regular file; give another --index")
+                raise StoreError(f"{path} is no regular file", "give another --index")
             empty = not path.is_file() or not (path.stat().st_size or has_log(path))
             if empty and not create:
-                raise StoreError(f"no index at {path}: make one with `skillret index build`")
+                raise StoreError(f"no index at {path}", "make one with `skillret index build`")
             if is_truncated(path):
                 raise corrupt(path, "its end is missing")
             str(path).encode("utf-8")  # SQLite could take it, the BM25 index could not
@@ -61,10 +61,10 @@ class Connections:
             self._file = self._stamp()
         except OSError as e:
             raise StoreError(
-                f"cannot open the index {path}: {e.strerror}; give another --index"
+                f"cannot open the index {path}: {e.strerror}", "give another --index"
             ) from None
         except UnicodeEncodeError:
-            raise StoreError(f"the path {path} is not UTF-8; give another --index") from None
+            raise StoreError(f"the path {path} is not UTF-8", "give another --index") from None
         before_fork(self._close_idle)
 
     def _first(self, create: bool, empty: bool) -> sqlite3.Connection:
@@ -85,7 +85,7 @@ class Connections:
             if refused or empty or has_log(self.path):
                 raise
             if is_writable(self.path):
-                self.refusal = str(e)
+                self.refusal = e.args
         self.read_only = True
         with self.errors():
             db = self._connect("ro", immutable=True)
@@ -164,9 +164,9 @@ class Connections:
                 " stored before is intact, free some space and run the command again"
             )
         if "not a database" in text:
-            return IndexCorruptError(f"{self.path} is no skillret index; give another --index")
+            return IndexCorruptError(f"{self.path} is no skillret index", "give another --index")
         if "readonly" in text:
-            return StoreError(f"cannot write {self.path}: it is read-only; give another --index")
+            return StoreError(*_read_only(self.path))
         if "unable to open" in text:
             return StoreError(f"cannot open {self.path}: {text}; check its permissions")
         return corrupt(self.path, text)
@@ -223,3 +223,7 @@ class Connections:
             # Another thread may be faster.
             with suppress(IndexError, sqlite3.Error):
                 self._idle.pop()[1].close()
+
+
+def _read_only(path: Path) -> tuple[str, str]:
+    return f"cannot write {path}: it is read-only", "give another --index"

@@ -96,8 +96,8 @@ _OBJECTS = frozenset(map(_squeezed, [*_statements(_SCHEMA), *_AUTOMATIC]))
 def corrupt(path: Path, reason: str) -> IndexCorruptError:
     """The error of a file that is none of ours, or damaged."""
     return IndexCorruptError(
-        f"{path} is no index or is damaged ({reason}): move it away and make it again with"
-        " `skillret index build`"
+        f"{path} is no index or is damaged ({reason})",
+        "move it away and make it again with `skillret index build`",
     )
 
 
@@ -124,16 +124,17 @@ def check_tables(db: sqlite3.Connection, path: Path) -> None:
     application = int(db.execute("PRAGMA application_id").fetchone()[0])
     tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if not (application or tables):
-        raise StoreError(f"no index at {path}: make one with `skillret index build`")
+        raise StoreError(f"no index at {path}", "make one with `skillret index build`")
     if application != _APPLICATION_ID:
         raise IndexCorruptError(
-            f"{path} is an SQLite file but no skillret index; give another --index"
+            f"{path} is an SQLite file but no skillret index", "give another --index"
         )
     version = int(db.execute("PRAGMA user_version").fetchone()[0])
     if version > SCHEMA_VERSION:
         raise StoreError(
             f"{path} was made by a newer skillret (format {version}, this one reads"
-            f" {SCHEMA_VERSION}): upgrade skillret, or give another --index"
+            f" {SCHEMA_VERSION})",
+            "upgrade skillret, or give another --index",
         )
     if version < SCHEMA_VERSION:
         _migrate(db, path)
@@ -152,8 +153,8 @@ def _migrate(db: sqlite3.Connection, path: Path) -> None:
         for step in range(version, SCHEMA_VERSION):
             if step not in _MIGRATIONS:
                 raise StoreError(
-                    f"{path} has the format {version}, which no release ever had; give another"
-                    " --index"
+                    f"{path} has the format {version}, which no release ever had",
+                    "give another --index",
                 )
             for statement in _statements(_MIGRATIONS[step]):
                 db.execute(statement)

@@ -57,8 +57,8 @@ class Sources(NamedTuple):
                 raise TypeError
         except (TypeError, ValueError):
             raise IndexCorruptError(
-                "the index does not say where its skills come from: build it again with"
-                " `skillret index build`"
+                "the index does not say where its skills come from",
+                "build it again with `skillret index build`",
             ) from None
         return cls(roots, dataset, split, agent, hide)
 

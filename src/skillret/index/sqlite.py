@@ -107,7 +107,7 @@ class SqliteStore:
             " done"
         )
         if self._db.read_only:
-            raise StoreError(self._db.refusal)
+            raise StoreError(*self._db.refusal)
         if not self._writer.acquire(timeout=timeout):
             raise busy
         try:

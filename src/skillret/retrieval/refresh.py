@@ -9,7 +9,13 @@ from pathlib import Path
 from shlex import quote
 from typing import NamedTuple
 
-from skillret.errors import EncoderMismatchError, IndexBusyError, InputError, StoreError
+from skillret.errors import (
+    EncoderMismatchError,
+    IndexBusyError,
+    InputError,
+    NoSkillsError,
+    StoreError,
+)
 from skillret.files import expand
 from skillret.index.index import Index, Progress
 from skillret.index.sources import Sources, default_indexes
@@ -91,7 +97,7 @@ class Folders(NamedTuple):
             return Library.open(*self.given)
         library, places = usual_library(self.settings, self.agents, cwd=self.cwd)
         if not library.roots:
-            raise InputError(nowhere(places, self.agents))
+            raise NoSkillsError(nowhere(places, self.agents))
         return library
 
 
@@ -254,7 +260,7 @@ def refresh(
     if usable and info.fingerprint == library.fingerprint:
         return None
     if not library.skills:
-        raise InputError(nothing_found(library))
+        raise NoSkillsError(nothing_found(library))
     # Otherwise the vectors are known, and whatever is done takes no time to speak of.
     if not info.skills or not same_encoder:
         tell(
@@ -269,7 +275,7 @@ def refresh(
             if current.fingerprint == library.fingerprint:
                 current = library  # which has been read
             if not current.skills:
-                raise InputError(nothing_found(current))
+                raise NoSkillsError(nothing_found(current))
             if ours and not info.skills:
                 # Another project's, or another agent's, may hold most of the same skills.
                 index.borrow(current.skills, _latest(default_indexes()))

@@ -11,7 +11,7 @@ from numbers import Integral
 from typing import get_args
 
 from skillret.encoders import DEFAULT_MODEL, Encoder
-from skillret.errors import InputError, SkillretError
+from skillret.errors import InputError, NoSkillsError, SkillretError
 from skillret.files import expand
 from skillret.index.forks import after_fork
 from skillret.index.index import Index, Progress
@@ -160,7 +160,7 @@ class Retriever:
         if path is None:
             path = default_index_path(skills, _model_name(model))
         if not os.path.exists(path) and not skills.skills:  # noqa: PTH110
-            raise InputError(nothing_found(skills))  # before an empty index is there to be found
+            raise NoSkillsError(nothing_found(skills))  # before an empty index is there to be found
         opened = Index.open(path, create=True, model=model, trust_remote_code=trust_remote_code)
         try:
             opened.encoder  # noqa: B018 (an unusable one is said before anything is read)

@@ -17,20 +17,57 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from skillret.encoders import DEFAULT_MODEL, Encoder, load_encoder
-from skillret.errors import InputError, SkillretError, StoreError
+from skillret.errors import (
+    IndexCorruptError,
+    InputError,
+    NoSkillsError,
+    SkillretError,
+    StoreError,
+)
 from skillret.index import Index, Sources
 from skillret.retrieval import Retriever
 from skillret.retrieval.calibration import Calibration, load_calibration
 
-__all__ = ["DEFAULT", "Libraries", "ReadOnlyError", "UnknownLibraryError", "check_name"]
+__all__ = [
+    "DEFAULT",
+    "DamagedLibraryError",
+    "Libraries",
+    "ReadOnlyError",
+    "UnknownLibraryError",
+    "check_name",
+]
 
 DEFAULT = "default"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _FILE = "index.db"
+_NO_DEFAULT = (
+    "there is no library 'default' yet: no skill is found in the usual places of who runs the"
+    " server, and it was started with no others (--library, --index); PUT /v1/libraries/NAME makes"
+    " one"
+)
 
 
 class UnknownLibraryError(InputError):
     """There is no library of that name."""
+
+
+class DamagedLibraryError(IndexCorruptError):
+    """The index of a library is damaged: said to callers, who need not know where it lies.
+
+    Args:
+        library: Its name.
+        fault: What is wrong with which file, for who runs the server.
+    """
+
+    def __init__(self, library: str, fault: str) -> None:
+        remedy = (
+            "move its file away and make it again with `skillret index build`"
+            if library == DEFAULT
+            else f"delete it with DELETE /v1/libraries/{library}, make it again with PUT, and store"
+            " its skills again"
+        )
+        super().__init__(f"the index of the library {library!r} is damaged", remedy)
+        self.fault = fault
 
 
 class ReadOnlyError(InputError):
@@ -68,6 +105,7 @@ class Libraries:
     Args:
         folder: Where those that callers make live; made with the first of them.
         default: Opens the library `default`, which is read-only; None if there is none.
+        optional: There is none either as long as no skill is found for it.
         model: The encoder of the libraries that callers make, where there is no default one that
             brings its own along; loaded when it is first needed.
         calibration: As in `Retriever`, of the libraries that callers make.
@@ -80,6 +118,7 @@ class Libraries:
         folder: Path,
         default: Callable[[], Retriever] | None = None,
         *,
+        optional: bool = False,
         model: str | os.PathLike[str] | Encoder = DEFAULT_MODEL,
         calibration: str | os.PathLike[str] | Calibration | None = None,
         most_open: int = 64,
@@ -87,7 +126,8 @@ class Libraries:
     ) -> None:
         self.folder = folder
         self.most_open = most_open
-        self._open_default = default
+        self._open_default, self._optional = default, optional
+        self._absent = default is None
         self._default: Retriever | None = None
         self._model, self._trusted = model, trust_remote_code
         self._given = calibration
@@ -102,11 +142,23 @@ class Libraries:
 
         Raises:
             UnknownLibraryError: If there is none of that name.
+            DamagedLibraryError: If its index is damaged; also when that is found meanwhile.
             SkillretError: If it cannot be opened.
         """
-        if name == DEFAULT:
-            yield self._of_default()
-            return
+        try:
+            if name == DEFAULT:
+                yield self._of_default()
+            else:
+                with self._lent(name) as retriever:
+                    yield retriever
+        except DamagedLibraryError:
+            raise
+        except IndexCorruptError as e:
+            raise DamagedLibraryError(name, e.what) from None
+
+    @contextmanager
+    def _lent(self, name: str) -> Iterator[Retriever]:
+        """The same of one that callers have made."""
         entry = self._borrow(name)
         try:
             if entry.retriever is None:
@@ -123,7 +175,7 @@ class Libraries:
             found = sorted(e.name for e in self.folder.iterdir() if self._is_library(e.name))
         except OSError:
             found = []
-        return [DEFAULT] * (self._open_default is not None) + found
+        return ([] if self._absent else [DEFAULT]) + found
 
     def create(self, name: str) -> bool:
         """Make an empty library; False if it is there already.
@@ -220,7 +272,12 @@ class Libraries:
                 if self._default is None:
                     try:
                         self._default = self._open_default()
-                    except InputError as e:  # of who has started the server, not of who asks it
+                        self._absent = False
+                    except InputError as e:
+                        if self._optional and isinstance(e, NoSkillsError):
+                            self._absent = True
+                            raise UnknownLibraryError(_NO_DEFAULT) from None
+                        # of who has started the server, not of who asks it
                         raise StoreError(f"the library 'default' cannot be opened: {e}") from None
         return self._default
 

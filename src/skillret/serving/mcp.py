@@ -170,13 +170,25 @@ class _Server(MCPServer[None]):
         ]
 
 
-def create_server(retriever: OpenLater, answer: Answer | None = None) -> MCPServer[None]:
+def _said(e: Exception) -> str:
+    """What a model is told of an error: on the user's own machine all of it."""
+    if isinstance(e, OSError):
+        return f"{e.filename or 'the system'}: {e.strerror}"
+    return str(e)
+
+
+def create_server(
+    retriever: OpenLater,
+    answer: Answer | None = None,
+    tell: Callable[[Exception], str] = _said,
+) -> MCPServer[None]:
     """A server on a library, not yet connected to anything.
 
     Args:
         retriever: Of the library; it is opened as soon as the server runs.
         answer: Decides on prompts (`skillret.agents.answers.Answers` does so by the skills of the
             agent and the folder that each comes from); by this library if None.
+        tell: What is said of an error.
     """
 
     @asynccontextmanager
@@ -186,7 +198,7 @@ def create_server(retriever: OpenLater, answer: Answer | None = None) -> MCPServ
             retriever.start()
             yield None
 
-    skills = SkillsExtension(retriever.get)
+    skills = SkillsExtension(retriever.get, tell)
     server = _Server(
         "skillret",
         title="skillret",
@@ -198,11 +210,16 @@ def create_server(retriever: OpenLater, answer: Answer | None = None) -> MCPServ
         log_level="WARNING",
     )
     server.skills = skills
-    _add_tools(server, retriever, answer or _answer_from(retriever))
+    _add_tools(server, retriever, answer or _answer_from(retriever), tell)
     return server
 
 
-def _add_tools(server: MCPServer[None], retriever: OpenLater, answer: Answer) -> None:
+def _add_tools(
+    server: MCPServer[None],
+    retriever: OpenLater,
+    answer: Answer,
+    tell: Callable[[Exception], str],
+) -> None:
     always = {"anthropic/alwaysLoad": True}
     reads = ToolAnnotations(
         read_only_hint=True, idempotent_hint=True, destructive_hint=False, open_world_hint=False
@@ -221,7 +238,7 @@ def _add_tools(server: MCPServer[None], retriever: OpenLater, answer: Answer) ->
             int, Field(ge=1, le=_MOST_HITS, description="How many skills to return at most.")
         ] = 5,
     ) -> Skills:
-        return await _answer(_search, retriever, query, k)
+        return await _answer(tell, _search, retriever, query, k)
 
     @server.tool(
         title="Read a skill",
@@ -241,7 +258,7 @@ def _add_tools(server: MCPServer[None], retriever: OpenLater, answer: Answer) ->
             int, Field(ge=0, description="Where to begin, in characters: the next_offset before.")
         ] = 0,
     ) -> SkillText:
-        return await _answer(_read, retriever, id, file, offset)
+        return await _answer(tell, _read, retriever, id, file, offset)
 
     @server.tool(
         title="Name skills at a prompt",
@@ -270,14 +287,17 @@ def _add_tools(server: MCPServer[None], retriever: OpenLater, answer: Answer) ->
         return await to_thread.run_sync(_route, answer, fields, agent, abandon_on_cancel=True)
 
 
-async def _answer(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+async def _answer(
+    tell: Callable[[Exception], str],
+    work: Callable[_P, _T],
+    *args: _P.args,
+    **kwargs: _P.kwargs,
+) -> _T:
     """Do it in a thread; what is wrong is told to the model in one line, so that it can react."""
     try:
         return await to_thread.run_sync(partial(work, *args, **kwargs), abandon_on_cancel=True)
-    except SkillretError as e:
-        raise ToolError(printable(str(e))) from None
-    except OSError as e:
-        raise ToolError(f"{printable(str(e.filename or 'the system'))}: {e.strerror}") from None
+    except (SkillretError, OSError) as e:
+        raise ToolError(printable(tell(e))) from None
 
 
 def _search(opened: OpenLater, query: str, k: int) -> Skills:

@@ -78,12 +78,15 @@ class SkillsExtension(Extension):
 
     Args:
         retriever: Gives the retriever whose index says which skills there are; it may wait.
+        tell: What is said of an error.
     """
 
     identifier = "io.modelcontextprotocol/skills"
 
-    def __init__(self, retriever: Callable[[], Retriever]) -> None:
-        self._retriever = retriever
+    def __init__(
+        self, retriever: Callable[[], Retriever], tell: Callable[[Exception], str] = str
+    ) -> None:
+        self._retriever, self._tell = retriever, tell
 
     def methods(self) -> Sequence[MethodBinding]:
         """`skills/list` and `skills/get`."""
@@ -111,7 +114,7 @@ class SkillsExtension(Extension):
         try:
             return await to_thread.run_sync(partial(work, *args, **kwargs), abandon_on_cancel=True)
         except SkillretError as e:
-            raise MCPError(code=INVALID_PARAMS, message=str(e)) from None
+            raise MCPError(code=INVALID_PARAMS, message=self._tell(e)) from None
 
     def _page(self, cursor: str | None) -> _ListResult:
         store = self._retriever().index.store

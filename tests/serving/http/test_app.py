@@ -1,11 +1,17 @@
 import json
 import logging
 import threading
+from contextlib import contextmanager
 
 import pytest
+from starlette.testclient import TestClient
 
+from skillret import Retriever
 from skillret.serving.http import logs
-from tests.conftest import write_skill
+from skillret.serving.http.app import create_app
+from skillret.serving.libraries import Libraries
+from skillret.serving.service import Service
+from tests.conftest import HashEncoder, write_skill
 from tests.serving.http.conftest import wait_for
 from tests.serving.http.test_search import refused
 from tests.serving.http.test_skills import SOUP
@@ -180,43 +186,84 @@ def test_changed_folders_are_searchable_at_once(serve, library, monkeypatch):
     wait_for(lambda: not found())
 
 
-def test_mcp_is_mounted(client):
-    headers = {"Accept": "application/json, text/event-stream"}
+MCP = {"Accept": "application/json, text/event-stream"}
+
+
+def called(client):
+    """What an MCP client is told by a search."""
     call = {"name": "search_skills", "arguments": {"query": "plan meals", "k": 1}}
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}
-    reply = client.post("/mcp", json=body, headers=headers).json()
-    assert "meal-planner" in reply["result"]["content"][0]["text"]
+    return client.post("/mcp", json=body, headers=MCP).json()["result"]["content"][0]["text"]
+
+
+def test_mcp_is_mounted(client):
+    assert "meal-planner" in called(client)
+
+
+@contextmanager
+def starting(tmp_path, default, **options):
+    """A client of a service that is just opening its library, and the service."""
+    encoder = HashEncoder()
+    opened = lambda: Retriever.open(**default, model=encoder)  # noqa: E731
+    service = Service(Libraries(tmp_path / "served", opened, model=encoder, **options))
+    with TestClient(create_app(service), base_url="http://127.0.0.1") as client:
+        yield client, service
 
 
 def test_not_ready_without_its_library(tmp_path):
-    from starlette.testclient import TestClient
-
-    from skillret import Retriever
-    from skillret.serving.http.app import Options, create_app
-    from skillret.serving.libraries import Libraries
-    from skillret.serving.service import Service
-    from tests.conftest import HashEncoder
-
-    def missing():
-        return Retriever.open(library=tmp_path / "missing", model=HashEncoder())
-
-    def client(needs_default):
-        libraries = Libraries(tmp_path / "served", missing, model=HashEncoder())
-        app = create_app(Service(libraries), Options(needs_default=needs_default))
-        return TestClient(app, base_url="http://127.0.0.1")
-
-    with client(True) as needs:
-        wait_for(lambda: "missing" in needs.get("/readyz").text)
-        reply = needs.post("/v1/search", json={"query": "a"})
+    folder = tmp_path / "missing"
+    with starting(tmp_path, {"library": folder}) as (client, _):
+        wait_for(lambda: "log says why" in client.get("/readyz").text)
+        refused(client.get("/readyz"), 503, "not_ready")
+        reply = client.post("/v1/search", json={"query": "a"})
         refused(reply, 503, "index_unavailable")
-        assert str(tmp_path) not in reply.text
-        assert needs.get("/health").status_code == 200
-        (tmp_path / "missing").mkdir()
-        write_skill(tmp_path / "missing", "late")
-        wait_for(lambda: needs.get("/readyz").status_code == 200)
-        assert needs.post("/v1/search", json={"query": "a"}).json()["hits"][0]["name"] == "late"
-    (tmp_path / "missing" / "late" / "SKILL.md").unlink()
-    with client(False) as free:
-        wait_for(lambda: free.get("/readyz").status_code == 200)
-        assert free.put("/v1/libraries/a").status_code == 201
-        assert free.put("/v1/skills/a?library=a", json=SOUP).status_code == 201
+        for text in (reply.text, client.get("/readyz").text, called(client)):
+            assert str(tmp_path) not in text
+            assert "log says why" in text
+        assert client.get("/health").status_code == 200
+        folder.mkdir()
+        write_skill(folder, "late")
+        wait_for(lambda: client.get("/readyz").status_code == 200)
+        assert client.post("/v1/search", json={"query": "a"}).json()["hits"][0]["name"] == "late"
+
+
+def test_where_no_skill_is_found_there_is_no_default_library_yet(tmp_path, monkeypatch, home):
+    monkeypatch.chdir(tmp_path)
+    with starting(tmp_path, {}, optional=True) as (client, _):
+        wait_for(lambda: client.get("/readyz").status_code == 200)
+        search = {"query": "a"}
+        said = refused(client.post("/v1/search", json=search), 404, "library_not_found")
+        assert "no skill is found" in said
+        assert client.get("/v1/libraries").json() == {"libraries": []}
+        assert client.put("/v1/libraries/a").status_code == 201
+        assert client.put("/v1/skills/a?library=a", json=SOUP).status_code == 201
+        write_skill(home / ".claude" / "skills", "late")
+        assert client.post("/v1/search", json=search).json()["hits"][0]["name"] == "late"
+        assert client.get("/v1/libraries").json() == {"libraries": ["default", "a"]}
+
+
+def test_a_damaged_index_is_said_with_what_its_service_can_do(tmp_path, caplog):
+    index = tmp_path / "broken.db"
+    index.write_bytes(b"no database " * 1000)
+    with starting(tmp_path, {"index": index}, optional=True) as (client, service):
+        service.libraries.create("team")
+        (service.libraries.folder / "team" / "index.db").write_bytes(b"no database " * 1000)
+        wait_for(lambda: "damaged" in client.get("/readyz").text)
+        replies = {
+            "skillret index build": client.post("/v1/search", json={"query": "a"}),
+            "DELETE /v1/libraries/team": client.get("/v1/skills?library=team"),
+        }
+        for remedy, reply in replies.items():
+            assert remedy in refused(reply, 503, "index_damaged")
+        for text in (*(r.text for r in replies.values()), client.get("/readyz").text):
+            assert str(tmp_path) not in text
+            assert "--index" not in text
+        caplog.clear()
+        assert "skillret index build" in (said := called(client))
+        client.get("/v1/skills?library=team")
+        assert str(tmp_path) not in said
+        of_default, of_team = (r.getMessage() for r in caplog.records if r.name == "skillret.serve")
+        assert str(index) in of_default
+        assert str(service.libraries.folder / "team" / "index.db") in of_team
+        assert "--index" not in of_default + of_team
+        assert client.delete("/v1/libraries/team").status_code == 204

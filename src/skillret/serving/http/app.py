@@ -44,7 +44,6 @@ class Options:
         timeout: Seconds for a request to arrive and be answered.
         log_requests: Whether each request has a line in the log.
         log_queries: Whether it says what was asked.
-        needs_default: Whether the server is not ready without its default library.
     """
 
     tokens: Sequence[Token] = ()
@@ -55,7 +54,6 @@ class Options:
     timeout: float = 30.0
     log_requests: bool = True
     log_queries: bool = False
-    needs_default: bool = True
 
 
 def create_app(service: Service, options: Options | None = None) -> FastAPI:
@@ -67,7 +65,7 @@ def create_app(service: Service, options: Options | None = None) -> FastAPI:
     """
     options = options or Options()
     threads, metrics = Threads(), Metrics(service)
-    state = State(service, threads, needs_default=options.needs_default)
+    state = State(service, threads)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:

@@ -17,13 +17,14 @@ from skillret.errors import (
     InputError,
     MissingExtraError,
     SkillretError,
+    StoreError,
 )
 from skillret.messages import printable
 from skillret.serving.http.schemas import Error
-from skillret.serving.libraries import ReadOnlyError, UnknownLibraryError
+from skillret.serving.libraries import DamagedLibraryError, ReadOnlyError, UnknownLibraryError
 from skillret.serving.service import UnknownSkillError
 
-__all__ = ["RefusedError", "documented", "install", "refusal"]
+__all__ = ["RefusedError", "documented", "install", "refusal", "reported", "told"]
 
 _log = logging.getLogger("skillret.serve")
 _RETRY_SECONDS = "1"
@@ -144,12 +145,30 @@ async def _refused(_: Request, e: StarletteHTTPException) -> JSONResponse:
     return refusal(e.status_code, sentence, getattr(e, "kind", ""), e.headers)
 
 
+def told(e: Exception) -> str:
+    """What is told of an error of skillret's to who asks: nothing of the server's own paths."""
+    _, kind = _kind(e)
+    if isinstance(e, DamagedLibraryError):
+        return f"{e}; the server's log names its file"
+    return _OURS.get(kind) or str(e)
+
+
+def reported(e: Exception) -> str:
+    """The same; the log has it in full, but for what to do at a command line."""
+    if _kind(e)[1] in _OURS:
+        full = e.what if isinstance(e, StoreError) else str(e)
+        _log.error("%s", f"{e} ({e.fault})" if isinstance(e, DamagedLibraryError) else full)
+    return told(e)
+
+
+def _kind(e: Exception) -> tuple[int, str]:
+    return next((s, k) for known, s, k in _KINDS if isinstance(e, known))
+
+
 async def _failed(_: Request, e: Exception) -> JSONResponse:
-    status, kind = next((s, k) for known, s, k in _KINDS if isinstance(e, known))
-    if kind in _OURS:
-        _log.error("%s", e)
+    status, kind = _kind(e)
     headers = {"Retry-After": _RETRY_SECONDS} if status == 503 else None
-    return refusal(status, _OURS.get(kind) or str(e), kind, headers)
+    return refusal(status, reported(e), kind, headers)
 
 
 async def _unexpected(_: Request, e: Exception) -> JSONResponse:

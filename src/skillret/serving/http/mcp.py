@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from skillret.retrieval import Retriever
 from skillret.serving.http.auth import check
-from skillret.serving.http.errors import RefusedError, refusal
+from skillret.serving.http.errors import RefusedError, refusal, reported
 from skillret.serving.libraries import DEFAULT
 from skillret.serving.mcp import OpenLater, create_server
 from skillret.serving.service import Service
@@ -33,7 +33,7 @@ class Mounted:
             with service.retriever() as retriever:  # which is never closed before all ends
                 return retriever
 
-        self.app = create_server(OpenLater(opened)).streamable_http_app(
+        self.app = create_server(OpenLater(opened), tell=reported).streamable_http_app(
             json_response=True,
             stateless_http=True,
             # Names, tokens and sizes have been looked at by then.

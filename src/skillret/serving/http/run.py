@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import parent_process
 from pathlib import Path
@@ -95,13 +95,13 @@ def build(launch: Launch) -> FastAPI:
     libraries = Libraries(
         launch.data,
         opened,
+        optional=not (launch.index or launch.library or launch.agent),
         model=launch.model or DEFAULT_MODEL,
         calibration=launch.calibration,
         most_open=launch.most_open,
         trust_remote_code=launch.trust_remote_code,
     )
-    needed = bool(launch.index or launch.library or launch.agent)
-    return create_app(Service(libraries), replace(launch.options, needs_default=needed))
+    return create_app(Service(libraries), launch.options)
 
 
 def run(

@@ -14,6 +14,7 @@ from watchfiles import awatch
 from skillret.errors import SkillretError
 from skillret.index import Sources
 from skillret.retrieval import Retriever
+from skillret.serving.http.errors import reported, told
 from skillret.serving.http.threads import Threads
 from skillret.serving.libraries import UnknownLibraryError
 from skillret.serving.service import Service
@@ -31,11 +32,10 @@ class State:
     Args:
         service: What it offers.
         threads: Where it works.
-        needs_default: Whether it is not ready without the default library.
     """
 
-    def __init__(self, service: Service, threads: Threads, *, needs_default: bool = True) -> None:
-        self._service, self._threads, self._needed = service, threads, needs_default
+    def __init__(self, service: Service, threads: Threads) -> None:
+        self._service, self._threads = service, threads
         self._opened = False
         self._problem = "the library is being opened"
         self.draining = False
@@ -60,6 +60,7 @@ class State:
                 tasks.cancel_scope.cancel()
 
     async def _open(self) -> None:
+        before = ""
         while not self._opened:
             try:
                 await self._threads.read(self._service.warm_up)
@@ -68,8 +69,8 @@ class State:
                 self._opened = True
                 return
             except (SkillretError, OSError) as e:
-                self._opened, self._problem = not self._needed, str(e)
-                _log.warning("%s", e)
+                self._problem = told(e) if str(e) == before else reported(e)
+                before = str(e)
                 await anyio.sleep(_AGAIN)
         retriever = self._service.libraries.opened_default
         if retriever is not None:
