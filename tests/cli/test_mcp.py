@@ -88,6 +88,9 @@ def test_install_calls_the_clients_own_program(client, name, tmp_path, monkeypat
         (["install", "--client", "cline", "--scope", "project"], "leave out --scope"),
         (["install", "--client", "codex", "--scope", "project"], "leave out --scope"),
         (["print", "--client", "cline", "--scope", "project"], "leave out --scope"),
+        (["install", "--client", "cursor", "--library", "nosuch"], "there is no folder nosuch"),
+        (["install", "--client", "cursor", "--agent", "foo"], "unknown agent 'foo'"),
+        (["install", "--client", "cursor", "--index", "nosuch.db"], "no index at nosuch.db"),
         (["print", "--client", "cursor", "--http", "--port", "0"], "give --port"),
         (["--client", "cursor"], "go with install, uninstall or print"),
         (["--api-key-file", "x"], "go with --http"),
@@ -95,11 +98,12 @@ def test_install_calls_the_clients_own_program(client, name, tmp_path, monkeypat
         (["--http", "--api-key-file", "none"], "cannot read the key of none"),
     ],
 )
-def test_what_cannot_be_is_said_in_one_line(arguments, message, capsys):
+def test_what_cannot_be_is_said_in_one_line(arguments, message, capsys, home):
     assert main(["mcp", *arguments]) == 1
     err = capsys.readouterr().err
     assert message in err
     assert err.count("\n") == 1
+    assert not any(home.iterdir())
 
 
 FILES = [c for c in CLIENTS if c.program is None and c.file.startswith("~/")]

@@ -21,7 +21,11 @@ def test_missing_places_are_said_before_anything_starts(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert "there is no folder" in error(capsys, "--library", tmp_path / "missing")
     assert "no index at" in error(capsys, "--index", tmp_path / "missing.db")
-    assert "is a file" in error(capsys, "--data", tmp_path / "file")
+    assert "unknown agent 'nosuch'" in error(capsys, "--agent", "nosuch")
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        line = error(capsys, "--data", place)
+        assert f"cannot be written to --data {place}:" in line
+        assert "give a folder that can be made and written" in line
     assert "cannot read the tokens" in error(capsys, "--token-file", tmp_path / "missing")
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "add_file_library",
     "add_model_arguments",
     "check_output",
+    "check_places",
     "current_settings",
     "fit_ranker_command",
     "non_negative",
@@ -133,6 +134,23 @@ def check_output(name: str) -> Path:
     except OSError as e:
         raise InputError(f"cannot write {name}: {e.strerror}") from None
     return file
+
+
+def check_places(args: argparse.Namespace) -> None:
+    """What `--library`, `--agent` and `--index` name is there, before anything starts or is written.
+
+    Raises:
+        InputError: If a folder or an index is missing, or an agent is unknown.
+    """
+    from skillret.skills.agents import find_agent  # which reads YAML: not for every command
+
+    for folder in args.library or ():
+        if not expand(folder).is_dir():
+            raise InputError(f"there is no folder {folder}: give one that holds skills")
+    for agent in args.agent or ():
+        find_agent(agent)
+    if args.index and not args.library and not args.agent and not expand(args.index).exists():
+        raise InputError(f"no index at {args.index}: make one with `skillret index build`")
 
 
 def note(message: str) -> None:

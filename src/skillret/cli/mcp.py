@@ -18,7 +18,14 @@ from skillret.agents.install.changes import Change
 from skillret.agents.install.steps import uninstall, write_change
 from skillret.agents.install.targets import server_edits
 from skillret.agents.mcp_clients import CLIENTS, NAME, Client, find_client
-from skillret.cli.common import add_agent, add_calibration, add_model_arguments, note, printable
+from skillret.cli.common import (
+    add_agent,
+    add_calibration,
+    add_model_arguments,
+    check_places,
+    note,
+    printable,
+)
 from skillret.cli.install import print_steps
 from skillret.errors import InputError
 from skillret.extras import require
@@ -106,6 +113,8 @@ def run(args: argparse.Namespace) -> int:
     client = find_client(args.client)
     if args.action == "uninstall":
         return _uninstall(client, args)
+    if args.action == "install":
+        check_places(args)
     command, url = _command(args), _url(args)
     if args.action == "print":
         return _print(client, command, url, args.scope)

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import argparse
 import re
-from pathlib import Path
+import tempfile
 
-from skillret.cli.common import add_agent, add_calibration, add_model_arguments, note, positive
+from skillret.cli.common import (
+    add_agent,
+    add_calibration,
+    add_model_arguments,
+    check_places,
+    note,
+    positive,
+)
 from skillret.errors import InputError
 from skillret.extras import require
 from skillret.files import expand
@@ -77,7 +84,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     require("serve", "skillret serve", _NEEDED)
-    _check_places(args)
+    check_places(args)
+    if args.data is not None:
+        _check_writable(args.data)
     # Here and not above: `--help` needs none of it.
     import platformdirs
 
@@ -133,17 +142,17 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _check_places(args: argparse.Namespace) -> None:
-    """What is missing is said before anything is started."""
-    for folder in args.library or ():
-        if not expand(folder).is_dir():
-            raise InputError(f"there is no folder {folder}: give one that holds skills")
-    if args.index and not args.library and not args.agent and not expand(args.index).exists():
-        raise InputError(f"no index at {args.index}: make one with `skillret index build`")
-    if args.data:
-        place = Path(expand(args.data))
-        if place.exists() and not place.is_dir():
-            raise InputError(f"{args.data} is a file; give a folder for libraries")
+def _check_writable(data: str) -> None:
+    """Make the folder for libraries, and a file in it: permissions alone do not tell."""
+    try:
+        place = expand(data)
+        place.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=place).close()
+    except OSError as e:
+        raise InputError(
+            f"libraries cannot be written to --data {data}: {e.strerror}; give a folder that can be"
+            " made and written"
+        ) from None
 
 
 def _port(text: str) -> int:
