@@ -404,5 +404,5 @@ def test_the_name_of_an_agent_is_read_leniently():
     assert find_agent("Claude Code").name == find_agent("claude").name == "claude-code"
     with pytest.raises(InputError, match=r"unknown agent 'cursr'; did you mean cursor\?"):
         find_agent("cursr")
-    with pytest.raises(InputError, match="known: claude-code, codex"):
+    with pytest.raises(InputError, match=r"unknown agent '%%%'; `skillret places --help` lists"):
         default_roots(agents=["%%%"])

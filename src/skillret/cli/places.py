@@ -18,7 +18,9 @@ from skillret.skills.places import Place
 
 __all__ = ["configure", "run"]
 
-_EXAMPLES = """\
+_EXAMPLES = f"""\
+agents: {", ".join(agent.name for agent in AGENTS)}
+
 examples:
   skillret places
   skillret places --agent claude-code --json

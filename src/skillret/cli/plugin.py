@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import shutil
-from pathlib import Path
 
 from skillret.agents.plugin import NAME, write_plugin
 from skillret.cli.common import note, printable
 from skillret.cli.terminal import tilde
+from skillret.files import expand
 
 __all__ = ["configure", "run"]
 
@@ -26,7 +26,7 @@ example:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Fill in the command's arguments."""
     parser.epilog = _EXAMPLES
-    parser.add_argument("folder", metavar="FOLDER", type=Path, help="new, empty, or of before")
+    parser.add_argument("folder", metavar="FOLDER", help="new, empty, or of before")
     parser.add_argument(
         "--absolute",
         action="store_true",
@@ -36,10 +36,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    done = write_plugin(args.folder, absolute=args.absolute)
+    folder = expand(args.folder)
+    done = write_plugin(folder, absolute=args.absolute)
     for path, what in done.items():
         verb = "wrote" if what == "written" else "nothing to do in"
-        print(f"{verb} {tilde(printable(str(args.folder / path)))}")
+        print(f"{verb} {tilde(printable(str(folder / path)))}")
     if not args.absolute and shutil.which(NAME) is None:
-        note(f"`{NAME}` is not on your PATH, where the plugin looks for it; or use --absolute")
+        note(
+            f"`{NAME}` is not on your PATH, where the plugin looks for it: put it there, or write"
+            " the plugin again with --absolute"
+        )
     return 0

@@ -208,8 +208,12 @@ _OTHER_NAMES = {
 }
 
 
-def find_agent(name: str) -> Agent:
+def find_agent(name: str, listed: str = "places") -> Agent:
     """The agent of a name; capitals, spaces and a few usual names do not matter.
+
+    Args:
+        name: What is given for it.
+        listed: The command whose `--help` lists those that count.
 
     Raises:
         InputError: If there is none in the table.
@@ -220,6 +224,8 @@ def find_agent(name: str) -> Agent:
         from difflib import get_close_matches
 
         likely = get_close_matches(plain, [*_BY_NAME, *_OTHER_NAMES], 1)
-        hint = f"did you mean {likely[0]}?" if likely else f"known: {', '.join(_BY_NAME)}"
-        raise InputError(f"unknown agent {name[:60]!r}; {hint}")
+        hint = "".join(f"did you mean {known}? " for known in likely)
+        raise InputError(
+            f"unknown agent {name[:60]!r}; {hint}`skillret {listed} --help` lists them"
+        )
     return agent

@@ -301,6 +301,8 @@ def test_agents_that_are_not_there(home, program):
     assert "neither" in refused("codex")
     with pytest.raises(InputError, match="did you mean claude-code"):
         install(["claude-cod"])
+    with pytest.raises(InputError, match=r"'nosuch'; `skillret install --help` lists them$"):
+        install(["nosuch"])
     with pytest.raises(InputError, match="nothing is known to install for Amp"):
         uninstall(["amp"])
     assert tree(home) == {}

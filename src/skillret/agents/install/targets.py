@@ -277,11 +277,13 @@ def find_target(name: str) -> Target:
     Raises:
         InputError: If there is no such agent, or it is given nothing.
     """
-    agent = find_agent(name).name
-    target = next((t for t in TARGETS if t.agent == agent), None)
+    agent = find_agent(name, "install")
+    target = next((t for t in TARGETS if t.agent == agent.name), None)
     if target is None:
-        known = ", ".join(t.agent for t in TARGETS)
-        raise InputError(f"nothing is known to install for {find_agent(name).title}; for: {known}")
+        raise InputError(
+            f"nothing is known to install for {agent.title}; `skillret install --help` lists the"
+            " agents that it is for"
+        )
     return target
 
 
