@@ -10,12 +10,13 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
-from skillret.errors import InputError
+from skillret.errors import InputError, SkillretError
 from skillret.files import expand
 
 __all__ = [
@@ -87,6 +88,22 @@ class Settings:
     origins: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False, hash=False)
     files: tuple[Path, ...] = field(default=(), compare=False)
     remarks: tuple[str, ...] = field(default=(), compare=False)
+
+    @contextmanager
+    def blamed(self, key: str, *kinds: type[SkillretError]) -> Iterator[None]:
+        """Where a value proves to be wrong, the error says what file or variable it comes from.
+
+        Args:
+            key: Whose value is used meanwhile.
+            kinds: Which errors are due to it.
+        """
+        try:
+            yield
+        except kinds as e:
+            origins = self.origins.get(key, ())
+            if not origins:
+                raise
+            raise type(e)(f"{' and '.join(origins)}: {key}: {e}") from None
 
 
 KEYS = tuple(f.name for f in fields(Settings) if f.name not in ("origins", "files", "remarks"))

@@ -82,10 +82,20 @@ def test_more_roots_limit_threshold_and_model(project, home, capsys, monkeypatch
     assert json.loads(out)["threshold"] == 1.0
     assert json.loads(out)["hits"] == []
     monkeypatch.setenv("SKILLRET_MODEL", "./nowhere")
-    assert "no model folder ./nowhere" in fails(capsys, "search", "x")
-    assert "no model folder ./nowhere" in fails(capsys, "index", "build")
+    said = "skillret: SKILLRET_MODEL: model: no model folder ./nowhere"
+    assert fails(capsys, "search", "x") == said
+    assert fails(capsys, "index", "build") == said
     status, _, _ = run(capsys, "search", "pods", "--model", "default")
     assert status == 0
+
+
+def test_a_model_that_is_not_there_is_said_with_the_file_that_names_it(project, home, capsys):
+    file = home / ".config" / "skillret" / FILE
+    file.write_text('model = "/nowhere"\n')
+    said = "~/.config/skillret/skillret.toml: model: no model folder /nowhere"
+    for command in (("search", "x"), ("index", "build"), ("index", "update"), ("doctor",)):
+        assert said in fails(capsys, *command)
+    assert fails(capsys, "search", "x", "--model", "/no") == "skillret: no model folder /no"
 
 
 def test_settings_that_are_wrong_are_one_line(project, capsys):

@@ -137,7 +137,7 @@ def check_output(name: str) -> Path:
 
 
 def check_places(args: argparse.Namespace) -> None:
-    """What `--library`, `--agent` and `--index` name is there, before anything starts or is written.
+    """What `--library`, `--agent` and `--index` name is there, before anything is begun.
 
     Raises:
         InputError: If a folder or an index is missing, or an agent is unknown.

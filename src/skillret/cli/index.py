@@ -22,7 +22,14 @@ from skillret.cli.common import (
 )
 from skillret.datasets.labelled import open_split
 from skillret.encoders import DEFAULT_MODEL, load_encoder
-from skillret.errors import DatasetError, IndexBusyError, InputError, StoreError
+from skillret.errors import (
+    DatasetError,
+    EncoderError,
+    IndexBusyError,
+    InputError,
+    MissingExtraError,
+    StoreError,
+)
 from skillret.files import expand
 from skillret.index import Index, Sources, default_index_path
 from skillret.index.suspects import Suspect, find_suspects
@@ -127,10 +134,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the action."""
-    if args.action != "clean":
-        args.model = args.model or load_settings().model or DEFAULT_MODEL
     action: Callable[[argparse.Namespace], int] = args.run_action
-    return action(args)
+    if args.action == "clean" or args.model:
+        return action(args)
+    settings = load_settings()
+    args.model = settings.model or DEFAULT_MODEL
+    with settings.blamed("model", EncoderError, MissingExtraError):
+        return action(args)
 
 
 @dataclass(frozen=True, slots=True)

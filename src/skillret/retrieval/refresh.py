@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from shlex import quote
 from typing import NamedTuple
@@ -119,11 +119,8 @@ def usual_library(
     Raises:
         InputError: If an agent is unknown, or a place cannot be read.
     """
-    try:
+    with nullcontext() if agents else settings.blamed("agents", InputError):
         wanted = tuple(find_agent(name).name for name in agents or settings.agents)
-    except InputError as e:
-        where = () if agents else settings.origins.get("agents", ())
-        raise InputError(": agents: ".join([*where[:1], str(e)])) from None
     places = find_places(cwd, agents=wanted, extra=settings.roots, missing=missing)
     one = wanted[0] if len(set(wanted)) == 1 else None
     off = disabled(one, cwd) if one is not None else ()

@@ -11,7 +11,13 @@ from numbers import Integral
 from typing import get_args
 
 from skillret.encoders import DEFAULT_MODEL, Encoder
-from skillret.errors import InputError, NoSkillsError, SkillretError
+from skillret.errors import (
+    EncoderError,
+    InputError,
+    MissingExtraError,
+    NoSkillsError,
+    SkillretError,
+)
 from skillret.files import expand
 from skillret.index.forks import after_fork
 from skillret.index.index import Index, Progress
@@ -140,8 +146,24 @@ class Retriever:
                 settings = load_settings(here)
                 for remark in settings.remarks:
                     tell(remark)
+        if model is None and settings.model is not None:
+            with settings.blamed("model", EncoderError, MissingExtraError):
+                return cls.open(
+                    index=index,
+                    library=library,
+                    agent=agent,
+                    model=settings.model,
+                    mode=mode,
+                    calibration=calibration,
+                    reranker=reranker,
+                    settings=settings,
+                    cwd=cwd,
+                    trust_remote_code=trust_remote_code,
+                    on_update=on_update,
+                    progress=progress,
+                )
         if model is None:
-            model = settings.model or DEFAULT_MODEL
+            model = DEFAULT_MODEL
         if calibration is not None:
             settings = replace(settings, threshold=None)
         if index is not None and not library and not agents:
