@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 from tests.cli.test_search import run
@@ -43,7 +44,16 @@ def test_install_status_and_uninstall_say_what_they_did(claude, capsys):
     document = json.loads(out)
     assert document["agents"][0]["state"] == "installed"
     assert document["command"]
-    assert document["mode"] == "normal"
+    assert (document["mode"], document["problem"]) == ("normal", None)
+    Path("skillret.toml").write_text("threshold = 5\n")
+    status, out, err = run(capsys, "status")
+    assert (status, out) == (1, "Claude Code: installed  ~/.claude/settings.json\n")
+    assert err.count("\n") == 1
+    assert "skillret.toml: threshold is 5; allowed: a number from 0 to 1; hooks here name" in err
+    _, out, _ = run(capsys, "status", "--json")
+    assert json.loads(out)["agents"] == document["agents"]
+    assert "threshold is 5" in json.loads(out)["problem"]
+    Path("skillret.toml").unlink()
     _, out, _ = run(capsys, "install", "--mode", "quiet")
     assert out.endswith("Settings: wrote ~/.config/skillret/skillret.toml\n")
     assert "mode: quiet" in run(capsys, "status")[1]

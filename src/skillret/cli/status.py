@@ -8,6 +8,7 @@ from skillret.agents.commands import command
 from skillret.agents.install.steps import status
 from skillret.cli.common import current_settings, note, print_json, printable
 from skillret.cli.terminal import tilde
+from skillret.errors import InputError
 
 __all__ = ["configure", "run"]
 
@@ -36,7 +37,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    states, mode = status(), current_settings().mode
+    mode, wrong, states = None, "", status()
+    try:
+        mode = current_settings().mode
+    except InputError as e:  # what is installed is there all the same
+        wrong = f"{e}; hooks here name nothing until that is put right"
+        note(wrong)
     if args.json:
         rows = [
             {
@@ -49,15 +55,15 @@ def run(args: argparse.Namespace) -> int:
             }
             for state in states
         ]
-        print_json({"command": command(), "mode": mode, "agents": rows})
-        return 0
+        print_json({"command": command(), "mode": mode, "problem": wrong or None, "agents": rows})
+        return int(bool(wrong))
     for state in states:
         place = "" if state.file is None else f"  {tilde(printable(str(state.file)))}"
         absent = "" if state.there else " (the agent is not there)"
         print(f"{state.title}: {_WORDS[state.state]}{absent}{place}")
         if state.message and state.state != "no":
             print(f"  {tilde(printable(state.message))}")
-    if any(state.state in ("installed", "not ours") for state in states):
+    if mode and any(state.state in ("installed", "not ours") for state in states):
         print(f"mode: {mode} (how sure a skill must be to be named; see `skillret config`)")
     if not states:
         note("no agent is found here, and nothing is installed")
@@ -65,4 +71,4 @@ def run(args: argparse.Namespace) -> int:
         state.state in ("no", "outdated", "gone", "broken") and state.file for state in states
     ):
         note("`skillret install` writes what is missing")
-    return 0
+    return int(bool(wrong))
