@@ -36,6 +36,23 @@ def test_places_that_exist_are_printed_with_what_they_give(project, capsys):
     assert "--all lists them" in err
 
 
+def test_what_is_left_out_is_not_counted(project, home, capsys):
+    skills = home / ".claude" / "skills"
+    (home / ".config" / "skillret").mkdir(parents=True)
+    (home / ".config" / "skillret" / "skillret.toml").write_text('hide = ["draft-*"]\n')
+    for name in ("draft-one", "draft-two"):
+        write_skill(skills, name)
+    (skills / "odd").mkdir()
+    (skills / "odd" / "SKILL.md").write_text("No front matter.\n")
+    for agents in ([], ["--agent", "claude-code"]):
+        assert main(["places", *agents]) == 0
+        lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+        assert "2 skills  ~/.claude/skills" in lines
+        assert lines[-1] == "3 skills in 2 places"
+        for name in ("draft-one", "draft-two", "odd"):
+            assert sum(f"/{name}/SKILL.md: " in line for line in lines) == 1
+
+
 def test_the_missing_ones_are_printed_if_asked_for(project, capsys):
     assert main(["places", "--agent", "codex", "--all"]) == 0
     out, err = capsys.readouterr()

@@ -113,8 +113,16 @@ class Library:
 
     @property
     def counts(self) -> tuple[int, ...]:
-        """How many skills each root leads to, whether another root does so too or not."""
-        return tuple(self._walk.counts)
+        """How many of its skills each root leads to, whether another root does so too or not."""
+        starts = {os.path.join(r.path, ""): n for n, r in enumerate(self.roots)}  # noqa: PTH118
+        counts = [0] * len(self.roots)
+        for skill in self.skills:
+            paths = filter(None, (skill.path, *skill.aliases))
+            # One root may lie inside another one, which then does not lead there.
+            own = {max(filter(p.startswith, starts), key=len, default="") for p in paths}
+            for start in own - {""}:
+                counts[starts[start]] += 1
+        return tuple(counts)
 
     def _load(self) -> tuple[list[Skill], list[Diagnostic], list[Diagnostic]]:
         if self._read is None:

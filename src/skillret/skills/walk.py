@@ -124,7 +124,6 @@ class Walk:
     Attributes:
         notes: What was odd.
         hidden: Hidden folders that were passed over.
-        counts: Skills that each root leads to.
         aliases: By the path of a skill, further ones that lead to the same file.
     """
 
@@ -132,7 +131,6 @@ class Walk:
         self.roots = tuple(roots)
         self.notes: list[Diagnostic] = []
         self.hidden: list[str] = []
-        self.counts = [0] * len(self.roots)
         self.aliases: dict[str, list[str]] = {}
         self._kept: dict[str, str] = {}  # by a file's or its folder's real path, the one shown
         self._starts = {str(root.path) for root in roots}
@@ -259,14 +257,12 @@ class Walk:
             return None
         self._kept[real] = entry.path
         self._kept.setdefault(really, entry.path)
-        self.counts[self._number] += 1
         return SkillFile(entry.path, self._number, _stamp(s))
 
     def _lead(self, path: str, known: str) -> None:
         """Keep one more path that leads to a known skill."""
         others = self.aliases.setdefault(known, [])
         if path != known and path not in others and len(others) < MAX_ALIASES:
-            self.counts[self._number] += 1
             others.append(path)
 
     def _target(self, path: str, really: str) -> str | None:
