@@ -60,6 +60,7 @@ class Event(NamedTuple):
         turn: The prompt, or an empty one, and where it came from.
         skill: Name or path of what was loaded.
         emptied: Whether the session knows no more what it was told before.
+        fault: Why its prompt cannot be read; one without a word is none.
     """
 
     kind: Kind
@@ -67,6 +68,7 @@ class Event(NamedTuple):
     turn: Turn
     skill: str = ""
     emptied: bool = False
+    fault: str = ""
 
 
 def read_event(data: bytes, agent: str, cwd: Path) -> Event:
@@ -95,21 +97,32 @@ def read_event(data: bytes, agent: str, cwd: Path) -> Event:
     transcript = _text(event, _TRANSCRIPTS)
     path = Path(transcript) if _is_path(transcript) else None
     turn = Turn(prompt, agent, _folder(event, cwd), session, path)
-    kind = _KINDS.get(_plain(name), "other") if name else _unnamed(event, prompt)
+    kind = _KINDS.get(_plain(name), "other") if name else _unnamed(event)
     emptied = kind == "forget" or (kind == "start" and event.get("source") in _EMPTIED)
     skill = _loaded(event) if kind == "loaded" else ""
     if kind == "loaded" and not skill:
         kind = "other"
-    return Event(kind, name, turn, skill, emptied)
+    fault = _fault(event) if kind == "prompt" else ""
+    return Event(kind, name, turn, skill, emptied, fault)
 
 
-def _unnamed(event: Mapping[str, Any], prompt: str) -> Kind:
+def _unnamed(event: Mapping[str, Any]) -> Kind:
     """What an event without a name is: Copilot's are told apart by their fields."""
     if "source" in event:
         return "start"
     if any(key in event for key in _TOOLS):
         return "loaded"
-    return "prompt" if prompt else "other"
+    return "prompt" if any(event.get(key) for key in _PROMPTS) else "other"
+
+
+def _fault(event: Mapping[str, Any]) -> str:
+    """Why there is no prompt in an event of one."""
+    given = [key for key in _PROMPTS if event.get(key) is not None]
+    if any(isinstance(event[key], str) for key in given):
+        return ""
+    if not given:
+        return f"the event has no {' or '.join(_PROMPTS)}"
+    return f"{given[0]} of the event is no text: {type(event[given[0]]).__name__}"
 
 
 def _plain(name: str) -> str:

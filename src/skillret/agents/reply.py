@@ -50,6 +50,9 @@ def reply(
         if host is None:
             failed(name, "no hook of this agent hands over context")
             return b""
+        if event.fault:
+            failed(name, event.fault)
+            return b""
         return _reply(event, host, answer, mode, program)
 
     return _guarded(agent, answered) or b""
