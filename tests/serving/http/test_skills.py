@@ -60,6 +60,37 @@ def test_bulk_upsert_is_all_or_none(client):
     assert client.get("/v1/libraries/team").json()["skills"] == 5
 
 
+def test_a_library_is_a_parameter_of_a_bulk_upsert_too(client):
+    body = {"skills": [{"id": "soup", **SOUP}]}
+    assert client.post("/v1/skills?library=team", json=body).json()["added"] == 1
+    both = {**body, "library": "team"}
+    assert client.post("/v1/skills?library=team", json=both).json()["unchanged"] == 1
+    said = refused(client.post("/v1/skills?library=other", json=both), 422, "invalid_fields")
+    assert said == "library: 'other' as a parameter, 'team' in the body; send one"
+    refused(client.post("/v1/skills", json=body), 409, "read_only")  # as a single one
+
+
+def test_unknown_parameters_are_refused_by_every_route(client):
+    for path in ("/v1/skills", "/v1/skills/x", "/v1/libraries", "/v1/libraries/team", "/v1/log"):
+        said = refused(client.get(f"{path}?libary=team&wher=1"), 422, "invalid_fields")
+        assert "query.libary: no such parameter; there " in said
+        assert "query.wher: " in said
+    known = "there are library, limit, after, name, where"
+    assert known in client.get("/v1/skills?wher=1").json()["error"]
+    for method, path in (("PUT", "/v1/skills/x"), ("DELETE", "/v1/skills/x")):
+        reply = client.request(method, f"{path}?lib=team", json=SOUP)
+        assert "query.lib: no such parameter; there are library" in reply.json()["error"]
+    for path in ("search", "select", "route"):
+        reply = client.post(f"/v1/{path}?library=team", json={"query": "x"})
+        said = refused(reply, 422, "invalid_fields")
+        assert "query.library: no such parameter; send it in the body" in said
+    assert reply.json()["details"][0]["at"] == "query.library"
+    # What other programs ask for as they please.
+    for path in ("/", "/health", "/livez", "/readyz", "/metrics", "/info"):
+        assert client.get(f"{path}?verbose=1").status_code == 200
+    assert client.post("/v1/embeddings?api-version=1", json={"input": "x"}).status_code == 200
+
+
 def test_what_is_served_from_folders_is_not_written(client):
     for reply in (
         client.put("/v1/skills/x", json=SOUP),

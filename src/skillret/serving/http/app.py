@@ -20,6 +20,7 @@ from skillret.serving.http.auth import DOCS_FILES, Bearer, Token, unauthorized
 from skillret.serving.http.gate import Gate, Observer
 from skillret.serving.http.mcp import add_mcp
 from skillret.serving.http.metrics import Metrics
+from skillret.serving.http.parameters import known_parameters
 from skillret.serving.http.routes import libraries, models, search, skills, status
 from skillret.serving.http.state import State
 from skillret.serving.http.threads import Threads
@@ -100,16 +101,17 @@ def create_app(service: Service, options: Options | None = None) -> FastAPI:
         ],
     )
     errors.install(app)
+    bearer = Depends(HTTPBearer(auto_error=False))  # so that the document says so
+    # Probes, and clients that were made for other services, may ask for more than there is.
     app.include_router(status.router(service, threads, metrics, state, options.max_body))
-    bearer = [Depends(HTTPBearer(auto_error=False))]  # so that the document says so
-    for routes in (
+    app.include_router(models.router(service, threads, metrics), dependencies=[bearer])
+    ours = [
         search.router(service, threads, metrics, log_queries=options.log_queries),
         skills.router(service, threads),
         libraries.router(service, threads),
-        models.router(service, threads, metrics),
-    ):
-        app.include_router(routes, dependencies=bearer)
+        *([page.router(service)] if options.page else ()),
+    ]
+    for routes in ours:
+        app.include_router(routes, dependencies=[bearer, Depends(known_parameters)])
     mcp = add_mcp(app, service)
-    if options.page:
-        app.include_router(page.router(service), dependencies=bearer)
     return app

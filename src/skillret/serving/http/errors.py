@@ -20,6 +20,7 @@ from skillret.errors import (
     StoreError,
 )
 from skillret.messages import printable
+from skillret.serving.http.parameters import body_fields
 from skillret.serving.http.schemas import Error
 from skillret.serving.libraries import DamagedLibraryError, ReadOnlyError, UnknownLibraryError
 from skillret.serving.service import UnknownSkillError
@@ -117,7 +118,8 @@ async def _invalid(request: Request, e: RequestValidationError) -> JSONResponse:
         place = ".".join(str(part) for part in error["loc"])
         message = str(error["msg"]).removeprefix("Value error, ")
         if error["type"] == "extra_forbidden" and len(error["loc"]) == 2:
-            message = f"no such field; there are {', '.join(_fields(request))}"
+            fields = body_fields(request.scope.get("route"))
+            message = f"no such field; there are {', '.join(fields)}"
         details.append({"at": place[:200], "message": message[:300]})
     if request.method in ("POST", "PUT") and any(d["at"] == "body" for d in details):
         kind = request.headers.get("content-type", "")
@@ -125,13 +127,6 @@ async def _invalid(request: Request, e: RequestValidationError) -> JSONResponse:
             return refusal(415, "send JSON, with the header Content-Type: application/json")
     sentence = "; ".join(f"{d['at']}: {d['message']}" for d in details[:3])
     return refusal(422, f"{sentence} (see /docs)", details=details)
-
-
-def _fields(request: Request) -> list[str]:
-    """The fields of what a route's body is read into."""
-    body = getattr(request.scope.get("route"), "body_field", None)
-    model = getattr(getattr(body, "field_info", None), "annotation", None)
-    return list(getattr(model, "model_fields", ()))
 
 
 async def _refused(_: Request, e: StarletteHTTPException) -> JSONResponse:

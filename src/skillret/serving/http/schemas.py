@@ -15,6 +15,7 @@ from skillret.types import Skill as StoredSkill
 
 __all__ = [
     "MOST_HITS",
+    "MOST_SKILLS",
     "BatchReply",
     "Error",
     "Hit",
@@ -45,6 +46,7 @@ __all__ = [
 ]
 
 MOST_HITS = 100
+MOST_SKILLS = 1000
 _MOST_QUERIES = 256
 _MOST_VALUES = 64
 
@@ -268,8 +270,8 @@ class NewSkill(SkillFields):
 class SkillBatch(Request):
     """Skills to store: all of them or none."""
 
-    skills: list[NewSkill] = Field(min_length=1, max_length=1000)
-    library: LibraryName
+    skills: list[NewSkill] = Field(min_length=1, max_length=MOST_SKILLS)
+    library: LibraryName | None = None
 
 
 class StoredReply(BaseModel):

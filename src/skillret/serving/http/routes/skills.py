@@ -13,6 +13,7 @@ from skillret.serving.http.auth import check
 from skillret.serving.http.errors import RefusedError, documented
 from skillret.serving.http.json_route import JsonRoute
 from skillret.serving.http.schemas import (
+    MOST_SKILLS,
     LibraryName,
     SkillBatch,
     SkillFields,
@@ -42,7 +43,7 @@ def router(service: Service, threads: Threads) -> APIRouter:
     async def skills(
         request: Request,
         library: LibraryName = DEFAULT,
-        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+        limit: Annotated[int, Query(ge=1, le=MOST_SKILLS)] = 100,
         after: Annotated[str | None, Query(description="`next` of the page before.")] = None,
         name: Annotated[str, Query(description="What the names hold.", max_length=1024)] = "",
         where: Annotated[
@@ -88,11 +89,18 @@ def router(service: Service, threads: Threads) -> APIRouter:
         return _stored(report)
 
     @routes.post("", responses=documented(404, 409))
-    async def put_skills(request: Request, asked: SkillBatch) -> StoredReply:
+    async def put_skills(
+        request: Request, asked: SkillBatch, library: LibraryName | None = None
+    ) -> StoredReply:
         """Store skills, each in the place of the one of its id: all of them or none."""
-        check(request, asked.library, "write")
+        if library and asked.library and library != asked.library:
+            raise RefusedError(
+                422, f"library: {library!r} as a parameter, {asked.library!r} in the body; send one"
+            )
+        into = library or asked.library or DEFAULT
+        check(request, into, "write")
         skills = [_skill(skill.id, skill) for skill in asked.skills]
-        return _stored(await threads.write(service.put_all, skills, asked.library))
+        return _stored(await threads.write(service.put_all, skills, into))
 
     @routes.delete("/{id:path}", status_code=204, responses=documented(404, 409))
     async def delete_skill(
