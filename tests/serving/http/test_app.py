@@ -45,6 +45,25 @@ def test_health_and_info(client):
     assert (info["model_id"], info["dimension"], info["max_k"]) == ("hash-seed", 32, 100)
 
 
+def test_head_is_get_without_its_body(client, serve):
+    id_ = client.get("/v1/skills?limit=1").json()["skills"][0]["id"]
+    for path in (
+        *("/", "/page/app.js", "/health", "/livez", "/readyz", "/info", "/docs", "/openapi.json"),
+        *("/v1/skills?limit=2", f"/v1/skills/{id_}", "/v1/libraries", "/v1/libraries/team"),
+        *("/v1/skills/none", "/v1/skills?wher=1", "/nothing"),
+    ):
+        got, head = client.get(path), client.head(path)
+        assert head.status_code == got.status_code, path
+        assert head.content == b""
+        for name in ("content-type", "content-security-policy"):
+            assert head.headers.get(name) == got.headers.get(name), path
+        if path != "/info":  # which tells the time
+            assert head.headers["content-length"] == str(len(got.content)), path
+    assert client.head("/v1/search").status_code == client.head("/mcp").status_code == 405
+    count = 'skillret_requests_total{method="HEAD",route="/v1/libraries",status="200"} 1.0'
+    assert count in client.get("/metrics").text
+
+
 def test_metrics(client):
     for query in ("plan meals", "pods"):
         client.post("/v1/search", json={"query": query})

@@ -17,7 +17,7 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from skillret._version import __version__
 from skillret.serving.http import errors
 from skillret.serving.http.auth import DOCS_FILES, Bearer, Token, unauthorized
-from skillret.serving.http.gate import Gate, Observer
+from skillret.serving.http.gate import Gate, Heads, Observer
 from skillret.serving.http.mcp import add_mcp
 from skillret.serving.http.metrics import Metrics
 from skillret.serving.http.parameters import known_parameters
@@ -98,6 +98,7 @@ def create_app(service: Service, options: Options | None = None) -> FastAPI:
                 AuthenticationMiddleware, backend=Bearer(options.tokens), on_error=unauthorized
             ),
             Middleware(RequestBodyLimitMiddleware, max_body_size=options.max_body),
+            Middleware(Heads),
         ],
     )
     errors.install(app)

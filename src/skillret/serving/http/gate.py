@@ -18,7 +18,7 @@ from skillret.serving.http.logs import remarks
 from skillret.serving.http.metrics import Metrics
 from skillret.serving.security import is_allowed
 
-__all__ = ["Gate", "Observer"]
+__all__ = ["Gate", "Heads", "Observer"]
 
 _log = logging.getLogger("skillret.serve.access")
 _PATIENCE = 2.0  # seconds
@@ -178,6 +178,36 @@ class Gate:
             sentence = f"no answer within {self._timeout:g} s: ask for less, or try again"
             return refusal(504, sentence, headers={**headers, "Retry-After": "1"})
         return refusal(408, f"the body did not arrive within {self._timeout:g} s", headers=headers)
+
+
+class Heads:
+    """Answers HEAD wherever GET is answered: as that, without the body.
+
+    Args:
+        app: What answers GET.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        # GET of MCP is a stream that does not end.
+        if scope["type"] != "http" or scope["method"] != "HEAD" or scope["path"] == "/mcp":
+            await self._app(scope, receive, send)
+            return
+
+        async def sending(message: Message) -> None:
+            scope["method"] = "HEAD"  # by which the server and the log go
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        scope["method"] = "GET"
+        try:
+            await self._app(scope, receive, sending)
+        finally:
+            scope["method"] = "HEAD"
 
 
 async def _pass_over(receive: Receive) -> None:
