@@ -31,18 +31,29 @@ def test_rerank_as_text_embeddings_inference_does(client):
     assert raw[0]["score"] == pytest.approx(1, abs=1e-5)
 
 
+_TEXTS = "; send a text, or a list of 1 to 256 texts, none of them empty"
 _WRONG_FIELDS = [
-    ("/v1/embeddings", {"input": []}),
-    ("/v1/embeddings", {"input": ""}),
-    ("/v1/embeddings", {"input": [1, 2]}),
-    ("/v1/embeddings", {"input": ["a"] * 257}),
-    ("/v1/embeddings", {"input": "a", "encoding_format": "hex"}),
-    ("/v1/embeddings", {"input": "a", "dimensions": 7}),
-    ("/rerank", {"query": "a", "texts": []}),
-    ("/rerank", {"query": "a"}),
+    ("/v1/embeddings", {"input": []}, f"body.input: it has 0 texts{_TEXTS}"),
+    ("/v1/embeddings", {"input": ""}, f"body.input: it is empty{_TEXTS}"),
+    ("/v1/embeddings", {"input": 5}, f"body.input: it is a number{_TEXTS}"),
+    ("/v1/embeddings", {"input": {"text": "a"}}, f"body.input: it is an object{_TEXTS}"),
+    ("/v1/embeddings", {"input": [1, 2]}, f"body.input: its item 0 is a number{_TEXTS}"),
+    ("/v1/embeddings", {"input": ["a", [1]]}, f"body.input: its item 1 is a list{_TEXTS}"),
+    ("/v1/embeddings", {"input": ["a", ""]}, f"body.input: its item 1 is empty{_TEXTS}"),
+    ("/v1/embeddings", {"input": ["a"] * 257}, f"body.input: it has 257 texts{_TEXTS}"),
+    ("/v1/embeddings", {"input": "a", "encoding_format": "hex"}, "'float' or 'base64'"),
+    ("/v1/embeddings", {"input": "a", "dimensions": 7}, "this model has 32; leave it out"),
+    ("/v1/embeddings", [], "body: send a JSON object"),
+    ("/rerank", {"query": "a", "texts": []}, "body.texts"),
+    ("/rerank", {"query": "a"}, "body.texts"),
 ]
 
 
 def test_wrong_fields(client):
-    for path, body in _WRONG_FIELDS:
-        refused(client.post(path, json=body), 422, "invalid_fields")
+    for path, body, says in _WRONG_FIELDS:
+        assert says in refused(client.post(path, json=body), 422, "invalid_fields")
+    schema = client.get("/openapi.json").json()["components"]["schemas"]
+    assert [s["type"] for s in schema["EmbeddingsRequest"]["properties"]["input"]["anyOf"]] == [
+        "string",
+        "array",
+    ]

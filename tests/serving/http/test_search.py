@@ -114,9 +114,13 @@ _WRONG_FIELDS = [
     ("search", {"query": "a", "k": "5"}, "body.k"),
     ("search", {"query": "a", "k": True}, "body.k"),
     ("search", {"query": "a", "mode": "fast"}, "'hybrid', 'dense' or 'lexical'"),
-    ("search", {"query": "a", "where": ["x"]}, "body.where"),
-    ("search", {"query": "a", "where": {"x": {"y": 1}}}, "body.where.x"),
-    ("search", {"query": "a", "where": {"x": None}}, "body.where.x"),
+    ("search", {"query": "a", "where": ["x"]}, "body.where: it is a list; send names with what"),
+    ("search", {"query": "a", "where": "x"}, "body.where: it is a text; send names with what"),
+    ("search", {"query": "a", "where": {"x": {"y": 1}}}, "body.where: a value of 'x' is an object"),
+    ("select", {"query": "a", "where": {"x": None}}, "body.where: a value of 'x' is null"),
+    ("search", {"query": "a", "where": {"x": [1, []]}}, "body.where: a value of 'x' is a list"),
+    ("search", {"query": "a", "where": {"x": [1] * 65}}, "'x' has 65 values, 64 are the most"),
+    ("search", {"query": "a", "where": {str(n): 1 for n in range(17)}}, "has 17 names, 16 are"),
     (
         "search",
         {"query": "a", "wher": {}},
@@ -130,8 +134,8 @@ _WRONG_FIELDS = [
         "body.transcript: no such field; there are",
     ),
     ("route", {"prompt": "a", "mode": "loud"}, "body.mode"),
-    ("search", [], "body"),
-    ("search", "query", "body"),
+    ("search", [], "body: send a JSON object"),
+    ("search", "query", "body: send a JSON object"),
 ]
 
 

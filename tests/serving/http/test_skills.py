@@ -149,7 +149,16 @@ def test_wrong_lists(client):
 
 
 def test_odd_filters_and_cursors(client):
-    refused(client.get('/v1/skills?where={"a":{"b":1}}'), 422, "invalid_fields")
+    for where, says in (
+        ('{"a":{"b":1}}', "where: a value of 'a' is an object; send names with what a skill must"),
+        ("[1]", "where: it is a list; send "),
+        ("null", "where: it is null; send "),
+        ("tag=pdf", "where is no JSON (Expecting value: line 1 column 1 (char 0)); send such as"),
+        ("{a:1}", "where is no JSON ("),
+        ("", "where is no JSON ("),
+    ):
+        reply = client.get("/v1/skills", params={"where": where})
+        assert refused(reply, 422, "invalid_fields").startswith(says)
     refused(client.get("/v1/skills?after=x"), 400, "invalid_request")
     assert client.get('/v1/skills?where={"a":1}').json()["total"] == 0
 

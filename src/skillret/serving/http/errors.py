@@ -117,6 +117,8 @@ async def _invalid(request: Request, e: RequestValidationError) -> JSONResponse:
     for error in e.errors()[:20]:
         place = ".".join(str(part) for part in error["loc"])
         message = str(error["msg"]).removeprefix("Value error, ")
+        if error["type"] == "model_attributes_type":
+            message = "send a JSON object"
         if error["type"] == "extra_forbidden" and len(error["loc"]) == 2:
             fields = body_fields(request.scope.get("route"))
             message = f"no such field; there are {', '.join(fields)}"

@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from skillret.serving.http.values import WhereFilter
 from skillret.serving.libraries import DEFAULT
 from skillret.settings import Eagerness
 from skillret.types import Hit as FoundHit
@@ -39,7 +40,6 @@ __all__ = [
     "SkillPage",
     "SkillText",
     "StoredReply",
-    "WhereFilter",
     "hit_fields",
     "hit_of",
     "skill_of",
@@ -48,20 +48,9 @@ __all__ = [
 MOST_HITS = 100
 MOST_SKILLS = 1000
 _MOST_QUERIES = 256
-_MOST_VALUES = 64
 
 LibraryName: TypeAlias = Annotated[
     str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="The library's name.")
-]
-Scalar: TypeAlias = bool | int | Annotated[float, Field(allow_inf_nan=False)] | str
-WhereFilter: TypeAlias = Annotated[
-    dict[str, Scalar | Annotated[list[Scalar], Field(max_length=_MOST_VALUES)]],
-    Field(
-        max_length=16,
-        description="What the metadata of a skill must hold: every name with the value, or with one"
-        " of the values.",
-        examples=[{"team": "billing"}, {"tag": ["pdf", "ocr"]}],
-    ),
 ]
 Query: TypeAlias = Annotated[
     str,

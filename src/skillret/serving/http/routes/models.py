@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from fastapi import APIRouter, Request
@@ -20,19 +20,18 @@ from skillret.serving.http.errors import RefusedError, documented
 from skillret.serving.http.json_route import JsonRoute
 from skillret.serving.http.metrics import Metrics
 from skillret.serving.http.threads import Threads
+from skillret.serving.http.values import MOST_TEXTS, Text, Texts
 from skillret.serving.service import Service
 
 __all__ = ["router"]
 
-_MOST = 256  # texts of a request
 _Kind: TypeAlias = Literal["query", "document"]
-Text: TypeAlias = Annotated[str, Field(min_length=1)]
 
 
 class EmbeddingsRequest(BaseModel):
     """Texts to be encoded."""
 
-    input: Text | Annotated[list[Text], Field(min_length=1, max_length=_MOST)]
+    input: Texts
     model: str = Field(default="", description="Passed over: there is one model.")
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: int | None = Field(default=None, description="None but the model's own.")
@@ -67,7 +66,7 @@ class RerankRequest(BaseModel):
     """Texts to be ordered."""
 
     query: Text
-    texts: list[Text] = Field(min_length=1, max_length=_MOST)
+    texts: list[Text] = Field(min_length=1, max_length=MOST_TEXTS)
     raw_scores: bool = Field(default=False, description="Cosines, instead of 0 to 1.")
     return_text: bool = False
     truncate: bool = Field(default=True, description="Texts that are too long are always cut.")

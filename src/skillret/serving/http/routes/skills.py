@@ -20,10 +20,10 @@ from skillret.serving.http.schemas import (
     SkillPage,
     SkillText,
     StoredReply,
-    WhereFilter,
     skill_of,
 )
 from skillret.serving.http.threads import Threads
+from skillret.serving.http.values import WhereFilter
 from skillret.serving.libraries import DEFAULT
 from skillret.serving.service import Service
 from skillret.types import Skill, UpdateReport, Where
@@ -145,7 +145,7 @@ def _where(text: str | None) -> Where | None:
     try:
         return _WHERE.validate_python(parse_json(text))
     except ValidationError as e:
-        reason = e.errors()[0]["msg"]
+        said = f"where: {e.errors()[0]['msg']}"
     except ValueError as e:
-        reason = str(e)
-    raise RefusedError(422, f'where: {reason}; send JSON, as {{"tag": "x"}}')
+        said = f'where is no JSON ({e}); send such as {{"team": "billing"}}, percent-encoded'
+    raise RefusedError(422, said)
