@@ -9,7 +9,7 @@ import anyio
 import httpx
 import pytest
 
-from skillret import AsyncClient, Client, Hit, Retriever, SkillretError
+from skillret import AsyncClient, Client, Hit, Retriever, Skill, SkillretError
 from skillret.client import LibraryInfo
 from skillret.errors import IndexBusyError, InputError, ServiceError, StoreError
 from skillret.serving.http.app import Options, create_app
@@ -170,9 +170,13 @@ def test_an_id_arrives_as_it_is_or_is_refused(team, id_):
     assert team.delete(id_)
 
 
-def test_a_user_s_own_skills_stay_so(team):
-    team.put(make_skill("deploy", "Deploy to production.", user_only=True))
-    assert team.get("deploy").user_only
+@pytest.mark.parametrize("put", ["put", "put_all"])
+def test_all_of_a_skill_arrives_but_what_is_of_this_machine(team, put):
+    sent = {"body": "# Steps\n", "metadata": {"a": ["x", 1.5]}, "user_only": True}
+    kept = {"path": "/x/SKILL.md", "aliases": ("/y/SKILL.md",), "shadowed_by": "/z/SKILL.md"}
+    skill = make_skill("deploy", "Deploy to production.", **sent, **kept, extra={"license": "MIT"})
+    getattr(team, put)(skill if put == "put" else [skill])
+    assert team.get("deploy") == make_skill("deploy", "Deploy to production.", **sent)
     assert team.search("deploy to production")[0].user_only
 
 
@@ -191,6 +195,11 @@ def test_more_skills_than_one_body_may_hold_are_sent_in_several(team):
     assert team.library_info().skills == 6
     assert team.put_all(skills) == 0
     assert team.put_all([]) == 0
+
+
+def test_more_skills_than_one_request_may_hold_are_sent_in_several(team):
+    skills = [Skill(str(n), "x", "y", "") for n in range(1001)]
+    assert team.put_all(skills) == 1001
 
 
 def test_what_the_service_finds_wrong_is_said_by_the_client(client):

@@ -32,6 +32,7 @@ __all__ = [
 
 _T = TypeVar("_T")
 _PAGE = 500  # skills of one answer, where all are listed
+_MOST_SKILLS = 1000  # that a service takes at once
 _MOST_BODY = 1024 * 1024  # bytes of skills that are sent at once; half of what a service takes
 
 
@@ -170,7 +171,7 @@ def put_all(library: str, skills: Iterable[Skill]) -> Iterator[Call[int]]:
     for skill in skills:
         record = _record(skill)
         more = len(encoded(record))
-        if records and size + more > _MOST_BODY:
+        if records and (size + more > _MOST_BODY or len(records) == _MOST_SKILLS):
             yield _put_some(library, records)
             records, size = [], 0
         records.append(record)

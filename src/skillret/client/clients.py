@@ -159,14 +159,16 @@ class Client:
     def put(self, skill: Skill) -> bool:
         """Add a skill, or replace the one of its id; whether it is a new one. Searchable at once.
 
-        Its path, aliases and extra fields stay here.
+        Its name, description, body, metadata and whether it is the user's alone are sent. Not its
+        path, its aliases and what shadows it, which are files of this machine; nor `extra`, which
+        no index keeps: what searches are to be narrowed by belongs into `metadata`.
         """
         return self._send(calls.put(self.library, skill))
 
     def put_all(self, skills: Iterable[Skill]) -> int:
-        """Add or replace skills, by requests of up to 1 MiB; how many are new or have changed.
+        """Add or replace skills, by requests of up to 1 MiB and 1,000; how many are new or have changed.
 
-        What one request brings is stored whole or not at all.
+        What one request brings is stored whole or not at all; of a skill what `put` sends.
         """
         return sum(self._send(call) for call in calls.put_all(self.library, skills))
 
