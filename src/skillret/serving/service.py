@@ -30,7 +30,7 @@ __all__ = ["Counts", "Found", "Near", "Page", "Routed", "Selected", "Service", "
 _MOST_CONTEXT = 9_000  # bytes; agents put more than 10,000 into a file
 _CHUNK = 500  # records read at once
 _PATIENCE = 20.0  # seconds for another writer
-_MOST_METADATA = 16_384  # bytes of one skill's, as JSON
+MOST_METADATA = 16_384  # bytes of one skill's, as JSON
 
 
 class UnknownSkillError(InputError):
@@ -305,9 +305,9 @@ def _checked(skill: Skill) -> Skill:
     for what, text in (("name", skill.name), ("description", skill.description)):
         if not text.strip():
             raise InputError(f"the skill {skill.id!r} has no {what}; send one")
-    if len(metadata_json(skill)) > _MOST_METADATA:
+    if len(metadata_json(skill)) > MOST_METADATA:
         raise InputError(
-            f"the metadata of the skill {skill.id!r} is larger than {_MOST_METADATA:,} bytes"
+            f"the metadata of the skill {skill.id!r} is larger than {MOST_METADATA:,} bytes"
         )
     return skill
 

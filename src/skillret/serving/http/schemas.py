@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from skillret.serving.http.values import WhereFilter
+from skillret.serving.http.values import MOST_TEXTS, WhereFilter
 from skillret.serving.libraries import DEFAULT
 from skillret.settings import Eagerness
 from skillret.types import Hit as FoundHit
@@ -47,7 +47,6 @@ __all__ = [
 
 MOST_HITS = 100
 MOST_SKILLS = 1000
-_MOST_QUERIES = 256
 
 LibraryName: TypeAlias = Annotated[
     str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="The library's name.")
@@ -113,7 +112,7 @@ class SearchRequest(Request):
     """A search for one query, or for several."""
 
     query: Query | None = None
-    queries: Annotated[list[Query], Field(min_length=1, max_length=_MOST_QUERIES)] | None = None
+    queries: Annotated[list[Query], Field(min_length=1, max_length=MOST_TEXTS)] | None = None
     k: int = Field(default=5, ge=1, le=MOST_HITS, description="How many hits at most.")
     mode: Mode = "hybrid"
     where: WhereFilter | None = None

@@ -8,11 +8,11 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import Field, ValidationError, WrapValidator
 from pydantic_core import PydanticCustomError
 
-__all__ = ["MOST_TEXTS", "Text", "Texts", "WhereFilter"]
+__all__ = ["MOST_NAMES", "MOST_TEXTS", "MOST_VALUES", "Text", "Texts", "WhereFilter"]
 
-MOST_TEXTS = 256  # of a request
-_MOST_NAMES = 16  # of a filter
-_MOST_VALUES = 64
+MOST_TEXTS = 256  # of a request: queries, or what is encoded
+MOST_NAMES = 16  # of a filter
+MOST_VALUES = 64
 _JSON = ((bool, "true or false"), (int, "a number"), (float, "a number"), (str, "a text"))
 
 
@@ -40,12 +40,12 @@ def _odd_filter(value: Any) -> str:
     """What is wrong with a filter."""
     if not isinstance(value, dict):
         return f"it is {_called(value)}"
-    if len(value) > _MOST_NAMES:
-        return f"it has {len(value)} names, {_MOST_NAMES} are the most"
+    if len(value) > MOST_NAMES:
+        return f"it has {len(value)} names, {MOST_NAMES} are the most"
     for name, wanted in value.items():
         values = wanted if isinstance(wanted, list) else [wanted]
-        if len(values) > _MOST_VALUES:
-            return f"{name[:80]!r} has {len(values)} values, {_MOST_VALUES} are the most"
+        if len(values) > MOST_VALUES:
+            return f"{name[:80]!r} has {len(values)} values, {MOST_VALUES} are the most"
         odd = [v for v in values if not isinstance(v, (bool, int, float, str))]
         if odd:
             return f"a value of {name[:80]!r} is {_called(odd[0])}"
@@ -66,9 +66,9 @@ def _odd_texts(value: Any) -> str:
 
 Scalar: TypeAlias = bool | int | Annotated[float, Field(allow_inf_nan=False)] | str
 WhereFilter: TypeAlias = Annotated[
-    dict[str, Scalar | Annotated[list[Scalar], Field(max_length=_MOST_VALUES)]],
+    dict[str, Scalar | Annotated[list[Scalar], Field(max_length=MOST_VALUES)]],
     Field(
-        max_length=_MOST_NAMES,
+        max_length=MOST_NAMES,
         description="What the metadata of a skill must hold: every name with the value, or with one"
         " of the values.",
         examples=[{"team": "billing"}, {"tag": ["pdf", "ocr"]}],
