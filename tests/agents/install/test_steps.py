@@ -85,10 +85,10 @@ def test_what_is_written_is_what_the_agents_read(home, program):
     assert hook == {
         "type": "command",
         "command": "'/opt/my tools/skillret' hook codex",
-        "timeout": 5,
+        "timeout": 10,
     }
     gemini = json.loads((home / ".gemini/settings.json").read_text())["hooks"]
-    assert gemini["BeforeAgent"][0]["hooks"][0]["timeout"] == 5000
+    assert gemini["BeforeAgent"][0]["hooks"][0]["timeout"] == 10_000
     assert gemini["AfterTool"][0]["matcher"] == "activate_skill"
     assert gemini["SessionStart"][0]["matcher"] == "clear"
     assert "PreCompress" in gemini
@@ -128,7 +128,7 @@ def test_an_entry_that_was_edited_is_ours_as_long_as_it_calls_us_alone(claude, p
     program[0] = str(tmp_path / "skillret")
     (tmp_path / "skillret").touch()
     install(["claude-code"])
-    claude.write_text(claude.read_text().replace('"timeout": 5', '"timeout": 20'))
+    claude.write_text(claude.read_text().replace('"timeout": 10', '"timeout": 20'))
     assert next(s.state for s in status() if s.agent == "claude-code") == "installed"
     assert done(install(["claude-code"])) == [("claude-code", "unchanged")]
     assert '"timeout": 20' in claude.read_text()

@@ -31,7 +31,7 @@ __all__ = [
     "server_edits",
 ]
 
-_SECONDS = 5  # the hook itself gives up after 2
+_SECONDS = 10  # the hook itself gives up after 2; a busy machine takes long to start it
 
 
 @dataclass(frozen=True, slots=True)
