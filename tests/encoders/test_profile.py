@@ -1,5 +1,6 @@
 import json
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -31,6 +32,9 @@ def test_profiles_ignore_what_later_versions_add():
         ("query_prompt", "x" * 1_000_000),
         ("document_prompt", "x" * 1_000_000),
         ("dim", 1 << 20),
+        ("token_dim", -1),
+        ("token_dim", 1 << 20),
+        ("token_projection", 5),
         ("name", "x" * 1_000_000),
         ("template", "{body}" * 100),
         ("template", "{body}" + "x" * 10_000),
@@ -70,3 +74,19 @@ def test_a_profile_of_holes_is_not_read(tmp_path):
 def test_what_earlier_profiles_held_of_a_ranker_is_no_part_of_one():
     data = {**Profile("x", dim=3).to_json(), "ranker": {"a": 1}, "threshold": 5}
     assert Profile.from_json(data, "here") == Profile("x", dim=3)
+
+
+def test_tokens_are_a_part_of_the_identity_and_their_absence_is_none():
+    plain = Profile("x", dim=3, weights="w")
+    # As it was before there were any: no index is encoded anew for nothing.
+    known = "0659888dd08f405e757d5f1a000182057d0001fb65d75aeffd44ca7859169c04"
+    assert plain.identity == known
+    some = [replace(plain, token_dim=n, token_projection=h) for n in (4, 8) for h in "ab"]
+    assert len({p.identity for p in [plain, *some]}) == 5
+
+
+@pytest.mark.parametrize("lacking", [{"token_dim": 0}, {"token_projection": ""}])
+def test_the_two_settings_of_tokens_belong_together(lacking):
+    data = {**Profile("x", token_dim=4, token_projection="a").to_json(), **lacking}
+    with pytest.raises(EncoderError, match="'token_dim' and 'token_projection' are given together"):
+        Profile.from_json(data, "here")

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import os
 
-from skillret.encoders.encoder import Encoder, TokenEncoder, Tokens, check_texts, check_vectors
+from skillret.encoders.encoder import (
+    Documents,
+    Encoder,
+    LateEncoder,
+    TokenEncoder,
+    Tokens,
+    check_texts,
+    check_vectors,
+    read_documents,
+)
 from skillret.encoders.profile import DOCUMENT_TEMPLATE, Profile
 from skillret.encoders.registry import DEFAULT_MODEL, load_encoder
 
 __all__ = [
     "DEFAULT_MODEL",
     "DOCUMENT_TEMPLATE",
+    "Documents",
     "Encoder",
+    "LateEncoder",
     "Profile",
     "TokenEncoder",
     "Tokens",
     "check_texts",
     "check_vectors",
     "load_encoder",
+    "read_documents",
 ]
 
 # From version 1.29 on onnxruntime keeps a device id and reports to its maker, unless this is set

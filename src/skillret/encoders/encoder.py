@@ -14,7 +14,16 @@ from skillret.errors import EncoderError, InputError
 if TYPE_CHECKING:
     from numpy.typing import NDArray  # 5 ms of every start, and only names at run time
 
-__all__ = ["Encoder", "TokenEncoder", "Tokens", "check_texts", "check_vectors"]
+__all__ = [
+    "Documents",
+    "Encoder",
+    "LateEncoder",
+    "TokenEncoder",
+    "Tokens",
+    "check_texts",
+    "check_vectors",
+    "read_documents",
+]
 
 
 @runtime_checkable
@@ -71,11 +80,27 @@ class Tokens(NamedTuple):
         vectors: Of its `t` tokens in their context, float32 `(t, dim)`, of any length.
         spans: Characters `start:end` of the text that each stands for, int64 `(t, 2)`; both 0 for
             special tokens and the prompt's.
+        late: For late interaction, of those tokens that say something, float32 `(q, token_dim)`,
+            rows of unit length; None where the profile has no `token_dim`.
     """
 
     pooled: Float32
     vectors: Float32
     spans: NDArray[np.int64]
+    late: Float32 | None = None
+
+
+class Documents(NamedTuple):
+    """`n` documents as an encoder reads them.
+
+    Attributes:
+        vectors: float32 `(n, dim)`, rows of unit length.
+        tokens: For late interaction, of the tokens that are kept of each, int8 `(d, token_dim)`;
+            None where the profile has no `token_dim`.
+    """
+
+    vectors: Float32
+    tokens: Sequence[NDArray[np.int8]] | None
 
 
 @runtime_checkable
@@ -90,6 +115,45 @@ class TokenEncoder(Encoder, Protocol):
             InputError: If `texts` is one text, or holds something else than texts.
         """
         ...
+
+
+@runtime_checkable
+class LateEncoder(TokenEncoder, Protocol):
+    """An encoder whose tokens meet in late interaction: its profile has a `token_dim`."""
+
+    def encode_document_tokens(
+        self, texts: Sequence[str], progress: Callable[[int], None] | None = None
+    ) -> Documents:
+        """Read documents as `encode_documents` does, with their tokens, in one pass.
+
+        Raises:
+            EncoderError: If the profile has no `token_dim`, or the model cannot be loaded.
+            InputError: If `texts` is one text, or holds something else than texts.
+        """
+        ...
+
+
+def read_documents(
+    encoder: Encoder, texts: Sequence[str], progress: Callable[[int], None] | None = None
+) -> Documents:
+    """Documents with their tokens, where the encoder's profile says that there are any.
+
+    Raises:
+        EncoderError: If the encoder fails, returns NaN, or shows no tokens against its profile.
+        InputError: If `texts` is one text, or holds something else than texts.
+    """
+    profile = encoder.profile
+    if not profile.token_dim:
+        read = Documents(encoder.encode_documents(texts, progress), None)
+    elif isinstance(encoder, LateEncoder):
+        read = encoder.encode_document_tokens(texts, progress)
+    else:
+        raise EncoderError(
+            f"the profile of {profile.name} has a token_dim, but {type(encoder).__name__} shows no"
+            " tokens of documents"
+        )
+    check_vectors(read.vectors, profile.name)
+    return read
 
 
 def check_texts(texts: Sequence[str]) -> list[str]:

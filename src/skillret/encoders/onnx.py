@@ -3,7 +3,7 @@
 A model folder holds `model.onnx` (inputs `input_ids` and `attention_mask`, int64 `(n, length)`;
 output `embedding`, float32 `(n, dim)`, pooled and of unit length, and `tokens`, float32
 `(n, length, dim)`, the last layer) with its weights in `model.onnx.data`, `tokenizer.json` and
-`profile.json`.
+`profile.json`; for late interaction also `token_projection.npz` (see `TokenProjection`).
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skillret.arrays import Float32
-from skillret.encoders.encoder import Tokens, check_texts, check_vectors
+from skillret.encoders.encoder import Documents, Tokens, check_texts, check_vectors
 from skillret.encoders.per_process import PerProcess
 from skillret.encoders.profile import Profile
+from skillret.encoders.token_projection import TokenProjection
 from skillret.encoders.tokenizer import load_tokenizer
 from skillret.encoders.weights import check_weights
 from skillret.errors import EncoderError
@@ -67,6 +68,11 @@ class OnnxEncoder:
         # the other cores are free for BM25 and for the user.
         self._query_session = PerProcess(partial(_load_session, self.folder, 1, checked))
         self._document_session = PerProcess(partial(_load_session, self.folder, threads, checked))
+        p = self.profile
+        shape = (p.dim, p.token_dim)
+        self._projection = PerProcess(
+            partial(TokenProjection.load, self.folder, p.token_projection, shape)
+        )
 
     def _tokenizer(self, max_tokens: int) -> Tokenizer:
         made = self._tokenizers.get(max_tokens)
@@ -85,11 +91,8 @@ class OnnxEncoder:
         """Read queries with their tokens; see `TokenEncoder.encode_tokens`."""
         texts = check_texts(texts)
         p, session = self.profile, self._query_session()
-        if "tokens" not in {output.name for output in session.get_outputs()}:
-            raise EncoderError(
-                f"the model in {self.folder} shows no tokens: an earlier version exported it;"
-                " export it anew with skillret export"
-            )
+        self._check_tokens(session)
+        projection = self._projection() if p.token_dim else None
         tokenizer = self._tokenizer(p.max_query_tokens)
         read = []
         for text in self._clean(texts, p.query_prompt, p.max_query_tokens):
@@ -97,8 +100,16 @@ class OnnxEncoder:
             pooled, vectors = self._run(session, encoding.ids, ("embedding", "tokens"))
             spans = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
             spans = np.maximum(spans - len(p.query_prompt), 0)
-            read.append(Tokens(check_vectors(pooled[None], p.name)[0], vectors, spans))
+            late = None if projection is None else projection.query(encoding.ids, vectors)
+            read.append(Tokens(check_vectors(pooled[None], p.name)[0], vectors, spans, late))
         return read
+
+    def _check_tokens(self, session: ort.InferenceSession) -> None:
+        if "tokens" not in {output.name for output in session.get_outputs()}:
+            raise EncoderError(
+                f"the model in {self.folder} shows no tokens: an earlier version exported it;"
+                " export it anew with skillret export"
+            )
 
     def encode_documents(
         self, texts: Sequence[str], progress: Callable[[int], None] | None = None
@@ -107,6 +118,24 @@ class OnnxEncoder:
         p = self.profile
         tokens = self.tokenize(texts, p.document_prompt, p.max_document_tokens)
         return self._encode(self._document_session(), tokens, progress)
+
+    def encode_document_tokens(
+        self, texts: Sequence[str], progress: Callable[[int], None] | None = None
+    ) -> Documents:
+        """Read documents with their tokens; see `LateEncoder.encode_document_tokens`."""
+        p = self.profile
+        if not p.token_dim:
+            raise EncoderError(f"the profile in {self.folder} has no token_dim")
+        listed = self.tokenize(texts, p.document_prompt, p.max_document_tokens)
+        session, projection = self._document_session(), self._projection()
+        self._check_tokens(session)
+        vectors, tokens = np.zeros((len(listed), p.dim), dtype=np.float32), []
+        for row, ids in enumerate(listed):
+            vectors[row], states = self._run(session, ids, ("embedding", "tokens"))
+            tokens.append(projection.document(ids, states))
+            if progress is not None:
+                progress(1)
+        return Documents(check_vectors(vectors, p.name), tokens)
 
     def tokenize(self, texts: Sequence[str], prompt: str, max_tokens: int) -> list[list[int]]:
         """Token ids of each text with its prompt, cut to `max_tokens`, special tokens included."""

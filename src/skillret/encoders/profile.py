@@ -44,6 +44,8 @@ class Profile:
         dim: Length of a vector; 0 until the weights are loaded.
         weights: SHA-256 of the weights; empty until they are loaded.
         dense_weight: Share of the dense score in hybrid retrieval, 0 to 1.
+        token_dim: Length of the vectors of tokens, for late interaction; 0 where there are none.
+        token_projection: SHA-256 of the file that makes them; see `TokenProjection`.
         source: Where the settings come from, for people.
     """
 
@@ -58,11 +60,13 @@ class Profile:
     dim: int = 0
     weights: str = ""
     dense_weight: float = 0.5
+    token_dim: int = 0
+    token_projection: str = ""
     source: str = ""
 
     @property
     def identity(self) -> str:
-        """SHA-256 over everything that changes a document's vector.
+        """SHA-256 over everything that changes a document's vector, or those of its tokens.
 
         Two encoders of one identity may share an index; others never do.
         """
@@ -75,6 +79,8 @@ class Profile:
             "pooling": self.pooling,
             "version": self.version,
         }
+        if self.token_dim:  # all others have the identity that they had before there were any
+            parts |= {"token_dim": self.token_dim, "token_projection": self.token_projection}
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
@@ -86,7 +92,8 @@ class Profile:
         """Build a profile from parsed JSON, ignoring keys of later versions.
 
         Raises:
-            EncoderError: If it is no object, has no name, or a value is of the wrong type or size.
+            EncoderError: If it is no object, has no name, or a value is of the wrong type or size,
+                or lacks the one that it belongs to.
         """
         if not isinstance(data, dict) or not isinstance(data.get("name"), str):
             raise EncoderError(f"{where} is not a profile: it must be a JSON object with a name")
@@ -94,7 +101,12 @@ class Profile:
         for key, value in given.items():
             if not _fits(key, value):
                 raise EncoderError(f"{where} is not a profile: {key!r} cannot be {value!r:.40}")
-        return cls(**given)
+        profile = cls(**given)
+        if bool(profile.token_dim) != bool(profile.token_projection):
+            raise EncoderError(
+                f"{where} is not a profile: 'token_dim' and 'token_projection' are given together"
+            )
+        return profile
 
     @classmethod
     def load(cls, file: Path) -> Profile:
@@ -114,7 +126,7 @@ def _fits(key: str, value: object) -> bool:
     """Whether a field of a profile may have a value; a profile may come from anyone."""
     if key in ("max_query_tokens", "max_document_tokens"):
         return type(value) is int and 1 <= value <= _MOST_TOKENS
-    if key in ("dim", "version"):
+    if key in ("dim", "version", "token_dim"):
         return type(value) is int and 0 <= value <= _MOST_VALUES
     if key == "dense_weight":
         return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1

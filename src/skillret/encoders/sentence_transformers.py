@@ -118,6 +118,8 @@ class SentenceTransformerEncoder:
             max_document_tokens=min(chosen.max_document_tokens, own_limit),
             dim=int(dim),
             weights=_hash_weights(self._model),
+            token_dim=0,  # tokens are shown by exported models alone
+            token_projection="",
         )
 
     def _own_profile(self, model: str) -> Profile:
