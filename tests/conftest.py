@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 
 from skillret import Index, Profile, Skill
-from skillret.encoders import Tokens
+from skillret.encoders import Documents, Tokens
 from skillret.index import Sources
 from skillret.settings import KEYS
 from skillret.skills.agents import AGENTS
@@ -68,6 +68,25 @@ class TokenHashEncoder(HashEncoder):
         vectors = [_word_vector(self.profile.name + w, self.profile.dim) for w, _, _ in words]
         spans = np.array([(start, end) for _, start, end in words], dtype=np.int64)
         return Tokens(self.encode_queries([text])[0], np.stack(vectors), spans)
+
+
+class LateHashEncoder(TokenHashEncoder):
+    """The same, and its words meet in late interaction, by the first values of their vectors."""
+
+    def __init__(self, seed: str = "seed", dim: int = 32) -> None:
+        super().__init__(seed, dim)
+        self.profile = replace(self.profile, token_dim=8, token_projection=f"of {seed}")
+
+    def _tokens(self, text):
+        tokens = super()._tokens(text)
+        late = tokens.vectors[1:, : self.profile.token_dim]
+        return tokens._replace(late=late / np.linalg.norm(late, axis=1, keepdims=True))
+
+    def encode_document_tokens(self, texts, progress=None):
+        words = [list(dict.fromkeys(text.lower().split())) for text in texts]
+        late = [self._tokens(" ".join(own)).late for own in words]
+        tokens = [np.rint(127 * rows).astype(np.int8) for rows in late]
+        return Documents(self.encode_documents(texts, progress), tokens)
 
 
 def make_skill(name: str, description: str = "", body: str = "", **fields) -> Skill:

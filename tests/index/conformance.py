@@ -12,13 +12,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.conftest import HashEncoder, make_skill
+from tests.conftest import HashEncoder, LateHashEncoder, make_skill
 from tests.index.tools import keys_of
 
 from skillret import Index
 from skillret.errors import IndexBusyError
 from skillret.index.corpus import Moments
 from skillret.index.index import _halve
+from skillret.index.store import Encoded
 from skillret.lexical.analyzer import make_analyzer
 from skillret.lexical.bm25 import LexicalIndex, write_lexical
 from skillret.lexical.grams import EXCLUDED, FIRST_NAME, gram_reader
@@ -151,6 +152,7 @@ def check_corpus(corpus, rows, encoder):
     mixed = np.random.default_rng(len(keys)).permutation(len(keys))
     np.testing.assert_array_equal(corpus.vectors(keys[mixed]), vectors[mixed])
     assert corpus.vectors(keys[:0]).shape == (0, encoder.profile.dim)
+    _check_tokens(corpus, keys.tolist(), texts, encoder)
     _check_nearest(corpus, keys, skills, vectors, encoder)
     _check_moments(corpus, vectors, encoder)
     _check_terms(corpus, keys, skills)
@@ -166,6 +168,20 @@ def _check_records(corpus, rows):
         assert (r.path, r.aliases, r.shadowed_by) == (s.path, s.aliases, s.shadowed_by)
         assert (r.metadata, r.user_only) == (s.metadata, s.user_only)
     assert corpus.records([]) == {}
+
+
+def _check_tokens(corpus, keys, texts, encoder):
+    if not encoder.profile.token_dim:
+        assert corpus.tokens(keys) == {}
+        return
+    made = encoder.encode_document_tokens(texts).tokens
+    found = corpus.tokens([*reversed(keys), 10**9])
+    assert found.keys() == set(keys)
+    for key, tokens in zip(keys, made, strict=True):
+        assert found[key].dtype == np.int8
+        np.testing.assert_array_equal(found[key], tokens)
+    assert corpus.tokens(keys[2:3]).keys() == set(keys[2:3])
+    assert corpus.tokens([]) == {}
 
 
 def _check_nearest(corpus, keys, skills, vectors, encoder):
@@ -266,9 +282,9 @@ def _check_grams(corpus, keys, skills):
 class Conformance:
     """The checks; a subclass has a fixture `opener`."""
 
-    @pytest.mark.parametrize("seed", range(3))
+    @pytest.mark.parametrize("seed", range(4))
     def test_after_changes_at_random_it_answers_as_a_plain_count(self, opener, seed):
-        encoder = HashEncoder()
+        encoder = LateHashEncoder() if seed % 2 else HashEncoder()
         index = Index(opener(), encoder)
         model = Model(index, encoder, seed)
         past = []
@@ -380,12 +396,34 @@ class Conformance:
 
     def test_vectors_of_a_build_under_way_are_kept_by_their_encoder(self, opener):
         store, profile = opener(), HashEncoder().profile
-        vector = b"\0" * 2 * profile.dim
+        vector = Encoded(b"\0" * 2 * profile.dim)
         store.add_pending(profile, {"1" * 64: vector})
         assert store.info().pending == 1
         assert store.known_vectors(profile, ["1" * 64, "2" * 64]) == {"1" * 64: vector}
         assert store.known_vectors(HashEncoder("other").profile, ["1" * 64]) == {}
         store.close()
+
+    def test_tokens_are_kept_with_the_vectors(self, opener):
+        index = Index(opener(), LateHashEncoder())
+        store, profile = index.store, index.encoder.profile
+        some = Encoded(b"\0" * 2 * profile.dim, b"\1" * 3 * profile.token_dim)
+        none = some._replace(tokens=b"")  # a text of nothing but punctuation
+        made = {"1" * 64: some, "2" * 64: none}
+        store.add_pending(profile, made)
+        assert store.known_vectors(profile, made) == made
+        assert store.known_vectors(HashEncoder().profile, made) == {}
+        index.add([make_skill("a"), make_skill("b", body="x")])
+        index.encoder.encoded.clear()
+        index.remove(["a"])
+        index.add([make_skill("b", body="x", id="copy"), make_skill("c")])
+        assert len(index.encoder.encoded) == 1
+        corpus = index.corpus()
+        keys = {r.id: k for k, r in corpus.records(keys_of(corpus)).items()}
+        tokens = corpus.tokens(list(keys.values()))
+        assert len(tokens) == 3
+        np.testing.assert_array_equal(tokens[keys["b"]], tokens[keys["copy"]])
+        assert store.damaged() == set()
+        index.close()
 
     def test_only_one_thread_writes(self, opener):
         store, outcome = opener(), []

@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 import pytest
-from tests.conftest import ROOT, HashEncoder, make_skill
+from tests.conftest import ROOT, LateHashEncoder, make_skill
 from tests.index.tools import keys_of, names, said
 
 from skillret import Index, Skill
@@ -32,11 +32,11 @@ def libraries(seed):
 # Builds and updates without end; says so when the next library is stored.
 _WRITER = """
     import sys, time
-    from tests.conftest import HashEncoder
+    from tests.conftest import LateHashEncoder
     from tests.index.test_kill import libraries
     import skillret, skillret.index.index as module
     module._CHUNK = 4
-    class Slow(HashEncoder):
+    class Slow(LateHashEncoder):
         def encode_documents(self, texts, progress=None):
             time.sleep(0.003)
             return super().encode_documents(texts, progress)
@@ -54,7 +54,7 @@ _WRITER = """
 def test_fifty_kills_lose_nothing(tmp_path):
     path = tmp_path / "i.db"
     rng = random.Random(7)
-    encoder = HashEncoder()
+    encoder = LateHashEncoder()
     reported = 0
     before: list[Skill] = []
     for round_ in range(50):
@@ -87,11 +87,13 @@ def test_fifty_kills_lose_nothing(tmp_path):
             assert not index.store.damaged()
             corpus = index.corpus()
             keys = keys_of(corpus)
-            vectors = corpus.vectors(np.array(keys))
+            vectors, tokens = corpus.vectors(np.array(keys)), corpus.tokens(keys)
             for key, record in corpus.records(keys).items():
                 text = document_text(stored[record.name], encoder.profile.template)
                 cosine = encoder.encode_queries([text])[0] @ vectors[keys.index(key)]
                 assert cosine > 0.999, record
+                (expected,) = encoder.encode_document_tokens([text]).tokens
+                np.testing.assert_array_equal(tokens[key], expected)
                 assert record.name in said(corpus, record.name)
         with sqlite3.connect(path) as db:
             assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)

@@ -8,13 +8,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.conftest import SKILLS, fill, make_skill
+from tests.conftest import SKILLS, LateHashEncoder, fill, make_skill
 from tests.index.tools import SOURCES, change, keys_of, names, said
 
 from skillret import Index
-from skillret.errors import IndexCorruptError, StoreError
+from skillret.errors import EncoderMismatchError, IndexCorruptError, StoreError
 from skillret.index import Sources
 from skillret.index.schema import SCHEMA_VERSION
+from skillret.index.store import Encoded
 from skillret.lexical.grams import gram_reader
 from skillret.skills import content_hash, document_text
 
@@ -46,6 +47,13 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT RO
 PRAGMA application_id = 1397445204;
 PRAGMA user_version = 1;
 """
+# What format 4 added, taken away.
+WITHOUT_TOKENS = (
+    "DROP TABLE tokens",
+    "ALTER TABLE pending DROP COLUMN tokens",
+    "PRAGMA user_version = 3",
+)
+ENCODED = Encoded(np.ones(32, dtype=np.float16).tobytes())
 ALIASED = replace(SKILLS[0], path="/a/SKILL.md", aliases=("/b", "/c"), shadowed_by="/d")
 STORED = [ALIASED, *SKILLS[1:]]
 
@@ -111,6 +119,7 @@ def test_an_index_of_format_2_learns_who_may_start_a_skill(tmp_path, encoder):
     path = tmp_path / "i.db"
     mine = [replace(s, user_only=s.name == "meal-planner") for s in STORED]
     fill(path, STORED, encoder).close()
+    change(path, *WITHOUT_TOKENS)
     change(path, "ALTER TABLE skills DROP COLUMN user_only", "PRAGMA user_version = 2")
     change(path, "UPDATE meta SET value = 'f' WHERE key = 'fingerprint'")
     with Index.open(path, model=encoder) as index:
@@ -123,6 +132,41 @@ def test_an_index_of_format_2_learns_who_may_start_a_skill(tmp_path, encoder):
         records = corpus.records(keys_of(corpus)).values()
         assert [r.name for r in records if r.user_only] == ["meal-planner"]
     assert version(path) == SCHEMA_VERSION
+
+
+def test_an_index_of_format_3_goes_on_without_tokens(tmp_path, encoder):
+    path = tmp_path / "i.db"
+    index = fill(path, STORED, encoder)
+    before = index.info()
+    index.store.add_pending(encoder.profile, {content_hash(make_skill("new")): ENCODED})
+    index.close()
+    change(path, *WITHOUT_TOKENS)
+    with Index.open(path, model=encoder) as index:
+        assert index.info() == before._replace(pending=1)
+        assert not index.store.damaged()
+        assert index.corpus().tokens(keys_of(index.corpus())) == {}
+        encoder.encoded.clear()
+        index.add([make_skill("new")])
+        assert not encoder.encoded
+        assert len(names(index)) == 5
+    assert version(path) == SCHEMA_VERSION
+
+
+def test_an_encoder_that_shows_tokens_encodes_an_older_index_anew(tmp_path, encoder):
+    path, late = tmp_path / "i.db", LateHashEncoder()
+    fill(path, STORED, encoder).close()
+    change(path, *WITHOUT_TOKENS)
+    with Index.open(path, model=late) as index:
+        with pytest.raises(
+            EncoderMismatchError, match=r"token projection '' there, 'of seed' here"
+        ):
+            index.update(STORED)
+        assert index.update(STORED, replace_encoder=True).encoded == len(STORED)
+        keys = keys_of(index.corpus())
+        assert index.corpus().tokens(keys).keys() == set(keys)
+        assert not index.store.damaged()
+    with Index.open(path, model=encoder) as index, pytest.raises(EncoderMismatchError):
+        index.update(STORED)
 
 
 @pytest.mark.parametrize("first", ["update", "add", "remove", "verify"])

@@ -6,12 +6,13 @@ import sqlite3
 import sys
 import tempfile
 import threading
+import zlib
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.conftest import SKILLS, HashEncoder, fill, make_skill
+from tests.conftest import SKILLS, HashEncoder, LateHashEncoder, fill, make_skill
 from tests.index.tools import SOURCES, change, keys_of, names, run, said
 
 from skillret import Index, Retriever
@@ -393,6 +394,49 @@ def test_rows_that_do_not_match_their_hashes_are_mended(tmp_path, encoder, state
             ours = index.corpus().vectors(np.array([by_id[record.id]]))
             np.testing.assert_array_equal(ours, expected.vectors(np.array([key])))
         assert not index.update(SKILLS, sources=SOURCES, verify=True).dirty
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM tokens WHERE key = 2",
+        "UPDATE tokens SET tokens = zeroblob(length(tokens)) WHERE key = 2",
+        "UPDATE tokens SET tokens = x'00' WHERE key = 2",
+        "UPDATE tokens SET digest = 5 WHERE key = 2",
+        ("UPDATE tokens SET tokens = x'01', digest = ? WHERE key = 2", (zlib.crc32(b"\1"),)),
+    ],
+)
+def test_damaged_tokens_are_handed_to_nobody_and_mended(tmp_path, statement):
+    path, encoder = tmp_path / "i.db", LateHashEncoder()
+    fill(path, encoder=encoder).close()
+    change(path, statement)
+    with Index.open(path, model=encoder) as index:
+        corpus = index.corpus()
+        if "DELETE" in statement:
+            assert corpus.tokens(keys_of(corpus)).keys() == {1, 3, 4}
+        else:
+            with pytest.raises(IndexCorruptError, match="tokens that are not those"):
+                corpus.tokens(keys_of(corpus))
+        assert corpus.tokens([1, 3]).keys() == {1, 3}
+        assert index.store.damaged() == {"kubernetes-debugging"}
+        encoder.encoded.clear()
+        index.add([make_skill(SKILLS[1].name, SKILLS[1].description, SKILLS[1].body, id="copy")])
+        assert len(encoder.encoded) == 1
+        report = index.update(SKILLS, sources=SOURCES, verify=True)
+        assert (report.changed, report.unchanged) == (1, 3)
+        assert not index.store.damaged()
+        keys = keys_of(index.corpus())
+        assert index.corpus().tokens(keys).keys() == set(keys)
+
+
+def test_tokens_go_with_their_skill(tmp_path):
+    path = tmp_path / "i.db"
+    with fill(path, encoder=LateHashEncoder()) as index:
+        corpus = index.corpus()
+        index.remove([SKILLS[1].id])
+        assert corpus.tokens([1, 2, 3]).keys() == {1, 3}
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT key FROM tokens").fetchall() == [(1,), (3,), (4,)]
 
 
 def test_a_damaged_vector_is_never_handed_on(tmp_path, encoder):

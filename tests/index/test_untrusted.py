@@ -9,13 +9,14 @@ from contextlib import closing
 import numpy as np
 import pytest
 from tests.cli.test_search import fails
-from tests.conftest import SKILLS, HashEncoder, fill, make_skill
+from tests.conftest import SKILLS, HashEncoder, LateHashEncoder, fill, make_skill
 from tests.index.tools import change, names
 
 from skillret import Index, Retriever
 from skillret.errors import IndexCorruptError, SkillretError
 from skillret.index import Sources
 from skillret.index.rows import digest
+from skillret.index.store import Encoded
 
 NAN = np.full(32, np.nan, dtype=np.float16).tobytes()
 ENDLESS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c)"
@@ -174,9 +175,15 @@ def test_a_tampered_index_is_one_line_for_the_user(tmp_path, capsys):
 def test_vectors_of_an_unfinished_build_are_taken_only_if_they_fit(tmp_path, encoder):
     path = tmp_path / "i.db"
     with fill(path, SKILLS[:1], encoder) as index:
-        index.store.add_pending(encoder.profile, {"0" * 64: b"\0\0", "1" * 64: b"\0" * 64})
+        vectors = {"0" * 64: Encoded(b"\0\0"), "1" * 64: Encoded(b"\0" * 64)}
+        index.store.add_pending(encoder.profile, vectors)
         known = index.store.known_vectors(encoder.profile, ["0" * 64, "1" * 64])
         assert list(known) == ["1" * 64]
+        late = LateHashEncoder().profile
+        for number, tokens in enumerate((None, b"\0" * 9, b"\0" * 16)):
+            index.store.add_pending(late, {f"{number}" * 64: Encoded(b"\0" * 64, tokens)})
+        known = index.store.known_vectors(late, [f"{number}" * 64 for number in range(3)])
+        assert list(known) == ["2" * 64]
 
 
 def test_damage_at_random_is_refused_or_harmless(tmp_path):

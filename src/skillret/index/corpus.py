@@ -1,8 +1,8 @@
 """What retrieval sees of an index: one immutable generation that can be searched.
 
 Nothing above a corpus holds an array over all skills. It asks for the best skills by vector and by
-terms, for statistics of the whole, and for vectors, grams and records of some keys; so the same
-ranking runs over a file and over a cluster. `tests/index/conformance.py` says what an
+terms, for statistics of the whole, and for vectors, tokens, grams and records of some keys; so the
+same ranking runs over a file and over a cluster. `tests/index/conformance.py` says what an
 implementation must do.
 """
 
@@ -172,6 +172,13 @@ class Corpus(Protocol):
 
     def vectors(self, keys: NDArray[np.int64]) -> Float32:
         """Vectors of some skills of this corpus, float32 `(m, dim)`."""
+        ...
+
+    def tokens(self, keys: Sequence[int]) -> dict[int, NDArray[np.int8]]:
+        """Tokens of some skills for late interaction, int8 `(d, token_dim)`.
+
+        Left out are skills that are gone meanwhile, and all if the profile has no `token_dim`.
+        """
         ...
 
     def records(self, keys: Sequence[int]) -> dict[int, Record]:

@@ -10,12 +10,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from skillret.encoders import DEFAULT_MODEL, Encoder, Profile, load_encoder
+from skillret.encoders import DEFAULT_MODEL, Encoder, Profile, load_encoder, read_documents
 from skillret.errors import EncoderMismatchError, InputError, StoreError
 from skillret.extensions import STORES, find_extension
 from skillret.files import expand
@@ -23,7 +24,7 @@ from skillret.index.corpus import Corpus
 from skillret.index.memory import MemoryStore
 from skillret.index.sources import Sources
 from skillret.index.sqlite import SqliteStore
-from skillret.index.store import Change, IndexInfo, State, Store, metadata_json
+from skillret.index.store import Change, Encoded, IndexInfo, State, Store, metadata_json
 from skillret.lexical.grams import gram_reader
 from skillret.lexical.texts import read_texts
 from skillret.skills import content_hash, document_text
@@ -398,6 +399,7 @@ class Index:
             "document prompt": (stored.document_prompt, profile.document_prompt),
             "document tokens": (stored.max_document_tokens, profile.max_document_tokens),
             "profile version": (stored.version, profile.version),
+            "token projection": (stored.token_projection[:12], profile.token_projection[:12]),
         }
         differs = "; ".join(f"{k} {a!r} there, {b!r} here" for k, (a, b) in parts.items() if a != b)
         raise EncoderMismatchError(
@@ -408,8 +410,8 @@ class Index:
 
     def _vectors(
         self, skills: Sequence[Skill], hashes: Mapping[str, str], progress: Progress | None
-    ) -> tuple[dict[str, bytes], int]:
-        """float16 bytes by content hash for all `skills`, and how many had to be encoded."""
+    ) -> tuple[dict[str, Encoded], int]:
+        """Vectors and tokens by content hash for all `skills`, and how many were to be encoded."""
         profile = self.encoder.profile
         vectors = self.store.known_vectors(profile, (hashes[s.id] for s in skills))
         missing = {hashes[s.id]: s for s in skills if hashes[s.id] not in vectors}
@@ -428,8 +430,10 @@ class Index:
 
         for start in range(0, len(order), _CHUNK):
             chunk = order[start : start + _CHUNK]
-            rows = self.encoder.encode_documents([documents[h] for h in chunk], advance)
-            fresh = {h: row.tobytes() for h, row in zip(chunk, _halve(rows), strict=True)}
+            read = read_documents(self.encoder, [documents[h] for h in chunk], advance)
+            tokens = repeat(None) if read.tokens is None else (t.tobytes() for t in read.tokens)
+            rows = map(Encoded, (row.tobytes() for row in _halve(read.vectors)), tokens)
+            fresh = dict(zip(chunk, rows, strict=True))
             self.store.add_pending(profile, fresh)
             vectors.update(fresh)
         return vectors, len(order)

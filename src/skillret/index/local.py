@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -18,7 +18,14 @@ from skillret.types import Skill, Where
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["LocalCorpus"]
+__all__ = ["LocalCorpus", "Readers"]
+
+# What gives records, keys with skills, and tokens of some keys: see `LocalCorpus`.
+Readers: TypeAlias = tuple[
+    Callable[[Sequence[int]], dict[int, Record]],
+    Callable[[Sequence[int]], Iterable[tuple[int, Skill]]],
+    Callable[[Sequence[int], int], dict[int, bytes]],
+]
 
 _COMMON = 0.6  # a gram of more skills than this share tells none apart
 _FEW = 20
@@ -39,6 +46,7 @@ class LocalCorpus:
         lexical: BM25 over the skills that are not gone.
         read: Gives the records of some keys.
         read_texts: Gives keys and skills of some keys.
+        read_tokens: Gives the tokens of some keys, int8 bytes, so many of each token.
     """
 
     generation: str
@@ -50,6 +58,7 @@ class LocalCorpus:
     lexical: LexicalIndex
     read: Callable[[Sequence[int]], dict[int, Record]]
     read_texts: Callable[[Sequence[int]], Iterable[tuple[int, Skill]]]
+    read_tokens: Callable[[Sequence[int], int], dict[int, bytes]]
     _masks: dict[tuple[tuple[str, str], ...], list[NDArray[np.bool_]]] = field(default_factory=dict)
 
     @classmethod
@@ -59,12 +68,11 @@ class LocalCorpus:
         profile: Profile | None,
         block: Block,
         lexical: LexicalIndex,
-        read: Callable[[Sequence[int]], dict[int, Record]],
-        read_texts: Callable[[Sequence[int]], Iterable[tuple[int, Skill]]],
+        readers: Readers,
     ) -> LocalCorpus:
         """A corpus of one block."""
         none, moments = np.empty(0, dtype=np.int64), block.moments
-        return cls(generation, profile, (block,), (none,), (), moments, lexical, read, read_texts)
+        return cls(generation, profile, (block,), (none,), (), moments, lexical, *readers)
 
     def changed(
         self,
@@ -108,6 +116,7 @@ class LocalCorpus:
             lexical,
             self.read,
             self.read_texts,
+            self.read_tokens,
         )
 
     def __len__(self) -> int:
@@ -176,6 +185,14 @@ class LocalCorpus:
     def vectors(self, keys: NDArray[np.int64]) -> Float32:
         """See `Corpus.vectors`."""
         return _vectors(self.blocks, keys)
+
+    def tokens(self, keys: Sequence[int]) -> dict[int, NDArray[np.int8]]:
+        """See `Corpus.tokens`."""
+        dim = self.profile.token_dim if self.profile else 0
+        if not dim:
+            return {}
+        read = self.read_tokens(keys, dim)
+        return {k: np.frombuffer(data, np.int8).reshape(-1, dim) for k, data in read.items()}
 
     def records(self, keys: Sequence[int]) -> dict[int, Record]:
         """See `Corpus.records`."""

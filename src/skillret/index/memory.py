@@ -18,7 +18,7 @@ from skillret.index.blocks import Block
 from skillret.index.corpus import Record
 from skillret.index.forks import after_fork
 from skillret.index.local import LocalCorpus
-from skillret.index.store import Change, IndexInfo, State, metadata_json
+from skillret.index.store import Change, Encoded, IndexInfo, State, metadata_json
 from skillret.lexical.bm25 import LexicalIndex, write_lexical
 from skillret.lexical.grams import gram_reader
 from skillret.types import Skill
@@ -36,7 +36,7 @@ class MemoryStore:
         self._renew_locks()
         self._rows: dict[int, Change] = {}
         self._meta: dict[str, str] = {}
-        self._pending: dict[tuple[str, str], bytes] = {}
+        self._pending: dict[tuple[str, str], Encoded] = {}
         self._generation = 0
         self._next = 1
         self._corpus: LocalCorpus | None = None
@@ -78,15 +78,16 @@ class MemoryStore:
             if self._corpus is None:
                 rows, profile = list(self._rows.values()), self._profile()
                 dim = profile.dim if profile else 0
-                halves = np.frombuffer(b"".join(c.vector for c in rows), dtype=np.float16)
+                halves = np.frombuffer(b"".join(c.encoded.vector for c in rows), dtype=np.float16)
                 vectors = halves.astype(np.float32).reshape(len(rows), dim)
                 block = Block.of([c.key for c in rows], vectors, [c.grams for c in rows])
                 texts = {c.key: c.skill for c in rows}
                 lexical = LexicalIndex(write_lexical(None, ((c.key, c.texts) for c in rows)))
                 records = {c.key: _record(c.key, c.skill) for c in rows}
-                self._corpus = LocalCorpus.of(
-                    str(self._generation), profile, block, lexical, _reader(records), _texts(texts)
-                )
+                tokens = {c.key: t for c in rows if (t := c.encoded.tokens) is not None}
+                readers = (_reader(records), _texts(texts), _tokens(tokens))
+                generation = str(self._generation)
+                self._corpus = LocalCorpus.of(generation, profile, block, lexical, readers)
             return self._corpus
 
     def states(self, ids: Sequence[str] | None = None) -> dict[str, State]:
@@ -113,15 +114,15 @@ class MemoryStore:
             if key in rows:
                 yield key, rows[key].skill
 
-    def known_vectors(self, profile: Profile, hashes: Iterable[str]) -> dict[str, bytes]:
+    def known_vectors(self, profile: Profile, hashes: Iterable[str]) -> dict[str, Encoded]:
         """See `Store.known_vectors`."""
         known, own = {}, self._profile()
         if own is not None and own.identity == profile.identity:
-            known = {c.content_hash: c.vector for c in self._rows.values()}
+            known = {c.content_hash: c.encoded for c in self._rows.values()}
         pending = {h: v for (i, h), v in self._pending.items() if i == profile.identity}
         return {h: v for h in hashes if (v := known.get(h, pending.get(h))) is not None}
 
-    def add_pending(self, profile: Profile, vectors: Mapping[str, bytes]) -> None:
+    def add_pending(self, profile: Profile, vectors: Mapping[str, Encoded]) -> None:
         """See `Store.add_pending`."""
         self._pending |= {(profile.identity, h): v for h, v in vectors.items()}
 
@@ -162,6 +163,7 @@ def corpus_of(
     vectors: Float32,
     profile: Profile | None = None,
     grams: Sequence[NDArray[np.uint32]] | None = None,
+    tokens: Sequence[NDArray[np.int8]] | None = None,
 ) -> LocalCorpus:
     """A corpus of skills whose vectors are known; the key of each is its row number.
 
@@ -170,6 +172,7 @@ def corpus_of(
         vectors: float32 `(n, dim)`; of no width where nothing is searched by vector.
         profile: Of the encoder that made them.
         grams: As `GramReader` read them, for whoever makes several corpora of the same skills.
+        tokens: As the encoder showed them, if its profile has a `token_dim`.
     """
     if grams is None:
         reader = gram_reader()
@@ -178,7 +181,9 @@ def corpus_of(
     lexical = LexicalIndex(write_lexical(None, enumerate(skills)))
     records = {key: _record(key, skill) for key, skill in enumerate(skills)}
     texts = dict(enumerate(skills))
-    return LocalCorpus.of("", profile, block, lexical, _reader(records), _texts(texts))
+    held = {} if tokens is None else {key: t.tobytes() for key, t in enumerate(tokens)}
+    readers = (_reader(records), _texts(texts), _tokens(held))
+    return LocalCorpus.of("", profile, block, lexical, readers)
 
 
 def _own(skill: Skill) -> Skill:
@@ -195,6 +200,10 @@ def _texts(
     skills: Mapping[int, Skill],
 ) -> Callable[[Sequence[int]], Iterable[tuple[int, Skill]]]:
     return lambda keys: [(key, skills[key]) for key in keys if key in skills]
+
+
+def _tokens(tokens: Mapping[int, bytes]) -> Callable[[Sequence[int], int], dict[int, bytes]]:
+    return lambda keys, _: {key: tokens[key] for key in keys if key in tokens}
 
 
 def _reader(records: Mapping[int, Record]) -> Callable[[Sequence[int]], dict[int, Record]]:

@@ -21,6 +21,7 @@ __all__ = [
     "EVERYTHING",
     "RECORDS",
     "SKILLS",
+    "are_sound",
     "base_tokens",
     "digest",
     "ends",
@@ -47,8 +48,9 @@ RECORDS = (
 # Whatever is stored of every skill, also where a part of it is missing.
 EVERYTHING = (
     "SELECT s.key, id, name, description, body, path, aliases, shadowed_by, metadata, user_only,"
-    " content_hash, vector, grams, digest FROM skills s"
+    " content_hash, vector, grams, v.digest, tokens, t.digest FROM skills s"
     " LEFT JOIN bodies b ON b.key = s.key LEFT JOIN vectors v ON v.key = s.key"
+    " LEFT JOIN tokens t ON t.key = s.key"
 )
 _CHUNK = 500  # SQLite's oldest limit on the parameters of a statement is 999
 
@@ -109,6 +111,19 @@ def _mapping(metadata: str) -> dict[str, Any]:
 def digest(vector: bytes, grams: bytes) -> int:
     """CRC-32 of what is derived from a skill's text."""
     return zlib.crc32(grams, zlib.crc32(vector))
+
+
+def are_sound(tokens: bytes | None, known: int | None, dim: int) -> bool:
+    """Whether a skill's tokens are those that were stored.
+
+    Args:
+        tokens: int8 bytes, if there are any.
+        known: Their CRC-32, if it was stored.
+        dim: Bytes of each token; 0 where there should be none.
+    """
+    if not dim or tokens is None:
+        return not dim
+    return len(tokens) % dim == 0 and zlib.crc32(tokens) == known
 
 
 def ends(db: sqlite3.Connection) -> tuple[int, int]:
@@ -178,10 +193,12 @@ def insert(
             ],
         )
         db.executemany("INSERT INTO bodies VALUES (?, ?)", ((c.key, c.skill.body) for c in chunk))
-        rows = ((c.key, c.vector, c.grams.tobytes()) for c in chunk)
+        rows = ((c.key, c.encoded.vector, c.grams.tobytes()) for c in chunk)
         db.executemany(
             "INSERT INTO vectors VALUES (?, ?, ?, ?)",
             ((key, vector, grams, digest(vector, grams)) for key, vector, grams in rows),
         )
+        tokens = [(c.key, t, zlib.crc32(t)) for c in chunk if (t := c.encoded.tokens) is not None]
+        db.executemany("INSERT INTO tokens VALUES (?, ?, ?)", tokens)
         keys += [c.key for c in chunk]
         yield from ((c.key, c.texts) for c in chunk)

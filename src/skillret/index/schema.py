@@ -10,7 +10,7 @@ from skillret.errors import IndexCorruptError, StoreError
 __all__ = ["SCHEMA_VERSION", "check_tables", "corrupt", "create_tables"]
 
 # Raised with every change of the tables; a migration for each step goes into _MIGRATIONS.
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _APPLICATION_ID = 0x534B5254  # "SKRT": tells an index from any other SQLite file
 
 # A key names one text and one vector for ever: whoever changes either gets a new one. Bodies and
@@ -42,11 +42,20 @@ CREATE TABLE vectors (
 ) STRICT;
 CREATE TABLE removed (seq INTEGER PRIMARY KEY AUTOINCREMENT, key INTEGER NOT NULL) STRICT;
 """
-_SCHEMA = f"""{_SKILLS}
+# Of the skills whose encoder shows tokens. Only candidates are asked for theirs.
+_TOKENS = """
+CREATE TABLE tokens (
+    key INTEGER PRIMARY KEY REFERENCES skills(key) ON DELETE CASCADE,
+    tokens BLOB NOT NULL,
+    digest INTEGER NOT NULL
+) STRICT;
+"""
+_SCHEMA = f"""{_SKILLS}{_TOKENS}
 CREATE TABLE pending (
     encoder TEXT NOT NULL,
     content_hash TEXT NOT NULL,
     vector BLOB NOT NULL,
+    tokens BLOB,
     PRIMARY KEY (encoder, content_hash)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -73,9 +82,12 @@ _READ_AGAIN = f"""
 ALTER TABLE skills ADD COLUMN {_USER_ONLY};
 INSERT OR REPLACE INTO meta VALUES ('fingerprint', '');
 """  # noqa: S608 (a constant)
+# None of the encoders so far shows tokens: one that does has another identity, and encodes anew.
+_NO_TOKENS = f"{_TOKENS}ALTER TABLE pending ADD COLUMN tokens BLOB;\n"
 _MIGRATIONS = {
     1: _RENAMED + _SKILLS.replace(f",\n    {_USER_ONLY}", "") + _COPIED,
     2: _READ_AGAIN,
+    3: _NO_TOKENS,
 }
 
 

@@ -22,11 +22,12 @@ from skillret.index.cache import Base, Cache
 from skillret.index.connections import Connections
 from skillret.index.corpus import Record
 from skillret.index.forks import after_fork
-from skillret.index.local import LocalCorpus
+from skillret.index.local import LocalCorpus, Readers
 from skillret.index.rows import (
     EVERYTHING,
     RECORDS,
     SKILLS,
+    are_sound,
     base_tokens,
     digest,
     ends,
@@ -42,7 +43,7 @@ from skillret.index.rows import (
     token_of,
 )
 from skillret.index.schema import corrupt
-from skillret.index.store import Change, IndexInfo, State
+from skillret.index.store import Change, Encoded, IndexInfo, State
 from skillret.lexical.bm25 import LEXICAL_VERSION, LexicalIndex, write_lexical
 from skillret.lexical.grams import MAX_CODE, gram_reader
 from skillret.lexical.texts import SkillTexts
@@ -168,13 +169,14 @@ class SqliteStore:
         ids = set()
         with self._reading() as db:
             profile = read_profile(read_meta(db))
-            dim = profile.dim if profile else -1
-            for *row, stored, vector, grams, known in db.execute(EVERYTHING):
+            dim, token_dim = (profile.dim, profile.token_dim) if profile else (-1, 0)
+            for *row, stored, vector, grams, known, tokens, told in db.execute(EVERYTHING):
                 missing = row[4] is None or vector is None
                 if (
                     missing
                     or not _is_sound(vector, grams, dim)
                     or digest(vector, grams) != known
+                    or not are_sound(tokens, told, token_dim)
                     or content_hash(read_skill(row)[1]) != stored
                 ):
                     ids.add(row[1])
@@ -202,27 +204,40 @@ class SqliteStore:
             yield from rows
             last = rows[-1][0]
 
-    def known_vectors(self, profile: Profile, hashes: Iterable[str]) -> dict[str, bytes]:
+    def _tokens(self, keys: Sequence[int], dim: int) -> dict[int, bytes]:
+        """Tokens of some keys, int8 bytes, `dim` of each token; see `Corpus.tokens`."""
+        query = "SELECT key, tokens, digest FROM tokens WHERE key IN ({})"
+        with self._reading() as db:
+            rows = list(select(db, query, keys))
+        if not all(are_sound(tokens, known, dim) for _, tokens, known in rows):
+            raise corrupt(self.path, "tokens that are not those that were stored")
+        return {key: tokens for key, tokens, _ in rows}
+
+    def known_vectors(self, profile: Profile, hashes: Iterable[str]) -> dict[str, Encoded]:
         """See `Store.known_vectors`."""
         wanted = list(dict.fromkeys(hashes))
-        known: dict[str, bytes] = {}
+        known: dict[str, Encoded] = {}
+        dim, token_dim = profile.dim, profile.token_dim
         with self._reading() as db:
             stored = read_profile(read_meta(db))
             if stored is not None and stored.identity == profile.identity:
                 query = (
-                    "SELECT content_hash, vector, grams, digest FROM skills s JOIN vectors v"
-                    " ON v.key = s.key WHERE content_hash IN ({})"
+                    "SELECT content_hash, vector, grams, v.digest, tokens, t.digest FROM skills s"
+                    " JOIN vectors v ON v.key = s.key LEFT JOIN tokens t ON t.key = s.key"
+                    " WHERE content_hash IN ({})"
                 )
-                for content, vector, grams, known_digest in select(db, query, wanted):
-                    whole = _is_sound(vector, grams, profile.dim)
-                    if whole and digest(vector, grams) == known_digest:
-                        known[content] = vector
+                for content, vector, grams, of_both, tokens, told in select(db, query, wanted):
+                    whole = _is_sound(vector, grams, dim) and are_sound(tokens, told, token_dim)
+                    if whole and digest(vector, grams) == of_both:
+                        known[content] = Encoded(vector, tokens)
             query = (
-                "SELECT content_hash, vector FROM pending WHERE encoder = ?"
+                "SELECT content_hash, vector, tokens FROM pending WHERE encoder = ?"
                 " AND length(vector) = ? AND content_hash IN ({})"
             )
             rest = [h for h in wanted if h not in known]
-            known.update(select(db, query, rest, profile.identity, 2 * profile.dim))
+            for content, vector, tokens in select(db, query, rest, profile.identity, 2 * dim):
+                if not token_dim or (tokens is not None and len(tokens) % token_dim == 0):
+                    known[content] = Encoded(vector, tokens)
         return known
 
     def corpus(self) -> LocalCorpus:
@@ -293,14 +308,12 @@ class SqliteStore:
         base = Base.from_json(meta.get("base", ""))
         block = self._cache.open_base(base) if base is not None else None
         if base is not None and block is not None and profile is not None:
-            known = LocalCorpus.of("", profile, block, lexical, self.records, self.skills)
+            known = LocalCorpus.of("", profile, block, lexical, self._readers())
             before = _Loaded(known, base.last_key, base.seq)
             loaded = self._since(before, db, meta, profile, lexical)
         if loaded is None:
             block = self._block(db, profile.dim if profile else 0, -1)
-            corpus = LocalCorpus.of(
-                token_of(meta), profile, block, lexical, self.records, self.skills
-            )
+            corpus = LocalCorpus.of(token_of(meta), profile, block, lexical, self._readers())
             loaded = _Loaded(corpus, *ends(db))
         keys = loaded.corpus.keys()
         same = np.array_equal(keys, lexical.keys())
@@ -312,6 +325,10 @@ class SqliteStore:
             what = f"{skills} skills, the vectors of {len(keys)} and the texts of {len(lexical)}"
             raise corrupt(self.path, what)
         return loaded
+
+    def _readers(self) -> Readers:
+        """What a corpus reads of some skills when it is asked."""
+        return self.records, self.skills, self._tokens
 
     def _rebuild(self, db: sqlite3.Connection, meta: Mapping[str, str]) -> LexicalIndex:
         """The BM25 index of a generation from its texts, where the cached one is no good."""
@@ -372,11 +389,11 @@ class SqliteStore:
             yield db
             db.execute("COMMIT")
 
-    def add_pending(self, profile: Profile, vectors: Mapping[str, bytes]) -> None:
+    def add_pending(self, profile: Profile, vectors: Mapping[str, Encoded]) -> None:
         """See `Store.add_pending`."""
-        rows = [(profile.identity, h, v) for h, v in vectors.items()]
+        rows = [(profile.identity, h, *encoded) for h, encoded in vectors.items()]
         with self._transaction() as db:
-            db.executemany("INSERT OR REPLACE INTO pending VALUES (?, ?, ?)", rows)
+            db.executemany("INSERT OR REPLACE INTO pending VALUES (?, ?, ?, ?)", rows)
 
     def next_key(self) -> int:
         """See `Store.next_key`."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Change", "IndexInfo", "State", "Store", "metadata_json"]
+__all__ = ["Change", "Encoded", "IndexInfo", "State", "Store", "metadata_json"]
 
 
 class IndexInfo(NamedTuple):
@@ -50,14 +50,26 @@ class State(NamedTuple):
     metadata: str
 
 
+class Encoded(NamedTuple):
+    """What an encoder made of a text.
+
+    Attributes:
+        vector: float16 bytes.
+        tokens: int8 bytes, `token_dim` of each token; None where the encoder shows none.
+    """
+
+    vector: bytes
+    tokens: bytes | None = None
+
+
 class Change(NamedTuple):
-    """A skill to insert: its key and hashes, its vector (float16 bytes), its texts and grams."""
+    """A skill to insert: its key and hashes, what its encoder made of it, its texts and grams."""
 
     key: int
     skill: Skill
     content_hash: str
     details_hash: str
-    vector: bytes
+    encoded: Encoded
     texts: SkillTexts
     grams: NDArray[np.uint32]
 
@@ -91,7 +103,7 @@ class Store(Protocol):
         ...
 
     def damaged(self) -> set[str]:
-        """Ids of stored skills whose text, vector or grams are not what was stored."""
+        """Ids of stored skills whose text, vector, grams or tokens are not what was stored."""
         ...
 
     def records(self, keys: Sequence[int]) -> dict[int, Record]:
@@ -102,12 +114,12 @@ class Store(Protocol):
         """Key and skill, body included, of some keys or of all in the order of their keys."""
         ...
 
-    def known_vectors(self, profile: Profile, hashes: Iterable[str]) -> dict[str, bytes]:
-        """Stored vectors (float16 bytes) of an encoder for some content hashes."""
+    def known_vectors(self, profile: Profile, hashes: Iterable[str]) -> dict[str, Encoded]:
+        """Stored vectors of an encoder, with their tokens, for some content hashes."""
         ...
 
-    def add_pending(self, profile: Profile, vectors: Mapping[str, bytes]) -> None:
-        """Keep freshly encoded vectors, so that an interrupted build can go on."""
+    def add_pending(self, profile: Profile, vectors: Mapping[str, Encoded]) -> None:
+        """Keep what was freshly encoded, so that an interrupted build can go on."""
         ...
 
     def next_key(self) -> int:
