@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from skillret.errors import EncoderError
-from skillret.retrieval.features import FEATURES
+from skillret.retrieval.features import FEATURES, LATE
 from skillret.retrieval.ranker import Probe, Ranker
 from skillret.retrieval.term_head import TermHead
 
-F = len(FEATURES)
+WITHOUT_LATE = tuple(name for name in FEATURES if name not in LATE)  # which every encoder has
+F = len(WITHOUT_LATE)
 
 
 def make_ranker(seed=0, **fields):
@@ -26,14 +27,14 @@ def make_ranker(seed=0, **fields):
     need = {"need_weight": 0.7, "need_slope": 0.8, "need_intercept": 0.5}
     size = {"need_size": 0.2, "need_skills": 100.0}
     terms = {"terms": TermHead(draw.normal(size=32).astype(np.float32), 0.5)}
-    named = {"features": tuple(FEATURES), "probe": probe, **terms}
+    named = {"features": WITHOUT_LATE, "probe": probe, **terms}
     return Ranker(**{**named, **arrays, **numbers, **need, **size, **fields})
 
 
 def bm25_ranker():
     """A ranker that goes by the share of BM25 alone."""
     hidden = np.zeros((1, F), dtype=np.float32)
-    hidden[0, list(FEATURES).index("lexical")] = 1.0
+    hidden[0, WITHOUT_LATE.index("lexical")] = 1.0
     return make_ranker(
         mean=np.zeros(F, dtype=np.float32),
         scale=np.ones(F, dtype=np.float32),
@@ -125,7 +126,7 @@ def test_it_names_the_features_that_it_was_fitted_on():
 
 
 def test_an_unknown_feature_is_refused_with_the_remedy():
-    stored = {**make_ranker().to_json(), "features": [*list(FEATURES)[1:], "tea leaves"]}
+    stored = {**make_ranker().to_json(), "features": [*WITHOUT_LATE[1:], "tea leaves"]}
     with pytest.raises(EncoderError, match=r"'tea leaves'.*upgrade skillret.*--fit-ranker"):
         Ranker.from_json(stored, "here", 32)
 
@@ -177,3 +178,14 @@ def test_a_ranker_without_a_part_is_an_error(part):
     del stored[part]
     with pytest.raises(EncoderError, match="the ranker in here is malformed"):
         Ranker.from_json(stored, "here", 32)
+
+
+def test_without_a_feature_it_says_what_it_says_at_the_mean():
+    ranker, x = make_ranker(), np.random.default_rng(1).normal(size=(5, F)).astype(np.float32)
+    names = (ranker.features[3], ranker.features[-1], "unknown")
+    fewer = ranker.without(names)
+    assert fewer.features == (*ranker.features[:3], *ranker.features[4:-1])
+    x[:, [3, -1]] = ranker.mean[[3, -1]]
+    kept = x[:, fewer.columns(ranker.features)]
+    np.testing.assert_allclose(fewer.outputs(kept), ranker.outputs(x), rtol=1e-5)
+    assert Ranker.from_json(fewer.to_json(), "here", 32).features == fewer.features

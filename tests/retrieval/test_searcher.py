@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.conftest import SKILLS, HashEncoder, TokenHashEncoder, make_skill
-from tests.retrieval.test_ranker import make_ranker
+from tests.conftest import SKILLS, HashEncoder, LateHashEncoder, TokenHashEncoder, make_skill
+from tests.retrieval.test_ranker import WITHOUT_LATE, make_ranker
 
 from skillret import Index, Retriever
 from skillret.errors import InputError
@@ -19,11 +19,11 @@ from skillret.retrieval.term_head import TermHead
 
 def bm25_ranker():
     """A ranker that goes by the share of BM25 alone."""
-    hidden = np.zeros((1, len(FEATURES)), dtype=np.float32)
-    hidden[0, list(FEATURES).index("lexical")] = 1.0
+    hidden = np.zeros((1, len(WITHOUT_LATE)), dtype=np.float32)
+    hidden[0, WITHOUT_LATE.index("lexical")] = 1.0
     return make_ranker(
-        mean=np.zeros(len(FEATURES), dtype=np.float32),
-        scale=np.ones(len(FEATURES), dtype=np.float32),
+        mean=np.zeros(len(WITHOUT_LATE), dtype=np.float32),
+        scale=np.ones(len(WITHOUT_LATE), dtype=np.float32),
         hidden=hidden,
         hidden_bias=np.zeros(1, dtype=np.float32),
         output=np.ones(1, dtype=np.float32),
@@ -177,7 +177,7 @@ NAMES = ("name", "lexical")
 
 def few_features():
     ranker = bm25_ranker()
-    columns = [list(FEATURES).index(name) for name in NAMES]
+    columns = [WITHOUT_LATE.index(name) for name in NAMES]
     return {
         "features": NAMES,
         "mean": ranker.mean[columns],
@@ -209,6 +209,46 @@ def test_one_more_registered_feature_changes_nothing_for_a_ranker(tmp_path, monk
     ranking = searcher_of(ranked_encoder(tmp_path, **fitted)).rank(texts[0], 4)
     assert load_calibration(ranked_encoder(tmp_path, **fitted)).ranker.features == names
     assert len(ranking) == 4
+
+
+def late_searcher(folder, names, skills=SKILLS):
+    """One whose ranker goes by features of these names alike, over an index of tokens."""
+    encoder, f = LateHashEncoder(), len(names)
+    encoder.folder = folder
+    arrays = {"mean": np.zeros(f), "scale": np.ones(f), "hidden": np.full((1, f), 0.3)}
+    arrays = {name: a.astype(np.float32) for name, a in arrays.items()}
+    ranker = replace(bm25_ranker(), features=names, terms=None, **arrays)
+    calibration = Calibration(encoder.profile.identity, ranker, None, created="2026-01-31")
+    calibration.save(folder / CALIBRATION_FILE)
+    index = Index.in_memory(model=encoder)
+    index.add(skills)
+    return Searcher(index.corpus(), encoder, load_calibration(encoder))
+
+
+def test_a_ranker_may_go_by_late_interaction(tmp_path):
+    """A skill of one matching word amid many others, which its vector hides."""
+    others = " ".join(f"w{i}" for i in range(300))
+    skills = [make_skill("a", body=f"kraken {others}"), *SKILLS]
+    searcher = late_searcher(tmp_path, ("late_gap",), skills)
+    ranking = searcher.rank("kraken", 5)
+    assert searcher.names(ranking.keys[:1].tolist()) == {ranking.keys[0]: "a"}
+    by_both = late_searcher(tmp_path, ("late_gap", "late_z", "lexical"), skills).rank("kraken", 5)
+    assert by_both.keys[0] == ranking.keys[0]
+    texts = ["kraken", "Why do pods crash? Then plan my meals.", "zebra"]
+    for text, together in zip(texts, searcher.rank_all(texts, 5), strict=True):
+        alone = searcher.rank(text, 5)
+        np.testing.assert_array_equal(together.keys, alone.keys)
+        np.testing.assert_allclose(together.scores, alone.scores, atol=1e-6)
+
+
+def test_tokens_are_read_for_a_ranker_that_names_them_alone(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise AssertionError
+
+    monkeypatch.setattr("skillret.retrieval.searcher.late_interaction", refuse)
+    assert len(late_searcher(tmp_path, ("lexical", "dense")).rank("pods", 4)) == 4
+    with pytest.raises(AssertionError):
+        late_searcher(tmp_path, ("lexical", "late_z")).rank("pods", 4)
 
 
 def test_a_selection_says_how_sure_it_is(tmp_path):

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -112,6 +111,8 @@ class TokenProjection:
         Raises:
             EncoderError: If it is missing, another one or malformed.
         """
+        import zipfile  # 5 ms of every start, and most have no projection
+
         file = folder / PROJECTION_FILE
         try:
             with file.open("rb") as opened:
@@ -124,17 +125,17 @@ class TokenProjection:
                 " files of the model as they were"
             )
         try:
+            if len(data) > _MOST_BYTES:
+                raise ValueError(f"it is larger than {_MOST_BYTES >> 20} MB")
+            with zipfile.ZipFile(io.BytesIO(data)) as packed:
+                if sum(entry.file_size for entry in packed.infolist()) > _MOST_BYTES:
+                    raise ValueError(f"it unpacks to more than {_MOST_BYTES >> 20} MB")
             return cls._read(data, shape)
         except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile) as e:
             raise EncoderError(f"{file} is malformed: {e!s:.200}") from None
 
     @classmethod
     def _read(cls, data: bytes, shape: tuple[int, int]) -> TokenProjection:
-        if len(data) > _MOST_BYTES:
-            raise ValueError(f"it is larger than {_MOST_BYTES >> 20} MB")
-        with zipfile.ZipFile(io.BytesIO(data)) as packed:
-            if sum(entry.file_size for entry in packed.infolist()) > _MOST_BYTES:
-                raise ValueError(f"it unpacks to more than {_MOST_BYTES >> 20} MB")
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             mean, matrix = (_floats(arrays[name]) for name in ("mean", "matrix"))
             silent, stop_words = (_ids(arrays[name]) for name in ("silent", "stop_words"))

@@ -27,7 +27,15 @@ from skillret.types import Where
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Evidence", "Overlap", "asking_gaps", "find_candidates", "fitting_parts", "scores_of"]
+__all__ = [
+    "Evidence",
+    "Late",
+    "Overlap",
+    "asking_gaps",
+    "find_candidates",
+    "fitting_parts",
+    "scores_of",
+]
 
 _DEPTH = 300  # skills that a search for terms returns
 _PART_DEPTH = 100
@@ -44,6 +52,23 @@ class Overlap(NamedTuple):
 
     held: Float32
     total: np.float32
+
+
+class Late(NamedTuple):
+    """Late interaction of a query's tokens with those of its candidates.
+
+    Attributes:
+        scores: Mean over the query's tokens of the largest cosine among a candidate's, `(m,)`; of
+            candidates whose tokens are not looked at the smallest of the others.
+        best: The largest.
+        mean: Over the candidates whose tokens are looked at.
+        deviation: Standard deviation over these.
+    """
+
+    scores: Float32
+    best: np.float32
+    mean: np.float32
+    deviation: np.float32
 
 
 class Evidence(NamedTuple):
@@ -75,6 +100,7 @@ class Evidence(NamedTuple):
         excluded: How much more of the query stands in what a skill is not for than in the rest of
             its description, 0 to 1; see `_excluded`.
         words: Number of the query's words.
+        late: Late interaction, where a ranker asks for it and the encoder shows tokens.
     """
 
     keys: NDArray[np.int64]
@@ -99,6 +125,7 @@ class Evidence(NamedTuple):
     named: Float32
     excluded: Float32
     words: int
+    late: Late | None = None
 
 
 class _Lexical(NamedTuple):

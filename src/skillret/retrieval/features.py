@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from skillret.arrays import Float32
+from skillret.encoders import Profile
 from skillret.retrieval.candidates import TINY, Evidence, asking_gaps
 
-__all__ = ["FEATURES", "Feature", "columns"]
+__all__ = ["FEATURES", "LATE", "Feature", "columns", "features_of"]
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -88,7 +89,19 @@ FEATURES: dict[str, Feature] = {
     "name": lambda e: e.named,
     "request_words": lambda e: np.log1p(np.float32(e.words)),
     "sentences": lambda e: np.log(np.float32(len(e.part_dense))),
+    # MaxSim of tokens, less the best candidate's; 0 for all where there are no tokens
+    "late_gap": lambda e: np.float32(0) if e.late is None else e.late.scores - e.late.best,
+    # the same, standardized over the likely candidates
+    "late_z": lambda e: (
+        np.float32(0) if e.late is None else (e.late.scores - e.late.mean) / e.late.deviation
+    ),
 }
+LATE = ("late_gap", "late_z")  # those that need the tokens of an encoder
+
+
+def features_of(profile: Profile) -> tuple[str, ...]:
+    """The features that an encoder has something to say for, which its ranker is fitted on."""
+    return tuple(name for name in FEATURES if profile.token_dim or name not in LATE)
 
 
 def columns(names: Sequence[str], evidence: Evidence) -> Float32:

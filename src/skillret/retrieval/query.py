@@ -122,7 +122,7 @@ def _encode_tokens(block: Sequence[str], encoder: Encoder) -> list[ReadQuery]:
     """
     if not isinstance(encoder, TokenEncoder):
         raise EncoderError(
-            f"the ranker of {encoder.profile.name} weighs terms by their tokens, which this encoder"
+            f"the ranker of {encoder.profile.name} needs the tokens of queries, which this encoder"
             " does not show"
         )
     queries = []

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -149,6 +149,18 @@ class Ranker:
         """
         place = {name: column for column, name in enumerate(names)}
         return [place[name] for name in self.features]
+
+    def without(self, names: Iterable[str]) -> Ranker:
+        """The ranker without some features: as if each always had its mean."""
+        dropped = set(names)
+        kept = [column for column, name in enumerate(self.features) if name not in dropped]
+        return replace(
+            self,
+            features=tuple(self.features[column] for column in kept),
+            mean=self.mean[kept],
+            scale=self.scale[kept],
+            hidden=self.hidden[:, kept],
+        )
 
     def outputs(self, features: Float32, excluded: Float32 | float = 0.0) -> Float64:
         """What candidates are ordered by, float64 `(m,)`.

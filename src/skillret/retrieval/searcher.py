@@ -19,13 +19,14 @@ from skillret.lexical.bm25 import Terms
 from skillret.lexical.language import SCRIPTS
 from skillret.retrieval.calibration import Calibration
 from skillret.retrieval.candidates import TINY, Evidence, find_candidates, fitting_parts, scores_of
-from skillret.retrieval.features import columns
+from skillret.retrieval.features import LATE, columns
 from skillret.retrieval.fusion import LEXICAL_CANDIDATES, fuse
+from skillret.retrieval.late import late_interaction
 from skillret.retrieval.query import ReadQuery, clean_query, read_queries, unread_language
 from skillret.retrieval.ranker import Ranker
 from skillret.retrieval.rerank import DEPTH, Reranker, rerank_order
 from skillret.retrieval.selection import Picked, SelectionPolicy, select, spells_identifier
-from skillret.retrieval.term_head import term_factors
+from skillret.retrieval.term_head import needs_tokens, term_factors
 from skillret.skills import document_text
 from skillret.types import Mode, Where
 
@@ -141,7 +142,7 @@ class Searcher:
                 yield self._reranked(self._fused(query, self._deep(k), where), k)
         else:
             ranker = self.calibration.ranker
-            tokens = ranker.terms is not None
+            tokens = needs_tokens(ranker.terms, self.encoder.profile)
             for query in read_queries(texts, self.encoder, tokens=tokens):
                 yield self._reranked(self._ranked(ranker, query, self._deep(k), where), k)
 
@@ -310,6 +311,8 @@ class Searcher:
         asking = ranker.probe.asking(query.vectors)
         factors = term_factors(ranker.terms, query)
         e = find_candidates(query, self.corpus, asking, factors, where)
+        if any(name in LATE for name in ranker.features):
+            e = e._replace(late=late_interaction(query, e, self.corpus))
         outputs = ranker.outputs(columns(ranker.features, e), e.excluded)
         need = ranker.need(outputs, ranker.probe.evidence(query.vectors), len(self.corpus))
         likely = (need * ranker.probabilities(outputs)).astype(np.float32)

@@ -14,11 +14,11 @@ from typing import NamedTuple
 import numpy as np
 
 from skillret.arrays import Float32, product
-from skillret.encoders import Tokens
+from skillret.encoders import Profile, Tokens
 from skillret.lexical.analyzer import Word, read_words
 from skillret.retrieval.query import ReadQuery
 
-__all__ = ["TermHead", "term_factors", "term_tokens"]
+__all__ = ["TermHead", "needs_tokens", "term_factors", "term_tokens"]
 
 
 class TermHead(NamedTuple):
@@ -44,6 +44,11 @@ class TermHead(NamedTuple):
             return {}
         logits = np.vecdot(np.stack(list(means.values())), self.weights) + np.float32(self.bias)
         return dict(zip(means, np.logaddexp(0, logits).tolist(), strict=True))
+
+
+def needs_tokens(head: TermHead | None, profile: Profile) -> bool:
+    """Whether queries are read with their tokens: to weigh terms, or for late interaction."""
+    return head is not None or profile.token_dim > 0
 
 
 def term_factors(head: TermHead | None, query: ReadQuery) -> dict[str, float]:
