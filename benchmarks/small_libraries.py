@@ -78,7 +78,7 @@ def main() -> None:
         parts = subpools(pool, size, 5, absent=True) if size else [pool]
         rows: dict[str, list[list[float]]] = defaultdict(list)
         for part in parts:
-            searcher = Searcher(part.corpus(), encoder, calibration)
+            searcher = Searcher(part.corpus(encoder.profile), encoder, calibration)
             for sort, row in measure(searcher, part):
                 rows[sort].append(row)
         for sort in ("all", *args.kinds, "absent", "negative", "needless"):

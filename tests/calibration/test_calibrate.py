@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.conftest import ROOT, HashEncoder, TokenHashEncoder, make_skill
-from tests.retrieval.test_ranker import bm25_ranker
+from tests.conftest import ROOT, HashEncoder, LateHashEncoder, TokenHashEncoder, make_skill
+from tests.retrieval.test_ranker import WITHOUT_LATE, bm25_ranker
 
 from skillret import load_encoder
 from skillret.calibration import calibrate as module
@@ -19,7 +19,7 @@ from skillret.datasets.dataset import Dataset
 from skillret.errors import DatasetError, InputError
 from skillret.evaluation.systems import open_searcher
 from skillret.retrieval.calibration import Calibration, load_calibration
-from skillret.retrieval.features import FEATURES
+from skillret.retrieval.features import FEATURES, LATE
 from skillret.retrieval.ranker import Probe
 from skillret.retrieval.term_head import TermHead
 from skillret.types import Query
@@ -87,10 +87,42 @@ def test_a_ranker_is_fitted_for_an_encoder_that_has_none(monkeypatch):
     result = calibrate(labelled(), encoder, refit_ranker=True)
     assert result.figures.ndcg["all"] > 0.85
     assert result.figures.auroc > 0.9
-    assert result.calibration.ranker.features == tuple(FEATURES)
+    assert result.calibration.ranker.features == WITHOUT_LATE
     assert result.calibration.texts == digests()
     again = calibrate(labelled(seed=1), HashEncoder(), forget(result.calibration))
     assert again.figures.ndcg["all"] > 0.85
+
+
+def test_a_ranker_goes_by_tokens_where_the_encoder_shows_them(small):
+    encoder = LateHashEncoder()
+    result = calibrate(labelled(), encoder, refit_ranker=True)
+    ranker = result.calibration.ranker
+    assert ranker.features == tuple(FEATURES)
+    assert result.figures.ndcg["all"] > 0.85
+    late = [ranker.features.index(name) for name in LATE]
+    assert (ranker.scale[late] > 0.01).all()  # they are no constants
+    again = calibrate(labelled(seed=1), LateHashEncoder(), forget(result.calibration))
+    assert again.calibration.ranker.features == tuple(FEATURES)
+    assert again.figures.ndcg["all"] > 0.85
+
+
+@pytest.mark.parametrize("kind", [HashEncoder, LateHashEncoder])
+def test_a_packaged_ranker_that_goes_by_tokens_is_adapted_to_any_encoder(kind, monkeypatch):
+    packaged = module._packaged()
+    n = len(packaged.ranker.features)
+    better = 0.1 * np.sign(packaged.ranker.output)[:, None].repeat(2, axis=1)
+    more = {"mean": np.zeros(2), "scale": np.ones(2), "hidden": better}
+    arrays = {
+        name: np.concatenate([getattr(packaged.ranker, name), a.astype(np.float32)], axis=-1)
+        for name, a in more.items()
+    }
+    names = (*packaged.ranker.features, *LATE)
+    ranker = replace(packaged.ranker, features=names, **arrays)
+    monkeypatch.setattr(module, "_packaged", lambda: replace(packaged, ranker=ranker))
+    result = calibrate(labelled(), kind(), refit_ranker=True)
+    expected = names if kind is LateHashEncoder else names[:n]
+    assert result.calibration.ranker.features == expected
+    assert result.figures.ndcg["all"] > 0.8
 
 
 def test_a_ranker_is_not_judged_by_the_queries_that_it_was_fitted_on(small):
@@ -283,7 +315,7 @@ def test_requests_of_one_skill_fit_no_ranker(small):
 def test_a_ranker_of_fewer_features_is_kept():
     encoder, before = stored()
     whole = calibrate(labelled(), encoder, before)
-    column = list(FEATURES).index("lexical")
+    column = WITHOUT_LATE.index("lexical")
     ranker = before.ranker
     few = replace(
         ranker,

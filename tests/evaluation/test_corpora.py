@@ -2,11 +2,11 @@ import os
 
 import numpy as np
 import pytest
-from tests.conftest import HashEncoder
+from tests.conftest import HashEncoder, LateHashEncoder
 
 from skillret.datasets.dataset import load_dataset
 from skillret.evaluation import corpora
-from skillret.evaluation.corpora import encode_corpus
+from skillret.evaluation.corpora import encode_corpus, read_corpus
 
 
 @pytest.fixture
@@ -100,3 +100,44 @@ def test_texts_are_made_a_chunk_at_a_time_and_progress_counts_on(skills, encoder
     assert steps == [(3, 4), (4, 4)]
     monkeypatch.setattr(corpora, "_CHUNK", 100)
     np.testing.assert_array_equal(encode_corpus(skills, whole, cache=False), vectors)
+
+
+def test_tokens_are_kept_beside_the_vectors(skills, encoder, home):
+    assert read_corpus(skills, encoder).tokens is None
+    late = LateHashEncoder()
+    read = read_corpus(skills, late)
+    again = LateHashEncoder()
+    stored = read_corpus(skills, again)
+    assert again.encoded == []
+    np.testing.assert_array_equal(stored.vectors, read.vectors)
+    for a, b in zip(stored.tokens, read.tokens, strict=True):
+        assert a.dtype == np.int8
+        np.testing.assert_array_equal(a, b)
+    assert [f.suffix for f in files(home)].count(".i8") == 1
+    assert read_corpus([], late).tokens == read_corpus([], late).tokens == []
+
+
+@pytest.mark.parametrize("content", [None, b"", b"nonsense", "cut", "flipped", "longer"])
+def test_damaged_tokens_are_made_anew(skills, home, content):
+    late = LateHashEncoder()
+    first = read_corpus(skills, late)
+    (file,) = (f for f in files(home) if f.suffix == ".i8")
+    whole = file.read_bytes()
+    flipped = whole[:40] + bytes([whole[40] ^ 1]) + whole[41:]
+    contents = {"cut": whole[:20], "flipped": flipped, "longer": whole + b"x"}
+    file.unlink() if content is None else file.write_bytes(contents.get(content, content))
+    late.encoded.clear()
+    stored = read_corpus(skills, late)
+    assert len(late.encoded) == 4
+    for a, b in zip(stored.tokens, first.tokens, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert file.read_bytes() == whole
+
+
+def test_tokens_in_parts_are_those_of_the_whole(skills, monkeypatch):
+    monkeypatch.setattr(corpora, "_CHUNK", 3)
+    read = read_corpus(skills, LateHashEncoder(), cache=False)
+    monkeypatch.setattr(corpora, "_CHUNK", 100)
+    whole = read_corpus(skills, LateHashEncoder(), cache=False)
+    for a, b in zip(read.tokens, whole.tokens, strict=True):
+        np.testing.assert_array_equal(a, b)

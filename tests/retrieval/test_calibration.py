@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.conftest import HashEncoder
-from tests.retrieval.test_ranker import make_ranker
+from tests.conftest import HashEncoder, LateHashEncoder
+from tests.retrieval.test_ranker import WITHOUT_LATE, make_ranker
 
 import skillret.encoders
 from skillret import load_encoder
@@ -141,6 +141,17 @@ def test_other_weights_are_refused_with_the_remedy(tmp_path):
         Calibration.load(tmp_path / "c.json", other)
     # How queries are read is no part of an identity, nor is a name.
     Calibration.load(tmp_path / "c.json", replace(PROFILE, name="renamed", dense_weight=0.1))
+
+
+def test_a_ranker_that_goes_by_tokens_needs_an_encoder_that_shows_them(tmp_path):
+    file, late = tmp_path / "c.json", LateHashEncoder().profile
+    ranker = make_ranker(features=("late_gap", *WITHOUT_LATE[1:]))
+    make_calibration(ranker=ranker, encoder=late.identity).save(file)
+    assert Calibration.load(file, late).ranker.features == ranker.features
+    plain = HashEncoder().profile
+    make_calibration(ranker=ranker, encoder=plain.identity).save(file)
+    with pytest.raises(EncoderError, match="goes by tokens, which hash-seed does not show"):
+        Calibration.load(file, plain)
 
 
 def test_a_later_version_says_so(tmp_path):

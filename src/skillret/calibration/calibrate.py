@@ -51,7 +51,7 @@ from skillret.datasets.labelled import one_gold
 from skillret.encoders import Encoder, load_encoder
 from skillret.errors import DatasetError, InputError
 from skillret.retrieval.calibration import Calibration, FittedOn, load_calibration
-from skillret.retrieval.features import FEATURES
+from skillret.retrieval.features import LATE, features_of
 from skillret.retrieval.ranker import Probe, Ranker
 from skillret.retrieval.selection import TASKS, SelectionPolicy
 from skillret.retrieval.term_head import TermHead
@@ -282,7 +282,12 @@ def _keep(pool: Pool, encoder: Encoder, ranker: Ranker, searched: Progress | Non
 
 
 def _adapt(pool: Pool, encoder: Encoder, ranker: Ranker, searched: Progress | None) -> _Fit:
-    """The packaged ranker for another encoder: its weights, with a probe for these vectors."""
+    """The packaged ranker for another encoder: its weights, with a probe for these vectors.
+
+    What it learnt of tokens is left out where the other encoder shows none.
+    """
+    if not encoder.profile.token_dim:
+        ranker = ranker.without(LATE)
     short = short_queries(pool, 4)
     folds = fold_numbers([*pool.queries, *short.queries], {**pool.gold, **short.gold})
     probes = fit_probes(pool, short, folds, encoder)
@@ -304,7 +309,7 @@ def _judged(
     """What a ranker says that was fitted on none of these queries."""
     spoken = parts_of(pool, TASKS)
     parts = list(examples(spoken, encoder, part_folds(spoken, folds), probes, ranker.terms))
-    columns = ranker.columns(FEATURES)
+    columns = ranker.columns(features_of(encoder.profile))
     outputs, part_outputs = (
         [ranker.outputs(np.ascontiguousarray(e.features[:, columns]), e.excluded) for e in some]
         for some in ([*found, *typed], parts)
@@ -329,7 +334,7 @@ def _fit(
             f"{name}: queries that share skills, also by way of others, are kept together, and"
             f" these are fewer than {FOLDS} groups; a ranker needs queries for more skills"
         )
-    features = tuple(FEATURES)
+    features = features_of(encoder.profile)
     probes = fit_probes(pool, short, folds, encoder)
     found = weighted(list(examples(pool, encoder, folds, probes, head, searched)))
     others = train_examples(train, encoder, probes[-1], head, progress) if train else []

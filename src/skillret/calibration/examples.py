@@ -21,16 +21,17 @@ from skillret.arrays import Float32
 from skillret.calibration.composed import compose, pad
 from skillret.datasets.dataset import Dataset
 from skillret.datasets.labelled import LabelledQuery
-from skillret.encoders import Encoder
-from skillret.evaluation.corpora import encode_corpus
+from skillret.encoders import Encoder, Profile
+from skillret.evaluation.corpora import read_corpus
 from skillret.index.local import LocalCorpus
 from skillret.index.memory import corpus_of
 from skillret.lexical.grams import gram_reader
 from skillret.retrieval.candidates import find_candidates, fitting_parts
-from skillret.retrieval.features import FEATURES, columns
+from skillret.retrieval.features import columns, features_of
+from skillret.retrieval.late import late_interaction
 from skillret.retrieval.query import clean_query, read_queries
 from skillret.retrieval.ranker import Probe
-from skillret.retrieval.term_head import TermHead, term_factors
+from skillret.retrieval.term_head import TermHead, needs_tokens, term_factors
 from skillret.types import Query, Skill
 
 __all__ = [
@@ -78,6 +79,7 @@ class Pool:
         queries: Queries; without gold skills where none is needed.
         gold: Gold skills' rows by query id.
         grams: Of the skills, uint32 each, if they have been read already.
+        tokens: Of the skills, int8 `(d, token_dim)` each, if their encoder shows any.
     """
 
     skills: Sequence[Skill]
@@ -85,10 +87,11 @@ class Pool:
     queries: Sequence[Query]
     gold: Mapping[str, frozenset[int]]
     grams: Sequence[NDArray[np.uint32]] | None = None
+    tokens: Sequence[NDArray[np.int8]] | None = None
 
-    def corpus(self) -> LocalCorpus:
-        """The library, ready to be searched; keys are rows."""
-        return corpus_of(self.skills, self.vectors, grams=self.grams)
+    def corpus(self, profile: Profile) -> LocalCorpus:
+        """The library, ready to be searched, by the profile of its encoder; keys are rows."""
+        return corpus_of(self.skills, self.vectors, profile, self.grams, self.tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +133,12 @@ def dataset_pool(dataset: Dataset, encoder: Encoder, progress: Progress | None =
         Query(f"\0negative-{i}", q.text, {"kind": "negative"})
         for i, q in enumerate(dataset.negatives)
     ]
-    vectors = encode_corpus(dataset.skills, encoder, progress)
+    read = read_corpus(dataset.skills, encoder, progress)
     # Without a label nobody knows what a query needs, least of all that it needs nothing.
     labelled = [q for q in dataset.queries if q.id in gold]
     grams = [gram_reader().read_skill(skill) for skill in dataset.skills]
-    return Pool(dataset.skills, vectors, [*labelled, *needless], gold, grams)
+    queries = [*labelled, *needless]
+    return Pool(dataset.skills, read.vectors, queries, gold, grams, read.tokens)
 
 
 def examples(
@@ -146,13 +150,14 @@ def examples(
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Example]:
     """Candidates and labels of every query of a pool, by the probe of its fold."""
-    corpus, names = pool.corpus(), tuple(FEATURES)
+    corpus, names = pool.corpus(encoder.profile), features_of(encoder.profile)
     texts = (clean_query(q.text) for q in pool.queries)
-    read = read_queries(texts, encoder, tokens=head is not None)
+    read = read_queries(texts, encoder, tokens=needs_tokens(head, encoder.profile))
     for number, (query, text) in enumerate(zip(pool.queries, read, strict=True), start=1):
         fold, vectors = folds[query.id], text.vectors
         probe = probes[fold]
         e = find_candidates(text, corpus, probe.asking(vectors), term_factors(head, text))
+        e = e._replace(late=late_interaction(text, e, corpus))
         gold = pool.gold.get(query.id, frozenset())
         labels = np.isin(e.keys, list(gold)).astype(np.float64)
         missed = len(gold) - int(labels.sum())
@@ -250,8 +255,14 @@ def subpools(pool: Pool, size: int, seed: int, *, absent: bool = False) -> Itera
             strange = [q for q in others if pool.gold.get(q.id)]
             chosen = draw.permutation(len(strange))[: len(gold)]
             queries += [replace(strange[i], extra={"kind": "absent"}) for i in chosen]
-        grams = None if pool.grams is None else [pool.grams[i] for i in rows]
-        yield Pool([pool.skills[i] for i in rows], pool.vectors[rows], queries, gold, grams)
+        yield Pool(
+            skills=[pool.skills[i] for i in rows],
+            vectors=pool.vectors[rows],
+            queries=queries,
+            gold=gold,
+            grams=None if pool.grams is None else [pool.grams[i] for i in rows],
+            tokens=None if pool.tokens is None else [pool.tokens[i] for i in rows],
+        )
 
 
 def padded(pool: Pool, share: float, seed: int) -> Pool:

@@ -76,7 +76,7 @@ def short_queries(pool: Pool, seed: int) -> Pool:
             said = asked(text, ways, draw)
             extra = {"kind": f"{kind}, asked", "plain": text}
             queries.append(Query(f"\0{kind}-{number}-asked", said, extra))
-    return Pool(pool.skills, pool.vectors, queries, gold)
+    return replace(pool, queries=queries, gold=gold)
 
 
 def _texts(skill: Skill) -> Iterator[str]:

@@ -7,7 +7,7 @@ elsewhere: the rankings of a query and of its parts are known already, out of fo
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -78,7 +78,7 @@ def parts_of(pool: Pool, most: int) -> Pool:
         for number, (start, end) in enumerate(spans if len(spans) <= most else ()):
             extra = {"kind": "part", "of": query.id}
             queries.append(Query(f"\0part-{number}-{query.id}", text[start:end], extra))
-    return Pool(pool.skills, pool.vectors, queries, {}, pool.grams)
+    return replace(pool, queries=queries, gold={})
 
 
 def part_folds(parts: Pool, folds: Mapping[str, int]) -> dict[str, int]:

@@ -10,8 +10,8 @@ from itertools import tee
 import numpy as np
 
 from skillret.datasets.dataset import Dataset
-from skillret.encoders import Encoder
-from skillret.evaluation.corpora import encode_corpus
+from skillret.encoders import Documents, Encoder
+from skillret.evaluation.corpora import read_corpus
 from skillret.evaluation.runs import Run
 from skillret.index.memory import corpus_of
 from skillret.retrieval.calibration import Calibration, load_calibration
@@ -48,10 +48,11 @@ def open_searcher(
     # A damaged one is said before anything is encoded.
     fitted = load_calibration(encoder, calibration) if mode == "hybrid" else None
     if mode == "lexical":
-        vectors = np.empty((len(skills), 0), dtype=np.float32)
+        read = Documents(np.empty((len(skills), 0), dtype=np.float32), None)
     else:
-        vectors = encode_corpus(skills, encoder, progress, cache=cache)
-    return Searcher(corpus_of(skills, vectors, encoder.profile), encoder, fitted)
+        read = read_corpus(skills, encoder, progress, cache=cache)
+    corpus = corpus_of(skills, read.vectors, encoder.profile, tokens=read.tokens)
+    return Searcher(corpus, encoder, fitted)
 
 
 def rank_queries(

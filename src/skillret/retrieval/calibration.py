@@ -24,6 +24,7 @@ import numpy as np
 from skillret.encoders import Encoder, Profile
 from skillret.errors import EncoderError
 from skillret.files import expand, parse_json, read_text, write_text
+from skillret.retrieval.features import features_of
 from skillret.retrieval.ranker import Ranker
 
 __all__ = [
@@ -247,7 +248,7 @@ class Calibration:
 
         Raises:
             EncoderError: If it is missing, malformed, of a later version of skillret, fitted for
-                other weights, or names a feature that this version does not know.
+                other weights, or names a feature that this version or the encoder does not know.
         """
         try:
             data = parse_json(read_text(file, _MOST_BYTES))
@@ -260,9 +261,15 @@ class Calibration:
                 )
             encoder = _text(data, "encoder")
             _check_encoder(encoder, profile, f"the calibration {file}")
+            ranker = Ranker.from_json(data["ranker"], str(file), profile.dim)
+            if not set(ranker.features) <= set(features_of(profile)):
+                raise EncoderError(
+                    f"the ranker in {file} goes by tokens, which {profile.name} does not show; fit"
+                    " one anew: skillret calibrate DATASET --model MODEL --fit-ranker"
+                )
             return cls(
                 encoder=encoder,
-                ranker=Ranker.from_json(data["ranker"], str(file), profile.dim),
+                ranker=ranker,
                 threshold=_threshold(data["threshold"]),
                 fitted_on=_fitted_on(data["fitted_on"]),
                 texts=_texts(data["texts"]),
