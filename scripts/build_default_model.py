@@ -13,14 +13,21 @@ import argparse
 import hashlib
 import importlib.util
 import json
+import random
 import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+from skillret.calibration.fit_projection import fit_projection
+from skillret.datasets.dataset import load_dataset
+from skillret.encoders.onnx import OnnxEncoder
 from skillret.encoders.profile import Profile
+from skillret.encoders.token_projection import PROJECTION_FILE
+from skillret.encoders.tokenizer import load_tokenizer
 from skillret.retrieval.calibration import CALIBRATION_FILE
+from skillret.skills import document_text
 from skillret.training.export import export_onnx
 
 ROOT = Path(__file__).parents[1]
@@ -35,6 +42,8 @@ PROFILE = Profile(
     source="all-MiniLM-L6-v2 trained by recipes/default-1.toml and default-2.toml on the train"
     " split of OpenSkillRet",
 )
+TOKEN_DIM = 48  # with 64 tokens 3 kB a skill
+TOKEN_TEXTS = 700  # queries, and as many documents, that the projection of tokens is fitted on
 
 
 def packaged_base() -> Path:
@@ -66,6 +75,22 @@ def export(run: Path, name: str, profile: Profile) -> Path:
     return folder
 
 
+def add_projection(folder: Path, data: Path) -> None:
+    """Let an exported model show tokens, projected by texts of the train split."""
+    profile = Profile.load(folder / "profile.json")
+    if profile.token_dim:
+        return
+    train, draw = load_dataset(data, "train"), random.Random(0)
+    texts = [q.text for q in draw.sample(list(train.queries), TOKEN_TEXTS)]
+    skills = draw.sample(list(train.skills), TOKEN_TEXTS)
+    texts += [document_text(skill, profile.template) for skill in skills]
+    encoder, tokenizer = OnnxEncoder(folder), load_tokenizer(folder)
+    sha256 = fit_projection(encoder, texts, tokenizer, TOKEN_DIM).save(folder)
+    profile = replace(profile, token_dim=TOKEN_DIM, token_projection=sha256)
+    text = json.dumps(profile.to_json(), indent=1) + "\n"
+    (folder / "profile.json").write_text(text, encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="data set in SkillRet layout")
@@ -87,12 +112,14 @@ def main() -> None:
     given = (f"model.base={first / 'model'}", f"negatives.encoder={miner}", *args.set)
     second = train(2, args.runs, args.data, *given)
     exported = export(second, "onnx", PROFILE)
+    add_projection(exported, args.data)
     if not (exported / CALIBRATION_FILE).is_file():
         skillret(
             *("calibrate", args.data, "--split", "dev", "--model", exported),
             *("--fit-ranker", "--train-split", "train"),
         )
-    for name in ("model.onnx", "model.onnx.data", "profile.json", CALIBRATION_FILE):
+    files = ("model.onnx", "model.onnx.data", "profile.json", PROJECTION_FILE, CALIBRATION_FILE)
+    for name in files:
         shutil.copyfile(exported / name, TARGET / name)
     # The base's own: training saves the same one again, in other words.
     shutil.copyfile(base / "tokenizer.json", TARGET / "tokenizer.json")
