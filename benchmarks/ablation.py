@@ -33,7 +33,7 @@ from skillret.calibration.fit_need import fit_probes, short_queries
 from skillret.calibration.fit_ranker import cross_fit
 from skillret.datasets.dataset import Dataset, load_dataset
 from skillret.encoders import Encoder
-from skillret.evaluation.corpora import encode_corpus
+from skillret.evaluation.corpora import read_corpus
 from skillret.evaluation.metrics import measure
 from skillret.evaluation.runs import order
 from skillret.evaluation.significance import bootstrap_mean
@@ -87,7 +87,9 @@ class Bare:
 
     def __init__(self, model: str, weight: float) -> None:
         self._encoder = load_encoder(model)
-        self.profile = replace(self._encoder.profile, dense_weight=weight)
+        self.profile = replace(
+            self._encoder.profile, dense_weight=weight, token_dim=0, token_projection=""
+        )
         self.encode_queries = self._encoder.encode_queries
         self.encode_documents = self._encoder.encode_documents
 
@@ -115,7 +117,8 @@ def rankers(table: Table, data: Dataset, train: Dataset, name: str, encoder: Enc
     gold = {q: frozenset(place[s] for s in found) for q, found in data.qrels.items()}
     negatives = [replace(q, id=f"negative-{q.id}", extra={"kind": "-"}) for q in data.negatives]
     queries = [*data.queries, *negatives]
-    pool = Pool(data.skills, encode_corpus(data.skills, encoder), queries, gold)
+    read = read_corpus(data.skills, encoder)
+    pool = Pool(data.skills, read.vectors, queries, gold, tokens=read.tokens)
     short = short_queries(pool, 4)
     folds = fold_numbers([*queries, *short.queries], {**gold, **short.gold})
     probes = fit_probes(pool, short, folds, encoder)

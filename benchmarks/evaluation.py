@@ -24,7 +24,7 @@ import numpy as np
 from skillret import Profile, Skill, load_encoder
 from skillret.arrays import Float32
 from skillret.datasets.dataset import Dataset, load_dataset
-from skillret.encoders import Tokens
+from skillret.encoders import Documents, Tokens
 from skillret.encoders.onnx import OnnxEncoder
 from skillret.evaluation.corpora import encode_corpus
 from skillret.evaluation.evaluator import evaluate
@@ -77,6 +77,11 @@ class Timed:
         self, texts: Sequence[str], progress: Callable[[int], None] | None = None
     ) -> Float32:
         return self._count(lambda: self.encoder.encode_documents(texts, progress))
+
+    def encode_document_tokens(
+        self, texts: Sequence[str], progress: Callable[[int], None] | None = None
+    ) -> Documents:
+        return self._count(lambda: self.encoder.encode_document_tokens(texts, progress))
 
 
 class Random:

@@ -19,7 +19,7 @@ import numpy as np
 
 from skillret import Skill, load_encoder
 from skillret.datasets.dataset import Dataset, load_dataset
-from skillret.evaluation.corpora import encode_corpus
+from skillret.evaluation.corpora import read_corpus
 from skillret.index.memory import corpus_of
 from skillret.index.suspects import find_suspects
 from skillret.retrieval.calibration import load_calibration
@@ -91,11 +91,14 @@ def main() -> None:
     print(f"{args.dataset}, {args.split}, {len(skills)} skills, {len(texts)} queries\n")
     print("| hostile skills | hostile first | selected | right first | selected | named |")
     print("|---|---:|---:|---:|---:|---:|")
-    vectors, calibration = encode_corpus(skills, encoder), load_calibration(encoder)
+    calibration = load_calibration(encoder)
     for name, evil in attacks:
         all_ = [*skills, *evil]
-        both = np.concatenate([vectors, encode_corpus(evil, encoder)]) if evil else vectors
-        searcher = Searcher(corpus_of(all_, both, encoder.profile), encoder, calibration)
+        own, theirs = read_corpus(skills, encoder), read_corpus(evil, encoder)
+        vectors = np.concatenate([own.vectors, theirs.vectors])
+        tokens = None if own.tokens is None else [*own.tokens, *(theirs.tokens or ())]
+        corpus = corpus_of(all_, vectors, encoder.profile, tokens=tokens)
+        searcher = Searcher(corpus, encoder, calibration)
         bad = {s.id for s in evil}
         measured = measure(searcher, [s.id for s in all_], bad, texts, data)
         shares = " | ".join(f"{share:.1%}" for share in measured)

@@ -20,8 +20,8 @@ import numpy as np
 
 from skillret import load_encoder
 from skillret.datasets.dataset import Dataset, load_dataset
-from skillret.encoders import Encoder
-from skillret.evaluation.corpora import encode_corpus
+from skillret.encoders import Encoder, read_documents
+from skillret.evaluation.corpora import read_corpus
 from skillret.evaluation.metrics import measure
 from skillret.evaluation.runs import order
 from skillret.evaluation.significance import bootstrap_mean
@@ -86,18 +86,23 @@ def stuffing(data: Dataset, encoder: Encoder, count: int) -> None:
         if word not in STOP_WORDS
     )
     common = " ".join(word for word, _ in words.most_common(80))
-    vectors = np.array(encode_corpus(data.skills, encoder))
+    known = read_corpus(data.skills, encoder)
+    vectors = np.array(known.vectors)
     grams = [gram_reader().read_skill(skill) for skill in data.skills]
     calibration = load_calibration(encoder)
 
     def rank_of(row: int, text: str, description: str | None) -> int:
         skills, own, read = list(data.skills), vectors[row].copy(), list(grams)
+        tokens = None if known.tokens is None else list(known.tokens)
         if description is not None:
             skills[row] = replace(skills[row], description=description[:1024])
             document = document_text(skills[row], encoder.profile.template)
-            vectors[row] = encoder.encode_documents([document])[0]
+            anew = read_documents(encoder, [document])
+            vectors[row] = anew.vectors[0]
+            if tokens is not None and anew.tokens is not None:
+                tokens[row] = anew.tokens[0]
             read[row] = gram_reader().read_skill(skills[row])
-        corpus = corpus_of(skills, vectors, encoder.profile, read)
+        corpus = corpus_of(skills, vectors, encoder.profile, read, tokens)
         ranking = Searcher(corpus, encoder, calibration).rank(text, len(skills))
         vectors[row] = own
         return int(np.flatnonzero(ranking.keys == row)[0]) + 1

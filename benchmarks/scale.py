@@ -31,7 +31,7 @@ import numpy as np
 from skillret import Index, Retriever, Skill, load_encoder
 from skillret.arrays import Float32
 from skillret.datasets.labelled import open_split
-from skillret.encoders import Tokens
+from skillret.encoders import Documents, Tokens
 from skillret.encoders.onnx import OnnxEncoder
 
 THREADS = 8
@@ -83,6 +83,13 @@ class MadeUp:
             noise = draw.standard_normal(self.profile.dim, dtype=np.float32) * np.float32(0.02)
             out[row] = self._near[draw.integers(len(self._near))] + noise
         return np.asarray(out / np.linalg.norm(out, axis=1, keepdims=True), dtype=np.float32)
+
+    def encode_document_tokens(
+        self, texts: Sequence[str], progress: Callable[[int], None] | None = None
+    ) -> Documents:
+        draw, shape = np.random.default_rng(0), (64, self.profile.token_dim)
+        tokens = [draw.integers(-127, 128, shape, dtype=np.int8) for _ in texts]
+        return Documents(self.encode_documents(texts, progress), tokens)
 
 
 def enlarged(skills: Sequence[Skill], size: int) -> Iterator[Skill]:
