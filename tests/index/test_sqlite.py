@@ -429,6 +429,18 @@ def test_damaged_tokens_are_handed_to_nobody_and_mended(tmp_path, statement):
         assert index.corpus().tokens(keys).keys() == set(keys)
 
 
+def test_a_build_leaves_no_holes_in_the_file(tmp_path):
+    """What it kept of its work lies in pages that the rows take over."""
+    path = tmp_path / "i.db"
+    skills = [make_skill(f"s{i}", body=" ".join(f"w{i}-{n}" for n in range(60))) for i in range(99)]
+    fill(path, skills, LateHashEncoder()).close()
+    with closing(sqlite3.connect(path)) as db:
+        (free,), (pages,) = (
+            db.execute(f"PRAGMA {p}").fetchone() for p in ("freelist_count", "page_count")
+        )
+    assert free < 0.05 * pages
+
+
 def test_tokens_go_with_their_skill(tmp_path):
     path = tmp_path / "i.db"
     with fill(path, encoder=LateHashEncoder()) as index:

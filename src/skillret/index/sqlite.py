@@ -424,6 +424,7 @@ class SqliteStore:
             with self._transaction() as db:
                 if read_meta(db)["generation"] != before["generation"]:
                     raise IndexBusyError(f"{self.path} was changed meanwhile; try again")
+                db.execute("DELETE FROM pending")  # first: its pages are used again
                 skills -= remove(db, removed)
                 set_details(db, details)
                 # BM25 goes on counting what was removed until its segments are merged, so in a
@@ -444,7 +445,6 @@ class SqliteStore:
                 own = {"cache": token, "history": " ".join(history[:_HISTORY])}
                 own |= {"skills": str(skills + len(keys)), "lexical": str(LEXICAL_VERSION)}
                 set_meta(db, {**meta, **own})
-                db.execute("DELETE FROM pending")
                 db.execute("UPDATE meta SET value = value + 1 WHERE key = 'generation'")
         except BaseException:
             self._cache.discard(token)
