@@ -15,6 +15,7 @@ import skillret.encoders
 from skillret import load_encoder
 from skillret.encoders import TokenEncoder
 from skillret.encoders.encoder import Encoder
+from skillret.encoders.token_projection import PROJECTION_FILE
 from skillret.encoders.weights import hash_weights
 from skillret.errors import EncoderError
 
@@ -106,6 +107,9 @@ def test_a_lone_surrogate_is_no_reason_to_fail(default):
 
 def test_the_packaged_files_are_those_of_the_profile(default):
     assert hash_weights(DEFAULT) == default.profile.weights
+    (tokens,) = default.encode_tokens(["pods"])
+    assert (tokens.late is not None) == bool(default.profile.token_dim)
+    assert (DEFAULT / PROJECTION_FILE).exists() == bool(default.profile.token_dim)
     assert sum(f.stat().st_size for f in DEFAULT.iterdir()) < 30_000_000
 
 

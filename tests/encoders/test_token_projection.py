@@ -135,20 +135,33 @@ def test_what_nobody_wrote_like_that_is_refused(tmp_path, make):
         TokenProjection.load(tmp_path, sha256, (6, 3))
 
 
+def _packaged(folder, **fields):
+    """A copy of the packaged model, with other fields of its profile."""
+    shutil.copytree(DEFAULT, folder, dirs_exist_ok=True)
+    profile = json.loads((folder / "profile.json").read_text())
+    (folder / "profile.json").write_text(json.dumps({**profile, **fields}))
+    return load_encoder(folder)
+
+
 @pytest.fixture(scope="module")
 def late(tmp_path_factory):
     """The packaged model with a seeded projection to 8 values, which drops special tokens."""
-    folder = tmp_path_factory.mktemp("late") / "model"
-    shutil.copytree(DEFAULT, folder)
+    folder = tmp_path_factory.mktemp("late")
     projection = some_projection(384, 8, silent=ids(101, 102), stop_words=ids(1037), read=12)
-    profile = json.loads((folder / "profile.json").read_text())
-    profile |= {"token_dim": 8, "token_projection": projection.save(folder)}
-    (folder / "profile.json").write_text(json.dumps(profile))
-    return folder
+    fields = {"token_dim": 8, "token_projection": projection.save(folder)}
+    encoder = _packaged(folder, **fields)
+    projection.save(folder)  # in the place of the packaged one, if there is any
+    return encoder
 
 
-def test_a_model_with_a_projection_shows_the_tokens_of_documents(late):
-    encoder, plain = load_encoder(late), load_encoder()
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """The packaged model without a projection."""
+    return _packaged(tmp_path_factory.mktemp("plain"), token_dim=0, token_projection="")
+
+
+def test_a_model_with_a_projection_shows_the_tokens_of_documents(late, plain):
+    encoder = late
     assert isinstance(encoder, LateEncoder)
     steps = []
     read = read_documents(encoder, TEXTS, steps.append)
@@ -168,8 +181,7 @@ def test_a_model_with_a_projection_shows_the_tokens_of_documents(late):
     np.testing.assert_allclose((same.late * widen(read.tokens[2])).sum(axis=1), 1, atol=0.01)
 
 
-def test_a_model_without_one_shows_none(late):
-    plain = load_encoder()
+def test_a_model_without_one_shows_none(plain):
     read = read_documents(plain, TEXTS)
     assert read.tokens is None
     np.testing.assert_array_equal(read.vectors, plain.encode_documents(TEXTS))
