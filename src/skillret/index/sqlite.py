@@ -168,6 +168,10 @@ class SqliteStore:
         """See `Store.damaged`."""
         ids = set()
         with self._reading() as db:
+            # Rows of a broken tree come and go by how they are asked for: nothing can mend that.
+            (state,) = db.execute("PRAGMA quick_check(1)").fetchone()
+            if state != "ok":
+                raise corrupt(self.path, " ".join(state.split())[:100])
             profile = read_profile(read_meta(db))
             dim, token_dim = (profile.dim, profile.token_dim) if profile else (-1, 0)
             for *row, stored, vector, grams, known, tokens, told in db.execute(EVERYTHING):

@@ -103,7 +103,11 @@ class Store(Protocol):
         ...
 
     def damaged(self) -> set[str]:
-        """Ids of stored skills whose text, vector, grams or tokens are not what was stored."""
+        """Ids of stored skills whose text, vector, grams or tokens are not what was stored.
+
+        Raises:
+            IndexCorruptError: If more is broken than single skills.
+        """
         ...
 
     def records(self, keys: Sequence[int]) -> dict[int, Record]:
