@@ -19,6 +19,7 @@ from typing import Any
 
 from skillret.encoders.families import find_profile
 from skillret.encoders.profile import Profile
+from skillret.encoders.token_projection import PROJECTION_FILE
 from skillret.encoders.weights import hash_weights
 from skillret.errors import EncoderError, InputError
 from skillret.extras import require
@@ -144,7 +145,8 @@ def export_onnx(
             location=data.name,
         )
         data.chmod(0o644)
-    shutil.copyfile(model_dir / "tokenizer.json", output / "tokenizer.json")
+    for name in ("tokenizer.json", *([PROJECTION_FILE] if profile.token_dim else [])):
+        shutil.copyfile(model_dir / name, output / name)
     full = replace(profile, dim=dim, pooling=pooling, weights=hash_weights(output))
     text = json.dumps(full.to_json(), indent=2, allow_nan=False) + "\n"
     (output / "profile.json").write_text(text, encoding="utf-8")

@@ -17,6 +17,7 @@ from transformers import PrinterCallback, ProgressCallback
 
 from skillret.errors import TrainingError
 from skillret.training.dev_evaluator import DevEvaluator
+from skillret.training.late_interaction import LateInteractionLoss
 from skillret.training.log import log_rows
 from skillret.training.loss import Labels, Teacher, build_loss
 from skillret.training.prepare import Prepared
@@ -169,6 +170,9 @@ def _trainer(
         skills = tables.skills[batch.skills[:, 0].tolist()]["id"]
         return [f"{q} -> {s}" for q, s in zip(queries, skills, strict=True)]
 
+    loss = build_loss(prepared.model, recipe.loss, teacher)
+    if prepared.projection is not None:
+        loss = LateInteractionLoss(prepared.model, loss, prepared.projection, recipe.loss)
     lengths = None
     if recipe.train.group_by_length:
         by_query = [len(text) for text in table_texts(tables.queries, "text")]
@@ -179,7 +183,7 @@ def _trainer(
         model=prepared.model,
         args=arguments,
         train_dataset=prepared.pairs,
-        loss=build_loss(prepared.model, recipe.loss, teacher),
+        loss=loss,
         evaluator=DevEvaluator(
             tables.dev,
             recipe.model.query_prompt,

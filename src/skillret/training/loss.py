@@ -33,6 +33,7 @@ __all__ = [
     "Teacher",
     "build_loss",
     "false_negatives",
+    "own_false_negatives",
 ]
 
 
@@ -82,6 +83,12 @@ def false_negatives(own: Labels, everyone: Labels, offset: int) -> Tensor:
     rows = torch.arange(len(own.queries), device=mask.device)
     mask[rows, rows + offset] = False
     return mask
+
+
+def own_false_negatives(labels: Tensor, columns: int) -> Tensor:
+    """The same among the `b` pairs of one device, from its labels; bool `(b, c b)`."""
+    own = Labels.unpack(labels, columns)
+    return false_negatives(own, own, 0)
 
 
 class Teacher:
@@ -304,7 +311,7 @@ def build_loss(
     section: LossSection,
     teacher: Teacher | None = None,
 ) -> torch.nn.Module:
-    """The loss that a recipe asks for."""
+    """The loss over single vectors that a recipe asks for."""
     loss: torch.nn.Module
     if section.mini_batch_size:
         loss = CachedMaskedRankingLoss(

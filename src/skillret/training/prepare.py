@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,12 @@ from skillret.datasets.labelled import LabelledSplit
 from skillret.datasets.layouts import choose_split, open_source
 from skillret.datasets.query_file import QUERY_SUFFIXES, QueryFile
 from skillret.encoders import load_encoder
+from skillret.encoders.token_projection import TokenProjection
 from skillret.errors import DatasetError, InputError
 from skillret.files import parse_json
 from skillret.training.augment import augment
 from skillret.training.dev_split import Dev
+from skillret.training.late_interaction import fit_on, states_dim
 from skillret.training.recipe import Recipe
 from skillret.training.rows import (
     PAIRS,
@@ -34,6 +37,7 @@ __all__ = ["Prepared", "prepare"]
 
 READY = "ready.json"  # written last
 _SAMPLE = 1000  # texts whose tokens are counted
+_PROJECTED = 700  # queries, and documents, whose tokens a projection is fitted on
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class Prepared:
         tables: The open tables.
         pairs: `datasets.Dataset` of the pairs, as texts and labels.
         teacher: `.npy` files of the teacher's query and document vectors, or None.
+        projection: Of tokens, for late interaction, or None.
         facts: For run.json.
         base: What the base model is, for run.json.
         report: Lines to print before training.
@@ -54,6 +59,7 @@ class Prepared:
     tables: Tables
     pairs: Any
     teacher: tuple[Path, Path] | None
+    projection: TokenProjection | None
     facts: Mapping[str, Any]
     base: Mapping[str, Any]
     report: Sequence[str]
@@ -111,6 +117,7 @@ def prepare(
             "lengths": _lengths(model, recipe, tables),
             "hard_negatives": 0 if negatives is None else int(negatives.shape[1]),
             "teacher": bool(teacher),
+            "token_projection": _project(recipe, model, tables),
             "pairs_sha256": hashlib.sha256((folder / PAIRS).read_bytes()).hexdigest(),
             "base": base_facts(model, recipe.model),
         }
@@ -118,8 +125,12 @@ def prepare(
     facts = parse_json(ready.read_text(encoding="utf-8"))
     base = facts.pop("base")
     teacher_files = _teacher_files(folder) if facts["teacher"] else None
+    projection = None
+    if recipe.loss.late_interaction:
+        shape = (states_dim(model), recipe.loss.token_dim)
+        projection = TokenProjection.load(folder, facts["token_projection"], shape)
     pairs = open_pairs(tables, recipe.model.max_tokens)
-    return Prepared(model, tables, pairs, teacher_files, facts, base, _report(facts))
+    return Prepared(model, tables, pairs, teacher_files, projection, facts, base, _report(facts))
 
 
 def open_train(recipe: Recipe, data: str | None, libraries: Sequence[str]) -> LabelledSplit:
@@ -226,6 +237,22 @@ def _check_dimensions(recipe: Recipe, dim: int) -> None:
 
 def _avoid(recipe: Recipe, dim: int) -> int:
     return dim if recipe.loss.matryoshka else 0
+
+
+def _project(recipe: Recipe, model: Any, tables: Tables) -> str:
+    """Fit the projection of tokens on texts of the pairs, and write it; its SHA-256, or ""."""
+    if not recipe.loss.late_interaction:
+        return ""
+    queries, skills = (sorted(set(rows)) for rows in tables.pairs.T.tolist())
+    draw = random.Random(recipe.train.seed)  # noqa: S311 (no secrets)
+    texts: list[str] = []
+    for table, column, rows in (
+        (tables.queries, "text", queries),
+        (tables.skills, "document", skills),
+    ):
+        drawn = draw.sample(rows, min(_PROJECTED, len(rows)))
+        texts += table[drawn][column]
+    return fit_on(model, texts, recipe.loss.token_dim).save(tables.folder)
 
 
 def _encoder(recipe: Recipe, name: str, device: str) -> Any:

@@ -198,6 +198,10 @@ class LossSection:
         duplicate_threshold: Jaccard over word 5-grams from which two documents are near-duplicates.
         mini_batch_size: Rows of one forward pass with gradient caching (arXiv:2101.06983); 0: off.
         matryoshka: Dimensions to train beside the full one (arXiv:2205.13147).
+        late_interaction: Weight of the same loss over late interaction of tokens (MaxSim;
+            arXiv:2004.12832); the loss over single vectors has weight 1. 0: off.
+        late_scale: Scores of late interaction are multiplied by it.
+        token_dim: Values of a token vector.
     """
 
     scale: float = _above_zero(20.0)
@@ -206,6 +210,9 @@ class LossSection:
     duplicate_threshold: float = _share(0.8, zero=False)
     mini_batch_size: int = _whole(0)
     matryoshka: tuple[int, ...] = _key((), lambda v: all(d > 0 for d in v), "a list of dimensions")
+    late_interaction: float = _at_least_zero(0.0)
+    late_scale: float = _above_zero(24.0)
+    token_dim: int = _whole(48, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -416,6 +423,12 @@ def _check_together(recipe: Recipe) -> None:
         raise InputError(
             "recipe: distill.target is 'embeddings'; with loss.matryoshka allowed: 'scores' or"
             " 'margins', as a cut vector has no counterpart in the teacher"
+        )
+    if recipe.loss.late_interaction and (recipe.loss.matryoshka or recipe.loss.mini_batch_size):
+        raise InputError(
+            f"recipe: loss.late_interaction is {recipe.loss.late_interaction}; with loss.matryoshka"
+            " or loss.mini_batch_size allowed: 0, as tokens are compared at their full size and at"
+            " once"
         )
     if recipe.train.device == "cpu" and recipe.train.precision == "fp16":
         raise InputError("recipe: train.precision is 'fp16'; on a CPU allowed: 'fp32' or 'bf16'")

@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 
 from skillret._version import __version__
 from skillret.encoders.profile import Profile
+from skillret.encoders.token_projection import TokenProjection
 from skillret.errors import InputError, SkillretError, TrainingError
 from skillret.extras import require
 from skillret.files import parse_json, write_text
@@ -130,7 +131,7 @@ def train(
         raise
     run |= {"status": "finished", "result": result}
     if first:
-        _write_model(recipe, run, rows, trainer, output / "model")
+        _write_model(recipe, run, rows, trainer, output / "model", prepared.projection)
         _write_run(output, run)
     state.wait_for_everyone()
     return output / "model"
@@ -274,6 +275,7 @@ def _write_model(
     rows: Sequence[Mapping[str, Any]],
     trainer: Any,
     folder: Path,
+    projection: TokenProjection | None,
 ) -> None:
     from skillret.training.card import write_card
 
@@ -288,6 +290,8 @@ def _write_model(
         max_query_tokens=recipe.model.max_tokens,
         max_document_tokens=recipe.model.max_tokens,
         source=f"trained by skillret {__version__} with the recipe {recipe.name}",
+        token_dim=0 if projection is None else recipe.loss.token_dim,
+        token_projection="" if projection is None else projection.save(folder),
     )
     text = json.dumps(profile.to_json(), indent=2, allow_nan=False) + "\n"
     (folder / "profile.json").write_text(text, encoding="utf-8")
