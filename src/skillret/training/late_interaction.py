@@ -97,7 +97,8 @@ class LateInteractionLoss(torch.nn.Module):
         scores = (scores * self._scale).masked_fill(mask, -torch.inf)
         own = torch.arange(len(scores), device=scores.device)
         late = torch.nn.functional.cross_entropy(scores, own)
-        return single + self._weight * late
+        loss: Tensor = single + self._weight * late
+        return loss
 
     def _tokens(self, read: dict[str, Any], dropped: Tensor) -> tuple[Tensor, Tensor]:
         """Vectors of all tokens of `b` texts, `(b, t, k)`, and which of them count, `(b, t)`."""
