@@ -31,6 +31,7 @@ Float64: TypeAlias = "NDArray[np.float64]"
 # Taken from the output of a skill that excludes all of the query; see `Evidence.excluded`. No
 # labelled queries would teach it: they ask for what skills are for.
 _EXCLUSION = 8.0
+_STRAIGHT = 1 / 16  # so little that a tanh of it is the same to a thousandth
 _LARGEST = 1e6  # of a stored number, and one by the smallest scale: products stay finite
 _ARRAYS = ("mean", "scale", "hidden", "hidden_bias", "output")
 _NUMBERS = (
@@ -160,6 +161,26 @@ class Ranker:
             mean=self.mean[kept],
             scale=self.scale[kept],
             hidden=self.hidden[:, kept],
+        )
+
+    def plus(self, name: str, weight: float) -> Ranker:
+        """The ranker with a feature more, `weight` times of which is added to its output.
+
+        Args:
+            name: Of a feature that it does not have, of values from -1 to 1.
+            weight: What one unit adds.
+        """
+        hidden = np.zeros((len(self.hidden) + 1, len(self.features) + 1), dtype=np.float32)
+        hidden[:-1, :-1] = self.hidden
+        hidden[-1, -1] = _STRAIGHT
+        return replace(
+            self,
+            features=(*self.features, name),
+            mean=np.append(self.mean, np.float32(0)),
+            scale=np.append(self.scale, np.float32(1)),
+            hidden=hidden,
+            hidden_bias=np.append(self.hidden_bias, np.float32(0)),
+            output=np.append(self.output, np.float32(weight / _STRAIGHT)),
         )
 
     def outputs(self, features: Float32, excluded: Float32 | float = 0.0) -> Float64:
