@@ -21,8 +21,8 @@ from skillret.encoders import Encoder
 from skillret.lexical.bm25 import LexicalIndex, write_lexical
 from skillret.training.augment import SECTION
 from skillret.training.duplicates import jaccard, shingles
-from skillret.training.recipe import NegativesSection
 from skillret.training.rows import Tables, table_texts
+from skillret.training.sections import NegativesSection
 from skillret.training.teacher import encode_tables
 from skillret.types import Skill
 

@@ -10,7 +10,7 @@ from typing import Any
 from skillret.encoders.sentence_transformers import hub_is_away
 from skillret.errors import EncoderError, InputError
 from skillret.files import expand, parse_json
-from skillret.training.recipe import ModelSection
+from skillret.training.sections import ModelSection
 
 __all__ = ["base_facts", "length_facts", "load_base", "needs_remote_code"]
 
