@@ -1,3 +1,5 @@
+import dataclasses
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -102,6 +104,12 @@ def test_values_are_overridden():
         ({"train": {"device": "cpu", "precision": "fp16"}}, "on a CPU allowed: 'fp32' or 'bf16'"),
         ({"loss": {"mini_batch_size": 200}}, "mini_batch_size is 200; allowed: at most"),
         ({"output": {"report_to": ["excel"]}}, "output.report_to"),
+        ({"kind": "oracle"}, "kind is 'oracle'; allowed: 'embedding' or 'reranker'"),
+        ({"loss": {"objective": "listwise"}}, "loss.objective is for recipes of kind 'reranker'"),
+        ({"kind": "reranker", "loss": {"scale": 3}}, "loss.scale is for recipes of kind 'embedd"),
+        ({"kind": "reranker", "negatives": {"sources": ["encoder"]}}, "name the model that mines"),
+        ({"kind": "reranker", "negatives": {"per_pair": 0}}, "a reranker learns from at least 1"),
+        ({"negatives": {"sources": ["run"]}}, "a run is a file and one of the sources"),
         ({"name": "a/b"}, "name is 'a/b'; allowed: letters"),
         (
             {"distill": {"teacher": "t", "target": "embeddings"}, "loss": {"matryoshka": [8]}},
@@ -113,6 +121,21 @@ def test_what_is_wrong_is_named_with_what_is_allowed(table, message):
     with pytest.raises(InputError, match=message) as e:
         parse_recipe(table, "x")
     assert "\n" not in str(e.value)
+
+
+def test_a_reranker_s_recipe_has_the_published_one_s_defaults(tmp_path):
+    r = parse_recipe({"kind": "reranker"}, "x")
+    assert r.model.base == "Qwen/Qwen3-Reranker-0.6B"
+    assert (r.loss.objective, r.negatives.per_pair) == ("pointwise", 7)
+    assert "scale" not in r.to_json()["loss"]
+    assert "distill" not in r.to_json()
+    stored = json.loads(json.dumps(r.to_json()))
+    assert parse_recipe(stored, "x") == dataclasses.replace(r, name="x")
+    (tmp_path / "r.toml").write_text("[train]\nbatch_size = 1\n")
+    assert load_recipe(tmp_path / "r.toml", kind="reranker").kind == "reranker"
+    (tmp_path / "r.toml").write_text('kind = "embedding"\n')
+    with pytest.raises(InputError, match="is of kind 'embedding', not 'reranker'"):
+        load_recipe(tmp_path / "r.toml", kind="reranker")
 
 
 @pytest.mark.parametrize("override", ["batch_size=8", "train.batch_size", "=3", "train.=3", ".x=3"])

@@ -235,6 +235,10 @@ def _check_output(output: Path, recipe: Recipe, resume: bool) -> Mapping[str, An
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(f"nothing to resume: {output} holds no run.json of a run") from None
     now = recipe.to_json()
+    if before["kind"] != recipe.kind:
+        raise InputError(
+            f"cannot resume: the run trains a model of kind {before['kind']!r}, not {recipe.kind!r}"
+        )
     for section, keys in now.items():
         if not isinstance(keys, dict):
             continue
