@@ -10,6 +10,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -49,7 +50,7 @@ def train(
     resume: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> Path:
-    """Train a retriever.
+    """Train an embedding model or a reranker, as the recipe says.
 
     Under `torchrun` every process calls this; the first one writes.
 
@@ -62,7 +63,8 @@ def train(
         say: Takes a line for people.
 
     Returns:
-        The folder of the trained model, in sentence-transformers format.
+        The folder of the trained model, in sentence-transformers format (a reranker's is a
+        `CrossEncoder`).
 
     Raises:
         InputError: If an argument or the recipe is at fault.
@@ -284,6 +286,10 @@ def _write_model(
     trainer.save_model(str(folder))
     card = write_card(recipe, run, rows, run["result"]["best_step"])
     (folder / "README.md").write_text(card, encoding="utf-8")
+    source = f"trained by skillret {__version__} with the recipe {recipe.name}"
+    if recipe.kind == "reranker":
+        replace(trainer.model.profile, source=source).save(folder)
+        return
     profile = Profile(
         name=recipe.name,
         query_prompt=recipe.model.query_prompt,
@@ -291,7 +297,7 @@ def _write_model(
         template=recipe.model.template,
         max_query_tokens=recipe.model.max_tokens,
         max_document_tokens=recipe.model.max_tokens,
-        source=f"trained by skillret {__version__} with the recipe {recipe.name}",
+        source=source,
     )
     text = json.dumps(profile.to_json(), indent=2, allow_nan=False) + "\n"
     (folder / "profile.json").write_text(text, encoding="utf-8")

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from sentence_transformers import SentenceTransformerTrainer
 from sentence_transformers.base.trainer import BaseTrainer
+from sentence_transformers.cross_encoder import CrossEncoderTrainer
 from transformers import TrainerCallback
 
 from skillret.errors import TrainingError
@@ -185,6 +186,14 @@ class RetrieverTrainer(GuardedTrainer, SentenceTransformerTrainer):  # type: ign
         if self._lengths is None or len(dataset) != len(self._lengths):
             return super().get_batch_sampler(dataset, *args, **kwargs)
         return LengthGroupedBatchSampler(dataset, *args, lengths=self._lengths, **kwargs)
+
+
+class RerankerTrainer(GuardedTrainer, CrossEncoderTrainer):  # type: ignore[misc]
+    """Trains on groups that `skillret.training.reranker.groups.Collator` made batches of."""
+
+    def collect_features(self, inputs: dict[str, Any]) -> tuple[list[dict[str, Any]], torch.Tensor]:
+        """The model's tensors and the labels: tokens are made when a batch is."""
+        return [{k: v for k, v in inputs.items() if k != "label"}], inputs["label"]
 
 
 def _is_full(error: Exception, folder: Path) -> bool:
