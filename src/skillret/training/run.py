@@ -281,7 +281,10 @@ def _write_model(
     trainer: Any,
     folder: Path,
 ) -> None:
-    from skillret.training.card import write_card
+    if recipe.kind == "reranker":
+        from skillret.training.reranker.card import write_reranker_card as write_card
+    else:
+        from skillret.training.card import write_card
 
     trainer.save_model(str(folder))
     card = write_card(recipe, run, rows, run["result"]["best_step"])

@@ -134,7 +134,7 @@ def check_positions(model: Any, section: ModelSection) -> None:
 
 
 def base_facts(model: Any, section: ModelSection) -> dict[str, Any]:
-    """What the base model is: its name, commit or hash, and size; a reranker has no dimension."""
+    """What the base model is: name, commit or hash, size, and its dimension or kind of reranker."""
     folder = expand(section.base)
     digest = hashlib.sha256()
     for file in sorted(folder.rglob("*.safetensors")) if folder.is_dir() else ():
@@ -148,8 +148,15 @@ def base_facts(model: Any, section: ModelSection) -> dict[str, Any]:
         "revision": getattr(config, "_commit_hash", None) or section.revision,
         "weights_sha256": digest.hexdigest() if folder.is_dir() else "",
         "parameters": sum(p.numel() for p in model.parameters()),
-        "dimension": int(getattr(model, "get_embedding_dimension", lambda: 0)()),
+        **_of_kind(model),
     }
+
+
+def _of_kind(model: Any) -> dict[str, Any]:
+    profile = getattr(model, "profile", None)
+    if profile is not None:
+        return {"kind": profile.kind}
+    return {"dimension": int(model.get_embedding_dimension())}
 
 
 def length_facts(model: Any, texts: Sequence[str], prompt: str, limit: int) -> dict[str, Any]:

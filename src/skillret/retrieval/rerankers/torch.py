@@ -144,6 +144,8 @@ def profile_of_model(
     """
     if folder is not None and (folder / PROFILE).is_file():
         return RerankerProfile.load(folder)
+    if folder is not None and "Pooling" in _text(folder / "modules.json"):
+        raise EncoderError(f"{name!r} is no reranker: it is an embedding model, for --model")
     architecture = next(iter(config.architectures or ()), "unknown")
     kind = kind_of_architecture(architecture)
     if kind is None or (kind == "encoder" and config.num_labels != 1):
@@ -161,3 +163,10 @@ def profile_of_model(
         max_tokens=min(int(n) for n in limits if isinstance(n, int | float) and 0 < n < _UNKNOWN),
         source="the model's own configuration",
     )
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

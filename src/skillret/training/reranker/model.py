@@ -9,7 +9,7 @@ import torch
 from sentence_transformers import CrossEncoder
 from sentence_transformers.base.modules import Transformer
 from sentence_transformers.cross_encoder.modules import LogitScore
-from transformers import AutoConfig
+from transformers import AutoConfig, set_seed
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 from transformers.utils import logging
 
@@ -50,7 +50,7 @@ def load_pair_model(recipe: Recipe, device: str | None = None) -> PairModel:
     """Load the base model in float32, with a new head where it has none.
 
     Args:
-        recipe: Its name and its section `model` are used.
+        recipe: Its name, its section `model` and its seed are used.
         device: torch device; chosen by sentence-transformers if None.
 
     Raises:
@@ -69,6 +69,7 @@ def load_pair_model(recipe: Recipe, device: str | None = None) -> PairModel:
                 f"{section.base!r} is a {architecture}: a reranker starts from an encoder such as"
                 " BERT, or from a ...ForCausalLM such as Qwen3-Reranker"
             )
+        set_seed(recipe.train.seed)  # a new head is drawn
         # A head that is new is what is meant, and no load report is needed to say so.
         before = logging.get_verbosity()
         logging.set_verbosity_error()
