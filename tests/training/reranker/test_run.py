@@ -151,29 +151,36 @@ def test_from_training_to_an_export_that_search_and_evaluate_take(
         data={"source": str(twin_dataset)},
         negatives={"sources": ["retriever"], "per_pair": 2, "last_rank": 4, "max_overlap": 1.0},
         loss={"objective": "listwise", "duplicate_threshold": 1.0},
-        train={"max_steps": 40},
-        evaluate={"every_steps": 20},
     )
     model = train(recipe, tmp_path / "run")
     run = json.loads((tmp_path / "run" / "run.json").read_text())
     assert run["data"]["pool"]["by"].startswith("hybrid search with ")
     out = str(tmp_path / "int8")
     capsys.readouterr()
-    assert main(["export", str(model), "--output", out]) == 0
+    whole = str(tmp_path / "float32")
+    assert main(["export", str(model), "--output", whole, "--quantize", "none"]) == 0
     told = capsys.readouterr()
     assert "use it with --rerank" in told.out
     assert "NDCG@10 on dev: original" in told.out
-    a, b = load_reranker(model), load_reranker(out)
-    texts = ["today badofi | gu", "x | y | z", "lo vo"]
-    assert np.corrcoef(a.scores("please", texts), b.scores("please", texts))[0, 1] > 0.9
+    texts = ["today badofi | gu", "x | y | z " * 20, ""]
+    scores = load_reranker(model).scores("please", texts)
+    np.testing.assert_allclose(load_reranker(whole).scores("please", texts), scores, atol=1e-4)
+    # What eight bits cost a tiny model that has hardly learned says nothing.
+    assert main(["export", str(model), "--output", out, "--allow-loss"]) == 0
+    assert (tmp_path / "int8" / "model.onnx.data").stat().st_size < (
+        tmp_path / "float32" / "model.onnx.data"
+    ).stat().st_size
+    np.testing.assert_allclose(load_reranker(out).scores("please", texts), scores, atol=0.3)
+    capsys.readouterr()
     metrics = {}
-    for name, more in {"plain": [], "torch": [str(model)], "int8": [out]}.items():
+    for name, more in {"plain": [], "torch": [str(model)], "onnx": [whole]}.items():
         rerank = [word for path in more for word in ("--rerank", path)]
         assert main(["evaluate", str(twin_dataset), "--split", "dev", "--json", "-", *rerank]) == 0
         metrics[name] = json.loads(capsys.readouterr().out)
-    assert metrics["int8"]["model"].endswith(" + toy-reranker")
-    assert metrics["torch"]["metrics"]["ndcg@10"] > metrics["plain"]["metrics"]["ndcg@10"]
-    assert metrics["int8"]["metrics"]["ndcg@10"] > metrics["plain"]["metrics"]["ndcg@10"]
+    assert metrics["onnx"]["model"].endswith(" + toy-reranker")
+    plain, original, exported = (m["metrics"]["ndcg@10"] for m in metrics.values())
+    assert plain != original  # the order is another one
+    assert exported == pytest.approx(original, abs=1e-6)
     (tmp_path / "int8" / "model.onnx").write_bytes(b"no graph")
     assert main(["evaluate", str(twin_dataset), "--split", "dev", "--rerank", out]) == 1
     (line,) = capsys.readouterr().err.strip().splitlines()[-1:]
