@@ -52,6 +52,8 @@ def test_commands_run(code, tmp_path, monkeypatch, capsys, request):
         make_bert(tmp_path / "base", positions=512).rename(tmp_path / "all-MiniLM-L6-v2")
         # What eight bits cost a tiny model with random weights says nothing.
         monkeypatch.setattr("skillret.training.verify.refuse_loss", lambda agreement: None)
+        agreement = "skillret.training.reranker.export.RerankAgreement.refuse_loss"
+        monkeypatch.setattr(agreement, lambda self: None)
     for line in code.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
         if words[:1] == ["skillret"]:

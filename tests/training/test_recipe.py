@@ -8,6 +8,7 @@ import pytest
 
 from skillret.encoders.families import SKILL_INSTRUCTION
 from skillret.errors import InputError
+from skillret.retrieval.rerankers.profile import RERANK_INSTRUCTION
 from skillret.training.recipe import load_recipe, parse_recipe
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -43,6 +44,26 @@ def test_the_stages_for_a_gpu_fit_together():
     assert first.train.batch_size == 4 * second.train.batch_size == 1024
     assert second.model.base == second.negatives.encoder == "runs/gpu-1/model"
     assert first.model.max_tokens == second.model.max_tokens == 256
+
+
+def test_the_published_reranker_is_as_published():
+    r = load_recipe(RECIPES / "skillret-reranker-0.6b.toml")
+    assert (r.kind, r.model.base) == ("reranker", "Qwen/Qwen3-Reranker-0.6B")
+    assert r.model.instruction == RERANK_INSTRUCTION
+    assert (r.model.max_tokens, r.model.template) == (8192, "{name} | {description} | {body}")
+    assert (r.train.batch_size * r.train.devices, r.train.devices) == (96, 8)
+    assert (r.train.learning_rate, r.train.warmup, r.train.epochs) == (2e-5, 0.1, 1.0)
+    assert (r.train.precision, r.loss.objective) == ("bf16", "pointwise")
+    n = r.negatives
+    assert (n.per_pair, n.first_rank, n.last_rank, n.max_share) == (7, 21, 60, 0)
+    assert n.encoder == "ThakiCloud/SkillRet-Embedding-0.6B"
+    assert (r.evaluate.every_steps, r.evaluate.pool) == (50, 20)
+
+
+def test_the_small_reranker_orders_what_search_finds():
+    r = load_recipe(RECIPES / "reranker-minilm-cpu.toml", kind="reranker")
+    assert (r.train.device, r.loss.objective) == ("cpu", "listwise")
+    assert (r.negatives.sources, r.negatives.last_rank) == (("retriever",), r.evaluate.pool)
 
 
 def test_values_are_overridden():
