@@ -52,6 +52,8 @@ def test_commands_run(code, tmp_path, monkeypatch, capsys, request):
         make_bert(tmp_path / "base", positions=512).rename(tmp_path / "all-MiniLM-L6-v2")
         # What eight bits cost a tiny model with random weights says nothing.
         monkeypatch.setattr("skillret.training.verify.refuse_loss", lambda agreement: None)
+        agreement = "skillret.training.reranker.export.RerankAgreement.refuse_loss"
+        monkeypatch.setattr(agreement, lambda self: None)
     for line in code.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
         if words[:1] == ["skillret"]:
@@ -161,10 +163,12 @@ def test_links_lead_somewhere():
 
 def test_every_key_of_a_recipe_is_in_the_docs():
     from skillret.training.recipe import Recipe
+    from skillret.training.sections import KINDS
 
     text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
-    for section, keys in Recipe("x").to_json().items():
-        if section != "name":
+    sections = [item for kind in KINDS for item in Recipe("x", kind).to_json().items()]
+    for section, keys in sections:
+        if section not in ("name", "kind"):
             (row,) = re.findall(rf"^\| `{section}` \|(.*)\|$", text, re.MULTILINE)
             assert [k for k in keys if f"`{k}`" not in row] == [], section
 

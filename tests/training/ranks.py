@@ -149,3 +149,26 @@ def train_and_die(rank, world, recipe, output, where, step):
 
     setattr(RetrieverTrainer, name, dying)
     train_(recipe, Path(output))
+
+
+def train_reranker(rank, world, recipe, output):
+    """A whole run of a reranker."""
+    from skillret.training.run import train as train_
+
+    train_(recipe, Path(output))
+
+
+def reranker_that_dies(rank, world, recipe, output, step):
+    """A run on one process that is killed in a step."""
+    from skillret.training.run import train as train_
+    from skillret.training.trainer import RerankerTrainer
+
+    honest = RerankerTrainer.compute_loss
+
+    def dying(self, *args, **kwargs):
+        if self.state.global_step + 1 == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return honest(self, *args, **kwargs)
+
+    RerankerTrainer.compute_loss = dying
+    train_(recipe, Path(output))

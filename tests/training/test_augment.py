@@ -6,7 +6,8 @@ import pytest
 from skillret.datasets.labelled import LabelledQuery
 from skillret.errors import InputError
 from skillret.training.augment import SECTION, augment, compose, sections
-from skillret.training.recipe import DataSection, parse_recipe
+from skillret.training.recipe import parse_recipe
+from skillret.training.sections import DataSection
 from skillret.types import Skill
 
 BODY = " ".join(f"w{i}" for i in range(300))

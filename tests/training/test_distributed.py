@@ -15,7 +15,8 @@ from tests.training.conftest import recipe_table, toy
 
 from skillret.training.dev_split import Dev
 from skillret.training.prepare import prepare
-from skillret.training.recipe import DistillSection, LossSection, parse_recipe
+from skillret.training.recipe import parse_recipe
+from skillret.training.sections import DistillSection, LossSection
 
 NEGATIVES = ([4, 4, 0, 2, 1, 3],)
 

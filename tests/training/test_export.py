@@ -103,7 +103,7 @@ def test_what_cannot_be_exported_is_named(bert, with_pooling, tmp_path):
 
 
 def test_weights_above_protobuf_s_limit_are_kept_beside_the_graph(bert, tmp_path, monkeypatch):
-    monkeypatch.setattr("skillret.training.export._LARGE", 0)
+    monkeypatch.setattr("skillret.training.graph._LARGE", 0)
     export_onnx(bert, tmp_path / "onnx", model_profile(bert), quantize=False)
     a = load_encoder(str(tmp_path / "onnx")).encode_documents(TEXTS)
     b = load_encoder(str(bert)).encode_documents(TEXTS)

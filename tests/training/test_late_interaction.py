@@ -15,9 +15,10 @@ from skillret.retrieval.late import maxsim as engine_maxsim
 from skillret.training.export import export_onnx, model_profile
 from skillret.training.late_interaction import LateInteractionLoss, fit_on, maxsim
 from skillret.training.loss import MaskedRankingLoss
-from skillret.training.recipe import LossSection, parse_recipe
+from skillret.training.recipe import parse_recipe
 from skillret.training.rows import label_row
 from skillret.training.run import train
+from skillret.training.sections import LossSection
 
 QUERIES = ["do badofi please", "help with gu vo", "use kemina for it"]
 # No token twice in one: of those the engine keeps the first alone.

@@ -15,8 +15,8 @@ from skillret.training.loss import (
     build_loss,
     false_negatives,
 )
-from skillret.training.recipe import DistillSection, LossSection
 from skillret.training.rows import label_row
+from skillret.training.sections import DistillSection, LossSection
 
 SCALE = 20.0
 # Six pairs. Query 0 needs skills 0 and 1, query 2 has skill 0 as well, skill 5 is a near-duplicate

@@ -6,8 +6,8 @@ from tests.conftest import HashEncoder
 from tests.training.test_rows import DEV, Listed, listed
 
 from skillret.training.negatives import mine, pick
-from skillret.training.recipe import NegativesSection
 from skillret.training.rows import open_tables, write_tables
+from skillret.training.sections import NegativesSection
 from skillret.training.teacher import write_teacher
 from skillret.types import Skill
 

@@ -8,8 +8,8 @@ import pytest
 from skillret import load_encoder
 from skillret.training.dev_evaluator import DevEvaluator
 from skillret.training.export import export_onnx, model_profile
-from skillret.training.recipe import ModelSection
 from skillret.training.run import train
+from skillret.training.sections import ModelSection
 from skillret.training.starting_model import load_base
 
 TEXTS = ["badofi", "a much longer text with many more words in it than the others have " * 3, "gu"]

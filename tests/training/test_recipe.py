@@ -1,3 +1,5 @@
+import dataclasses
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -6,6 +8,7 @@ import pytest
 
 from skillret.encoders.families import SKILL_INSTRUCTION
 from skillret.errors import InputError
+from skillret.retrieval.rerankers.profile import RERANK_INSTRUCTION
 from skillret.training.recipe import load_recipe, parse_recipe
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -41,6 +44,26 @@ def test_the_stages_for_a_gpu_fit_together():
     assert first.train.batch_size == 4 * second.train.batch_size == 1024
     assert second.model.base == second.negatives.encoder == "runs/gpu-1/model"
     assert first.model.max_tokens == second.model.max_tokens == 256
+
+
+def test_the_published_reranker_is_as_published():
+    r = load_recipe(RECIPES / "skillret-reranker-0.6b.toml")
+    assert (r.kind, r.model.base) == ("reranker", "Qwen/Qwen3-Reranker-0.6B")
+    assert r.model.instruction == RERANK_INSTRUCTION
+    assert (r.model.max_tokens, r.model.template) == (8192, "{name} | {description} | {body}")
+    assert (r.train.batch_size * r.train.devices, r.train.devices) == (96, 8)
+    assert (r.train.learning_rate, r.train.warmup, r.train.epochs) == (2e-5, 0.1, 1.0)
+    assert (r.train.precision, r.loss.objective) == ("bf16", "pointwise")
+    n = r.negatives
+    assert (n.per_pair, n.first_rank, n.last_rank, n.max_share) == (7, 21, 60, 0)
+    assert n.encoder == "ThakiCloud/SkillRet-Embedding-0.6B"
+    assert (r.evaluate.every_steps, r.evaluate.pool) == (50, 20)
+
+
+def test_the_small_reranker_orders_what_search_finds():
+    r = load_recipe(RECIPES / "reranker-minilm-cpu.toml", kind="reranker")
+    assert (r.train.device, r.loss.objective) == ("cpu", "listwise")
+    assert (r.negatives.sources, r.negatives.last_rank) == (("retriever",), r.evaluate.pool)
 
 
 def test_values_are_overridden():
@@ -102,6 +125,12 @@ def test_values_are_overridden():
         ({"train": {"device": "cpu", "precision": "fp16"}}, "on a CPU allowed: 'fp32' or 'bf16'"),
         ({"loss": {"mini_batch_size": 200}}, "mini_batch_size is 200; allowed: at most"),
         ({"output": {"report_to": ["excel"]}}, "output.report_to"),
+        ({"kind": "oracle"}, "kind is 'oracle'; allowed: 'embedding' or 'reranker'"),
+        ({"loss": {"objective": "listwise"}}, "loss.objective is for recipes of kind 'reranker'"),
+        ({"kind": "reranker", "loss": {"scale": 3}}, "loss.scale is for recipes of kind 'embedd"),
+        ({"kind": "reranker", "negatives": {"sources": ["encoder"]}}, "name the model that mines"),
+        ({"kind": "reranker", "negatives": {"per_pair": 0}}, "a reranker learns from at least 1"),
+        ({"negatives": {"sources": ["run"]}}, "a run is a file and one of the sources"),
         ({"name": "a/b"}, "name is 'a/b'; allowed: letters"),
         (
             {"distill": {"teacher": "t", "target": "embeddings"}, "loss": {"matryoshka": [8]}},
@@ -113,6 +142,21 @@ def test_what_is_wrong_is_named_with_what_is_allowed(table, message):
     with pytest.raises(InputError, match=message) as e:
         parse_recipe(table, "x")
     assert "\n" not in str(e.value)
+
+
+def test_a_reranker_s_recipe_has_the_published_one_s_defaults(tmp_path):
+    r = parse_recipe({"kind": "reranker"}, "x")
+    assert r.model.base == "Qwen/Qwen3-Reranker-0.6B"
+    assert (r.loss.objective, r.negatives.per_pair) == ("pointwise", 7)
+    assert "scale" not in r.to_json()["loss"]
+    assert "distill" not in r.to_json()
+    stored = json.loads(json.dumps(r.to_json()))
+    assert parse_recipe(stored, "x") == dataclasses.replace(r, name="x")
+    (tmp_path / "r.toml").write_text("[train]\nbatch_size = 1\n")
+    assert load_recipe(tmp_path / "r.toml", kind="reranker").kind == "reranker"
+    (tmp_path / "r.toml").write_text('kind = "embedding"\n')
+    with pytest.raises(InputError, match="is of kind 'embedding', not 'reranker'"):
+        load_recipe(tmp_path / "r.toml", kind="reranker")
 
 
 @pytest.mark.parametrize("override", ["batch_size=8", "train.batch_size", "=3", "train.=3", ".x=3"])

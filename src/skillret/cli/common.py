@@ -25,6 +25,7 @@ __all__ = [
     "add_calibration",
     "add_file_library",
     "add_model_arguments",
+    "add_reranker",
     "check_output",
     "check_places",
     "current_settings",
@@ -95,6 +96,18 @@ def add_calibration(parser: argparse.ArgumentParser) -> None:
         "--calibration",
         metavar="FILE",
         help="what `skillret calibrate` wrote (default: the model's own)",
+    )
+
+
+def add_reranker(parser: argparse.ArgumentParser) -> None:
+    """`--rerank`."""
+    parser.add_argument(
+        "--rerank",
+        "--reranker",
+        dest="reranker",
+        metavar="R",
+        help="let a reranker order the best 20 hits: a model folder, a hub id, or what an"
+        " installed package offers",
     )
 
 

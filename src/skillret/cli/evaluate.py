@@ -10,6 +10,7 @@ from skillret.cli.common import (
     add_calibration,
     add_file_library,
     add_model_arguments,
+    add_reranker,
     check_output,
     fit_ranker_command,
     note,
@@ -29,6 +30,7 @@ from skillret.extras import require
 from skillret.files import expand, write_text
 from skillret.messages import counted
 from skillret.retrieval.calibration import Calibration, load_calibration
+from skillret.retrieval.rerank import load_reranker
 from skillret.types import Mode
 
 __all__ = ["configure", "run"]
@@ -38,6 +40,7 @@ examples:
   skillret evaluate openskillret --split dev
   skillret evaluate openskillret --split dev --mode dense --model BAAI/bge-small-en-v1.5
   skillret evaluate openskillret --split dev --lexical bm25s
+  skillret evaluate openskillret --split dev --rerank runs/reranker-minilm-cpu/model
   skillret evaluate .claude/skills
   skillret evaluate queries.csv --library .claude/skills
   skillret evaluate ThakiCloud/SKILLRET --split test --json result.json --run system.run
@@ -68,6 +71,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="bm25s: the BM25 of the paper's table, which is lexical mode (default: our own)",
     )
     add_model_arguments(parser)
+    add_reranker(parser)
     add_calibration(parser)
     parser.add_argument("--k", default="5,10,15", metavar="K,...", help="default: 5,10,15")
     parser.add_argument(
@@ -108,6 +112,9 @@ def run(args: argparse.Namespace) -> int:
     mode: Mode = args.mode or ("lexical" if args.lexical == "bm25s" else "hybrid")
     if args.calibration and (mode != "hybrid" or args.from_run):
         raise InputError("--calibration is for hybrid mode: nothing else is fitted")
+    if args.reranker and (mode != "hybrid" or args.from_run):
+        raise InputError("--rerank is for hybrid mode: nothing else is reranked")
+    reranker = load_reranker(args.reranker)
     encoder: Encoder | None = None
     calibration: Calibration | None = None
     if mode != "lexical" and not args.from_run:
@@ -136,6 +143,7 @@ def run(args: argparse.Namespace) -> int:
                 lexical=args.lexical,
                 model=encoder or DEFAULT_MODEL,
                 calibration=calibration,
+                reranker=reranker,
                 cuts=cuts,
                 group_by=group_by,
                 progress=progress,

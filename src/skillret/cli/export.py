@@ -19,6 +19,7 @@ _EXAMPLES = """\
 examples:
   skillret export runs/minilm-cpu/model --output minilm-int8
   skillret export runs/minilm-cpu/model --output minilm-int8 --dataset ~/openskillret
+  skillret export runs/reranker-minilm-cpu/model --output reranker-int8
   skillret search "turn this scanned PDF into a spreadsheet" --model minilm-int8
 """
 
@@ -26,7 +27,11 @@ examples:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Fill in the command's arguments."""
     parser.epilog = _EXAMPLES
-    parser.add_argument("model_dir", metavar="MODEL_DIR", help="sentence-transformers folder")
+    parser.add_argument(
+        "model_dir",
+        metavar="MODEL_DIR",
+        help="sentence-transformers folder, of an encoder or a cross-encoder",
+    )
     parser.add_argument("--output", required=True, metavar="DIR", help="folder to write")
     parser.add_argument(
         "--quantize", choices=("int8", "none"), default="int8", help="weights (default: int8)"
@@ -70,6 +75,31 @@ def run(args: argparse.Namespace) -> int:
             f"the model {model_dir} brings its own Python code, which is not run unless you say so:"
             " --trust-remote-code"
         )
+    from skillret.training.reranker.export import is_reranker
+
+    reranker = is_reranker(model_dir)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the target and renamed at the end: a refused export leaves nothing behind.
+    scratch = Path(tempfile.mkdtemp(prefix=".export-", dir=output.parent))
+    try:
+        (_export_reranker if reranker else _export_encoder)(model_dir, scratch, args)
+        scratch.chmod(0o755)
+        if output.is_dir():
+            output.rmdir()
+        scratch.replace(output)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    size = sum(f.stat().st_size for f in output.iterdir())
+    use = f"use it with {'--rerank' if reranker else '--model'} {output}"
+    print(printable(f"{output}: {size / 1e6:.1f} MB; {use}"))
+    if not reranker:
+        command = fit_ranker_command(args.dataset or "DATASET", str(output))
+        print(printable(f"it has no ranker yet; with labelled queries: {command}"))
+    return 0
+
+
+def _export_encoder(model_dir: Path, scratch: Path, args: argparse.Namespace) -> None:
+    """Write and check the export of an embedding model."""
     from skillret.encoders.onnx import OnnxEncoder
     from skillret.encoders.sentence_transformers import SentenceTransformerEncoder
     from skillret.training.export import export_onnx, model_profile
@@ -79,30 +109,39 @@ def run(args: argparse.Namespace) -> int:
     dev, labelled = find_texts(
         model_dir, args.dataset, args.split, profile.template, args.max_queries
     )
-    output.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the target and renamed at the end: a refused export leaves nothing behind.
-    scratch = Path(tempfile.mkdtemp(prefix=".export-", dir=output.parent))
-    try:
-        note(f"exporting {model_dir}")
-        trusted = args.trust_remote_code
-        quantize = args.quantize == "int8"
-        export_onnx(model_dir, scratch, profile, quantize=quantize, trust_remote_code=trusted)
-        original = SentenceTransformerEncoder(
-            str(model_dir), device="cpu", trust_remote_code=trusted, profile=profile
-        )
-        agreement = compare(original, OnnxEncoder(scratch), dev, labelled, note)
-        for line in agreement.lines():
-            print(line)
-        if not args.allow_loss:
-            refuse_loss(agreement)
-        scratch.chmod(0o755)
-        if output.is_dir():
-            output.rmdir()
-        scratch.replace(output)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    size = sum(f.stat().st_size for f in output.iterdir())
-    print(printable(f"{output}: {size / 1e6:.1f} MB; use it with --model {output}"))
-    command = fit_ranker_command(args.dataset or "DATASET", str(output))
-    print(printable(f"it has no ranker yet; with labelled queries: {command}"))
-    return 0
+    note(f"exporting {model_dir}")
+    trusted = args.trust_remote_code
+    quantize = args.quantize == "int8"
+    export_onnx(model_dir, scratch, profile, quantize=quantize, trust_remote_code=trusted)
+    original = SentenceTransformerEncoder(
+        str(model_dir), device="cpu", trust_remote_code=trusted, profile=profile
+    )
+    agreement = compare(original, OnnxEncoder(scratch), dev, labelled, note)
+    for line in agreement.lines():
+        print(line)
+    if not args.allow_loss:
+        refuse_loss(agreement)
+
+
+def _export_reranker(model_dir: Path, scratch: Path, args: argparse.Namespace) -> None:
+    """Write and check the export of a cross-encoder."""
+    from skillret.retrieval.rerankers.onnx import OnnxReranker
+    from skillret.retrieval.rerankers.torch import TorchReranker
+    from skillret.training.reranker.export import (
+        compare_rerankers,
+        export_reranker,
+        find_pool_texts,
+    )
+
+    original = TorchReranker(str(model_dir), device="cpu")
+    profile = original.profile
+    note(f"exporting {model_dir}")
+    export_reranker(model_dir, scratch, profile, quantize=args.quantize == "int8")
+    dev, pool, labelled = find_pool_texts(
+        model_dir, args.dataset, args.split, profile.template, args.max_queries
+    )
+    agreement = compare_rerankers(original, OnnxReranker(scratch), dev, pool, labelled, note)
+    for line in agreement.lines():
+        print(line)
+    if not args.allow_loss:
+        agreement.refuse_loss()

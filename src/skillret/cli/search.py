@@ -16,6 +16,7 @@ from skillret.cli.common import (
     add_agent,
     add_calibration,
     add_model_arguments,
+    add_reranker,
     current_settings,
     note,
     positive,
@@ -73,11 +74,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mode", choices=("hybrid", "dense", "lexical"), default="hybrid", help="default: hybrid"
     )
-    parser.add_argument(
-        "--reranker",
-        metavar="NAME",
-        help="let an installed package's reranker order the best hits",
-    )
+    add_reranker(parser)
     parser.add_argument(
         "--where",
         action="append",
@@ -106,6 +103,8 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--calibration works in hybrid mode, not with --mode {args.mode}")
     if args.select and args.mode != "hybrid":
         raise InputError(f"--select works in hybrid mode, not with --mode {args.mode}")
+    if args.reranker and args.mode != "hybrid":
+        raise InputError(f"--rerank works in hybrid mode, not with --mode {args.mode}")
     # Checked here as well: an empty query should not first build an index.
     query = valid_query(_stdin() if args.query == ["-"] else " ".join(args.query))
     where = _where(args.where or ())

@@ -11,6 +11,7 @@ from skillret.cli.common import DATASET_HELP, note, printable
 from skillret.errors import InputError
 from skillret.files import expand
 from skillret.training.recipe import load_recipe
+from skillret.training.sections import KINDS
 
 __all__ = ["configure", "run"]
 
@@ -20,6 +21,7 @@ examples:
   skillret train recipes/minilm-cpu.toml --library ~/team/skills --data queries.csv
   skillret train recipes/minilm-cpu.toml --set train.batch_size=32 --set loss.mask=none
   skillret train recipes/minilm-cpu.toml --output runs/first --resume
+  skillret train recipes/reranker-minilm-cpu.toml --data ~/openskillret
   torchrun --nproc-per-node 4 -m skillret train recipes/skillret-embedding-0.6b.toml
 """
 
@@ -28,6 +30,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Fill in the command's arguments."""
     parser.epilog = _EXAMPLES
     parser.add_argument("recipe", metavar="RECIPE", help="recipe file (TOML); see recipes/")
+    parser.add_argument(
+        "--kind",
+        choices=KINDS,
+        help="what the recipe trains, where it does not say (default: embedding)",
+    )
     parser.add_argument(
         "--set",
         action="append",
@@ -65,7 +72,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     # The whole recipe is checked before torch is imported.
-    recipe = load_recipe(expand(args.recipe), args.overrides)
+    recipe = load_recipe(expand(args.recipe), args.overrides, args.kind)
     if recipe.model.trust_remote_code and not args.trust_remote_code:
         raise InputError(
             "the recipe asks to run Python code that its model brings along"

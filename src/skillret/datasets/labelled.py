@@ -43,6 +43,7 @@ class LabelledQuery:
         where: Tells a person where it was read.
         kind: As the data set calls it, if it does.
         made: It was made of other queries or of a skill: good to train on, not to judge by.
+        also: Ids of skills that would do as well, where the data set says so (`also`).
     """
 
     id: str
@@ -51,6 +52,7 @@ class LabelledQuery:
     where: str
     kind: str = ""
     made: bool = False
+    also: tuple[str, ...] = ()
 
 
 class LabelledData(Protocol):
@@ -115,7 +117,9 @@ class LabelledSplit:
         for query, where in self._parsed("queries", parse_query):
             kind = str(query.extra.get("kind") or "")
             gold = tuple(labels.get(query.id, ()))
-            yield LabelledQuery(query.id, query.text, gold, where, kind)
+            also = query.extra.get("also")
+            others = tuple(map(str, also)) if isinstance(also, list | tuple) else ()
+            yield LabelledQuery(query.id, query.text, gold, where, kind, also=others)
 
     def bare_queries(self, table: Literal["queries", "negatives"] = "queries") -> Iterator[Query]:
         """All queries with their other columns, or those that need no skill; in file order.

@@ -24,6 +24,7 @@ from skillret.evaluation.sets import Sets, measure_named, name_skills
 from skillret.evaluation.systems import DEPTH, Answers, Progress, answer, open_searcher
 from skillret.extras import require
 from skillret.retrieval.calibration import Calibration
+from skillret.retrieval.rerank import Reranker, load_reranker, reranker_name
 from skillret.types import Mode
 
 __all__ = ["DEFAULT_GROUPS", "Result", "evaluate", "group_queries", "score"]
@@ -100,6 +101,7 @@ def evaluate(
     lexical: Literal["skillret", "bm25s"] = "skillret",
     need: NeedScorer | None = None,
     calibration: str | os.PathLike[str] | Calibration | None = None,
+    reranker: str | os.PathLike[str] | Reranker | None = None,
     allow_missing: bool = False,
     trust_remote_code: bool = False,
     progress: Progress | None = None,
@@ -122,6 +124,7 @@ def evaluate(
             probability of need where a ranker is at work, else the largest similarity.
         calibration: What was fitted for the encoder, or its file; what lies beside its weights if
             None. Used in hybrid mode.
+        reranker: Decides the order of the best hits in hybrid mode; see `Retriever`.
         allow_missing: Drop gold labels whose skill is not in the corpus.
         trust_remote_code: Run Python code that a model brings along.
         progress: Called with the documents encoded so far and in all.
@@ -130,7 +133,8 @@ def evaluate(
     Raises:
         DatasetError: If the data set cannot be used.
         EncoderError: If the encoder or its calibration cannot be loaded, or it returns NaN.
-        InputError: If a cut is below 1, or no query and no skill has a column to group by.
+        InputError: If a cut is below 1, a mode is not reranked, or no query and no skill has a
+            column to group by.
         MissingExtraError: If a library that is needed is not installed.
     """
     reference = ("bm25s",) if lexical == "bm25s" else ()
@@ -138,6 +142,9 @@ def evaluate(
     metric_names(cuts)  # refuses impossible cuts before anything is encoded
     if lexical == "bm25s" and mode != "lexical":
         raise InputError(f"bm25s is a system of its own: it has no mode {mode!r}, only 'lexical'")
+    if reranker is not None and mode != "hybrid":
+        raise InputError(f"only hybrid mode is reranked, not {mode!r}")
+    second = load_reranker(reranker)
     if not isinstance(dataset, Dataset):
         dataset = load_dataset(dataset, split, libraries=libraries, allow_missing=allow_missing)
     group_queries(dataset, group_by)
@@ -156,8 +163,14 @@ def evaluate(
         )
         name = "BM25" if mode == "lexical" else encoder.profile.name
         searcher = open_searcher(
-            dataset.skills, mode, encoder, calibration=calibration, progress=progress
+            dataset.skills,
+            mode,
+            encoder,
+            calibration=calibration,
+            reranker=second,
+            progress=progress,
         )
+        name += f" + {reranker_name(second)}" if second is not None else ""
         if searcher.calibration is not None:
             need = need or probability_of_need
             remarks = _seen(searcher.calibration, [text for _, text in every])

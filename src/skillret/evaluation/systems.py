@@ -15,6 +15,7 @@ from skillret.evaluation.corpora import read_corpus
 from skillret.evaluation.runs import Run
 from skillret.index.memory import corpus_of
 from skillret.retrieval.calibration import Calibration, load_calibration
+from skillret.retrieval.rerank import Reranker
 from skillret.retrieval.searcher import Ranking, Searcher
 from skillret.types import Mode, Skill
 
@@ -31,6 +32,7 @@ def open_searcher(
     encoder: Encoder,
     *,
     calibration: str | os.PathLike[str] | Calibration | None = None,
+    reranker: Reranker | None = None,
     progress: Progress | None = None,
     cache: bool = True,
 ) -> Searcher:
@@ -42,6 +44,7 @@ def open_searcher(
         encoder: Makes the vectors.
         calibration: What was fitted for it, or its file; what lies beside its weights if None.
             Only hybrid search knows of it.
+        reranker: Decides the order of the best hits in hybrid mode.
         progress: Called with the documents encoded so far and in all.
         cache: Keep the vectors for the next evaluation.
     """
@@ -52,7 +55,7 @@ def open_searcher(
     else:
         read = read_corpus(skills, encoder, progress, cache=cache)
     corpus = corpus_of(skills, read.vectors, encoder.profile, tokens=read.tokens)
-    return Searcher(corpus, encoder, fitted)
+    return Searcher(corpus, encoder, fitted, reranker)
 
 
 def rank_queries(

@@ -47,8 +47,9 @@ class Retriever:
         mode: `hybrid`, `dense` or `lexical`.
         calibration: What was fitted for the encoder, or its file; what lies beside its weights if
             None.
-        reranker: Reads the best hits once more and decides their order: the name of an entry point
-            `skillret.rerankers`, or an object (`skillret.retrieval.rerank`).
+        reranker: Reads the best hits once more and decides their order: a model folder, a hub id,
+            the name of an entry point `skillret.rerankers`, or an object
+            (`skillret.retrieval.rerank`).
 
     Raises:
         EncoderError: If the encoder or its calibration cannot be loaded.
@@ -67,7 +68,7 @@ class Retriever:
         *,
         mode: Mode = "hybrid",
         calibration: str | os.PathLike[str] | Calibration | None = None,
-        reranker: str | Reranker | None = None,
+        reranker: str | os.PathLike[str] | Reranker | None = None,
     ) -> None:
         self.index = index
         self.mode = _check_mode(mode)
@@ -97,7 +98,7 @@ class Retriever:
         model: str | os.PathLike[str] | Encoder | None = None,
         mode: Mode = "hybrid",
         calibration: str | os.PathLike[str] | Calibration | None = None,
-        reranker: str | Reranker | None = None,
+        reranker: str | os.PathLike[str] | Reranker | None = None,
         settings: Settings | None = None,
         cwd: str | os.PathLike[str] | None = None,
         trust_remote_code: bool = False,
@@ -138,6 +139,7 @@ class Retriever:
             library = [library]
         agents = [agent] if isinstance(agent, str) else list(agent or ())
         mode = _check_mode(mode)
+        reranker = load_reranker(reranker)  # one that is not there is said before anything is read
         tell = on_update or (lambda _: None)
         here = None if cwd is None else expand(cwd).absolute()
         if settings is None:

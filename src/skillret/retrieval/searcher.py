@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from skillret.arrays import Float32, cosines, distinct, holds
-from skillret.encoders import DOCUMENT_TEMPLATE, Encoder
+from skillret.encoders import Encoder
 from skillret.index.corpus import Corpus
 from skillret.lexical.analyzer import read_terms
 from skillret.lexical.bm25 import Terms
@@ -24,7 +24,7 @@ from skillret.retrieval.fusion import LEXICAL_CANDIDATES, fuse
 from skillret.retrieval.late import late_interaction
 from skillret.retrieval.query import ReadQuery, clean_query, read_queries, unread_language
 from skillret.retrieval.ranker import Ranker
-from skillret.retrieval.rerank import DEPTH, Reranker, rerank_order
+from skillret.retrieval.rerank import DEPTH, Reranker, rerank_order, reranker_template
 from skillret.retrieval.selection import Picked, SelectionPolicy, select, spells_identifier
 from skillret.retrieval.term_head import needs_tokens, term_factors
 from skillret.skills import document_text
@@ -216,7 +216,8 @@ class Searcher:
         keys = ranking.keys[:DEPTH].tolist()
         texts = self.corpus.texts(keys)
         known = [place for place, key in enumerate(keys) if key in texts]
-        documents = [document_text(texts[keys[place]], DOCUMENT_TEMPLATE) for place in known]
+        template = reranker_template(self.reranker)
+        documents = [document_text(texts[keys[place]], template) for place in known]
         order = [known[i] for i in rerank_order(self.reranker, ranking.text, documents)]
         rest = sorted(set(range(len(ranking))).difference(order))
         places = np.array([*order, *rest], dtype=np.int64)

@@ -17,7 +17,7 @@ from fnmatch import fnmatchcase
 
 from skillret.calibration.composed import compose
 from skillret.datasets.labelled import LabelledData, LabelledQuery
-from skillret.training.recipe import DataSection
+from skillret.training.sections import DataSection
 from skillret.types import Skill
 
 __all__ = [

@@ -9,21 +9,37 @@ from typing import Any
 
 from skillret.training.recipe import Recipe
 
-__all__ = ["addressed", "write_card"]
+__all__ = [
+    "CITATION",
+    "addressed",
+    "advice",
+    "base_name",
+    "chosen_by_dev",
+    "details",
+    "front_matter",
+    "limits",
+    "logs",
+    "title",
+    "versions",
+    "write_card",
+]
 
 _FRONT = """\
 ---
 library_name: sentence-transformers
-pipeline_tag: sentence-similarity
+pipeline_tag: {task}
 tags:
 - sentence-transformers
-- feature-extraction
+- {tag}
 - skill-retrieval
 base_model: {base}
 ---
 
 """
-_CITATION = """\
+_DOES = """\
+This model retrieves agent skills for natural-language queries. It is one part of a system: it
+returns candidates and does not decide whether a query needs a skill at all."""
+CITATION = """\
 ## Citation
 
 ```bibtex
@@ -53,32 +69,42 @@ def write_card(
         best: Step of the checkpoint that was kept; None if none was chosen.
     """
     base = base_name(recipe)
-    front = _FRONT.format(base=base) if _is_hub_id(base) else _no_base(_FRONT)
     parts = [
-        front + f"# {recipe.name}",
+        front_matter(recipe, "sentence-similarity", "feature-extraction"),
         f"This is a [sentence-transformers](https://www.SBERT.net) model fine-tuned for AI agent"
         f" skill retrieval. Given a natural-language user query, it retrieves the relevant agent"
         f" skills from a library.\n\nIt is fine-tuned from {base} on {run['data']['data']} with"
         f" contrastive learning (multiple-negatives ranking loss).",
         _usage(recipe),
         _details(recipe, run),
-        _logs(recipe, rows, best),
+        logs(recipe, rows, best),
         _results(run, rows, best),
-        _limits(run),
-        _versions(run),
-        _CITATION,
+        limits(run, _DOES),
+        versions(run),
+        CITATION,
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
+def front_matter(recipe: Recipe, task: str, tag: str) -> str:
+    """What a hub reads of a card, and the title."""
+    base = base_name(recipe)
+    front = _FRONT.format(task=task, tag=tag, base=base)
+    if not _is_hub_id(base):
+        front = "\n".join(line for line in front.split("\n") if not line.startswith("base_model"))
+    return f"{front}# {recipe.name}"
+
+
 def addressed(card: str, name: str, address: str) -> str:
     """The card with `address` in its usage code, where it was written with the model's name."""
-    for before, after in (('SentenceTransformer("', '")'), ("--model ", "\n")):
+    usages = ('SentenceTransformer("', '")'), ('CrossEncoder("', '"'), ("--model ", "\n")
+    for before, after in (*usages, ("--rerank ", "\n")):
         card = card.replace(f"{before}{name}{after}", f"{before}{address}{after}")
-    return card.replace(_advice(name), "")
+    return card.replace(advice(name), "")
 
 
-def _advice(name: str) -> str:
+def advice(name: str) -> str:
+    """How to use usage code that has no address yet."""
     return f"Put this folder's path, or its id on a hub, in place of `{name}`. "
 
 
@@ -92,10 +118,6 @@ def base_name(recipe: Recipe) -> str:
 
 def _is_hub_id(name: str) -> bool:
     return name.count("/") == 1 and not name.startswith(("/", ".", "~"))
-
-
-def _no_base(front: str) -> str:
-    return "\n".join(line for line in front.split("\n") if not line.startswith("base_model"))
 
 
 def _usage(recipe: Recipe) -> str:
@@ -124,7 +146,7 @@ similarities = q_emb @ s_emb.T
 print(similarities)
 ```
 
-{_advice(recipe.name)}A document is `{recipe.model.template}`{_document_prompt(recipe)}.
+{advice(recipe.name)}A document is `{recipe.model.template}`{_document_prompt(recipe)}.
 
 ### skillret
 
@@ -139,7 +161,7 @@ def _document_prompt(recipe: Recipe) -> str:
 
 
 def _details(recipe: Recipe, run: Mapping[str, Any]) -> str:
-    data, device, train = run["data"], run["device"], recipe.train
+    device = run["device"]
     loss = f"MultipleNegativesRankingLoss (InfoNCE, cosine, scale {recipe.loss.scale:g})"
     if device["processes"] > 1 and recipe.loss.gather:
         loss += " with negatives shared across devices"
@@ -149,11 +171,7 @@ def _details(recipe: Recipe, run: Mapping[str, Any]) -> str:
         "gold": "all gold skills of the query",
         "duplicates": "all gold skills of the query and their near-duplicates",
     }[recipe.loss.mask]
-    batch = train.batch_size * device["processes"]
     lines = [
-        f"Base model: {base_name(recipe)} ({_millions(run['base']['parameters'])} parameters)",
-        f"Training data: {data['data']}, revision {data['revision']} ({data['pairs']:,} query-skill"
-        f" pairs from {data['queries']:,} queries and {data['skills']:,} skills)",
         f"Loss: {loss}",
         f"In-batch columns that are no negatives: {masked}",
     ]
@@ -167,9 +185,23 @@ def _details(recipe: Recipe, run: Mapping[str, Any]) -> str:
     if recipe.distill.teacher:
         teacher = PurePath(recipe.distill.teacher).name
         lines.append(f"Distillation: {recipe.distill.target} of {teacher}")
-    lines += [
+    return details(recipe, run, lines)
+
+
+def details(recipe: Recipe, run: Mapping[str, Any], loss: Sequence[str]) -> str:
+    """How the model was trained; `loss` says what is particular to its kind."""
+    data, device, train = run["data"], run["device"], recipe.train
+    parts = f"{train.batch_size} per device x {device['processes']}"
+    if train.accumulate > 1:
+        parts += f" x {train.accumulate} accumulated"
+    lines = [
+        f"Base model: {base_name(recipe)} ({_millions(run['base']['parameters'])} parameters)",
+        f"Training data: {data['data']}, revision {data['revision']} ({data['pairs']:,} query-skill"
+        f" pairs from {data['queries']:,} queries and {data['skills']:,} skills)",
+        *loss,
         f"Hardware: {device['processes']} x {device['name']}",
-        f"Effective batch size: {batch} ({train.batch_size} per device x {device['processes']})",
+        f"Effective batch size: {train.batch_size * device['processes'] * train.accumulate}"
+        f" ({parts})",
         f"Max sequence length: {recipe.model.max_tokens:,} tokens",
         f"Learning rate: {train.learning_rate:g}, {train.warmup:.0%} warm-up, {train.schedule}",
         f"Steps: {run['result']['steps']} ({run['result']['epochs']:.2f} epochs)",
@@ -180,9 +212,10 @@ def _details(recipe: Recipe, run: Mapping[str, Any]) -> str:
     return "## Training Details\n\n" + "\n".join(f"- {line}" for line in lines)
 
 
-def _logs(recipe: Recipe, rows: Sequence[Mapping[str, Any]], best: int | None) -> str:
+def logs(recipe: Recipe, rows: Sequence[Mapping[str, Any]], best: int | None) -> str:
+    """Loss and dev metric by step."""
     metric = recipe.evaluate.metric
-    lines = [f"| Epoch | Step | Training Loss | {_title(metric)} |", "|---|---|---|---|"]
+    lines = [f"| Epoch | Step | Training Loss | {title(metric)} |", "|---|---|---|---|"]
     for row in rows:
         loss = f"{row['loss']:.4f}" if "loss" in row else "-"
         score = f"{row[metric]:.4f}" if metric in row else "-"
@@ -203,11 +236,11 @@ def _results(run: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], best: in
     lines = ["| Metric | @5 | @10 | @15 |", "|---|---|---|---|"]
     for name in ("ndcg", "recall", "completeness"):
         cells = [f"{chosen[f'{name}@{k}']:.4f}" for k in (5, 10, 15)]
-        lines.append(f"| {_title(name)} | {' | '.join(cells)} |")
+        lines.append(f"| {title(name)} | {' | '.join(cells)} |")
     if "ndcg@5" in before:
         cells = [f"{before[f'ndcg@{k}']:.4f}" for k in (5, 10, 15)]
         lines.append(f"| NDCG before training | {' | '.join(cells)} |")
-    also = ", which also chose the checkpoint" if _chosen(run) else ""
+    also = ", which also chose the checkpoint" if chosen_by_dev(run) else ""
     return (
         f"## Evaluation Results\n\nEvaluated on dev ({dev['origin']}: {dev['queries']:,} queries,"
         f" {dev['skills']:,} skills){also}; nothing was measured on a test split."
@@ -215,32 +248,34 @@ def _results(run: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], best: in
     )
 
 
-def _chosen(run: Mapping[str, Any]) -> bool:
+def chosen_by_dev(run: Mapping[str, Any]) -> bool:
     """Whether dev chose the checkpoint."""
     return bool(run["recipe"]["evaluate"]["keep"] == "best")
 
 
-def _limits(run: Mapping[str, Any]) -> str:
-    chose = "split that chose the checkpoint" if _chosen(run) else "dev split"
+def limits(run: Mapping[str, Any], does: str) -> str:
+    """What it is for; `does` says what a model of its kind does, and what not."""
+    chose = "split that chose the checkpoint" if chosen_by_dev(run) else "dev split"
     return f"""\
 ## Intended Use
 
-This model retrieves agent skills for natural-language queries. It is one part of a system: it
-returns candidates and does not decide whether a query needs a skill at all.
+{does}
 
 ## Limitations
 
 - Performance may vary on domains and languages outside {run["data"]["data"]}.
 - The figures above are from the {chose}; expect a little less elsewhere.
-- The model retrieves skills but does not execute them."""
+- The model finds skills but does not execute them."""
 
 
-def _versions(run: Mapping[str, Any]) -> str:
+def versions(run: Mapping[str, Any]) -> str:
+    """What it was trained with."""
     lines = [f"- {name}: {version}" for name, version in run["versions"].items()]
     return "## Framework Versions\n\n" + "\n".join(lines)
 
 
-def _title(metric: str) -> str:
+def title(metric: str) -> str:
+    """A metric as cards write it."""
     name, at, k = metric.partition("@")
     shown = {"ndcg": "NDCG", "map": "MAP"}.get(name, name.capitalize())
     return shown + at + k

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -42,6 +42,16 @@ class Dev:
     queries: tuple[str, ...]
     qrels: Mapping[str, Mapping[str, int]]
     origin: str
+
+    def only(self, rows: Sequence[int]) -> Dev:
+        """The split with some of its queries."""
+        ids = tuple(self.query_ids[i] for i in rows)
+        return replace(
+            self,
+            query_ids=ids,
+            queries=tuple(self.queries[i] for i in rows),
+            qrels={i: self.qrels[i] for i in ids if i in self.qrels},
+        )
 
 
 def read_dev(file: Path) -> Dev:

@@ -1,18 +1,13 @@
 """Export of a sentence-transformers model to the ONNX folder that `OnnxEncoder` runs.
 
 Pooling and normalization go into the graph, so that the runtime needs nothing but onnxruntime
-and tokenizers. Weights are quantized to int8 per output channel with activations quantized at
-run time: per-tensor scales cost 0.07 of cosine on MiniLM, per-channel ones 0.007.
+and tokenizers.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,12 +19,10 @@ from skillret.encoders.weights import hash_weights
 from skillret.errors import EncoderError, InputError
 from skillret.extras import require
 from skillret.files import parse_json
+from skillret.training.graph import trace, write_graph
 
 __all__ = ["export_onnx", "model_profile"]
 
-_OPSET = 17
-# A protobuf file ends at 2 GiB; above this the optimizer keeps weights in a file of their own.
-_LARGE = 1_500_000_000
 _MODULES = ("Transformer", "Pooling", "Normalize")
 _POOLINGS = {
     "mean": ("pooling_mode_mean_tokens", "mean"),
@@ -101,86 +94,35 @@ def export_onnx(
     if not (model_dir / "tokenizer.json").is_file():
         raise InputError(f"{model_dir} is no model folder: it holds no tokenizer.json")
     require("train", "exporting", ("torch", "transformers", "onnx"))
-    import onnx
-    import onnxruntime as ort
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    output.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="skillret-export-") as scratch:
-        # A folder of its own: above 2 GiB the exporter writes one file for each tensor.
-        graph = Path(scratch) / "traced" / "float32.onnx"
-        graph.parent.mkdir()
-        dim, pooling = _trace(model_dir, graph, trust_remote_code)
-        if quantize:
-            # The graph as traced: fused operators would be left in float32.
-            int8 = Path(scratch) / "int8.onnx"
-            with _quiet():
-                quantize_dynamic(graph, int8, weight_type=QuantType.QInt8, per_channel=True)
-            graph = int8
-        options = ort.SessionOptions()
-        options.log_severity_level = 3
-        # EXTENDED and not ALL: the latter bakes in the layout of this machine's processor.
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
-        optimized = Path(scratch) / "optimized.onnx"
-        options.optimized_model_filepath = str(optimized)
-        size = sum(f.stat().st_size for f in graph.parent.iterdir() if f.is_file())
-        if size > _LARGE:
-            options.add_session_config_entry(
-                "session.optimized_model_external_initializers_file_name", "optimized.data"
-            )
-        ort.InferenceSession(
-            str(graph),
-            options,
-            providers=["CPUExecutionProvider"],
-            # On a CPU this operator takes four times as long as the two that it stands for.
-            disabled_optimizers=["SkipLayerNormFusion"],
-        )
-        # Weights in a file of their own are mapped, not parsed: a cold start twice as fast.
-        data = output / "model.onnx.data"
-        data.unlink(missing_ok=True)  # onnx appends to an existing file
-        onnx.save(
-            onnx.load(optimized),
-            output / "model.onnx",
-            save_as_external_data=True,
-            location=data.name,
-        )
-        data.chmod(0o644)
+    pooling, encoder = _pooling(model_dir), _load(model_dir, trust_remote_code)
+    write_graph(lambda graph: _trace(encoder, pooling, graph), output, quantize=quantize)
     for name in ("tokenizer.json", *([PROJECTION_FILE] if profile.token_dim else [])):
         shutil.copyfile(model_dir / name, output / name)
+    dim = int(encoder.config.hidden_size)
     full = replace(profile, dim=dim, pooling=pooling, weights=hash_weights(output))
     text = json.dumps(full.to_json(), indent=2, allow_nan=False) + "\n"
     (output / "profile.json").write_text(text, encoding="utf-8")
     return output
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep back the quantizer's advice to run a preprocessing that fuses what must stay apart."""
-    root = logging.getLogger()
-    before = root.level
-    root.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        root.setLevel(before)
-
-
-def _trace(model_dir: Path, graph: Path, trust_remote_code: bool) -> tuple[int, str]:
-    """Write the float32 graph of encoder, pooling and normalization; its dimension and pooling."""
-    import warnings
-
+def _load(model_dir: Path, trust_remote_code: bool) -> Any:
+    """The transformer in float32, with eager attention: the fused kernels have no operator."""
     import torch
     from transformers import AutoModel
 
-    pooling = _pooling(model_dir)
-    # Eager attention: the fused kernels have no ONNX operator.
-    encoder: Any = AutoModel.from_pretrained(
+    return AutoModel.from_pretrained(
         model_dir,
         attn_implementation="eager",
         use_safetensors=True,
         dtype=torch.float32,
         trust_remote_code=trust_remote_code,
     )
+
+
+def _trace(encoder: Any, pooling: str, graph: Path) -> None:
+    """Write the float32 graph of encoder, pooling and normalization."""
+    import torch
+
     causal = not bool(getattr(encoder.config, "is_encoder_decoder", False)) and hasattr(
         encoder.config, "use_cache"
     )
@@ -210,29 +152,8 @@ def _trace(model_dir: Path, graph: Path, trust_remote_code: bool) -> tuple[int, 
                 pooled = hidden.gather(1, index).squeeze(1)
             return torch.nn.functional.normalize(pooled, dim=-1), hidden
 
-    # Not all ones: the tracer would take a mask without padding for a constant.
-    ids = torch.ones(2, 16, dtype=torch.long)
-    mask = ids.clone()
-    mask[1, 9:] = 0
-    with warnings.catch_warnings():
-        # The TorchScript exporter is deprecated; the new one needs onnxscript, for no gain here.
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            Embedder().eval(),
-            (ids, mask),
-            str(graph),
-            input_names=["input_ids", "attention_mask"],
-            output_names=["embedding", "tokens"],
-            dynamic_axes={
-                "input_ids": {0: "batch", 1: "length"},
-                "attention_mask": {0: "batch", 1: "length"},
-                "embedding": {0: "batch"},
-                "tokens": {0: "batch", 1: "length"},
-            },
-            opset_version=_OPSET,
-            dynamo=False,
-        )
-    return int(encoder.config.hidden_size), pooling
+    inputs, outputs = ("input_ids", "attention_mask"), {"embedding": 1, "tokens": 2}
+    trace(Embedder(), graph, inputs, outputs)
 
 
 def _pooling(model_dir: Path) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from sentence_transformers import SentenceTransformerTrainingArguments
+from sentence_transformers.cross_encoder import CrossEncoderTrainingArguments
 from transformers import PrinterCallback, ProgressCallback
 
 from skillret.errors import TrainingError
@@ -22,8 +23,14 @@ from skillret.training.log import log_rows
 from skillret.training.loss import Labels, Teacher, build_loss
 from skillret.training.prepare import Prepared
 from skillret.training.recipe import Recipe
-from skillret.training.rows import table_texts
-from skillret.training.trainer import RetrieverTrainer, Watch, common_checkpoint
+from skillret.training.rows import Tables, table_texts
+from skillret.training.trainer import (
+    GuardedTrainer,
+    RerankerTrainer,
+    RetrieverTrainer,
+    Watch,
+    common_checkpoint,
+)
 
 __all__ = ["fit"]
 
@@ -37,7 +44,7 @@ def fit(
     device: str,
     resume: bool,
     say: Callable[[str], None],
-) -> tuple[dict[str, Any], list[dict[str, Any]], RetrieverTrainer]:
+) -> tuple[dict[str, Any], list[dict[str, Any]], GuardedTrainer]:
     """Train, and leave the best weights in the trainer's model.
 
     Returns:
@@ -46,7 +53,7 @@ def fit(
     Raises:
         TrainingError: If the run cannot go on.
     """
-    checkpoints = output / "checkpoints"
+    checkpoints, metric = output / "checkpoints", recipe.evaluate.metric
     checkpoint = common_checkpoint(checkpoints) if resume else None
     if resume and checkpoint is None:
         say("no checkpoint was complete: starting from step 0 again")
@@ -55,7 +62,10 @@ def fit(
         _seed(recipe.train.seed)
         if recipe.train.activation_checkpointing:
             _checkpoint_activations(prepared.model)
-        trainer = _trainer(recipe, prepared, arguments, output, say)
+        make = _retriever if recipe.kind == "embedding" else _reranker
+        trainer = make(recipe, prepared, arguments, callbacks=[Watch(output, metric, say)])
+        trainer.remove_callback(PrinterCallback)
+        trainer.remove_callback(ProgressCallback)
         if checkpoint is not None:
             say(f"resuming from {checkpoint.name}")
         try:
@@ -78,11 +88,12 @@ def fit(
         "best_step": kept,
         "dev": {k: v for k, v in chosen.items() if "@" in k},
     }
-    before = next((r for r in rows if r["step"] == 0), None)
-    metric = recipe.evaluate.metric
+    before, what = next((r for r in rows if r["step"] == 0), None), "its base"
+    if recipe.kind == "reranker":
+        before, what = prepared.facts["pool"]["found"], "the order that it is given"
     if before is not None and before.get(metric, 0.0) >= chosen[metric]:
         say(
-            f"warning: the model does not beat its base on dev ({metric} {before[metric]:.4f}"
+            f"warning: the model does not beat {what} on dev ({metric} {before[metric]:.4f}"
             f" before, {chosen[metric]:.4f} after)"
         )
     return result, rows, trainer
@@ -91,10 +102,14 @@ def fit(
 def _arguments(recipe: Recipe, folder: Path, device: str, *, resumed: bool) -> Any:
     train, evaluate = recipe.train, recipe.evaluate
     workers = _workers(device)
-    return SentenceTransformerTrainingArguments(
+    kind, prompts = CrossEncoderTrainingArguments, None
+    if recipe.kind == "embedding":
+        kind, prompts = SentenceTransformerTrainingArguments, _prompts(recipe)
+    return kind(
         output_dir=str(folder),
         per_device_train_batch_size=train.batch_size,
         per_device_eval_batch_size=evaluate.batch_size,
+        gradient_accumulation_steps=train.accumulate,
         num_train_epochs=train.epochs,
         max_steps=train.max_steps or -1,
         learning_rate=train.learning_rate,
@@ -108,7 +123,7 @@ def _arguments(recipe: Recipe, folder: Path, device: str, *, resumed: bool) -> A
         use_cpu=device == "cpu",
         seed=train.seed,
         data_seed=train.seed,
-        prompts=_prompts(recipe),
+        prompts=prompts,
         # The same batches whatever the number of processes: a short last one would differ.
         dataloader_drop_last=True,
         dataloader_pin_memory=device == "cuda",
@@ -151,13 +166,10 @@ def _prompts(recipe: Recipe) -> dict[str, str]:
     return {"query": recipe.model.query_prompt, **prompts}
 
 
-def _trainer(
-    recipe: Recipe,
-    prepared: Prepared,
-    arguments: Any,
-    output: Path,
-    say: Callable[[str], None],
-) -> RetrieverTrainer:
+def _retriever(
+    recipe: Recipe, prepared: Prepared, arguments: Any, callbacks: list[Any]
+) -> GuardedTrainer:
+    """The trainer of an embedding model."""
     teacher = None
     if prepared.teacher is not None:
         teacher = Teacher(*prepared.teacher, recipe.distill)
@@ -166,9 +178,7 @@ def _trainer(
 
     def name_batch(labels: torch.Tensor) -> Sequence[str]:
         batch = Labels.unpack(labels, columns)
-        queries = tables.queries[batch.queries.tolist()]["id"]
-        skills = tables.skills[batch.skills[:, 0].tolist()]["id"]
-        return [f"{q} -> {s}" for q, s in zip(queries, skills, strict=True)]
+        return _named(tables, batch.queries.tolist(), batch.skills[:, 0].tolist())
 
     loss = build_loss(prepared.model, recipe.loss, teacher)
     if prepared.projection is not None:
@@ -177,7 +187,7 @@ def _trainer(
     if recipe.train.group_by_length:
         by_query = [len(text) for text in table_texts(tables.queries, "text")]
         lengths = [by_query[query] for query in tables.pairs[:, 0].tolist()]
-    trainer = RetrieverTrainer(
+    return RetrieverTrainer(
         name_batch=name_batch,
         lengths=lengths,
         model=prepared.model,
@@ -191,11 +201,39 @@ def _trainer(
             recipe.evaluate.batch_size,
             recipe.evaluate.metric,
         ),
-        callbacks=[Watch(output, recipe.evaluate.metric, say)],
+        callbacks=callbacks,
     )
-    trainer.remove_callback(PrinterCallback)
-    trainer.remove_callback(ProgressCallback)
-    return trainer
+
+
+def _reranker(
+    recipe: Recipe, prepared: Prepared, arguments: Any, callbacks: list[Any]
+) -> GuardedTrainer:
+    """The trainer of a reranker."""
+    from skillret.training.reranker.evaluator import PoolEvaluator
+    from skillret.training.reranker.groups import Collator
+    from skillret.training.reranker.loss import GroupLoss
+
+    tables, evaluate = prepared.tables, recipe.evaluate
+
+    def name_batch(labels: torch.Tensor) -> Sequence[str]:
+        return _named(tables, labels[:, 0].tolist(), labels[:, 1].tolist())
+
+    return RerankerTrainer(
+        name_batch=name_batch,
+        model=prepared.model,
+        args=arguments,
+        train_dataset=prepared.pairs,
+        data_collator=Collator(prepared.model),
+        loss=GroupLoss(prepared.model, recipe.loss.objective),
+        evaluator=PoolEvaluator(tables.dev, prepared.pool, evaluate.batch_size, evaluate.metric),
+        callbacks=callbacks,
+    )
+
+
+def _named(tables: Tables, queries: list[int], skills: list[int]) -> list[str]:
+    """A batch as `query -> skill` ids."""
+    ids = zip(tables.queries[queries]["id"], tables.skills[skills]["id"], strict=True)
+    return [f"{query} -> {skill}" for query, skill in ids]
 
 
 def _checkpoint_activations(model: Any) -> None:

@@ -22,7 +22,7 @@ from skillret.calibration.fit_projection import fit_projection
 from skillret.encoders import TokenEncoder, Tokens
 from skillret.encoders.token_projection import TokenProjection
 from skillret.training.loss import own_false_negatives
-from skillret.training.recipe import LossSection
+from skillret.training.sections import LossSection
 
 __all__ = ["LateInteractionLoss", "fit_on", "states_dim"]
 

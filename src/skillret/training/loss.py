@@ -24,7 +24,7 @@ from sentence_transformers.sentence_transformer.losses import (
 from sentence_transformers.util import all_gather, all_gather_with_grad, cos_sim
 from torch import Tensor
 
-from skillret.training.recipe import DistillSection, LossSection
+from skillret.training.sections import DistillSection, LossSection
 
 __all__ = [
     "CachedMaskedRankingLoss",

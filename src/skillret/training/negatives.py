@@ -1,4 +1,4 @@
-"""Hard negatives: what an encoder and BM25 take for the answer and no label says is one.
+"""Hard negatives: what retrieval takes for the answer and no label says is one.
 
 Candidates are filtered for likely false negatives by name, by text overlap (SkillRouter,
 arXiv:2603.22455, section 4) and by score relative to the positive's (NV-Retriever,
@@ -8,7 +8,7 @@ arXiv:2407.15831, section 3.2). Pairs that are left with too few get random skil
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import cycle, islice, zip_longest
 from typing import TypeAlias
@@ -16,28 +16,29 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from skillret.arrays import top_rows
 from skillret.encoders import Encoder
-from skillret.lexical.bm25 import LexicalIndex, write_lexical
+from skillret.files import expand
+from skillret.training import rankings
 from skillret.training.augment import SECTION
 from skillret.training.duplicates import jaccard, shingles
-from skillret.training.recipe import NegativesSection
 from skillret.training.rows import Tables, table_texts
-from skillret.training.teacher import encode_tables
+from skillret.training.sections import NegativesSection
 from skillret.types import Skill
 
-__all__ = ["Ranking", "mine", "pick"]
+__all__ = ["mine", "pick"]
 
 Int64: TypeAlias = NDArray[np.int64]
-# Skill rows best first, their scores, and the score of every gold skill (by row).
-Ranking: TypeAlias = tuple[Sequence[int], Sequence[float], Mapping[int, float]]
 
 _TRIES = 100  # random rows for one pair that may turn out to be likely answers
 _SLACK = 50  # ranks beyond the last wanted one, for gold skills on the way and BM25's positive
 
 
 def mine(
-    tables: Tables, section: NegativesSection, encoder: Encoder | None, seed: int
+    tables: Tables,
+    section: NegativesSection,
+    encoder: Encoder | None,
+    seed: int,
+    skills: Sequence[Skill] = (),
 ) -> tuple[Int64, str]:
     """Mine negatives for all pairs.
 
@@ -46,6 +47,7 @@ def mine(
         section: `negatives` of the recipe.
         encoder: The miner, if `section.sources` asks for one.
         seed: Of the random ones.
+        skills: Those of the tables, if `section.sources` asks for the retriever.
 
     Returns:
         int64 `(pairs, per_pair)` of skill rows, and a line for people.
@@ -54,15 +56,19 @@ def mine(
     for number, query in enumerate(tables.pairs[:, 0].tolist()):
         by_query.setdefault(query, []).append(number)
     depth = section.last_rank + _SLACK
-    streams = []
-    for source in section.sources:
-        if source == "encoder":
-            assert encoder is not None
-            streams.append(_dense(tables, encoder, list(by_query), depth))
-        else:
-            streams.append(_lexical(tables, list(by_query), depth))
-    ids = enumerate(table_texts(tables.skills, "id"))
-    held_out = tables.held_out | {i for i, id_ in ids if str(id_).endswith(SECTION)}
+    streams = [
+        _stream(source, tables, section, encoder, skills, list(by_query), depth)
+        for source in section.sources
+    ]
+    ids = [str(id_) for id_ in table_texts(tables.skills, "id")]
+    rows = {id_: row for row, id_ in enumerate(ids)}
+    # Of a part the whole skill, which is an answer too.
+    wholes = {
+        row: rows[id_.removesuffix(SECTION)]
+        for row, id_ in enumerate(ids)
+        if id_.endswith(SECTION) and id_.removesuffix(SECTION) in rows
+    }
+    held_out = tables.held_out | {i for i, id_ in enumerate(ids) if id_.endswith(SECTION)}
     names = [n.strip().lower() for n in table_texts(tables.skills, "name")]
     allowed = np.array([i for i in range(len(names)) if i not in held_out])
     draw = np.random.default_rng(seed)
@@ -73,8 +79,9 @@ def mine(
     def trigrams(row: int) -> NDArray[np.uint64]:
         return shingles(str(tables.skills[row]["document"]), 3)
 
-    for query, rankings in zip(by_query, zip(*streams, strict=True), strict=True):
+    for query, found in zip(by_query, zip(*streams, strict=True), strict=True):
         gold = tables.gold[query]
+        gold = (*gold, *tables.also.get(query, ()), *(wholes[g] for g in gold if g in wholes))
         groups = {int(tables.groups[s]) for s in gold}
 
         def fault(row: int, gold: Sequence[int] = gold, groups: set[int] = groups) -> str | None:
@@ -92,7 +99,7 @@ def mine(
 
         for number in by_query[query]:
             positive = int(tables.pairs[number, 1])
-            lists = [_candidates(r, positive, section, fault, counts) for r in rankings]
+            lists = [_candidates(r, positive, section, fault, counts) for r in found]
             chosen = pick(lists, section.per_pair)
             counts["mined"] += len(chosen)
             counts["random"] += section.per_pair - len(chosen)
@@ -100,6 +107,26 @@ def mine(
     told = ", ".join(f"{counts[k]:,} {k}" for k in ("mined", "random"))
     left = ", ".join(f"{counts[k]:,} by {k}" for k in ("name", "overlap", "score"))
     return out, f"hard negatives: {told}; left out: {left}"
+
+
+def _stream(
+    source: str,
+    tables: Tables,
+    section: NegativesSection,
+    encoder: Encoder | None,
+    skills: Sequence[Skill],
+    queries: Sequence[int],
+    depth: int,
+) -> Iterator[rankings.Ranking]:
+    """What one source finds for each query."""
+    if source == "bm25":
+        return rankings.lexical(tables, queries, depth)
+    if source == "run":
+        return rankings.from_run(tables, expand(section.run), queries)
+    assert encoder is not None
+    if source == "retriever":
+        return rankings.hybrid(tables, skills, encoder, queries, depth)
+    return rankings.dense(tables, encoder, queries, depth)
 
 
 def pick(lists: Sequence[Sequence[int]], count: int) -> list[int]:
@@ -134,7 +161,7 @@ def _filled(
 
 
 def _candidates(
-    ranking: Ranking,
+    ranking: rankings.Ranking,
     positive: int,
     section: NegativesSection,
     fault: Callable[[int], str | None],
@@ -144,6 +171,8 @@ def _candidates(
     # A positive that the source did not find at all scores below everything it did find.
     own = gold_scores.get(positive, min(scores, default=0.0))
     limit = own * section.max_share if own > 0 else own
+    if not section.max_share:
+        limit = float("inf")
     found: list[int] = []
     rank = 0
     for row, score in zip(rows, scores, strict=True):
@@ -163,32 +192,3 @@ def _candidates(
         else:
             counts[reason] += 1
     return found
-
-
-def _dense(
-    tables: Tables, encoder: Encoder, queries: Sequence[int], depth: int
-) -> Iterator[Ranking]:
-    files = tables.folder / "miner-queries.npy", tables.folder / "miner-documents.npy"
-    encode_tables(encoder, tables, *files)
-    asked, documents = np.load(files[0], mmap_mode="r"), np.load(files[1])
-    for start in range(0, len(queries), 256):
-        block = list(queries[start : start + 256])
-        for query, line in zip(block, np.asarray(asked[block]) @ documents.T, strict=True):
-            rows = top_rows(line, depth)
-            gold = {g: float(line[g]) for g in tables.gold[query]}
-            yield rows.tolist(), line[rows].tolist(), gold
-    for file in files:
-        file.unlink()
-
-
-def _lexical(tables: Tables, queries: Sequence[int], depth: int) -> Iterator[Ranking]:
-    documents = zip(
-        table_texts(tables.skills, "name"), table_texts(tables.skills, "document"), strict=True
-    )
-    skills = ((row, Skill(str(row), n, "", d)) for row, (n, d) in enumerate(documents))
-    index = LexicalIndex(write_lexical(None, skills))
-    for query in queries:
-        rows, scores = index.search(str(tables.queries[query]["text"]), depth)
-        found = dict(zip(rows.tolist(), scores.tolist(), strict=True))
-        gold = {g: found[g] for g in tables.gold[query] if g in found}
-        yield list(found), list(found.values()), gold

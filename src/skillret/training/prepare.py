@@ -6,23 +6,25 @@ import hashlib
 import json
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from skillret.datasets.labelled import LabelledSplit
+from skillret.datasets.labelled import LabelledData, LabelledSplit
 from skillret.datasets.layouts import choose_split, open_source
 from skillret.datasets.query_file import QUERY_SUFFIXES, QueryFile
-from skillret.encoders import load_encoder
+from skillret.encoders import DEFAULT_MODEL, load_encoder
 from skillret.encoders.token_projection import TokenProjection
 from skillret.errors import DatasetError, InputError
 from skillret.files import parse_json
+from skillret.retrieval.rerankers.pairs import PairTokens
 from skillret.training.augment import augment
 from skillret.training.dev_split import Dev
 from skillret.training.late_interaction import fit_on, states_dim
 from skillret.training.recipe import Recipe
+from skillret.training.reranker.groups import GROUPS, open_groups, write_groups
 from skillret.training.rows import (
     PAIRS,
     Tables,
@@ -31,11 +33,13 @@ from skillret.training.rows import (
     write_pairs,
     write_tables,
 )
-from skillret.training.starting_model import base_facts, length_facts, load_base
+from skillret.training.starting_model import base_facts, length_facts, load_base, summary
+from skillret.types import Skill
 
 __all__ = ["Prepared", "prepare"]
 
 READY = "ready.json"  # written last
+POOL = "pool.npy"
 _SAMPLE = 1000  # texts whose tokens are counted
 _PROJECTED = 700  # queries, and documents, whose tokens a projection is fitted on
 
@@ -45,11 +49,12 @@ class Prepared:
     """What training starts from.
 
     Attributes:
-        model: The base model, a `SentenceTransformer`.
+        model: The base model, a `SentenceTransformer` or a `PairModel`.
         tables: The open tables.
-        pairs: `datasets.Dataset` of the pairs, as texts and labels.
+        pairs: `datasets.Dataset` of the pairs or groups, as texts and labels.
         teacher: `.npy` files of the teacher's query and document vectors, or None.
         projection: Of tokens, for late interaction, or None.
+        pool: What a reranker is judged by, int64 `(dev queries, depth)`, or None.
         facts: For run.json.
         base: What the base model is, for run.json.
         report: Lines to print before training.
@@ -60,6 +65,7 @@ class Prepared:
     pairs: Any
     teacher: tuple[Path, Path] | None
     projection: TokenProjection | None
+    pool: Any
     facts: Mapping[str, Any]
     base: Mapping[str, Any]
     report: Sequence[str]
@@ -84,6 +90,7 @@ def prepare(
         EncoderError: If the base model, the miner or the teacher cannot be loaded.
     """
     ready = folder / READY
+    reader: LabelledData | None = None
     if not ready.is_file():
         # Data before weights: what is wrong with it is found in seconds.
         train = open_train(recipe, data, libraries)
@@ -91,9 +98,9 @@ def prepare(
         for note in train.source.notes:
             say(note)
         dev = _dev_split(train, recipe)
-        augmented = augment(train, recipe.data, recipe.train.seed)
+        reader = augment(train, recipe.data, recipe.train.seed)
         write_tables(
-            augmented,
+            reader,
             dev,
             recipe,
             folder,
@@ -105,32 +112,105 @@ def prepare(
     if data is not None or libraries:
         _check_same(open_train(recipe, data, libraries), tables.facts)
     _check_batch(recipe, tables.facts)
-    model = load_base(recipe.model, device)
-    dim = int(model.get_embedding_dimension())
-    _check_dimensions(recipe, dim)
-    if not ready.is_file():
-        negatives = _mine(recipe, tables, device, say)
-        teacher = _teach(recipe, tables, negatives, dim, device, say)
-        write_pairs(tables, recipe.loss.mask, negatives, _avoid(recipe, dim))
+    model = load_base(recipe.model, device) if recipe.kind == "embedding" else None
+    if model is None:
+        from skillret.training.reranker.model import load_pair_model
+
+        model = load_pair_model(recipe, device)
+    if reader is not None:
+        if recipe.kind == "embedding":
+            rows, more = _write_pairs(recipe, tables, model, reader, device, say)
+        else:
+            rows, more = _write_groups(recipe, tables, model, reader, dev, device, say)
         facts = {
             **tables.facts,
-            "lengths": _lengths(model, recipe, tables),
-            "hard_negatives": 0 if negatives is None else int(negatives.shape[1]),
-            "teacher": bool(teacher),
-            "token_projection": _project(recipe, model, tables),
-            "pairs_sha256": hashlib.sha256((folder / PAIRS).read_bytes()).hexdigest(),
+            **more,
+            "pairs_sha256": hashlib.sha256(rows.read_bytes()).hexdigest(),
             "base": base_facts(model, recipe.model),
         }
         ready.write_text(json.dumps(facts, allow_nan=False) + "\n", encoding="utf-8")
     facts = parse_json(ready.read_text(encoding="utf-8"))
     base = facts.pop("base")
-    teacher_files = _teacher_files(folder) if facts["teacher"] else None
+    teacher = _teacher_files(folder) if facts.get("teacher") else None
+    limit, pool = recipe.model.max_tokens, None
+    if recipe.kind == "embedding":
+        pairs = open_pairs(tables, limit)
+    else:
+        pairs, pool = open_groups(tables, limit), np.load(folder / POOL)
     projection = None
     if recipe.loss.late_interaction:
         shape = (states_dim(model), recipe.loss.token_dim)
         projection = TokenProjection.load(folder, facts["token_projection"], shape)
-    pairs = open_pairs(tables, recipe.model.max_tokens)
-    return Prepared(model, tables, pairs, teacher_files, projection, facts, base, _report(facts))
+    return Prepared(model, tables, pairs, teacher, projection, pool, facts, base, _report(facts))
+
+
+def _write_pairs(
+    recipe: Recipe,
+    tables: Tables,
+    model: Any,
+    reader: LabelledData,
+    device: str,
+    say: Callable[[str], None],
+) -> tuple[Path, dict[str, Any]]:
+    """What an embedding model learns from: the file of its rows, and facts."""
+    dim = int(model.get_embedding_dimension())
+    _check_dimensions(recipe, dim)
+    negatives = _mine(recipe, tables, reader, device, say)
+    teacher = _teach(recipe, tables, negatives, dim, device, say)
+    write_pairs(tables, recipe.loss.mask, negatives, dim if recipe.loss.matryoshka else 0)
+    return tables.folder / PAIRS, {
+        "lengths": _lengths(model, recipe, tables),
+        "hard_negatives": 0 if negatives is None else int(negatives.shape[1]),
+        "teacher": bool(teacher),
+        "token_projection": _project(recipe, model, tables),
+    }
+
+
+def _write_groups(
+    recipe: Recipe,
+    tables: Tables,
+    model: Any,
+    reader: LabelledData,
+    dev: LabelledData | None,
+    device: str,
+    say: Callable[[str], None],
+) -> tuple[Path, dict[str, Any]]:
+    """What a reranker learns from and is judged by: the file of its rows, and facts."""
+    from skillret.training.reranker.pool import ceiling, find_pool, measure_pool
+
+    section, depth = recipe.negatives, recipe.evaluate.pool
+    source = next((s for s in section.sources if s != "run"), "retriever")
+    encoder = None if source == "bm25" else _miner(recipe, source, device)
+    skills: list[Skill] = []
+    if source == "retriever":
+        known = {s.id: s for s in (dev or reader).skills()}
+        skills = [known[id_] for id_ in tables.dev.skill_ids]
+    say(f"the pool of dev: the first {depth} of {_named(source, encoder)}")
+    pool = find_pool(tables.dev, source, encoder, skills, depth)
+    np.save(tables.folder / POOL, pool)
+    negatives = _mine(recipe, tables, reader, device, say)
+    ignored = write_groups(tables, negatives)
+    metric = recipe.evaluate.metric
+    return tables.folder / GROUPS, {
+        "lengths": _pair_lengths(model, recipe, tables),
+        "hard_negatives": int(negatives.shape[1]),
+        "ignored": ignored,
+        "pool": {
+            "by": _named(source, encoder),
+            "depth": depth,
+            "metric": metric,
+            "found": measure_pool(tables.dev, pool),
+            "best": ceiling(tables.dev, pool),
+        },
+    }
+
+
+def _named(source: str, encoder: Any) -> str:
+    """What people are told of a first stage."""
+    if encoder is None:
+        return "BM25"
+    name = encoder.profile.name
+    return f"hybrid search with {name}" if source == "retriever" else str(name)
 
 
 def open_train(recipe: Recipe, data: str | None, libraries: Sequence[str]) -> LabelledSplit:
@@ -209,7 +289,7 @@ def _check_same(source: LabelledSplit, facts: Mapping[str, Any]) -> None:
 def _check_batch(recipe: Recipe, facts: Mapping[str, Any]) -> None:
     own, devices, pairs = recipe.train.batch_size, recipe.train.devices, facts["pairs"]
     batch = own * devices
-    if pairs < 2:
+    if pairs < 2 and recipe.kind == "embedding":
         raise DatasetError("there is only one pair to train on; a contrastive loss needs two")
     if batch > pairs:
         gone = [
@@ -233,10 +313,6 @@ def _check_dimensions(recipe: Recipe, dim: int) -> None:
             f"recipe: loss.matryoshka holds {wide[0]}; allowed: at most {dim}, the dimension of"
             f" {recipe.model.base}"
         )
-
-
-def _avoid(recipe: Recipe, dim: int) -> int:
-    return dim if recipe.loss.matryoshka else 0
 
 
 def _project(recipe: Recipe, model: Any, tables: Tables) -> str:
@@ -280,17 +356,31 @@ def _encoder(recipe: Recipe, name: str, device: str) -> Any:
     )
 
 
-def _mine(recipe: Recipe, tables: Tables, device: str, say: Callable[[str], None]) -> Any:
+def _miner(recipe: Recipe, source: str, device: str) -> Any:
+    """The encoder of a source of rankings: of the retriever, unless it is named, the packaged."""
+    name = recipe.negatives.encoder
+    return _encoder(recipe, name or (DEFAULT_MODEL if source == "retriever" else ""), device)
+
+
+def _mine(
+    recipe: Recipe,
+    tables: Tables,
+    reader: LabelledData,
+    device: str,
+    say: Callable[[str], None],
+) -> Any:
     section = recipe.negatives
     if not section.per_pair:
         return None
     from skillret.training.negatives import mine
 
     encoder = None
-    if "encoder" in section.sources:
-        encoder = _encoder(recipe, section.encoder, device)
-        say(f"mining negatives with {encoder.profile.name}")
-    negatives, told = mine(tables, section, encoder, recipe.train.seed)
+    for source in ("encoder", "retriever"):
+        if source in section.sources:
+            encoder = _miner(recipe, source, device)
+            say(f"mining negatives with {_named(source, encoder)}")
+    skills = list(reader.skills()) if "retriever" in section.sources else []
+    negatives, told = mine(tables, section, encoder, recipe.train.seed, skills)
     say(told)
     return negatives
 
@@ -333,6 +423,19 @@ def _lengths(model: Any, recipe: Recipe, tables: Tables) -> dict[str, Any]:
     return found
 
 
+def _pair_lengths(model: Any, recipe: Recipe, tables: Tables) -> dict[str, Any]:
+    """Tokens of queries with their gold skills, the prompt included."""
+    draw = np.random.default_rng(recipe.train.seed)
+    chosen = tables.pairs[draw.permutation(len(tables.pairs))[:_SAMPLE]]
+    queries = tables.queries[chosen[:, 0].tolist()]["text"]
+    documents = tables.skills[chosen[:, 1].tolist()]["document"]
+    limit = recipe.model.max_tokens
+    whole = replace(model.profile, max_tokens=1 << 20)
+    tokens = PairTokens(model.tokenizer.backend_tokenizer, whole)
+    counts = [len(p.ids) for p in tokens.encode(list(zip(queries, documents, strict=True)))]
+    return {"pairs": summary(counts, limit), "limit": limit}
+
+
 def _report(facts: Mapping[str, Any]) -> list[str]:
     dev, lengths = facts["dev"], facts["lengths"]
     lines = [
@@ -344,11 +447,17 @@ def _report(facts: Mapping[str, Any]) -> list[str]:
         *_unlabelled(facts),
         f"dev: {dev['origin']}; {dev['queries']:,} queries, {dev['skills']:,} skills",
     ]
-    for name in ("queries", "documents"):
+    for name in (n for n in lengths if n != "limit"):
         f = lengths[name]
         lines.append(
             f"{name}: median {f['median']} tokens, 90 % {f['p90']}, 99 % {f['p99']}, longest"
             f" {f['max']}; {f['truncated']:.1%} cut at {lengths['limit']} ({f['texts']:,} counted)"
+        )
+    if pool := facts.get("pool"):
+        metric = pool["metric"]
+        lines.append(
+            f"the first {pool['depth']} of {pool['by']}: dev {metric} {pool['found'][metric]:.4f}"
+            f" as found, {pool['best'][metric]:.4f} if ordered perfectly"
         )
     return lines
 

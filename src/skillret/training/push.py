@@ -7,6 +7,7 @@ from pathlib import Path
 from skillret.errors import InputError, SkillretError
 from skillret.extras import require
 from skillret.files import parse_json
+from skillret.retrieval.rerankers.profile import PROFILE
 from skillret.training.card import addressed
 
 __all__ = ["push"]
@@ -61,7 +62,8 @@ def push(model_dir: Path, repository: str, *, public: bool = False) -> str:
 def _card(model_dir: Path, repository: str) -> str | None:
     try:
         card = (model_dir / _CARD).read_text(encoding="utf-8")
-        profile = parse_json((model_dir / "profile.json").read_text(encoding="utf-8"))
+        name = PROFILE if (model_dir / PROFILE).is_file() else "profile.json"
+        profile = parse_json((model_dir / name).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return addressed(card, str(profile.get("name", "")), repository)

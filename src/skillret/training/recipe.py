@@ -1,7 +1,6 @@
 """Recipes: a training run as a TOML file, checked completely before anything heavy is imported.
 
-A recipe has the sections below; every key has a default, and the defaults are the published
-SkillRet recipe (arXiv:2605.05726, section 4 and its model card) where it says something.
+A recipe has the sections of `skillret.training.sections`; every key has a default.
 """
 
 from __future__ import annotations
@@ -9,15 +8,23 @@ from __future__ import annotations
 import dataclasses
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
-from skillret.encoders.families import SKILL_INSTRUCTION
-from skillret.encoders.profile import DOCUMENT_TEMPLATE
 from skillret.errors import InputError
-from skillret.skills import is_template
+from skillret.training.sections import (
+    KINDS,
+    DataSection,
+    DistillSection,
+    EvaluateSection,
+    LossSection,
+    ModelSection,
+    NegativesSection,
+    OutputSection,
+    TrainSection,
+)
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -25,285 +32,26 @@ else:
     import tomli as tomllib
 
 __all__ = [
-    "DataSection",
-    "DistillSection",
-    "EvaluateSection",
-    "LossSection",
-    "ModelSection",
-    "NegativesSection",
-    "OutputSection",
     "Recipe",
-    "TrainSection",
     "load_recipe",
     "parse_recipe",
 ]
 
 _S = TypeVar("_S")
-_Check = Callable[[Any], bool]
-
-MASKS = ("none", "skill", "gold", "duplicates")
-REPEAT = re.compile(r"[^=]+=\d{1,3}(\.\d+)?")
-METRIC = re.compile(r"(ndcg|recall|completeness|map)@(5|10|15)")
-
-
-def _key(default: Any, check: _Check, allowed: str) -> Any:
-    return field(default=default, metadata={"check": check, "allowed": allowed})
-
-
-def _text(default: str = "") -> Any:
-    return _key(default, lambda v: True, "any text")
-
-
-def _flag(default: bool) -> Any:
-    return _key(default, lambda v: True, "true or false")
-
-
-def _choice(default: str, *values: str) -> Any:
-    return _key(default, lambda v: v in values, "one of " + ", ".join(map(repr, values)))
-
-
-def _whole(default: int, least: int = 0) -> Any:
-    return _key(default, lambda v: v >= least, f"a whole number of at least {least}")
-
-
-def _share(default: float, *, zero: bool = True, one: bool = True) -> Any:
-    def check(v: float) -> bool:
-        return (v >= 0 if zero else v > 0) and (v <= 1 if one else v < 1)
-
-    bounds = f"{'from' if zero else 'above'} 0 {'to' if one else 'to below'} 1"
-    return _key(default, check, f"a number {bounds}")
-
-
-def _above_zero(default: float) -> Any:
-    return _key(default, lambda v: 0 < v < float("inf"), "a number above 0")
-
-
-def _at_least_zero(default: float) -> Any:
-    return _key(default, lambda v: 0 <= v < float("inf"), "a number of at least 0")
-
-
-def _is_split(name: str) -> bool:
-    return bool(name.strip()) and not name.strip().lower().startswith("test")
-
-
-@dataclass(frozen=True, slots=True)
-class ModelSection:
-    """The model that is trained and how it sees texts.
-
-    Attributes:
-        base: Folder or hub id of a sentence-transformers or transformers model.
-        base_name: What the model card calls the base; empty for `base` itself.
-        revision: Revision of a hub id; empty for the newest.
-        query_prompt: Put before every query.
-        document_prompt: Put before every document.
-        template: Document template over `name`, `description` and `body`.
-        max_tokens: Texts are cut here, special tokens and prompt included.
-        trust_remote_code: Run Python code that the model brings along.
-        attention: Attention kernel of transformers (`sdpa`, `flash_attention_2`, `eager`).
-    """
-
-    base: str = _key("Qwen/Qwen3-Embedding-0.6B", lambda v: bool(v.strip()), "a folder or hub id")
-    base_name: str = _text()
-    revision: str = _text()
-    query_prompt: str = _text(SKILL_INSTRUCTION)
-    document_prompt: str = _text()
-    template: str = _key(
-        DOCUMENT_TEMPLATE,
-        is_template,
-        "text with {name}, {description}, {purpose}, {body} or {instructions} and no others",
-    )
-    max_tokens: int = _whole(8192, 8)
-    trust_remote_code: bool = _flag(False)
-    attention: str = _choice("sdpa", "sdpa", "flash_attention_2", "eager")
-
-
-@dataclass(frozen=True, slots=True)
-class DataSection:
-    """What is trained on.
-
-    Attributes:
-        source: Data set of any layout, as in `skillret.datasets.layouts.open_source`; `--data`
-            overrides it.
-        train_split: Split to train on.
-        dev_split: Split that chooses the checkpoint; made from train by skill if there is none.
-        dev_share: Share of the queries that a made dev split takes, with all of their skills.
-        max_pairs: Train on this many pairs, drawn at random; 0 for all.
-        repeat: `KIND=WEIGHT` each, the first that fits a query's kind counts (`*` is a wildcard):
-            such queries are taken so many times, a fraction by chance.
-        composed: So many queries for two or three skills, made by joining queries for one.
-        sections: So many skills whose description asks for a section of their body.
-    """
-
-    source: str = _text()
-    train_split: str = _key("train", _is_split, "a split, never one called test")
-    dev_split: str = _key("dev", _is_split, "a split, never one called test")
-    dev_share: float = _share(0.05, zero=False, one=False)
-    max_pairs: int = _whole(0)
-    repeat: tuple[str, ...] = _key(
-        (), lambda v: all(REPEAT.fullmatch(r) for r in v), 'a list such as ["scenario=3"]'
-    )
-    composed: int = _whole(0)
-    sections: int = _whole(0)
-
-
-@dataclass(frozen=True, slots=True)
-class TrainSection:
-    """Optimization.
-
-    Attributes:
-        batch_size: Pairs per device and step.
-        devices: Processes the recipe is made for, one per device.
-        epochs: Passes over the pairs.
-        max_steps: Stop after this many optimizer steps; 0 for `epochs`.
-        learning_rate: Peak of the schedule.
-        warmup: Share of the steps over which the rate rises from 0.
-        schedule: Shape of the rate after the warm-up.
-        weight_decay: Of AdamW.
-        max_grad_norm: Gradients are clipped here; 0 for never.
-        precision: `bf16` and `fp16` run the forward pass in autocast, weights stay float32.
-        group_by_length: Batches of queries of similar length: no padding, harder negatives.
-        activation_checkpointing: Recompute activations instead of keeping them.
-        optimizer: By the names of transformers.
-        seed: Of data order, dropout and everything else that is drawn.
-        device: `auto` takes a GPU if there is one.
-    """
-
-    batch_size: int = _whole(96, 2)
-    devices: int = _whole(1, 1)
-    epochs: float = _above_zero(1.0)
-    max_steps: int = _whole(0)
-    learning_rate: float = _above_zero(2e-5)
-    warmup: float = _share(0.1, one=False)
-    schedule: str = _choice("linear", "linear", "cosine", "constant_with_warmup")
-    weight_decay: float = _at_least_zero(0.0)
-    max_grad_norm: float = _at_least_zero(1.0)
-    precision: str = _choice("bf16", "fp32", "bf16", "fp16")
-    group_by_length: bool = _flag(False)
-    activation_checkpointing: bool = _flag(False)
-    optimizer: str = _choice("adamw_torch", "adamw_torch", "adamw_torch_fused", "adafactor")
-    seed: int = _whole(42)
-    device: str = _choice("auto", "auto", "cpu", "cuda")
-
-
-@dataclass(frozen=True, slots=True)
-class LossSection:
-    """Multiple-negatives ranking loss (arXiv:1705.00652, section 4.4).
-
-    Attributes:
-        scale: Cosines are multiplied by it; the inverse of the temperature.
-        gather: Share in-batch negatives across devices.
-        mask: Which columns are no negatives of an anchor. `none`: the published loss. `skill`:
-            another copy of its own gold skill. `gold`: also its other gold skills. `duplicates`:
-            also near-duplicates of any of them.
-        duplicate_threshold: Jaccard over word 5-grams from which two documents are near-duplicates.
-        mini_batch_size: Rows of one forward pass with gradient caching (arXiv:2101.06983); 0: off.
-        matryoshka: Dimensions to train beside the full one (arXiv:2205.13147).
-        late_interaction: Weight of the same loss over late interaction of tokens (MaxSim;
-            arXiv:2004.12832); the loss over single vectors has weight 1. 0: off.
-        late_scale: Scores of late interaction are multiplied by it.
-        token_dim: Values of a token vector.
-    """
-
-    scale: float = _above_zero(20.0)
-    gather: bool = _flag(True)
-    mask: str = _choice("duplicates", *MASKS)
-    duplicate_threshold: float = _share(0.8, zero=False)
-    mini_batch_size: int = _whole(0)
-    matryoshka: tuple[int, ...] = _key((), lambda v: all(d > 0 for d in v), "a list of dimensions")
-    late_interaction: float = _at_least_zero(0.0)
-    late_scale: float = _above_zero(24.0)
-    token_dim: int = _whole(48, 1)
-
-
-@dataclass(frozen=True, slots=True)
-class NegativesSection:
-    """Hard negatives, mined once before training (filters: SkillRouter, arXiv:2603.22455).
-
-    Attributes:
-        per_pair: Negatives per pair; 0 for none.
-        sources: Where candidates come from, taken in turn.
-        encoder: Model that mines; empty for the base model of the recipe.
-        first_rank: Best rank a negative may have.
-        last_rank: Worst rank a negative may have.
-        same_name: Whether a skill named like a gold skill may be a negative.
-        max_overlap: Largest word-trigram Jaccard with a gold skill's document; 1 for any.
-        max_share: Largest score as a share of the positive's score by the same source.
-    """
-
-    per_pair: int = _whole(0)
-    sources: tuple[str, ...] = _key(
-        ("encoder", "bm25"),
-        lambda v: bool(v) and set(v) <= {"encoder", "bm25"} and len(set(v)) == len(v),
-        'a list of "encoder" and "bm25"',
-    )
-    encoder: str = _text()
-    first_rank: int = _whole(1, 1)
-    last_rank: int = _whole(50, 1)
-    same_name: bool = _flag(False)
-    max_overlap: float = _share(0.6, zero=False)
-    max_share: float = _share(0.95, zero=False)
-
-
-@dataclass(frozen=True, slots=True)
-class DistillSection:
-    """Learning from a teacher, beside the labels.
-
-    Attributes:
-        teacher: Encoder (folder or hub id); empty for none.
-        target: `scores`: its distribution over the batch's documents (KL divergence).
-            `margins`: its margins between positive and others (MarginMSE, arXiv:2010.02666).
-            `embeddings`: its vectors, reduced to the student's dimension (arXiv:2301.12005).
-        weight: Of the teacher's term; the ranking loss has weight 1.
-        teacher_scale: Its cosines are multiplied by this for `scores`.
-    """
-
-    teacher: str = _text()
-    target: str = _choice("scores", "scores", "margins", "embeddings")
-    weight: float = _above_zero(1.0)
-    teacher_scale: float = _above_zero(20.0)
-
-
-@dataclass(frozen=True, slots=True)
-class EvaluateSection:
-    """Evaluation on dev while training.
-
-    Attributes:
-        every_steps: Evaluation, log row and checkpoint every so many steps.
-        metric: Chooses the best checkpoint.
-        keep: `best` makes a model of the best checkpoint, `last` of the last one.
-        batch_size: Texts of one forward pass.
-        max_queries: Evaluate on this many queries of dev, drawn at random; 0 for all.
-    """
-
-    every_steps: int = _whole(50, 1)
-    metric: str = _key("ndcg@15", lambda v: METRIC.fullmatch(v) is not None, "such as ndcg@10")
-    keep: str = _choice("best", "best", "last")
-    batch_size: int = _whole(32, 1)
-    max_queries: int = _whole(0)
-
-
-@dataclass(frozen=True, slots=True)
-class OutputSection:
-    """What is kept and who is told.
-
-    Attributes:
-        keep_checkpoints: Newest checkpoints to keep; the best one is always kept.
-        report_to: Trackers of transformers.
-    """
-
-    keep_checkpoints: int = _whole(3, 2)
-    report_to: tuple[str, ...] = _key(
-        (),
-        lambda v: set(v) <= {"tensorboard", "wandb", "trackio"},
-        'a list of "tensorboard", "wandb" and "trackio"',
-    )
+_PLAIN = {"name", "kind"}  # keys that are no sections
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A training run, completely: two runs of equal recipe, data and versions do the same."""
+    """A training run, completely: two runs of equal recipe, data and versions do the same.
+
+    Attributes:
+        name: Of the run and its model.
+        kind: What is trained: `embedding` or `reranker`.
+    """
 
     name: str
+    kind: str = "embedding"
     model: ModelSection = field(default_factory=ModelSection)
     data: DataSection = field(default_factory=DataSection)
     train: TrainSection = field(default_factory=TrainSection)
@@ -314,16 +62,23 @@ class Recipe:
     output: OutputSection = field(default_factory=OutputSection)
 
     def to_json(self) -> dict[str, Any]:
-        """The recipe as plain JSON types, defaults included."""
-        return dataclasses.asdict(self)
+        """The recipe as plain JSON types, defaults included, without keys of the other kind."""
+        document = dataclasses.asdict(self)
+        for section in (f for f in dataclasses.fields(self) if f.name not in _PLAIN):
+            table = document[section.name]
+            for key in dataclasses.fields(getattr(self, section.name)):
+                if key.metadata.get("only", self.kind) != self.kind:
+                    del table[key.name]
+        return {name: value for name, value in document.items() if value != {}}
 
 
-def load_recipe(file: Path, overrides: Sequence[str] = ()) -> Recipe:
+def load_recipe(file: Path, overrides: Sequence[str] = (), kind: str | None = None) -> Recipe:
     """Read and check a recipe.
 
     Args:
         file: A TOML file.
         overrides: `section.key=value` each; a value is TOML, or else plain text.
+        kind: What is to be trained, where the file does not say.
 
     Raises:
         InputError: If the file is missing or no TOML, or a key or value is at fault.
@@ -336,6 +91,8 @@ def load_recipe(file: Path, overrides: Sequence[str] = ()) -> Recipe:
         raise InputError(f"the recipe {file} is not TOML: {e}") from None
     for override in overrides:
         _override(table, override)
+    if kind is not None and table.setdefault("kind", kind) != kind:
+        raise InputError(f"the recipe {file} is of kind {table['kind']!r}, not {kind!r}")
     return parse_recipe(table, file.stem)
 
 
@@ -349,16 +106,19 @@ def parse_recipe(table: Mapping[str, Any], name: str) -> Recipe:
     Raises:
         InputError: Naming the key, what was given and what is allowed.
     """
-    sections = {f.name for f in dataclasses.fields(Recipe)} - {"name"}
+    sections = {f.name for f in dataclasses.fields(Recipe)} - _PLAIN
     for key in table:
-        if key not in sections | {"name"}:
+        if key not in sections | _PLAIN:
             raise InputError(f"recipe: unknown section {key!r}; it has {_listed(sections)}")
+    kind = table.get("kind", KINDS[0])
+    if kind not in KINDS:
+        raise InputError(f"recipe: kind is {kind!r}; allowed: {' or '.join(map(repr, KINDS))}")
     given = table.get("name", name)
     if not isinstance(given, str) or not re.fullmatch(r"[\w.-]+", given):
         raise InputError(f"recipe: name is {given!r}; allowed: letters, digits, '.', '-' and '_'")
     hints = get_type_hints(Recipe)
-    parts = {s: _section(hints[s], s, table.get(s, {})) for s in sections}
-    recipe = Recipe(given, **parts)
+    parts = {s: _section(hints[s], s, table.get(s, {}), kind) for s in sections}
+    recipe = Recipe(given, kind, **parts)
     _check_together(recipe)
     return recipe
 
@@ -377,16 +137,22 @@ def _override(table: dict[str, Any], override: str) -> None:
         part[key] = value
 
 
-def _section(cls: type[_S], section: str, given: object) -> _S:
+def _section(cls: type[_S], section: str, given: object, kind: str) -> _S:
     if not isinstance(given, Mapping):
         raise InputError(f"recipe: {section} is {given!r}; it must be a section [{section}]")
     known = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     hints = get_type_hints(cls)
-    values: dict[str, Any] = {}
+    values = {k: f.metadata[kind] for k, f in known.items() if kind in f.metadata}
     for key, value in given.items():
         if key not in known:
-            raise InputError(f"recipe: unknown key {section}.{key}; known: {_listed(known)}")
+            fitting = [k for k, f in known.items() if f.metadata.get("only", kind) == kind]
+            raise InputError(f"recipe: unknown key {section}.{key}; known: {_listed(fitting)}")
         meta = known[key].metadata
+        if meta.get("only", kind) != kind:
+            raise InputError(
+                f"recipe: {section}.{key} is for recipes of kind {meta['only']!r}; this one is of"
+                f" kind {kind!r}"
+            )
         converted, ok = _convert(value, hints[key])
         if not ok or not meta["check"](converted):
             raise InputError(f"recipe: {section}.{key} is {value!r}; allowed: {meta['allowed']}")
@@ -419,6 +185,7 @@ def _check_together(recipe: Recipe) -> None:
             f"recipe: negatives.last_rank is {recipe.negatives.last_rank}; allowed: at least"
             f" negatives.first_rank, {recipe.negatives.first_rank}"
         )
+    _check_sources(recipe)
     if recipe.distill.teacher and recipe.loss.matryoshka and recipe.distill.target == "embeddings":
         raise InputError(
             "recipe: distill.target is 'embeddings'; with loss.matryoshka allowed: 'scores' or"
@@ -433,9 +200,32 @@ def _check_together(recipe: Recipe) -> None:
     if recipe.train.device == "cpu" and recipe.train.precision == "fp16":
         raise InputError("recipe: train.precision is 'fp16'; on a CPU allowed: 'fp32' or 'bf16'")
     batch, mini = recipe.train.batch_size, recipe.loss.mini_batch_size
+    if recipe.kind == "embedding" and batch < 2:
+        raise InputError(
+            f"recipe: train.batch_size is {batch}; allowed: a whole number of at least 2"
+        )
     if mini > batch:
         raise InputError(
             f"recipe: loss.mini_batch_size is {mini}; allowed: at most train.batch_size, {batch}"
+        )
+
+
+def _check_sources(recipe: Recipe) -> None:
+    """Where negatives come from must be there."""
+    section = recipe.negatives
+    if ("run" in section.sources) != bool(section.run):
+        raise InputError(
+            f"recipe: negatives.run is {section.run!r} and negatives.sources"
+            f" {list(section.sources)}; a run is a file and one of the sources, or neither"
+        )
+    if recipe.kind == "embedding":
+        return
+    if not section.per_pair:
+        raise InputError("recipe: negatives.per_pair is 0; a reranker learns from at least 1")
+    if "encoder" in section.sources and not section.encoder:
+        raise InputError(
+            "recipe: negatives.sources has 'encoder' and negatives.encoder is empty; name the model"
+            " that mines, as a reranker has no vectors of its own"
         )
 
 

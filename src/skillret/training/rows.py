@@ -33,9 +33,11 @@ __all__ = [
     "PairTexts",
     "Tables",
     "label_row",
+    "mapped",
     "open_pairs",
     "open_tables",
     "table_texts",
+    "write_arrow",
     "write_pairs",
     "write_tables",
 ]
@@ -61,6 +63,7 @@ class Tables:
         queries: `datasets.Dataset` with `id`, `text`.
         dev: The dev split.
         gold: Skill rows that are gold for each query row.
+        also: Skill rows that would do as well, for the query rows that have such.
         groups: int64 `(skills,)`; near-duplicates share a value.
         held_out: Skill rows of a dev split that was made from train; never trained on.
         pairs: int64 `(pairs, 2)`: query row, skill row.
@@ -72,6 +75,7 @@ class Tables:
     queries: Any
     dev: Dev
     gold: Sequence[tuple[int, ...]]
+    also: Mapping[int, tuple[int, ...]]
     groups: Int64
     held_out: frozenset[int]
     pairs: Int64
@@ -107,13 +111,13 @@ def write_tables(
         raise DatasetError(
             f"all {len(rows)} skills of {source.name} have the same text; there is nothing to learn"
         )
-    gold, made, unlabelled, queries_hash = _write_queries(source, rows, folder)
+    gold, made, also, unlabelled, queries_hash = _write_queries(source, rows, folder)
     ids = [*rows]
     if same := one_gold([ids[row] for row in skills] for skills in gold):
         raise DatasetError(f"{source.name}: {same}: nothing can be learned from that")
     groups = np.arange(len(rows), dtype=np.int64)
     if recipe.loss.mask == "duplicates" or dev_source is None:
-        documents = _mapped(folder / "skills.arrow")
+        documents = mapped(folder / "skills.arrow")
         groups = near_duplicate_groups(
             len(rows), lambda i: str(documents[i]["document"]), recipe.loss.duplicate_threshold
         )
@@ -123,7 +127,7 @@ def write_tables(
         parts = {row: rows[whole] for row, whole in wholes if whole in rows}
         share, seed = recipe.data.dev_share, recipe.train.seed
         held_out, dev_queries = hold_out(gold, made, parts, groups, share, seed)
-        tables = _mapped(folder / "skills.arrow"), _mapped(folder / "queries.arrow")
+        tables = mapped(folder / "skills.arrow"), mapped(folder / "queries.arrow")
         dev = dev_from_train(*tables, held_out, dev_queries, parts, gold, recipe)
     else:
         dev = dev_from_source(dev_source, recipe, rows, one_corpus=one_corpus)
@@ -142,6 +146,7 @@ def write_tables(
     if not pairs:
         raise DatasetError(f"{source.name} leaves no pair to train on beside the dev split")
     _write_json(folder / "gold.json", gold)
+    _write_json(folder / "also.json", also)
     _write_json(folder / "held_out.json", sorted(held_out))
     _write_json(folder / "dev.json", {s: getattr(dev, s) for s in Dev.__slots__})
     np.save(folder / "groups.npy", groups)
@@ -177,13 +182,17 @@ def open_tables(folder: Path) -> Tables:
     """
     try:
         facts = parse_json((folder / FACTS).read_text(encoding="utf-8"))
-        gold = parse_json((folder / "gold.json").read_text(encoding="utf-8"))
+        gold, also = (
+            parse_json((folder / name).read_text(encoding="utf-8"))
+            for name in ("gold.json", "also.json")
+        )
         return Tables(
             folder=folder,
-            skills=_mapped(folder / "skills.arrow"),
-            queries=_mapped(folder / "queries.arrow"),
+            skills=mapped(folder / "skills.arrow"),
+            queries=mapped(folder / "queries.arrow"),
             dev=read_dev(folder / "dev.json"),
             gold=[tuple(g) for g in gold],
+            also={query: tuple(skills) for query, skills in also},
             groups=np.load(folder / "groups.npy"),
             held_out=frozenset(parse_json((folder / "held_out.json").read_text(encoding="utf-8"))),
             pairs=np.load(folder / "pairs.npy"),
@@ -249,7 +258,7 @@ def write_pairs(tables: Tables, mask: str, negatives: Int64 | None, avoid_width:
 
     whole = Value("int64")
     features = {"query": whole, "skills": ListOf(whole), "label": ListOf(whole)}
-    _write_arrow(tables.folder / PAIRS, Features(features), rows())
+    write_arrow(tables.folder / PAIRS, Features(features), rows())
 
 
 def open_pairs(tables: Tables, max_tokens: int) -> Any:
@@ -258,7 +267,7 @@ def open_pairs(tables: Tables, max_tokens: int) -> Any:
     Memory-mapped; texts are looked up when a batch is read, without what is surely beyond
     `max_tokens`.
     """
-    pairs = _mapped(tables.folder / PAIRS)
+    pairs = mapped(tables.folder / PAIRS)
     limit = max_tokens * CHARACTERS_PER_TOKEN
     return pairs.with_transform(PairTexts(tables.skills, tables.queries, limit))
 
@@ -305,18 +314,19 @@ def _write_skills(
             yield {"id": skill.id, "name": skill.name, "document": document}
 
     features = Features({c: Value("string") for c in ("id", "name", "document")})
-    _write_arrow(folder / "skills.arrow", features, stream())
+    write_arrow(folder / "skills.arrow", features, stream())
     return rows, digest.hexdigest(), len(different)
 
 
 def _write_queries(
     source: LabelledData, rows: Mapping[str, int], folder: Path
-) -> tuple[list[list[int]], list[bool], int, str]:
-    """Gold skill rows of each query, which ones were made, how many had none, and a hash."""
+) -> tuple[list[list[int]], list[bool], list[tuple[int, list[int]]], int, str]:
+    """Gold rows by query, which were made, what would do as well, how many had none, and a hash."""
     from datasets import Features, Value
 
     gold: list[list[int]] = []
     made: list[bool] = []
+    also: list[tuple[int, list[int]]] = []
     missing: list[tuple[str, str]] = []
     unlabelled = 0
     digest = hashlib.sha256()
@@ -328,6 +338,8 @@ def _write_queries(
                 unlabelled += 1
                 continue
             missing.extend((query.id, g) for g in query.gold if g not in rows)
+            if others := sorted({rows[s] for s in query.also if s in rows}):
+                also.append((len(gold), others))
             gold.append(sorted({rows[g] for g in query.gold if g in rows}))
             made.append(query.made)
             line = json.dumps([query.id, query.text, sorted(query.gold)])
@@ -335,12 +347,12 @@ def _write_queries(
             yield {"id": query.id, "text": query.text}
 
     features = Features({"id": Value("string"), "text": Value("string")})
-    _write_arrow(folder / "queries.arrow", features, stream())
+    write_arrow(folder / "queries.arrow", features, stream())
     if missing:
         raise DatasetError(missing_gold(source.name, len(missing), *missing[0]))
     if not gold:
         raise DatasetError(f"{source.name}: no query has a gold skill")
-    return gold, made, unlabelled, digest.hexdigest()
+    return gold, made, also, unlabelled, digest.hexdigest()
 
 
 def _merge_by_text(tables: Tables) -> list[tuple[int, ...]]:
@@ -363,13 +375,15 @@ def table_texts(table: Any, column: str) -> Iterable[str]:
         yield from table[start : start + 1000][column]
 
 
-def _mapped(file: Path) -> Any:
+def mapped(file: Path) -> Any:
+    """A table on the disk as `datasets.Dataset`, memory-mapped."""
     from datasets import Dataset
 
     return Dataset.from_file(str(file))
 
 
-def _write_arrow(file: Path, features: Any, rows: Iterable[Mapping[str, Any]]) -> None:
+def write_arrow(file: Path, features: Any, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows with `datasets.Features` into an Arrow file."""
     from datasets.arrow_writer import ArrowWriter
 
     with ArrowWriter(path=str(file), features=features, writer_batch_size=200) as writer:

@@ -10,6 +10,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -50,7 +51,7 @@ def train(
     resume: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> Path:
-    """Train a retriever.
+    """Train an embedding model or a reranker, as the recipe says.
 
     Under `torchrun` every process calls this; the first one writes.
 
@@ -63,7 +64,8 @@ def train(
         say: Takes a line for people.
 
     Returns:
-        The folder of the trained model, in sentence-transformers format.
+        The folder of the trained model, in sentence-transformers format (a reranker's is a
+        `CrossEncoder`).
 
     Raises:
         InputError: If an argument or the recipe is at fault.
@@ -236,6 +238,10 @@ def _check_output(output: Path, recipe: Recipe, resume: bool) -> Mapping[str, An
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(f"nothing to resume: {output} holds no run.json of a run") from None
     now = recipe.to_json()
+    if before["kind"] != recipe.kind:
+        raise InputError(
+            f"cannot resume: the run trains a model of kind {before['kind']!r}, not {recipe.kind!r}"
+        )
     for section, keys in now.items():
         if not isinstance(keys, dict):
             continue
@@ -277,11 +283,18 @@ def _write_model(
     folder: Path,
     projection: TokenProjection | None,
 ) -> None:
-    from skillret.training.card import write_card
+    if recipe.kind == "reranker":
+        from skillret.training.reranker.card import write_reranker_card as write_card
+    else:
+        from skillret.training.card import write_card
 
     trainer.save_model(str(folder))
     card = write_card(recipe, run, rows, run["result"]["best_step"])
     (folder / "README.md").write_text(card, encoding="utf-8")
+    source = f"trained by skillret {__version__} with the recipe {recipe.name}"
+    if recipe.kind == "reranker":
+        replace(trainer.model.profile, source=source).save(folder)
+        return
     profile = Profile(
         name=recipe.name,
         query_prompt=recipe.model.query_prompt,
@@ -289,7 +302,7 @@ def _write_model(
         template=recipe.model.template,
         max_query_tokens=recipe.model.max_tokens,
         max_document_tokens=recipe.model.max_tokens,
-        source=f"trained by skillret {__version__} with the recipe {recipe.name}",
+        source=source,
         token_dim=0 if projection is None else recipe.loss.token_dim,
         token_projection="" if projection is None else projection.save(folder),
     )

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from skillret.encoders.sentence_transformers import hub_is_away
-from skillret.errors import EncoderError, InputError
+from skillret.errors import EncoderError, InputError, SkillretError
 from skillret.files import expand, parse_json
-from skillret.training.recipe import ModelSection
+from skillret.training.sections import ModelSection
 
-__all__ = ["base_facts", "length_facts", "load_base", "needs_remote_code"]
+__all__ = [
+    "base_facts",
+    "check_positions",
+    "guarded_load",
+    "length_facts",
+    "load_base",
+    "needs_remote_code",
+    "summary",
+]
 
 
 def needs_remote_code(folder: Path) -> bool:
@@ -41,6 +49,44 @@ def load_base(section: ModelSection, device: str | None = None) -> Any:
     """
     import torch
     from sentence_transformers import SentenceTransformer
+
+    model = guarded_load(
+        section,
+        lambda name, options: SentenceTransformer(
+            name,
+            device=device,
+            **options,
+            model_kwargs={
+                "use_safetensors": True,  # a pickle can run code
+                "attn_implementation": section.attention,
+                "dtype": torch.float32,  # autocast lowers the forward pass, not the weights
+            },
+        ),
+    )
+    check_positions(model, section)
+    for name, parameter in model.named_parameters():
+        # BERT's pooler stands beside ours and gets no gradient, which DDP takes for an error.
+        if ".pooler." in name:
+            parameter.requires_grad_(False)
+    model.max_seq_length = section.max_tokens
+    model.prompts = {"query": section.query_prompt, "document": section.document_prompt}
+    # A default prompt would come on top of one that a caller puts before the text.
+    model.default_prompt_name = None
+    return model
+
+
+def guarded_load(section: ModelSection, load: Callable[[str, dict[str, Any]], Any]) -> Any:
+    """Load the base model, whatever it is, or say in one line why not.
+
+    Args:
+        section: `model` of the recipe.
+        load: Takes the folder or hub id, and `revision`, `trust_remote_code` and
+            `local_files_only`.
+
+    Raises:
+        EncoderError: If it cannot be found or loaded, or needs remote code without permission.
+        InputError: As `load` raises it.
+    """
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # one bar, of the training, is enough
@@ -54,19 +100,15 @@ def load_base(section: ModelSection, device: str | None = None) -> Any:
         raise EncoderError(f"no model folder {section.base}")
     if local and not section.trust_remote_code and needs_remote_code(folder):
         raise EncoderError(refusal)
+    options = {
+        "revision": section.revision or None,
+        "trust_remote_code": section.trust_remote_code,
+        "local_files_only": not local and hub_is_away(section.base, section.revision),
+    }
     try:
-        model = SentenceTransformer(
-            str(folder) if local else section.base,
-            device=device,
-            revision=section.revision or None,
-            trust_remote_code=section.trust_remote_code,
-            local_files_only=not local and hub_is_away(section.base, section.revision),
-            model_kwargs={
-                "use_safetensors": True,  # a pickle can run code
-                "attn_implementation": section.attention,
-                "dtype": torch.float32,  # autocast lowers the forward pass, not the weights
-            },
-        )
+        return load(str(folder) if local else section.base, options)
+    except SkillretError:
+        raise
     except Exception as e:  # hub, file and format errors come in many classes
         if "trust_remote_code" in str(e):
             raise EncoderError(refusal) from None
@@ -75,25 +117,24 @@ def load_base(section: ModelSection, device: str | None = None) -> Any:
             f"cannot load the base model {section.base!r}: {reason} (a hub id needs the network"
             " once; offline give a folder: --set model.base=FOLDER)"
         ) from None
+
+
+def check_positions(model: Any, section: ModelSection) -> None:
+    """Make sure that a model takes texts of `max_tokens`.
+
+    Raises:
+        InputError: If it does not.
+    """
     positions = _positions(model)
     if positions is not None and section.max_tokens > positions:
         raise InputError(
             f"recipe: model.max_tokens is {section.max_tokens}; allowed: at most {positions}, the"
             f" positions of {section.base}"
         )
-    for name, parameter in model.named_parameters():
-        # BERT's pooler stands beside ours and gets no gradient, which DDP takes for an error.
-        if ".pooler." in name:
-            parameter.requires_grad_(False)
-    model.max_seq_length = section.max_tokens
-    model.prompts = {"query": section.query_prompt, "document": section.document_prompt}
-    # A default prompt would come on top of one that a caller puts before the text.
-    model.default_prompt_name = None
-    return model
 
 
 def base_facts(model: Any, section: ModelSection) -> dict[str, Any]:
-    """What the base model is: its name, commit or hash, and size."""
+    """What the base model is: name, commit or hash, size, and its dimension or kind of reranker."""
     folder = expand(section.base)
     digest = hashlib.sha256()
     for file in sorted(folder.rglob("*.safetensors")) if folder.is_dir() else ():
@@ -107,8 +148,15 @@ def base_facts(model: Any, section: ModelSection) -> dict[str, Any]:
         "revision": getattr(config, "_commit_hash", None) or section.revision,
         "weights_sha256": digest.hexdigest() if folder.is_dir() else "",
         "parameters": sum(p.numel() for p in model.parameters()),
-        "dimension": int(model.get_embedding_dimension()),
+        **_of_kind(model),
     }
+
+
+def _of_kind(model: Any) -> dict[str, Any]:
+    profile = getattr(model, "profile", None)
+    if profile is not None:
+        return {"kind": profile.kind}
+    return {"dimension": int(model.get_embedding_dimension())}
 
 
 def length_facts(model: Any, texts: Sequence[str], prompt: str, limit: int) -> dict[str, Any]:
@@ -118,17 +166,22 @@ def length_facts(model: Any, texts: Sequence[str], prompt: str, limit: int) -> d
         `texts` (how many), `median`, `p90`, `p99` and `max` of tokens with prompt and special
         tokens, and `truncated`, the share of texts that `limit` cuts.
     """
-    import numpy as np
-
     counts = []
     for start in range(0, len(texts), 100):
         batch = [prompt + t for t in texts[start : start + 100]]
         found = model.tokenizer(batch, truncation=False, padding=False, verbose=False)
         counts += [len(ids) for ids in found["input_ids"]]
+    return summary(counts, limit)
+
+
+def summary(counts: Sequence[int], limit: int) -> dict[str, Any]:
+    """Lengths in numbers; see `length_facts`."""
+    import numpy as np
+
     lengths = np.array(counts or [0])
     median, p90, p99 = np.percentile(lengths, [50, 90, 99]).round().astype(int).tolist()
     return {
-        "texts": len(texts),
+        "texts": len(counts),
         "median": median,
         "p90": p90,
         "p99": p99,

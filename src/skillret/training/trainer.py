@@ -1,4 +1,4 @@
-"""The trainer of sentence-transformers, made to stop on what must not go on.
+"""The trainers of sentence-transformers, made to stop on what must not go on.
 
 Everything about optimization, distribution and checkpoints is the library's. Added here: a loss
 that is no number ends the run and names its batch; a checkpoint counts only once it is complete;
@@ -20,13 +20,15 @@ from typing import Any
 
 import torch
 from sentence_transformers import SentenceTransformerTrainer
+from sentence_transformers.base.trainer import BaseTrainer
+from sentence_transformers.cross_encoder import CrossEncoderTrainer
 from transformers import TrainerCallback
 
 from skillret.errors import TrainingError
 from skillret.training.log import log_rows, plot_curve, write_log
 from skillret.training.sampler import LengthGroupedBatchSampler
 
-__all__ = ["RetrieverTrainer", "Watch", "common_checkpoint", "newest_checkpoint"]
+__all__ = ["GuardedTrainer", "RetrieverTrainer", "Watch", "common_checkpoint", "newest_checkpoint"]
 
 COMPLETE = "complete"  # written into a checkpoint after everything else
 _SHOWN_IDS = 5
@@ -67,12 +69,11 @@ def common_checkpoint(folder: Path) -> Path | None:
     return None if name is None else folder / name
 
 
-class RetrieverTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
-    """Trains on pairs whose labels are rows of `skillret.training.loss.Labels`.
+class GuardedTrainer(BaseTrainer):  # type: ignore[misc]
+    """What our trainers add to those of sentence-transformers, which come after it.
 
     Args:
         name_batch: Turns the labels of a batch into `query -> skill` ids for people.
-        lengths: Of the pairs' queries; batches then hold pairs of similar length.
         **arguments: As of the parent.
 
     Raises:
@@ -80,26 +81,15 @@ class RetrieverTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
     """
 
     def __init__(
-        self,
-        *,
-        name_batch: Callable[[torch.Tensor], Sequence[str]],
-        lengths: Sequence[int] | None = None,
-        **arguments: Any,
+        self, *, name_batch: Callable[[torch.Tensor], Sequence[str]], **arguments: Any
     ) -> None:
         self._name_batch = name_batch
-        self._lengths = lengths
         self._start = time.monotonic()
         self._before: float | None = None  # seconds of the parts before this one
         super().__init__(**arguments)
 
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
         """Nothing: the card is written by `skillret.training.card`."""
-
-    def get_batch_sampler(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
-        """The parent's sampler, or one that groups pairs by length."""
-        if self._lengths is None or len(dataset) != len(self._lengths):
-            return super().get_batch_sampler(dataset, *args, **kwargs)
-        return LengthGroupedBatchSampler(dataset, *args, lengths=self._lengths, **kwargs)
 
     @property
     def seconds(self) -> float:
@@ -121,10 +111,11 @@ class RetrieverTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
         num_items_in_batch: Any = None,
     ) -> Any:
         """The parent's loss, if it is a number."""
+        labels = inputs["label"]  # some of the parents take it out
         result = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         loss = result[0] if return_outputs else result
         if not bool(torch.isfinite(loss.detach()).all()):
-            self._stop(float(loss.detach().float().sum()), inputs["label"])
+            self._stop(float(loss.detach().float().sum()), labels)
         return result
 
     def _stop(self, loss: float, labels: torch.Tensor) -> None:
@@ -176,6 +167,33 @@ class RetrieverTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
             self._load_from_checkpoint(checkpoint)
         except Exception as e:
             raise TrainingError(f"cannot load the best checkpoint {checkpoint}: {e}") from e
+
+
+class RetrieverTrainer(GuardedTrainer, SentenceTransformerTrainer):  # type: ignore[misc]
+    """Trains on pairs whose labels are rows of `skillret.training.loss.Labels`.
+
+    Args:
+        lengths: Of the pairs' queries; batches then hold pairs of similar length.
+        **arguments: As of the parents.
+    """
+
+    def __init__(self, *, lengths: Sequence[int] | None = None, **arguments: Any) -> None:
+        self._lengths = lengths
+        super().__init__(**arguments)
+
+    def get_batch_sampler(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
+        """The parent's sampler, or one that groups pairs by length."""
+        if self._lengths is None or len(dataset) != len(self._lengths):
+            return super().get_batch_sampler(dataset, *args, **kwargs)
+        return LengthGroupedBatchSampler(dataset, *args, lengths=self._lengths, **kwargs)
+
+
+class RerankerTrainer(GuardedTrainer, CrossEncoderTrainer):  # type: ignore[misc]
+    """Trains on groups that `skillret.training.reranker.groups.Collator` made batches of."""
+
+    def collect_features(self, inputs: dict[str, Any]) -> tuple[list[dict[str, Any]], torch.Tensor]:
+        """The model's tensors and the labels: tokens are made when a batch is."""
+        return [{k: v for k, v in inputs.items() if k != "label"}], inputs["label"]
 
 
 def _is_full(error: Exception, folder: Path) -> bool:

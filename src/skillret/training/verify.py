@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
@@ -18,7 +19,17 @@ from skillret.files import parse_json
 from skillret.skills import document_text
 from skillret.training.dev_split import Dev, read_dev
 
-__all__ = ["MAX_LOSS", "Agreement", "compare", "find_texts", "refuse_loss"]
+__all__ = [
+    "MAX_LOSS",
+    "Agreement",
+    "compare",
+    "find_texts",
+    "ndcg_lines",
+    "refuse_damage",
+    "refuse_loss",
+    "refuse_ndcg",
+    "some_queries",
+]
 
 MAX_LOSS = 0.5  # points of NDCG@10, of 100
 _LEAST_COSINE = 0.9  # mean of a text's two vectors; less is damage, no rounding
@@ -52,18 +63,22 @@ class Agreement:
             f" ({self.texts:,} texts)",
             f"top-{_NEIGHBOURS} overlap with the original: {self.overlap:.1%}",
         ]
-        if self.ndcg is not None:
-            d, i = self.ndcg, self.ndcg.interval
-            out.append(
-                f"NDCG@10 on dev: original {d.a:.4f}, exported {d.b:.4f} ({100 * i.mean:+.2f}"
-                f" points, 95 % interval {100 * i.low:+.2f} to {100 * i.high:+.2f} by"
-                f" {d.wins + d.losses + d.ties} queries)"
-            )
-            if -100 * i.mean > MAX_LOSS and i.high >= 0:
-                out.append(
-                    "so few queries cannot tell this loss from chance; --dataset checks on more"
-                )
-        return out
+        return [*out, *ndcg_lines(self.ndcg)]
+
+
+def ndcg_lines(found: Difference | None) -> list[str]:
+    """What people are told of NDCG@10 before and after an export."""
+    if found is None:
+        return []
+    d, i = found, found.interval
+    out = [
+        f"NDCG@10 on dev: original {d.a:.4f}, exported {d.b:.4f} ({100 * i.mean:+.2f}"
+        f" points, 95 % interval {100 * i.low:+.2f} to {100 * i.high:+.2f} by"
+        f" {d.wins + d.losses + d.ties} queries)"
+    ]
+    if -100 * i.mean > MAX_LOSS and i.high >= 0:
+        out.append("so few queries cannot tell this loss from chance; --dataset checks on more")
+    return out
 
 
 def find_texts(
@@ -109,19 +124,15 @@ def find_texts(
             ),
             False,
         )
-    if limit and len(dev.query_ids) > limit:
-        kept = np.random.default_rng(0).permutation(len(dev.query_ids))[:limit]
-        rows = sorted(kept.tolist())
-        ids = tuple(dev.query_ids[i] for i in rows)
-        dev = Dev(
-            skill_ids=dev.skill_ids,
-            documents=dev.documents,
-            query_ids=ids,
-            queries=tuple(dev.queries[i] for i in rows),
-            qrels={i: dev.qrels[i] for i in ids},
-            origin=dev.origin,
-        )
-    return dev, True
+    return dev.only(some_queries(dev, limit)), True
+
+
+def some_queries(dev: Dev, limit: int) -> list[int]:
+    """Rows of at most `limit` queries, drawn at random; all for 0."""
+    count = len(dev.query_ids)
+    if not limit or count <= limit:
+        return list(range(count))
+    return sorted(np.random.default_rng(0).permutation(count)[:limit].tolist())
 
 
 def compare(
@@ -173,14 +184,32 @@ def refuse_loss(agreement: Agreement, limit: float = MAX_LOSS) -> None:
             than `limit` points, and by more than chance.
     """
     if agreement.cosine < _LEAST_COSINE:
-        raise TrainingError(
-            f"the exported vectors are not the original's: their mean cosine is"
-            f" {agreement.cosine:.2f}, less than {_LEAST_COSINE}; nothing was written. Use"
-            " --quantize none, or --allow-loss if that is acceptable"
-        )
-    if agreement.ndcg is None:
+        refuse_damage("vectors", "mean cosine", agreement.cosine, _LEAST_COSINE)
+    refuse_ndcg(agreement.ndcg, limit)
+
+
+def refuse_damage(what: str, measured: str, value: float, least: float) -> NoReturn:
+    """Refuse an export that no longer does what the original does.
+
+    Raises:
+        TrainingError: Always.
+    """
+    raise TrainingError(
+        f"the exported {what} are not the original's: their {measured} is"
+        f" {value:.2f}, less than {least}; nothing was written. Use"
+        " --quantize none, or --allow-loss if that is acceptable"
+    )
+
+
+def refuse_ndcg(found: Difference | None, limit: float = MAX_LOSS) -> None:
+    """Refuse an export whose NDCG@10 falls by more than `limit` points, and more than chance.
+
+    Raises:
+        TrainingError: If it does.
+    """
+    if found is None:
         return
-    change = agreement.ndcg.interval
+    change = found.interval
     if -100 * change.mean > limit and change.high < 0:
         raise TrainingError(
             f"the export costs {-100 * change.mean:.2f} points of NDCG@10 (95 % interval"

@@ -1,0 +1,1 @@
+"""Rerankers that read query and document together: cross-encoders, by torch or onnxruntime."""
