@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import onnxruntime as ort
     from tokenizers import Tokenizer
 
-__all__ = ["OnnxEncoder", "forward"]
+__all__ = ["OnnxEncoder", "forward", "load_session"]
 
 # A token of real text is shorter than this on average, so cutting the characters first loses
 # no token and keeps a text of 100,000 characters from being tokenized whole.
@@ -66,8 +66,8 @@ class OnnxEncoder:
         checked = PerProcess(partial(check_weights, self.folder, self.profile.weights))
         # One thread: waking a second one costs more than it saves on a single short text, and
         # the other cores are free for BM25 and for the user.
-        self._query_session = PerProcess(partial(_load_session, self.folder, 1, checked))
-        self._document_session = PerProcess(partial(_load_session, self.folder, threads, checked))
+        self._query_session = PerProcess(partial(load_session, self.folder, 1, checked))
+        self._document_session = PerProcess(partial(load_session, self.folder, threads, checked))
         p = self.profile
         shape = (p.dim, p.token_dim)
         self._projection = PerProcess(
@@ -198,7 +198,17 @@ def _load_tokenizer(folder: Path, max_tokens: int) -> Tokenizer:
     return tokenizer
 
 
-def _load_session(folder: Path, threads: int, checked: Callable[[], str]) -> ort.InferenceSession:
+def load_session(folder: Path, threads: int, checked: Callable[[], str]) -> ort.InferenceSession:
+    """The graph of a model folder, ready to run.
+
+    Args:
+        folder: The model folder.
+        threads: Of one pass.
+        checked: Raises where the weights are not those that the profile names.
+
+    Raises:
+        EncoderError: If the graph cannot be loaded.
+    """
     checked()
     import onnxruntime as ort
 

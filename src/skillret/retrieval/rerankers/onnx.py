@@ -16,7 +16,7 @@ import numpy as np
 from skillret.arrays import Float32
 
 # The session of an encoder is what a reranker needs too: options, threads and errors.
-from skillret.encoders.onnx import _load_session
+from skillret.encoders.onnx import load_session
 from skillret.encoders.per_process import PerProcess
 from skillret.encoders.tokenizer import load_tokenizer
 from skillret.encoders.weights import check_weights
@@ -53,7 +53,7 @@ class OnnxReranker:
         self.profile = RerankerProfile.load(folder)
         checked = PerProcess(partial(_check, folder, self.profile.weights))
         self._tokens = PerProcess(partial(_load_tokens, folder, self.profile))
-        self._session = PerProcess(partial(_load_session, folder, threads, checked))
+        self._session = PerProcess(partial(load_session, folder, threads, checked))
 
     @property
     def name(self) -> str:
