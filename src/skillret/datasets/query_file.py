@@ -13,10 +13,11 @@ from typing import Any
 
 from skillret.datasets.columns import QUERY_COLUMNS, column_key, first_of, truth
 from skillret.datasets.delimited import delimited_rows
-from skillret.datasets.encoding import LEGACY, encoding_of
+from skillret.datasets.encoding import encoding_of
 from skillret.datasets.library_rows import query_id, skill_rows
 from skillret.datasets.row_files import Row, digest_files, numbered_rows
 from skillret.datasets.source import OWN_SPLIT
+from skillret.encodings import name_of
 from skillret.errors import DatasetError
 from skillret.skills import Library
 
@@ -56,8 +57,10 @@ class QueryFile:
     def notes(self) -> tuple[str, ...]:
         """See `RowSource.notes`."""
         with suppress(OSError):  # whoever reads it says so
-            if self.file.suffix != ".gz" and encoding_of(self.file) == LEGACY:
-                return (f"{self.file.name} was read as Windows-1252; save it as UTF-8 to be sure",)
+            encoding = "utf-8" if self.file.suffix == ".gz" else encoding_of(self.file)
+            if not encoding.startswith("utf"):
+                name = name_of(encoding)
+                return (f"{self.file.name} was read as {name}; save it as UTF-8 to be sure",)
         return ()
 
     @property

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
+
+from skillret.encodings import LATIN, is_escaped, is_mostly_utf8, legacy_encoding, name_of
 
 __all__ = ["Parts", "decode", "drop_odd_characters", "entries_of", "find_parts", "key_of", "plain"]
 
@@ -29,15 +32,6 @@ _CONTROL = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff
 _PAIR = re.compile(r"(?<!\\)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 _ESCAPE = re.compile(r"(?<!\\)\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))")
 
-_ASCII = bytes(range(128))
-# What nearly all other bytes of an ordinary text belong to: the commonest Chinese characters and
-# their punctuation; Cyrillic letters in a row.
-_TYPICAL = (
-    ("gb18030", "GB18030", re.compile(rb"(?:[\xa1-\xa9\xb0-\xd7][\xa1-\xfe])+")),
-    ("cp1251", "Windows-1251", re.compile(rb"[\xa8\xb8\xc0-\xff]{2,}")),
-)
-_NEARLY_ALL = 0.8
-
 
 class Parts(NamedTuple):
     """A front matter, the body, and the line of the file on which the front matter starts."""
@@ -54,21 +48,20 @@ def decode(data: bytes, notes: list[str]) -> str:
         if data.startswith(mark) or (place >= 0 and place % 2 == 0):
             notes.append("it is UTF-16; save it as UTF-8")
             return data.decode(encoding, "replace").removeprefix("\ufeff")
-    text = data.decode("utf-8", "replace")
-    bad = text.count("\ufffd") - data.count("\ufffd".encode())
-    if not bad:
-        return text.lstrip("\ufeff\u200b")
-    others = len(data.translate(None, _ASCII))
-    encoding, name = "cp1252", "Windows-1252"
-    for candidate, called, typical in _TYPICAL:
-        if sum(map(len, typical.findall(data))) >= _NEARLY_ALL * others:
-            encoding, name = candidate, called
-            break
-    if sum(c > "\x7f" for c in text) >= 2 * bad:
-        notes.append("it is not UTF-8; unreadable characters were replaced")
-        return text.lstrip("\ufeff")
-    notes.append(f"it is not UTF-8 (read as {name}); save it as UTF-8")
-    return data.decode(encoding, "replace")
+    if not is_escaped(data):
+        with suppress(UnicodeDecodeError):
+            return data.decode("utf-8").lstrip("\ufeff\u200b")
+        if is_mostly_utf8(data):
+            notes.append("it is not UTF-8; unreadable characters were replaced")
+            return data.decode("utf-8", "replace").lstrip("\ufeff")
+    legacy = legacy_encoding(data)
+    if legacy is None:
+        notes.append(
+            "it is not UTF-8 nor in a known encoding: letters may be wrong; save it as UTF-8"
+        )
+        return data.decode(LATIN, "replace")
+    notes.append(f"it is not UTF-8 (read as {name_of(legacy)}); save it as UTF-8")
+    return data.decode(legacy, "replace")
 
 
 def drop_odd_characters(front: str, notes: list[str]) -> str:
