@@ -15,7 +15,8 @@ from skillret.encodings import LATIN, is_escaped, is_mostly_utf8, legacy_encodin
 
 __all__ = ["Parts", "decode", "drop_odd_characters", "entries_of", "find_parts", "key_of", "plain"]
 
-_ABOVE = 60  # lines, in which the front matter must begin
+_ABOVE = 60  # lines that are neither empty nor comments, in which the front matter must begin
+_FURTHEST = 1000  # of all lines
 _LONGEST = 2000  # lines of it
 _NEEDED = frozenset({"name", "description"})
 _KNOWN = _NEEDED | {"whentouse", "disablemodelinvocation"}
@@ -26,6 +27,7 @@ _FENCE = re.compile(
 _CODE = re.compile(r"(?:`{3,}|~{3,})\s*\w*\s*$")
 _FIELD = re.compile(r"""(\s*)["']?([A-Za-z][\w-]*)["']?[ \t]*([:：])(.*)$""")
 _TOML = re.compile(r"^([A-Za-z][\w-]*)[ \t]*=[ \t]*")
+_CONFLICT = re.compile(r"(?:<{7}|={7}|>{7}|\|{7})(?: |$)")  # that git could not merge
 _BLOCK = re.compile(r"^[|>][-+0-9]{0,2}(?:\s+|$)(?:#.*)?")
 
 _CONTROL = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
@@ -100,7 +102,7 @@ def find_parts(text: str, notes: list[str]) -> Parts | None:
         return None
     opening = lines[start - 1].strip() if start else ""
     opened = bool(_FENCE.match(opening) or _CODE.match(opening))
-    if opening.startswith("+++"):  # TOML, as far as it is `key = value`
+    if opened and any(map(_TOML.match, lines[start : start + 1])):  # as far as it is `key = value`
         lines = [_TOML.sub(r"\1: ", line) for line in lines]
     elif opened and (indent := lines[start - 1].partition(opening)[0]):
         lines = [line.removeprefix(indent) for line in lines]
@@ -128,7 +130,7 @@ def _without_comments(lines: Sequence[str]) -> list[str]:
     """The lines with those of comments above the front matter left empty: they hold no fields."""
     rest = list(lines)
     inside = False
-    for number, line in enumerate(lines[:_ABOVE]):
+    for number, line in enumerate(lines[:_FURTHEST]):
         text = line.strip()
         inside = inside or text.startswith("<!--")
         if not inside and text and not text.startswith("#"):
@@ -142,7 +144,7 @@ def _without_comments(lines: Sequence[str]) -> list[str]:
 
 def _start(lines: Sequence[str]) -> int | None:
     """The line on which the fields start: below a fence, however odd it is, or at the top."""
-    filled = [number for number, line in enumerate(lines[:_ABOVE]) if line.strip()]
+    filled = [number for number, line in enumerate(lines[:_FURTHEST]) if line.strip()][:_ABOVE]
     first: int | None = None
     for place, number in enumerate(filled):
         line = lines[number].strip()
@@ -231,7 +233,7 @@ def _entries(front: str, *, deep: bool) -> dict[str, str]:
         if key and field and (indent in (None, field[1]) or (deep and key in _NEEDED)):
             indent = field[1] if indent is None else indent
             current = found[field[2]] = [field[4]]
-        elif not line.startswith("#"):
+        elif not line.startswith("#") and not _CONFLICT.match(line):
             current.append(line)
     return {key: "\n".join(lines) for key, lines in found.items()}
 
