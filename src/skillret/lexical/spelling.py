@@ -39,6 +39,8 @@ _SIGNS = {
 }
 _SCRIPTS = "alpine angular chart d3 electron express nest next node nuxt p5 react three vue".split()
 _SIGNS |= {f"{name}js": f"{name}js {name} js" for name in _SCRIPTS}
+# Letters that no normal form takes apart.
+_LETTERS_APART = {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ı": "i", "ς": "σ"}
 _LETTERS = re.compile(r"[^a-z0-9+#]")
 _START = r"(?<![\w.])"
 # The first letter before all else: a regular expression runs ten times as fast to it.
@@ -129,7 +131,7 @@ def _is_plain_sign(character: str) -> bool:
 
 
 def spell(text: str) -> str:
-    """The text in lower case, its words as they are searched for.
+    """The text in lower case and without accents, its words as they are searched for.
 
     Names with signs become words (C++: cpp), compounds are followed by their parts, and runs of
     Chinese, Japanese, Korean or Thai become pairs of neighbouring characters.
@@ -153,8 +155,20 @@ def _spell(text: str) -> str:
     if raw.isascii():
         return text
     strange = _strange(raw)
-    text = text if strange.lower() == strange else text.lower()
+    small = strange.lower()
+    text = text if small == strange else text.lower()
+    if accents := {ord(c): plain for c in set(small) if (plain := _unaccented(c)) != c}:
+        text = text.translate(accents)
     return _RUN().sub(_pairs, text) if _RUN().search(strange) else text
+
+
+@lru_cache(_KNOWN_SIGNS)
+def _unaccented(letter: str) -> str:
+    """A letter without accents: who types "resume" or capitals in Greek leaves them out."""
+    if letter in _LETTERS_APART:
+        return _LETTERS_APART[letter]
+    parts = unicodedata.normalize("NFD", letter)
+    return unicodedata.normalize("NFC", "".join(c for c in parts if not "\u0300" <= c <= "\u036f"))
 
 
 # BM25, grams and exclusions each ask for the same query and its sentences.
