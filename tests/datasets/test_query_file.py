@@ -168,6 +168,27 @@ def test_tables_are_read_in_older_encodings_with_a_note(library, tmp_path, encod
     assert f"r.csv was read as {name}; save it as UTF-8 to be sure" in data.notes
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Our requests,\n,\nquery,skill\nx,pdf-tables\n",
+        "# exported by hand\nUser request;Expected skill\nx;PDF-Tables\n\x1a",
+        "query,skill\nx,/pdf-tables\n\0\0",
+        "query,skill\nx,pdf-tables/SKILL.md\n",
+        "query,skills\nx,\"['pdf-tables']\"\n",
+    ],
+)
+def test_what_people_write_around_names_and_tables_is_passed_over(library, tmp_path, text):
+    (tmp_path / "r.csv").write_text(text)
+    data = load_dataset(tmp_path / "r.csv", libraries=[library])
+    assert [(q.text, list(data.qrels[q.id])) for q in data.queries] == [("x", ["pdf-tables"])]
+
+
+def test_a_table_in_utf_32_is_read(library, tmp_path):
+    (tmp_path / "r.csv").write_bytes("query,skill\nx,pdf-tables\n".encode("utf-32"))
+    assert [q.text for q in load_dataset(tmp_path / "r.csv", libraries=[library]).queries] == ["x"]
+
+
 def test_one_cell_may_name_several_skills_and_a_row_none(library, tmp_path):
     (tmp_path / "r.csv").write_text(
         'query,skills,should_trigger\nx,"pdf-tables; meal-planner",yes\nx,release-notes,No\n'
