@@ -2,8 +2,9 @@
 
 Runs before a text is cut into words. C, C++ and C# differ by signs that no tokenizer keeps;
 `getUserById`, `get_user_by_id` and "get user by id" differ by how they are joined; Chinese,
-Japanese and Thai put nothing between words. Most texts hold little of that, and a library holds
-megabytes: each step is for what a search for a few bytes has found.
+Japanese and Thai put nothing between words, and Chinese has two sets of characters. Most texts hold
+little of that, and a library holds megabytes: each step is for what a search for a few bytes has
+found.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ import re
 import string
 import unicodedata
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import pairwise
+from pathlib import Path
 
 from skillret.patterns import lazy_pattern
 
@@ -159,7 +161,17 @@ def _spell(text: str) -> str:
     text = text if small == strange else text.lower()
     if accents := {ord(c): plain for c in set(small) if (plain := _unaccented(c)) != c}:
         text = text.translate(accents)
-    return _RUN().sub(_pairs, text) if _RUN().search(strange) else text
+    if _RUN().search(strange) is None:
+        return text
+    return _RUN().sub(_pairs, text.translate(_simplified()))
+
+
+@cache
+def _simplified() -> dict[int, str]:
+    """The simplified forms of Chinese characters: who writes traditional ones means the same."""
+    text = Path(__file__).with_name("simplified.txt").read_text(encoding="utf-8")
+    traditional, simple = (line for line in text.splitlines() if not line.startswith("#"))
+    return str.maketrans(dict(zip(traditional, simple, strict=True)))
 
 
 @lru_cache(_KNOWN_SIGNS)
