@@ -44,7 +44,7 @@ def delimited_rows(file: Path, wanted: Collection[str], what: str) -> Iterator[t
         cells = first.strip("\r\n").split(delimiter)
         return len({*map(column_key, cells)}.intersection(wanted)), len(cells)
 
-    above = []
+    above: list[str] = []
     while len(above) < _ABOVE and first and not any(columns(d)[0] for d in _DELIMITERS):
         above.append(first)
         number, first = _first_line(lines, number)

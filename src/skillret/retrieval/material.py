@@ -115,7 +115,7 @@ def _blocks(lines: Sequence[str]) -> list[bool]:
     pasted = _fenced(lines)
     for number, line in enumerate(lines):
         next_line = lines[number + 1] if number + 1 < len(lines) else ""
-        begins = _HEADER().match(line) and _HEADER().match(next_line)
+        begins = bool(_HEADER().match(line) and _HEADER().match(next_line))
         if number and not line.strip() and _GREETING().match(next_line.strip()):
             begins = any(map(str.strip, lines[:number]))
         if _MAIL().match(line) or begins:
