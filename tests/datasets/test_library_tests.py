@@ -178,6 +178,25 @@ def test_tests_go_by_other_names_and_in_other_objects(tested, name, document):
     assert ("y" in {q.text for q in data.negatives}) == ("set" in name)
 
 
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        ("trigger-eval.jsonl", '{{"query": "{0}", "should_trigger": {1}}}\n'),
+        ("any.jsonl", '[{{"prompt": "{0}", "should-trigger": {1}}}]\n'),
+        ("Routing.JSON", '{{"input": "{0}", "expectedTrigger": {1}}}'),
+    ],
+)
+def test_tests_are_read_by_other_names_and_as_lines(tmp_path, name, form):
+    folder = write_skill(tmp_path / "skills", "boats").parent / "evals"
+    folder.mkdir()
+    tests = [form.format("sail", "true"), form.format("cook", "false")]
+    lines = name.endswith(".jsonl")
+    (folder / name).write_text("\n".join(tests) if lines else f"[{','.join(tests)}]")
+    data = load_dataset(str(tmp_path / "skills"))
+    assert [q.text for q in data.queries] == ["sail"]
+    assert [q.text for q in data.negatives] == ["cook"]
+
+
 def test_other_json_beside_tests_is_passed_over_and_named(tested):
     put_tests(tested / "mail", "evals/grading.json", {"evals": [{"prompt": "x", "expected": "y"}]})
     put_tests(tested / "mail", "evals/evals.json", {"evals": [{"assertions": [{"text": "fine"}]}]})

@@ -83,7 +83,8 @@ def test_malformed_rows_are_named(library, tmp_path, text, match):
 @pytest.mark.parametrize(
     ("data", "match"),
     [
-        (b"request,skill\n\xff\xfe,x\n", r"r\.csv is neither UTF-8 nor UTF-16 nor Windows-1252"),
+        (b"request,skill\n\xff\xfe,x\n", r"r\.csv is damaged or in no known encoding"),
+        ("request,skill\n“é”".encode() + b"\xff,x\n", r"r\.csv is damaged or in no known encoding"),
         (b"", r"r\.csv has no column request or query"),
         (
             b"foo,bar\na,b\n",
@@ -149,6 +150,43 @@ def test_tables_are_read_as_spreadsheets_save_them(library, tmp_path, encoding, 
     found = {q.text: list(data.qrels[q.id]) for q in data.queries}
     assert found == {queries[0]: ["pdf-tables"], queries[1]: ["meal-planner"]}
     assert any("Windows-1252" in note for note in data.notes) == (encoding == "cp1252")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "name", "query"),
+    [
+        ("gb18030", "GB18030", "把表格转换成文件"),
+        ("cp949", "EUC-KR", "표를 엑셀로 옮겨 주세요"),
+        ("cp932", "Shift_JIS", "表をエクセルに変換して"),
+        ("cp1251", "Windows-1251", "перенеси таблицу в файл"),
+    ],
+)
+def test_tables_are_read_in_older_encodings_with_a_note(library, tmp_path, encoding, name, query):
+    (tmp_path / "r.csv").write_bytes(f"query;skill\r\n{query};pdf-tables\r\n".encode(encoding))
+    data = load_dataset(tmp_path / "r.csv", libraries=[library])
+    assert [q.text for q in data.queries] == [query]
+    assert f"r.csv was read as {name}; save it as UTF-8 to be sure" in data.notes
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Our requests,\n,\nquery,skill\nx,pdf-tables\n",
+        "# exported by hand\nUser request;Expected skill\nx;PDF-Tables\n\x1a",
+        "query,skill\nx,/pdf-tables\n\0\0",
+        "query,skill\nx,pdf-tables/SKILL.md\n",
+        "query,skills\nx,\"['pdf-tables']\"\n",
+    ],
+)
+def test_what_people_write_around_names_and_tables_is_passed_over(library, tmp_path, text):
+    (tmp_path / "r.csv").write_text(text)
+    data = load_dataset(tmp_path / "r.csv", libraries=[library])
+    assert [(q.text, list(data.qrels[q.id])) for q in data.queries] == [("x", ["pdf-tables"])]
+
+
+def test_a_table_in_utf_32_is_read(library, tmp_path):
+    (tmp_path / "r.csv").write_bytes("query,skill\nx,pdf-tables\n".encode("utf-32"))
+    assert [q.text for q in load_dataset(tmp_path / "r.csv", libraries=[library]).queries] == ["x"]
 
 
 def test_one_cell_may_name_several_skills_and_a_row_none(library, tmp_path):

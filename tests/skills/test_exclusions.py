@@ -53,9 +53,44 @@ Use for stills, not for videos.
 Use only for stills; never for videos.
 Use when plotting (not for videos).
 Use it for stills but do not use it for videos.
+Not aimed at videos.
+Does not process videos.
+Shouldn't be triggered by videos.
+Do not fire on videos.
+Not in scope: videos.
+Don'ts: videos.
+⛔ videos.
+Unsuitable for videos.
+Poor fit for videos.
+No support for videos.
+With the exception of videos.
+Plots everything except videos.
+Only for stills, never for videos.
+Stills only, not videos.
+videos are handled elsewhere.
+Use another skill for videos.
+For videos: video-tools.
+Plots stills (for videos see video-tools).
+The video-tools skill handles videos.
+`video-tools` is for videos.
+Route videos to `video-tools`.
+Anything with videos goes to video-tools.
 Nicht für videos.
+Nicht bei videos verwenden.
+Ne pas utiliser pour videos.
+N'est pas destiné aux videos.
 No usar para videos.
+Não usar para videos.
+Non usare per videos.
+Niet gebruiken voor videos.
+Nie używać do videos.
+Не использовать для videos.
 不适用于videos。
+請勿用於videos。
+videos请使用video-tools。
+videosには使用しないでください。
+videosは対象外。
+videos에는 사용하지 마세요.
 """
 # What looks like it, and is not.
 MEANS = """
@@ -75,6 +110,10 @@ Find what is missing, not covered by tests, or dead.
 Detects unused exclusions: rules that never match.
 Not sure where to start? Use this skill.
 No configuration needed.
+This skill covers lines, end to end.
+Read-only: it never writes to a table.
+Use no other tool than this.
+使わない列を消す。
 """
 
 

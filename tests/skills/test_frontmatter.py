@@ -155,6 +155,11 @@ def loader(request, monkeypatch):
         ('description: "Reads \\ud83d."', "Reads \ufffd."),
         ('description: "Reads \\UFFFFFFFF."', "Reads \ufffd."),
         ('description: Reads.\nmetadata: {"\\ud83d": "\\ud83d"}', "Reads."),
+        ("a stray line\ndescription: Reads PDFs.", "Reads PDFs."),
+        ("<<<<<<< ours\ndescription: Reads PDFs.\n=======\n>>>>>>> theirs", "Reads PDFs."),
+        ("descripton: Reads PDFs.", "Reads PDFs."),
+        ("description: !Reads PDFs.", "!Reads PDFs."),
+        ("description: &c. and PDFs.", "&c. and PDFs."),
     ],
 )
 def test_what_a_person_can_read_is_read_with_a_remark(front, description, loader):
@@ -186,6 +191,8 @@ _FIELDS = "name: pdf-tools\ndescription: Reads PDFs."
         f"{_FIELDS}\n\nDo it.",
         f"```yaml\n{_FIELDS}\n```\nDo it.",
         f"```markdown\n---\n{_FIELDS}\n---\nDo it.\n```",
+        "<!--\n" + "A licence.\n" * 90 + f"-->\n---\n{_FIELDS}\n---\nDo it.",
+        '---\nname = "pdf-tools"\ndescription = "Reads PDFs."\n---\nDo it.',
         '+++\nname = "pdf-tools"\ndescription = "Reads PDFs."\n+++\nDo it.',
         "---\n- name: pdf-tools\n- description: Reads PDFs.\n---\nDo it.",
         "---\nskill:\n  name: pdf-tools\n  description: Reads PDFs.\n---\nDo it.",
@@ -205,7 +212,7 @@ def test_a_line_number_is_that_of_the_file():
     assert any("line 6" in note for note in notes)
 
 
-@pytest.mark.parametrize("key", ["when_to_use", "when-to-use", "whenToUse"])
+@pytest.mark.parametrize("key", ["when_to_use", "when-to-use", "whenToUse", "When to use"])
 def test_when_to_use_belongs_to_the_description(key):
     skill, notes = parsed(f"{_FIELDS}\n{key}: {'For scans. ' * 100}")
     assert skill.description.startswith("Reads PDFs. For scans. For")
@@ -255,6 +262,11 @@ def test_no_policy_raises(data):
         ("gb18030", "规划每周菜单，列出过敏原。"),
         ("cp1252", "Plan für die Küche – “Menüs” à la carte."),
         ("cp1251", "Планирует меню на неделю."),
+        ("cp949", "주간 식단을 짜고 장보기 목록을 만듭니다."),
+        ("big5", "規劃一週菜單並列出購物清單。"),
+        ("cp932", "一週間の献立を考え、買い物リストを作ります。"),
+        ("euc_jp", "一週間の献立を考え、買い物リストを作ります。"),
+        ("iso2022_jp", "一週間の献立を考え、買い物リストを作ります。"),
         ("utf-16", "规划每周菜单"),
         ("utf-16-le", "规划每周菜单"),
         ("utf-16-be", "Plan für die Küche."),

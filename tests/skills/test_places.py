@@ -9,10 +9,11 @@ from tests.conftest import write_skill
 
 from skillret import Library
 from skillret.errors import InputError
+from skillret.retrieval.refresh import Folders
 from skillret.skills import default_roots, walk
 from skillret.skills.agents import AGENTS, find_agent
 from skillret.skills.names import invocable_name, invocations
-from skillret.skills.places import disabled, find_places
+from skillret.skills.places import disabled, find_places, other_folders
 
 
 @pytest.fixture
@@ -65,6 +66,16 @@ def test_every_place_of_every_agent_is_looked_into(home, project):
         own = [place for place in find_places(agents=[agent.name]) if place.exists]
         assert own, agent.name
         assert all(place.agents == (agent.name,) for place in own)
+
+
+def test_folders_of_skills_that_no_agent_reads_are_told(home, project):
+    write_skill(project / "docs" / "skills", "pdf")
+    write_skill(project / ".later" / "skills", "pdf")
+    (project / "web" / "skills").mkdir(parents=True)
+    assert names(library()) == []
+    assert other_folders() == [project / ".later" / "skills", project / "docs" / "skills"]
+    with pytest.raises(InputError, match=r"skills lie in .*/docs/skills, which is none of these"):
+        Folders().library()
 
 
 def test_npx_skills_links_from_each_agent_lead_to_one_skill(project):

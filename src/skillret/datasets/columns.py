@@ -28,7 +28,10 @@ __all__ = [
 ]
 
 MAX_RELEVANCE = 1000  # trec_eval reserves memory by it
-QUERY_COLUMNS = ("request", "query", "prompt", "question", "utterance", "text")
+QUERY_COLUMNS = (
+    *("request", "query", "prompt", "question", "utterance", "text", "requesttext", "querytext"),
+    *("userrequest", "userquery", "userprompt", "usermessage", "input"),
+)
 LABEL_COLUMNS = {
     "query_id": ("queryid", "qid", "query", "topic"),
     "skill_id": ("skillid", "corpusid", "docid", "docno", "documentid", "pid", "skill", "doc"),

@@ -17,7 +17,8 @@ from skillret.errors import DatasetError
 __all__ = ["delimited_rows"]
 
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-_NOTHING = " \r\n\"'" + "".join(_DELIMITERS)
+_NOTHING = " \r\n\"'\0\x1a" + "".join(_DELIMITERS)  # an old end of a file, too
+_ABOVE = 10  # lines that are looked at for the names of the columns; a title may stand above
 _SEPARATOR = re.compile(r'"?sep=(.)"?\s*')  # Excel's own first line
 
 
@@ -37,11 +38,18 @@ def delimited_rows(file: Path, wanted: Collection[str], what: str) -> Iterator[t
     given = _SEPARATOR.fullmatch(first)
     if given:
         number, first = _first_line(lines, number)
+    top = (number, first)
 
     def columns(delimiter: str) -> tuple[int, int]:
         cells = first.strip("\r\n").split(delimiter)
         return len({*map(column_key, cells)}.intersection(wanted)), len(cells)
 
+    above: list[str] = []
+    while len(above) < _ABOVE and first and not any(columns(d)[0] for d in _DELIMITERS):
+        above.append(first)
+        number, first = _first_line(lines, number)
+    if len(above) == _ABOVE or not first:  # none names them
+        number, first = top
     delimiter = given[1] if given else max(_DELIMITERS, key=columns)
     reader = csv.reader(
         chain([first], lines),
@@ -64,7 +72,7 @@ def delimited_rows(file: Path, wanted: Collection[str], what: str) -> Iterator[t
             raise DatasetError(f"{file} names a column twice: {', '.join(names)}")
         for cells in reader:
             where = f"{file}, line {number - 1 + reader.line_num}"
-            if not any(map(str.strip, cells)):
+            if not any(cell.strip(_NOTHING) for cell in cells):
                 continue
             if any(map(str.strip, cells[len(names) :])):
                 raise DatasetError(f"{where}: more cells than columns")

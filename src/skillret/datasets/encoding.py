@@ -1,32 +1,31 @@
-"""How the bytes of a text file are to be read: spreadsheets save UTF-16 and Windows-1252 too."""
+"""How the bytes of a text file are to be read: spreadsheets save UTF-16 and older encodings too."""
 
 from __future__ import annotations
 
 import codecs
-import re
 from pathlib import Path
 
+from skillret.encodings import is_mostly_utf8, legacy_encoding
 from skillret.errors import DatasetError
 
-__all__ = ["LEGACY", "encoding_of"]
-
-LEGACY = "cp1252"  # Windows-1252, which a byte-wise look tells from UTF-8 but not from its likes
+__all__ = ["encoding_of"]
 
 _MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",  # before that of UTF-16, which it begins with
+    codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _TABLES = (".csv", ".tsv", ".txt")  # what a spreadsheet writes; JSON is UTF-8 or has a mark
 _BLOCK = 1 << 20
-_LETTERS = re.compile(rb"[\x80-\xff]+")
 
 
 def encoding_of(file: Path) -> str:
-    """The encoding of a text file: by its mark, its zero bytes, or as UTF-8 or Windows-1252.
+    """The encoding of a text file: by its mark, its zero bytes, or the bytes of its letters.
 
     Raises:
-        DatasetError: If a table is none of these.
+        DatasetError: If a table is in none that is known.
         OSError: If it cannot be read.
     """
     with file.open("rb") as data:
@@ -48,13 +47,7 @@ def encoding_of(file: Path) -> str:
                 break
     if foreign is None:
         return "utf-8"
-    # One letter of a word has an accent; of Cyrillic or Chinese words all letters are such bytes.
-    runs = _LETTERS.findall(foreign)
-    long = sum(len(run) > 1 for run in runs)
-    try:
-        foreign.decode(LEGACY)
-    except UnicodeDecodeError:
-        long = len(runs)
-    if 2 * long > len(runs):
-        raise DatasetError(f"{file} is neither UTF-8 nor UTF-16 nor Windows-1252; save it as UTF-8")
-    return LEGACY
+    encoding = None if is_mostly_utf8(foreign) else legacy_encoding(foreign)
+    if encoding is None:
+        raise DatasetError(f"{file} is damaged or in no known encoding; save it as UTF-8")
+    return encoding

@@ -3,7 +3,7 @@
 They stand beside a SKILL.md or in its `evals/` folder (agentskills.io): `eval_queries.json` or
 `trigger-eval.json`, a list of `{"query", "should_trigger"}` or an object that holds one, and
 `evals.json`, `{"evals": [{"prompt", ...}]}`. Any other `evals/*.json` is read if it holds queries
-with `should_trigger`, and passed over otherwise.
+with `should_trigger`, and passed over otherwise. A `.jsonl` file holds one of them a line.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ __all__ = ["LibraryTest", "library_source", "read_library_tests"]
 # Stems of files that must hold tests, by `column_key`.
 _TRIGGERS = ("evalqueries", "triggereval", "triggerevals", "triggerqueries")
 _TASKS = "evals"
-_QUERIES = ("query", "prompt", "request", "question")
-_WANTED = "shouldtrigger"
+_SUFFIXES = (".json", ".jsonl")
+_QUERIES = ("query", "prompt", "request", "question", "input", "userquery", "userprompt")
+_WANTED = ("shouldtrigger", "expectedtrigger", "expecttrigger", "shouldactivate", "shouldinvoke")
 _LISTS = {
-    **dict.fromkeys((_WANTED, "positive", "positives"), True),
+    **dict.fromkeys((*_WANTED, "positive", "positives"), True),
     **dict.fromkeys(("shouldnottrigger", "negative", "negatives"), False),
 }
 _FORM = '{"query": "...", "should_trigger": true}'
@@ -137,8 +138,11 @@ def library_source(library: Library) -> RowsInMemory:
 def _inside(folder: Path) -> Iterator[Path]:
     """The files of a skill that may hold tests; no link may lead out of its folder."""
     root = folder.resolve()
-    beside = [f for f in folder.glob("*.json") if _promised(f)]
-    for file in sorted([*beside, *(folder / "evals").glob("*.json")]):
+    beside = [f for f in folder.iterdir() if _promised(f)]
+    evals = folder / "evals"
+    for file in sorted([*beside, *(evals.iterdir() if evals.is_dir() else ())]):
+        if file.suffix.lower() not in _SUFFIXES:
+            continue
         if not file.is_file():
             continue
         if file.resolve().is_relative_to(root):
@@ -161,7 +165,11 @@ def _read(file: Path) -> list[tuple[str, bool | None]]:
     try:
         if file.stat().st_size > MAX_ROW:
             raise ValueError(f"it is larger than {MAX_ROW >> 20} MB; no file of tests is")
-        document = parse_json(read_start(file, MAX_ROW).decode(encoding_of(file)))
+        text = read_start(file, MAX_ROW).decode(encoding_of(file))
+        lines = [line for line in text.splitlines() if line.strip()]
+        parts = lines if file.suffix.lower() == ".jsonl" else [text]
+        document: Any = [parse_json(part) for part in parts]
+        document = document if len(parts) != 1 else document[0]
     except (OSError, ValueError) as e:
         if not _promised(file):
             return []
@@ -193,7 +201,8 @@ def _tests(
             yield from _tests(item, wanted, deep + 1)
     elif isinstance(value, dict) and deep < _DEEPEST:
         row = {column_key(name): inner for name, inner in value.items()}
-        text, said = first_of(value, _QUERIES), row.get(_WANTED)
+        text = first_of(value, _QUERIES)
+        said = next((row[name] for name in _WANTED if name in row), None)
         if isinstance(text, str) or (said is not None and not isinstance(said, list)):
             yield text if isinstance(text, str) else "", wanted if said is None else truth(said)
             return

@@ -13,10 +13,11 @@ from typing import Any
 
 from skillret.datasets.columns import QUERY_COLUMNS, column_key, first_of, truth
 from skillret.datasets.delimited import delimited_rows
-from skillret.datasets.encoding import LEGACY, encoding_of
+from skillret.datasets.encoding import encoding_of
 from skillret.datasets.library_rows import query_id, skill_rows
 from skillret.datasets.row_files import Row, digest_files, numbered_rows
 from skillret.datasets.source import OWN_SPLIT
+from skillret.encodings import name_of
 from skillret.errors import DatasetError
 from skillret.skills import Library
 
@@ -25,8 +26,13 @@ __all__ = ["QUERY_SUFFIXES", "QueryFile"]
 QUERY_SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".jsonl.gz", ".parquet")
 
 _TABLES = (".csv", ".tsv", ".txt")
-_SKILL_COLUMNS = ("skill", "skillid", "skillname", "skills", "skillids", "skillnames")
+_SKILL_COLUMNS = (
+    *("skill", "skillid", "skillname", "skills", "skillids", "skillnames"),
+    *("expectedskill", "expectedskills", "expected", "goldskill", "goldskills", "gold"),
+)
 _SEVERAL = re.compile("[,;|]")
+_AROUND = " \t\"'[]"  # a name in a cell that holds a list
+_FILE = re.compile(r"/SKILL\.md$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +62,10 @@ class QueryFile:
     def notes(self) -> tuple[str, ...]:
         """See `RowSource.notes`."""
         with suppress(OSError):  # whoever reads it says so
-            if self.file.suffix != ".gz" and encoding_of(self.file) == LEGACY:
-                return (f"{self.file.name} was read as Windows-1252; save it as UTF-8 to be sure",)
+            encoding = "utf-8" if self.file.suffix == ".gz" else encoding_of(self.file)
+            if not encoding.startswith("utf"):
+                name = name_of(encoding)
+                return (f"{self.file.name} was read as {name}; save it as UTF-8 to be sure",)
         return ()
 
     @property
@@ -94,6 +102,8 @@ class QueryFile:
         known = {skill.name: id_ for skill, id_ in reversed(pairs)}
         known |= {id_: id_ for id_ in ids}
         known |= {skill.id: id_ for skill, id_ in pairs}
+        small = {name.casefold(): id_ for name, id_ in reversed([*known.items()])}
+        known = {**small, **known}
         seen = set()
         for row, text, where in self._read():
             for skill in _named_skills(row, known, where):
@@ -146,10 +156,16 @@ def _named_skills(row: Mapping[str, Any], known: Container[str], where: str) -> 
         raise DatasetError(f"{where}: a skill must be a name, or several a list of names")
     if not isinstance(given, str):
         return given or []
-    parts = [part.strip() for part in _SEVERAL.split(given)]
-    if given.strip() not in known and len(parts) > 1 and all(p in known for p in parts):
-        return parts
-    return [given.strip()] if given.strip() else []
+    one = given.strip()
+    if one in known or not one:
+        return [one] if one else []
+    names = [_plain(part) for part in _SEVERAL.split(one) if _plain(part)]
+    return names if all(name in known for name in names) else [one]
+
+
+def _plain(cell: str) -> str:
+    """A skill's name of a cell that writes it as a command, a file or an item of a list."""
+    return _FILE.sub("", cell.strip(_AROUND)).lstrip("/@$").casefold()
 
 
 def _wanted(row: Mapping[str, Any]) -> bool:

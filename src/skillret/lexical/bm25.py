@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["FIELD_WEIGHTS", "LEXICAL_VERSION", "LexicalIndex", "Terms", "idf", "write_lexical"]
 
 # Raised when the analyzer, the fields or the grams change: caches of another version are made anew.
-LEXICAL_VERSION = 6
+LEXICAL_VERSION = 7
 FIELD_WEIGHTS = {"text": 1.0, "name": 0.1, "description": 0.4}
 MAX_TERMS = 2000  # of one query; more come from pasted files
 

@@ -2,8 +2,9 @@
 
 Runs before a text is cut into words. C, C++ and C# differ by signs that no tokenizer keeps;
 `getUserById`, `get_user_by_id` and "get user by id" differ by how they are joined; Chinese,
-Japanese and Thai put nothing between words. Most texts hold little of that, and a library holds
-megabytes: each step is for what a search for a few bytes has found.
+Japanese and Thai put nothing between words, and Chinese has two sets of characters. Most texts hold
+little of that, and a library holds megabytes: each step is for what a search for a few bytes has
+found.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ import re
 import string
 import unicodedata
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import pairwise
+from pathlib import Path
 
 from skillret.patterns import lazy_pattern
 
@@ -39,6 +41,8 @@ _SIGNS = {
 }
 _SCRIPTS = "alpine angular chart d3 electron express nest next node nuxt p5 react three vue".split()
 _SIGNS |= {f"{name}js": f"{name}js {name} js" for name in _SCRIPTS}
+# Letters that no normal form takes apart.
+_LETTERS_APART = {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ı": "i", "ς": "σ"}
 _LETTERS = re.compile(r"[^a-z0-9+#]")
 _START = r"(?<![\w.])"
 # The first letter before all else: a regular expression runs ten times as fast to it.
@@ -129,7 +133,7 @@ def _is_plain_sign(character: str) -> bool:
 
 
 def spell(text: str) -> str:
-    """The text in lower case, its words as they are searched for.
+    """The text in lower case and without accents, its words as they are searched for.
 
     Names with signs become words (C++: cpp), compounds are followed by their parts, and runs of
     Chinese, Japanese, Korean or Thai become pairs of neighbouring characters.
@@ -153,8 +157,30 @@ def _spell(text: str) -> str:
     if raw.isascii():
         return text
     strange = _strange(raw)
-    text = text if strange.lower() == strange else text.lower()
-    return _RUN().sub(_pairs, text) if _RUN().search(strange) else text
+    small = strange.lower()
+    text = text if small == strange else text.lower()
+    if accents := {ord(c): plain for c in set(small) if (plain := _unaccented(c)) != c}:
+        text = text.translate(accents)
+    if _RUN().search(strange) is None:
+        return text
+    return _RUN().sub(_pairs, text.translate(_simplified()))
+
+
+@cache
+def _simplified() -> dict[int, str]:
+    """The simplified forms of Chinese characters: who writes traditional ones means the same."""
+    text = Path(__file__).with_name("simplified.txt").read_text(encoding="utf-8")
+    traditional, simple = (line for line in text.splitlines() if not line.startswith("#"))
+    return str.maketrans(dict(zip(traditional, simple, strict=True)))
+
+
+@lru_cache(_KNOWN_SIGNS)
+def _unaccented(letter: str) -> str:
+    """A letter without accents: who types "resume" or capitals in Greek leaves them out."""
+    if letter in _LETTERS_APART:
+        return _LETTERS_APART[letter]
+    parts = unicodedata.normalize("NFD", letter)
+    return unicodedata.normalize("NFC", "".join(c for c in parts if not "\u0300" <= c <= "\u036f"))
 
 
 # BM25, grams and exclusions each ask for the same query and its sentences.

@@ -22,21 +22,38 @@ _RUN = 3  # lines that make a block
 _FEW = 30  # words of the material that are read where the user's own say nothing
 _FENCES = ("```", "~~~", '"""', "'''")
 _LABEL = lazy_pattern(r"\s*(?:```|~~~)\s*([\w+#-]+)\s*$")  # "```python" says the language
-_TAG = lazy_pattern(r"<([A-Za-z][\w-]*)>")
+_TAG = lazy_pattern(r"<([A-Za-z][\w-]*)(?:\s[^<>]*)?>")
 _QUOTED = lazy_pattern(r'"[^"]+"|“[^“”]+”|„[^„“”]+[“”]|«[^«»]+»|»[^«»]+«|「[^「」]+」|『[^『』]+』')
 _HEADER = lazy_pattern(r"(?:from|subject|to|date|cc|sent): ", re.IGNORECASE)
 _MAIL = lazy_pattern(
     r"-+ ?(?:original|forwarded) message|on .{5,80} wrote:$|am .{5,80} schrieb .{1,80}:$",
     re.IGNORECASE,
 )
-# Lines that nobody types: logs, stack traces, prompts, diffs, tables, code.
-_PASTED = lazy_pattern(
-    r"\s*(?:\[?\d{4}-\d\d-\d\d[T ]|\[?\d\d:\d\d:\d\d|[A-Z][a-z]{2} +\d\d? \d\d:\d\d"
-    r"|\[?(?:ERROR|WARN(?:ING)?|INFO|DEBUG|FATAL|TRACE)\b|Traceback \(|Caused by: |\.{3} \d+ more"
-    r"|at [\w.$<>]+ ?\(|File \"|[$#%] \w|@@ |diff --|index [0-9a-f]{7}|[+-]{1,3}[^\s+\-*]"
-    r"|\|.*\||[\]})]|\"[^\"]+\": ?|.*[;{\[]$|[^,\t]*\t[^\t]*\t|[^, ]+(?:,[^, ]+){2,}$)"
-    r"|(?: {4}|\t)\s*(?![-*•\d\s])\S",
+_GREETING = lazy_pattern(
+    r"(?:hi|hello|hey|dear|hallo|liebe[rs]?|bonjour|cher|chère|hola|estimad[oa]s?)"
+    r"(?: [^\s,]+){0,4},$",
+    re.IGNORECASE,
 )
+_DIFF = lazy_pattern(r"diff --git |@@ -\d+|--- [^\s-]")  # the context of a change is pasted, too
+# Lines that nobody types: logs, stack traces, prompts, diffs, tables, code. Without indentation.
+_PASTED = lazy_pattern(
+    r"\[?\d{4}-\d\d-\d\d[T ]|\[?\d\d:\d\d:\d\d|\[\d\d?:\d\d\]|[A-Z][a-z]{2} +\d\d? \d\d:\d\d"
+    r"|[IWEF]\d{4} \d\d:|\[?(?:ERROR|WARN(?:ING)?|INFO|DEBUG|FATAL|TRACE)\b"
+    r"|Traceback \(|Caused by: |\.{3} \d+ more|at [\w.$<>]+ ?\(|File \"|goroutine \d+ \[|--> "
+    r"|\d{0,5} {1,8}\|(?: |$)|/\S+\.\w+:\d+|[$#%] \w|PS [A-Z]:\\|[A-Z]:\\[^>]*>"
+    r"|@@ |diff --|index [0-9a-f]{7}|[+-]{1,3}[^\s+\-*]"
+    r"|commit [0-9a-f]{7}|Author: .*<|[0-9a-f]{7,12} \S"
+    r"|[\]})]|[{\[]\s*[{\"]|\"[^\"]+\": ?|.*[;{\[]$|[^{}]*\{[^{}]*\}$"
+    r"|</?[A-Za-z][\w:-]*(?:\s[^<>]*)?>|\\(?:begin|end|caption|label|section|item)\b"
+    r"|\|.*\||[^,\t]*\t[^\t]*\t|[^, ]+(?:,[^, ]+){2,}$|(?:\S+(?: \S+)* {3,}){2}"
+    r"|https?://\S+$|(?:/[\w.-]+){2,}$|[\w.]+ ?= ?\S*$|\[[\w. -]+\]$"
+    r"|(?:def|class) \w+.*:$|import \w|from [\w.]+ import "
+    r"|(?:SELECT|FROM|(?:LEFT |INNER )?JOIN|WHERE|(?:GROUP|ORDER) BY|INSERT|UPDATE|CREATE"
+    r"|RUN|COPY|ADD|CMD|ENV|ARG|EXPOSE|WORKDIR|ENTRYPOINT) \S",
+)
+_INDENTED = ("    ", "\t")  # as code is
+_ITEM = lazy_pattern(r"[-*•\d]")  # of a list, which may be indented as well
+_OBJECT = lazy_pattern(r"(?:\{\s*\"[^\"]+\"\s*:.*\}|\[\s*\{.*\}\s*\])$")  # JSON on one line
 _NOUN = (
     r"(?:text|message|e-?mail|mail|letter|article|document|doc|paragraph|passage|notes?|memo"
     r"|transcript|post|draft|sentence|abstract|essay|report|story|section|thread|conversation|chat"
@@ -98,16 +115,27 @@ def _blocks(lines: Sequence[str]) -> list[bool]:
     pasted = _fenced(lines)
     for number, line in enumerate(lines):
         next_line = lines[number + 1] if number + 1 < len(lines) else ""
-        if _MAIL().match(line) or (_HEADER().match(line) and _HEADER().match(next_line)):
+        begins = bool(_HEADER().match(line) and _HEADER().match(next_line))
+        if number and not line.strip() and _GREETING().match(next_line.strip()):
+            begins = any(map(str.strip, lines[:number]))
+        if _MAIL().match(line) or begins:
             pasted[number:] = [True] * (len(lines) - number)
             break
     kinds: list[str] = []
+    diff = False
     for line in lines:  # an empty line is of the block above it
-        kind = ">" if line.lstrip().startswith(">") else "x" if _PASTED().match(line) else ""
-        kinds.append(kind if line.strip() or not kinds else kinds[-1])
+        diff = bool(_DIFF().match(line)) or (diff and line[:1] in (*"+-@ \\", ""))
+        text = line.strip()
+        code = line.startswith(_INDENTED) and text and not _ITEM().match(text)
+        kind = ">" if text[:1] == ">" else "x" if diff or code or _PASTED().match(text) else ""
+        kinds.append(kind if text or not kinds else kinds[-1])
     for kind, run in groupby(range(len(lines)), key=kinds.__getitem__):
         numbers = list(run)
-        if kind == ">" or (kind and sum(bool(lines[n].strip()) for n in numbers) >= _RUN):
+        if kind and (
+            kind == ">"
+            or sum(bool(lines[n].strip()) for n in numbers) >= _RUN
+            or any(_OBJECT().match(lines[n].strip()) for n in numbers)
+        ):
             for n in numbers:
                 pasted[n] = True
     return pasted

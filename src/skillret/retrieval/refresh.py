@@ -23,7 +23,7 @@ from skillret.messages import counted
 from skillret.settings import Settings
 from skillret.skills import Library, Root, invocable_name
 from skillret.skills.agents import find_agent
-from skillret.skills.places import Place, disabled, find_places, roots_of
+from skillret.skills.places import Place, disabled, find_places, other_folders, roots_of
 from skillret.types import Hit, UpdateReport
 
 __all__ = [
@@ -97,7 +97,7 @@ class Folders(NamedTuple):
             return Library.open(*self.given)
         library, places = usual_library(self.settings, self.agents, cwd=self.cwd)
         if not library.roots:
-            raise NoSkillsError(nowhere(places, self.agents))
+            raise NoSkillsError(nowhere(places, self.agents, self.cwd))
         return library
 
 
@@ -146,8 +146,9 @@ def invocable_names(index: Index, hits: Iterable[Hit]) -> dict[str, dict[str, st
     return names
 
 
-def nowhere(places: Sequence[Place], agents: Sequence[str] = ()) -> str:
+def nowhere(places: Sequence[Place], agents: Sequence[str] = (), cwd: Path | None = None) -> str:
     """What to tell someone who has none of the usual places, or only unusable ones."""
+    others = [str(folder) for folder in other_folders(cwd)]
     left_out = [f"{p.path}: {p.problem}" for p in places if p.problem is not None]
     text = NO_USUAL_PLACES
     if agents:
@@ -157,6 +158,8 @@ def nowhere(places: Sequence[Place], agents: Sequence[str] = ()) -> str:
             f"no skills found: no place of {titles} is there (`skillret places --all{named}` lists"
             " them); name a folder with --library DIR"
         )
+    if others:
+        text += f"; skills lie in {', '.join(others[:_SHOWN])}, which is none of these places"
     return text + "".join(f"; left out: {reason}" for reason in left_out[:_SHOWN])
 
 

@@ -70,6 +70,41 @@ _XDG = ("XDG_CONFIG_HOME", ".config")
 _SHARED = ".agents/skills"
 _CLAUDE = ".claude/skills"
 
+# Of these no more is known than `npx skills` knows: name, title, and the folder whose `skills` it
+# takes, in the home directory and in projects.
+_ALIKE = (
+    ("adal", "AdaL", "adal"),
+    ("aider-desk", "AiderDesk", "aider-desk"),
+    ("augment", "Augment", "augment"),
+    ("autohand-code", "Autohand Code", "autohand"),
+    ("bob", "IBM Bob", "bob"),
+    ("codearts", "CodeArts Agent", "codeartsdoer"),
+    ("codebuddy", "CodeBuddy", "codebuddy"),
+    ("command-code", "Command Code", "commandcode"),
+    ("continue", "Continue", "continue"),
+    ("forgecode", "ForgeCode", "forge"),
+    ("iflow", "iFlow CLI", "iflow"),
+    ("jazz", "Jazz", "jazz"),
+    ("junie", "Junie", "junie"),
+    ("kode", "Kode", "kode"),
+    ("lingma", "Lingma", "lingma"),
+    ("mcpjam", "MCPJam", "mcpjam"),
+    ("minimax-code", "MiniMax Code", "minimax"),
+    ("mistral-vibe", "Mistral Vibe", "vibe"),
+    ("mux", "Mux", "mux"),
+    ("neovate", "Neovate", "neovate"),
+    ("ona", "Ona", "ona"),
+    ("openhands", "OpenHands", "openhands"),
+    ("pochi", "Pochi", "pochi"),
+    ("posit-assistant", "Posit Assistant", "posit/assistant"),
+    ("qoder", "Qoder", "qoder"),
+    ("rovodev", "Rovo Dev", "rovodev"),
+    ("tabnine-cli", "Tabnine CLI", "tabnine/agent"),
+    ("trae", "Trae", "trae"),
+    ("zcode", "ZCode", "zcode"),
+    ("zencoder", "Zencoder", "zencoder"),
+)
+
 AGENTS: tuple[Agent, ...] = (
     Agent(
         "claude-code",
@@ -139,8 +174,8 @@ AGENTS: tuple[Agent, ...] = (
     _simple(
         "opencode",
         "OpenCode",
-        (".config/opencode/skills", _CLAUDE, _SHARED),
-        (".opencode/skills", _CLAUDE, _SHARED),
+        (".config/opencode/skills", ".config/opencode/skill", _CLAUDE, _SHARED),
+        (".opencode/skills", ".opencode/skill", _CLAUDE, _SHARED),
         moved_by=(_XDG,),
     ),
     _simple(
@@ -173,7 +208,7 @@ AGENTS: tuple[Agent, ...] = (
     _simple("windsurf", "Windsurf", (".codeium/windsurf/skills",), (".windsurf/skills",)),
     _simple("roo", "Roo Code", (".roo/skills",), (".roo/skills",)),
     _simple("kiro", "Kiro", (".kiro/skills",), (".kiro/skills",)),
-    _simple("droid", "Droid", (".factory/skills", _SHARED), (_SHARED,)),
+    _simple("droid", "Droid", (".factory/skills", _SHARED), (".factory/skills", _SHARED)),
     _simple("pi", "Pi", (".pi/agent/skills",), (".pi/skills",)),
     _simple("qwen-code", "Qwen Code", (".qwen/skills",), (".qwen/skills",)),
     _simple(
@@ -190,6 +225,19 @@ AGENTS: tuple[Agent, ...] = (
         (".deepagents/skills", _SHARED),
     ),
     _simple("openskills", "openskills", (".agent/skills", _CLAUDE), (".agent/skills", _CLAUDE)),
+    _simple("cortex", "Cortex Code", (".snowflake/cortex/skills",), (".cortex/skills",)),
+    _simple("crush", "Crush", (".config/crush/skills",), (".crush/skills",), moved_by=(_XDG,)),
+    _simple("devin", "Devin", (".config/devin/skills",), (".devin/skills",), moved_by=(_XDG,)),
+    _simple(
+        "kilo",
+        "Kilo Code",
+        (".kilo/skills", ".kilocode/skills"),
+        (".kilo/skills", ".kilocode/skills", _SHARED),
+    ),
+    *(
+        _simple(name, title, (f".{folder}/skills",), (f".{folder}/skills",))
+        for name, title, folder in _ALIKE
+    ),
 )
 
 _BY_NAME = {agent.name: agent for agent in AGENTS}

@@ -5,7 +5,7 @@ it for a part of what the skill does finds the skill for exactly that. So it is 
 is what is encoded and searched, and the exclusion counts against the skill.
 
 Told by how clauses begin: an author who excludes something says so first. Of other languages than
-English only the commonest phrases are known.
+English only the commonest phrases are known (`skillret.skills.foreign`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from skillret.patterns import lazy_pattern
+from skillret.skills import foreign
 
 __all__ = ["Purpose", "read_purpose", "without_exclusions"]
 
@@ -37,47 +38,48 @@ _BREAK = lazy_pattern(
     r"(?P<full>[.!?]+[)\]*_]*(?:\s+|$)|\n\s*\n|[。！？])"
     r"|(?P<half>;\s+|；|，|\sbut\s+|\s[-\u2013\u2014]+\s+|\u2014|\n|\s?[(\[]|[)\]]|,\s+(?:but|and|or|nor)\s+|,\s+)",
 )
-_VERBS = "(?:use|invoke|trigger|activate|load|run|apply|call|choose|pick|select|reach)"
+_VERBS = "(?:use|invoke|trigger|activate|load|fire|run|apply|call|choose|pick|select|reach)"
 _NOT = r"(?:\s+not|n[’']?t)"
 _NEGATED = rf"(?:do(?:es)?|should|must|can|will|is|are|was){_NOT}|cannot|won[’']?t|never"
 # `use` alone is a rule of the trade ("do not use inline styles"); `use for` speaks of the skill.
 _ABOUT = (
     r"(?:this|it|(?:the|this)\s+skill|me|us)?\b\s*[:,]?\s*"
     r"(?:for|when|if|to|on|in|as|unless|while|with|outside|directly|where|until|after|before"
-    r"|instead|whenever|against|at|just|only|merely|simply|$|[.:;,])"
+    r"|instead|whenever|against|at|by|just|only|merely|simply|$|[.:;,])"
 )
 _SUBJECT = r"(?:(?:this|the)(?:\s+(?:skill|one|tool|agent|guide|workflow))?|it|skill)\s+"
 _COVERS = (
     r"(?:cover|handle|include|support|address|replace|help|deal|apply|extend|concern|do|touch"
     r"|manage|perform|provide|produce|create|build|write|edit|fix|work|teach|make|generate|run"
     r"|send|push|decide|judge|compose|alter|execute|review|explain|draw|answer|diagnose|design"
-    r"|implement|deploy|publish|modify|change|translate|convert|analy[sz]e|test|verify|install)"
+    r"|implement|deploy|publish|modify|change|translate|convert|analy[sz]e|test|verify|install"
+    r"|process|parse|render|cut|trim|record|download|upload|schedule|rewrite|extract)"
 )
 _LABEL = (
-    r"(?:exclu(?:sions?|des?|ding)|non-?\s?goals?|out[-\s]of[-\s]scope|limitations?|anti-?triggers?"
+    r"(?:exclu(?:sions?|des?|ding)|non-?\s?goals?|(?:out[-\s]of|not\s+in)[-\s]scope|limitations?"
+    r"|anti-?triggers?|do[-\s]not[-\s]use(?:[-\s]when)?|don[’']?ts?"
     r"|negative\s+triggers?|when\s+not\s+to\s+(?:use|trigger)(?:\s+(?:this|it))?|not|skip|avoid|no)"
 )
 # How an exclusion begins, where a sentence or a clause does.
 _BEGINS = lazy_pattern(
     rf"""[\W_]*(?:please\s+|but\s+|and\s+|note(?:\s+that)?:?\s+|however,?\s+|important:?\s+)*
     (?: not\s+(?:really\s+)?(?:for|when|if|to\s+be|about|intended|meant|suit(?:able|ed)|designed
-          |applicable|appropriate|recommended|needed|required|an?\b|the\b|useful|relevant|covered)\b
+          |applicable|appropriate|recommended|needed|required|an?\b|the\b|your\b|useful|usable
+          |aimed|relevant|covered)\b
       | (?:{_SUBJECT})?(?:{_NEGATED})\s+(?:be\s+)?{_VERBS}(?:d|ed)?\s*{_ABOUT}
       | (?:{_SUBJECT})?(?:(?:do(?:es)?|can|will){_NOT}|won[’']?t|can[’']t|cannot)\s+{_COVERS}\b
       | {_SUBJECT}(?:is|are|was){_NOT}\b(?!\s+(?:limited|restricted|only|just|tied|confined))
       | (?:is|are)(?:\s+not|n[’']?t)\s+(?:for|meant|intended|about|an?)\b
       | skip\s+(?:this|it|for|when|if|on|only|unless|in|the\s+skill)\b
-      | never\s+for\b | ignore\s+(?:this|it)\b | irrelevant\s+(?:for|to)\b
+      | never\s+for\b | ignore\s+(?:this|it|for|when|if)\b
+      | (?:irrelevant|inappropriate|unsuitable|unsuited|useless|ill-suited|unfit)\s+(?:for|to)\b
+      | (?:poor|bad)\s+(?:fit|choice|match)\s+for\b
       | do\s+not\s+confuse\b | don[’']?t\s+confuse\b
       | avoid\s+(?:using|this|it|for|when|if|triggering|on)\b
-      | except\s+(?:for|when|if)\b
+      | except\b | with\s+the\s+exception\s+of\b
       | exclud(?:es|ing)\b
       | leave\s+.{{1,80}}?\s+to\s+(?:the\s+)?[`/\w]+-
-      | no\s+(?:good|use|substitute|replacement)\s+for\b
-      | nicht\s+(?:für|geeignet|verwenden|gedacht)\b
-      | no\s+(?:usar|utilizar|es\s+para|sirve\s+para)\b
-      | (?:ne\s+(?:pas\s+)?(?:utiliser|convient)|pas\s+pour)\b
-      | 不(?:适用|适合|用于|支持|处理|包括|要用|负责) | 请勿 | 勿用 | 并非用于
+      | (?:no|lacks)\s+(?:good|use|substitute|replacement|support)\s+for\b
       | {_LABEL}\s*:
     )""",
     re.IGNORECASE | re.VERBOSE,
@@ -86,8 +88,7 @@ _BEGINS = lazy_pattern(
 _BEGINS_LATE = lazy_pattern(
     rf"(?:but\s+|and\s+)?(?:(?:not|never)\s+(?:for|intended|meant|suit(?:able|ed)|designed)\b"
     rf"|(?:{_NEGATED})\s+{_VERBS}\s*(?:this|it|(?:the|this)\s+skill)?\s*(?:for|when|if|to|on)\b"
-    rf"|(?:do(?:es)?\s+not|do(?:es)?n[’']?t)\s+(?:cover|handle|include|support|apply)\b"
-    r"|不(?:适用|适合|用于|支持|处理|包括|要用|负责)|请勿|勿用)",
+    rf"|(?:do(?:es)?\s+not|do(?:es)?n[’']?t)\s+(?:cover|handle|include|support|apply)\b)",
     re.IGNORECASE,
 )
 _NAME = r"(?:the\s+)?[`/@\"]*[a-z0-9]+(?:[-_:/][a-z0-9]+)+[`\"]*"
@@ -102,6 +103,12 @@ _ELSEWHERE = lazy_pattern(
       | \b{_POINTS}\s+(?:the\s+)?{_NAME}\s+skill\s+(?:for|when|if|to)\b
       | \b(?:is|are)\s+(?:out\s+of\s+scope|not\s+(?:covered|in\s+scope|supported|handled)
           |(?:handled|covered|done)\s+(?:by|in|with)\s+{_NAME})
+      | \b(?:is|are)\s+(?:handled|covered|done|dealt\s+with)\s+elsewhere\b
+      | \b{_POINTS}\s+(?:an?other|a\s+different|some\s+other)\s+(?:skill|tool|one|agent)\b
+      | ^\W*(?:for|if|when|on)\b[^;:]*:\s*{_NAME}\W*$
+      | (?:`|{_NAME}\s+skill)\s+(?:is\s+(?:for|better)|handles|covers|deals\s+with)\b
+      | ^\W*(?:hand|route|delegate|send|redirect|forward|pass)\b[^`]{{1,60}}?\bto\s+(?:the\s+)?`
+      | \bgoes\s+to\s+{_NAME}\W*$
       | \bwrong\s+(?:skill|tool|choice|place)\b
       | :\s*(?:please\s+)?{_POINTS}\s+{_NAME}\W*$
       | ^\W*(?:prefer|refer\s+to|hand\s+over\s+to|route\s+to|delegate\s+to|defer\s+to)\s+{_NAME}\s+
@@ -111,7 +118,8 @@ _ELSEWHERE = lazy_pattern(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-_SENTENCE = lazy_pattern(r"[.!?]+(?:\s+|$)|;\s+|\s[\u2013\u2014-]\s|\n")
+_BRACKETS = lazy_pattern(r"\(([^()]*)\)")
+_SENTENCE = lazy_pattern(r"[.!?]+(?:\s+|$)|[。！？；]|;\s+|\s[\u2013\u2014-]\s|\n")
 # Behind an exclusion, what the skill is for once more.
 _POSITIVE = lazy_pattern(
     r"(?:but\s+)?(?:do\s+)?use\s+(?:it\s+|this\s+(?:skill\s+)?)?(?:when|for|whenever|if|to)\b"
@@ -119,10 +127,16 @@ _POSITIVE = lazy_pattern(
     re.IGNORECASE,
 )
 _SKILL_NAME = lazy_pattern(r"`[\w:/@-]+`")
-_UNLIKE = lazy_pattern(
-    r"(?:\bunlike|\bas\s+opposed\s+to|\bnot\s+to\s+be\s+confused\s+with)\s+[^,.;:()\u2014]+,?",
+# Parts of a sentence that say what else there is, or what is left out.
+_ASIDE = lazy_pattern(
+    r"(?P<unlike>(?:\bunlike|\bas\s+opposed\s+to|\bin\s+contrast\s+to|\bnot\s+to\s+be\s+confused"
+    r"\s+with)\s+[^,.;:()\u2014]+,?)"
+    r"|\beverything(?P<but>\s+(?:but|except)\s+[^,.;:()\u2014]+)"
+    r"|(?<!-)\b(?:only|limited\s+to)\b[^.;]{0,60}?[,(\u2013\u2014-]\s*(?P<only>(?:not|never)\s+"
+    r"(?!only\b|just\b|even\b|more\b)[^.;)]+)",
     re.IGNORECASE,
 )
+_ASIDE_HINTS = ("unlike", "opposed", "contrast", "confused", "everything", "only", "limited to")
 _HEADING = lazy_pattern(
     r"(?:(?P<signs>#{1,6})[ \t]+(?P<title>.*)|\*\*(?P<bold>[^*]{3,80})\*\*[ \t]*:?[ \t]*$)",
 )
@@ -130,7 +144,8 @@ _HEADING = lazy_pattern(
 _HEADINGS = lazy_pattern(r"\n(?:#|\*\*).*")
 _LINE_ENDS = "\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"  # beside the usual one
 _FENCE = lazy_pattern(r"[ ]{0,3}(`{3,}|~{3,})")
-_WHAT_NOT = r"""(?:when\s+not\s+to\s+(?:use|apply|trigger|invoke)\b
+_WHAT_NOT = r"""(?:when\s+(?:not\s+to\s+(?:use|apply|trigger|invoke)|to\s+avoid)\b | avoid\s+when\b
+      |(?:(?:何|什么)[时時]候?)?不(?:应|應|该|該|要)?(?:适|適|使)?用 | wann\s+nicht\b
       |(?:do\s+not|don['’]t|never)\s+(?:use|trigger|invoke|apply)(?:\s+(?:this(?:\s+skill)?|it))?
        (?:\s+(?:for|when|if|to)\b.*)?\W*$
       |(?:constraints\s*/\s*)?non-?\s?goals?\b | out[-\s]of[-\s]scope\b | exclusions?\W*$
@@ -145,42 +160,25 @@ _ANY_SECTION = lazy_pattern(
 )
 # Plain words, in lower case, are looked for faster than patterns. A heading without one of these
 # begins no section that is left out, ...
-_SECTION_HINT = lazy_pattern(r"\bnot\b|n['’]t\b|\bnever\b|scope|goals|exclusion|\bskip\b")
+_SIGNS = ("❌", "⛔", "🚫", "✗", "✘")  # before what a skill is not for
+_SECTION_HINT = lazy_pattern(
+    r"\bnot\b|n['’]t\b|\bnever\b|scope|goals|exclusion|\bskip\b|\bavoid\b|不|nicht"
+)
 _HINTS = (  # and no exclusion begins, ...
-    *(
-        "not",
-        "n't",
-        "n’t",
-        "never",
-        "skip",
-        "avoid",
-        "except",
-        "exclu",
-        "ignore",
-        "irrelev",
-        "leave ",
-    ),
-    *(
-        "limitation",
-        "goal",
-        "scope",
-        "trigger",
-        "no ",
-        "pas ",
-        "ne ",
-        "nicht",
-        "不",
-        "请勿",
-        "勿用",
-    ),
-    *("并非", "doesnt", "dont", "isnt", "wont", "shouldnt", "cannot"),
+    *("not", "n't", "n’t", "never", "skip", "avoid", "except", "exclu", "ignore", "irrelev"),
+    *("leave ", "limitation", "goal", "scope", "trigger", "no ", "lacks ", "unsuit", "useless"),
+    *("inappropriate", "ill-suited", "unfit", "poor ", "bad ", *_SIGNS),
+    *("doesnt", "dont", "isnt", "wont", "shouldnt", "cannot"),
 )
 _ELSEWHERE_HINTS = (  # and nobody is sent elsewhere, unless it is to a name.
     *("instead", "for that", "for those", "for these", "for such", "scope", "covered", "supported"),
-    *("handled", "done ", "wrong", "belong"),
+    *("handled", "done ", "wrong", "belong", "elsewhere", "another", "other skill", "different"),
+    *("` is ", "` handles", "` covers", "` deals", "skill is ", "skill handles", "skill covers"),
+    *("skill deals", " to `", "to the `", "goes to"),
 )
 _NAMED_HINT = lazy_pattern(
     rf"(?:{_POINTS}|refer\s+to|hand\s+over\s+to|route\s+to|delegate\s+to)\s+{_NAME}"
+    rf"|:\s{_NAME}(?:\W*$|\.\s)"
 )
 _MOST = 8192  # characters of a description that are looked at; real ones have some hundred
 
@@ -213,12 +211,13 @@ def read_purpose(description: str, name: str = "") -> Purpose:
     if name:
         plain = plain.replace(name, "x" * len(name))
     cut, lower = [], plain.lower()
-    if any(hint in lower for hint in _HINTS):
-        cut += _excluded(plain)
-    if any(hint in lower for hint in _ELSEWHERE_HINTS) or _NAMED_HINT().search(lower):
-        cut += _sent_elsewhere(plain)
-    if "unlike" in lower or "opposed" in lower or "confused" in lower:
-        cut += [m.span() for m in _UNLIKE().finditer(plain)]
+    abroad = any(hint in lower for hint in foreign.HINTS)
+    if abroad or any(hint in lower for hint in _HINTS):
+        cut += _excluded(plain, abroad)
+    if abroad or any(hint in lower for hint in _ELSEWHERE_HINTS) or _NAMED_HINT().search(lower):
+        cut += _sent_elsewhere(plain, abroad)
+    if any(hint in lower for hint in _ASIDE_HINTS):
+        cut += [m.span(m.lastgroup or 0) for m in _ASIDE().finditer(plain)]
     if not cut:
         return Purpose(description, "")
     kept, out, place = [], [], 0
@@ -235,8 +234,8 @@ def read_purpose(description: str, name: str = "") -> Purpose:
     return Purpose(wanted, " ".join(" ".join(out).split()))
 
 
-def _excluded(plain: str) -> list[tuple[int, int]]:
-    """Where exclusions stand."""
+def _excluded(plain: str, abroad: bool) -> list[tuple[int, int]]:
+    """Where exclusions stand, those in other languages than English too."""
     spans: list[tuple[int, int]] = []
     began: _Clause | None = None  # the clause that began the exclusion which is being read
     for clause in _clauses(plain):
@@ -247,20 +246,32 @@ def _excluded(plain: str) -> list[tuple[int, int]]:
                 spans[-1] = (spans[-1][0], clause.end)
                 continue
             began = None
-        begins = _BEGINS_LATE if clause.opens == "comma" else _BEGINS
-        if begins().match(text):
+        if _begins(text, clause.opens == "comma", abroad):
             spans.append((clause.start, clause.end))
             began = clause
     return spans
 
 
-def _sent_elsewhere(plain: str) -> Iterator[tuple[int, int]]:
-    """Where clauses stand that send their reader to another skill."""
+def _begins(text: str, late: bool, abroad: bool) -> bool:
+    """Whether a clause begins an exclusion; late is one that stands behind a mere comma."""
+    if (_BEGINS_LATE if late else _BEGINS)().match(text):
+        return True
+    if abroad and (foreign.BEGINS_LATE if late else foreign.BEGINS)().match(text):
+        return True
+    return not late and text.lstrip("*_- ").startswith(_SIGNS)
+
+
+def _sent_elsewhere(plain: str, abroad: bool) -> Iterator[tuple[int, int]]:
+    """Where sentences and brackets stand that send their reader to another skill."""
     start = 0
     for stop in [*(m.end() for m in _SENTENCE().finditer(plain)), len(plain)]:
-        if _ELSEWHERE().search(plain[start:stop]):
+        sentence = plain[start:stop]
+        if _ELSEWHERE().search(sentence) or (abroad and foreign.ELSEWHERE().search(sentence)):
             yield start, stop
         start = stop
+    for aside in _BRACKETS().finditer(plain):
+        if _ELSEWHERE().search(aside[1]):
+            yield aside.span()
 
 
 def _clauses(plain: str) -> list[_Clause]:

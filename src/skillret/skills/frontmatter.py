@@ -41,8 +41,10 @@ MAX_FRONT_MATTER = 64 * 1024  # characters; real ones have a few hundred
 MAX_FILE_BYTES = 1024 * 1024  # the rest of a longer file is not read
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_NEXT_LINE = re.compile(r"\n(?=\S)")
 _FENCE = re.compile(r"^---[ \t]*$", re.MULTILINE)
 _OTHER_STYLES = tuple("\"'|>[{&!")  # of a value, in which ` #` is text or a comment by intention
+_MARKS = ("!", "&")  # begin a tag and an anchor, which are no part of a value
 _UNUSUAL = (
     "its front matter is not fenced by lines --- with fields `name:` and `description:` between"
     " them; other clients may not read it"
@@ -240,6 +242,8 @@ def _lenient(parts: Parts, notes: list[str]) -> _Front:
     for key, entry in [*entries_of(written).items()][:_FIELDS]:
         if _flat(fields.get(key)):
             continue
+        if key_of(f"{key}:") == "name":  # is one line: what stands below it is something else
+            entry = _NEXT_LINE.split(entry)[0]
         try:
             fields[key] = _parse_yaml(f"{key}: {entry}")[key]
         except (*_BROKEN, TypeError, KeyError):
@@ -260,7 +264,19 @@ def _get(fields: Mapping[str, Any], key: str) -> Any:
     """The field of a key in whatever spelling: `when_to_use`, `when-to-use`, `whenToUse`."""
     if key in fields:
         return fields[key]
-    return next((v for k, v in fields.items() if key_of(f"{k}:") == key), None)
+    return next((v for k, v in fields.items() if _plain_key(k) == key), None)
+
+
+def _plain_key(key: str) -> str:
+    return re.sub(r"[-_\s]", "", key).lower()
+
+
+def _misspelt(fields: Mapping[str, Any]) -> str | None:
+    """The key that was most likely meant for `description`."""
+    from difflib import get_close_matches
+
+    keys = {_plain_key(key): key for key in fields}
+    return next((keys[key] for key in get_close_matches("description", keys, 1, 0.85)), None)
 
 
 def _description(front: _Front, notes: list[str]) -> str:
@@ -268,14 +284,18 @@ def _description(front: _Front, notes: list[str]) -> str:
     texts: list[str] = []
     for key, name in (("description", "description"), ("whentouse", "when_to_use")):
         value = _get(front.fields, key)
+        if value is None and not texts and (meant := _misspelt(front.fields)):
+            notes.append(f"`{meant}` was taken for `{name}`; correct it")
+            value = front.fields[meant]
         if isinstance(value, list | dict):
             notes.append(f"`{name}` must be text; its parts were joined")
         text = _flat(value)
         whole = _uncut(key, text, front.written)
         if whole != text:
+            lost = "begins with what" if whole[0] in _MARKS else "goes on behind ` #`, which"
+            taken = "mark" if whole[0] in _MARKS else "comment"
             notes.append(
-                f"`{name}` goes on behind ` #`, which YAML takes for a comment; it was read whole,"
-                " put it in quotes"
+                f"`{name}` {lost} YAML takes for a {taken}; it was read whole, put it in quotes"
             )
         if whole not in " ".join(texts):
             texts.append(whole)
@@ -283,10 +303,12 @@ def _description(front: _Front, notes: list[str]) -> str:
 
 
 def _uncut(key: str, text: str, written: str) -> str:
-    """A text of the front matter with what YAML takes for a comment on its line."""
-    if "#" not in written:
+    """A text of the front matter with what YAML takes for a comment on its line, or for a tag."""
+    if not any(mark in written for mark in ("#", *_MARKS)):
         return text
     entry = _get(entries_of(written), key) or ""
+    if entry.lstrip().startswith(_MARKS) and not text.startswith(_MARKS):
+        return plain(entry)
     lines = [line for line in entry.split("\n") if not line.lstrip().startswith("# ")]
     whole = " ".join(" ".join(lines).split())
     rest = whole.removeprefix(text).lstrip()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
@@ -12,14 +13,15 @@ from typing import NamedTuple
 from skillret.errors import InputError
 from skillret.skills import plugins
 from skillret.skills.agents import AGENTS, Agent, find_agent
-from skillret.skills.project import is_folder, main_checkout, project_folders
-from skillret.skills.walk import Root, link_bases, may_lead
+from skillret.skills.project import is_file, is_folder, main_checkout, project_folders
+from skillret.skills.walk import SKILL_FILE, Root, link_bases, may_lead
 
-__all__ = ["Place", "default_roots", "disabled", "find_places", "roots_of"]
+__all__ = ["Place", "default_roots", "disabled", "find_places", "other_folders", "roots_of"]
 
 # Where several agents' places are searched at once. With one agent its own order counts.
 _SCOPES = ("enterprise", "project", "user", "plugin", "extension", "bundled", "synced", "admin")
 _FIRST = (".agents/skills", ".claude/skills")  # what most agents share
+_MOST_SEEN = 1000  # entries of a folder in which skills are looked for that no agent reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,26 @@ def find_places(
         for path, s in found.items()
         if missing or s.exists or s.problem is not None
     ]
+
+
+def other_folders(cwd: Path | None = None) -> list[Path]:
+    """Folders called `skills` in the project that hold skills, whoever reads them, nearest first.
+
+    Args:
+        cwd: The current folder if None.
+    """
+    found: list[Path] = []
+    try:
+        for folder in project_folders((cwd or Path.cwd()).resolve()):
+            below = [entry for entry in islice(folder.iterdir(), _MOST_SEEN) if is_folder(entry)]
+            for place in (folder / "skills", *(entry / "skills" for entry in sorted(below))):
+                if is_folder(place) and any(
+                    is_file(skill / SKILL_FILE) for skill in islice(place.iterdir(), _MOST_SEEN)
+                ):
+                    found.append(place)
+    except OSError:  # what cannot be seen is none
+        pass
+    return found
 
 
 class _Seen(NamedTuple):

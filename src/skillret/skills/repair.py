@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
+
+from skillret.encodings import LATIN, is_escaped, is_mostly_utf8, legacy_encoding, name_of
 
 __all__ = ["Parts", "decode", "drop_odd_characters", "entries_of", "find_parts", "key_of", "plain"]
 
-_ABOVE = 60  # lines, in which the front matter must begin
+_ABOVE = 60  # lines that are neither empty nor comments, in which the front matter must begin
+_FURTHEST = 1000  # of all lines
 _LONGEST = 2000  # lines of it
 _NEEDED = frozenset({"name", "description"})
 _KNOWN = _NEEDED | {"whentouse", "disablemodelinvocation"}
@@ -23,20 +27,12 @@ _FENCE = re.compile(
 _CODE = re.compile(r"(?:`{3,}|~{3,})\s*\w*\s*$")
 _FIELD = re.compile(r"""(\s*)["']?([A-Za-z][\w-]*)["']?[ \t]*([:：])(.*)$""")
 _TOML = re.compile(r"^([A-Za-z][\w-]*)[ \t]*=[ \t]*")
+_CONFLICT = re.compile(r"(?:<{7}|={7}|>{7}|\|{7})(?: |$)")  # that git could not merge
 _BLOCK = re.compile(r"^[|>][-+0-9]{0,2}(?:\s+|$)(?:#.*)?")
 
 _CONTROL = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 _PAIR = re.compile(r"(?<!\\)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 _ESCAPE = re.compile(r"(?<!\\)\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))")
-
-_ASCII = bytes(range(128))
-# What nearly all other bytes of an ordinary text belong to: the commonest Chinese characters and
-# their punctuation; Cyrillic letters in a row.
-_TYPICAL = (
-    ("gb18030", "GB18030", re.compile(rb"(?:[\xa1-\xa9\xb0-\xd7][\xa1-\xfe])+")),
-    ("cp1251", "Windows-1251", re.compile(rb"[\xa8\xb8\xc0-\xff]{2,}")),
-)
-_NEARLY_ALL = 0.8
 
 
 class Parts(NamedTuple):
@@ -54,21 +50,20 @@ def decode(data: bytes, notes: list[str]) -> str:
         if data.startswith(mark) or (place >= 0 and place % 2 == 0):
             notes.append("it is UTF-16; save it as UTF-8")
             return data.decode(encoding, "replace").removeprefix("\ufeff")
-    text = data.decode("utf-8", "replace")
-    bad = text.count("\ufffd") - data.count("\ufffd".encode())
-    if not bad:
-        return text.lstrip("\ufeff\u200b")
-    others = len(data.translate(None, _ASCII))
-    encoding, name = "cp1252", "Windows-1252"
-    for candidate, called, typical in _TYPICAL:
-        if sum(map(len, typical.findall(data))) >= _NEARLY_ALL * others:
-            encoding, name = candidate, called
-            break
-    if sum(c > "\x7f" for c in text) >= 2 * bad:
-        notes.append("it is not UTF-8; unreadable characters were replaced")
-        return text.lstrip("\ufeff")
-    notes.append(f"it is not UTF-8 (read as {name}); save it as UTF-8")
-    return data.decode(encoding, "replace")
+    if not is_escaped(data):
+        with suppress(UnicodeDecodeError):
+            return data.decode("utf-8").lstrip("\ufeff\u200b")
+        if is_mostly_utf8(data):
+            notes.append("it is not UTF-8; unreadable characters were replaced")
+            return data.decode("utf-8", "replace").lstrip("\ufeff")
+    legacy = legacy_encoding(data)
+    if legacy is None:
+        notes.append(
+            "it is not UTF-8 nor in a known encoding: letters may be wrong; save it as UTF-8"
+        )
+        return data.decode(LATIN, "replace")
+    notes.append(f"it is not UTF-8 (read as {name_of(legacy)}); save it as UTF-8")
+    return data.decode(legacy, "replace")
 
 
 def drop_odd_characters(front: str, notes: list[str]) -> str:
@@ -107,7 +102,7 @@ def find_parts(text: str, notes: list[str]) -> Parts | None:
         return None
     opening = lines[start - 1].strip() if start else ""
     opened = bool(_FENCE.match(opening) or _CODE.match(opening))
-    if opening.startswith("+++"):  # TOML, as far as it is `key = value`
+    if opened and any(map(_TOML.match, lines[start : start + 1])):  # as far as it is `key = value`
         lines = [_TOML.sub(r"\1: ", line) for line in lines]
     elif opened and (indent := lines[start - 1].partition(opening)[0]):
         lines = [line.removeprefix(indent) for line in lines]
@@ -135,7 +130,7 @@ def _without_comments(lines: Sequence[str]) -> list[str]:
     """The lines with those of comments above the front matter left empty: they hold no fields."""
     rest = list(lines)
     inside = False
-    for number, line in enumerate(lines[:_ABOVE]):
+    for number, line in enumerate(lines[:_FURTHEST]):
         text = line.strip()
         inside = inside or text.startswith("<!--")
         if not inside and text and not text.startswith("#"):
@@ -149,7 +144,7 @@ def _without_comments(lines: Sequence[str]) -> list[str]:
 
 def _start(lines: Sequence[str]) -> int | None:
     """The line on which the fields start: below a fence, however odd it is, or at the top."""
-    filled = [number for number, line in enumerate(lines[:_ABOVE]) if line.strip()]
+    filled = [number for number, line in enumerate(lines[:_FURTHEST]) if line.strip()][:_ABOVE]
     first: int | None = None
     for place, number in enumerate(filled):
         line = lines[number].strip()
@@ -238,7 +233,7 @@ def _entries(front: str, *, deep: bool) -> dict[str, str]:
         if key and field and (indent in (None, field[1]) or (deep and key in _NEEDED)):
             indent = field[1] if indent is None else indent
             current = found[field[2]] = [field[4]]
-        elif not line.startswith("#"):
+        elif not line.startswith("#") and not _CONFLICT.match(line):
             current.append(line)
     return {key: "\n".join(lines) for key, lines in found.items()}
 
