@@ -128,12 +128,13 @@ def test_what_another_process_makes_and_deletes_is_seen(libraries, tmp_path):
     other.close()
 
 
-def test_a_damaged_one_is_told_and_the_others_live(libraries):
+@pytest.mark.parametrize("content", [b"no database" * 1000, b""])
+def test_a_damaged_one_is_told_and_the_others_live(libraries, content):
     fill(libraries, "a")
     fill(libraries, "b")
     libraries.close()
-    (libraries.folder / "a" / "index.db").write_bytes(b"no database" * 1000)
-    with pytest.raises(IndexCorruptError), libraries.lent("a"):
+    (libraries.folder / "a" / "index.db").write_bytes(content)
+    with pytest.raises(IndexCorruptError, match="the library 'a' is damaged"), libraries.lent("a"):
         pass
     assert names(libraries, "b") == ["meal-planner"]
     libraries.delete("a")

@@ -12,7 +12,7 @@ from pathlib import Path
 from skillret.errors import EncoderError, IndexBusyError, IndexCorruptError, StoreError
 from skillret.index.forks import before_fork, undivided
 from skillret.index.schema import check_tables, corrupt, create_tables
-from skillret.index.sqlite_files import has_log, is_truncated, is_writable
+from skillret.index.sqlite_files import has_log, is_empty, is_truncated, is_writable
 
 __all__ = ["Connections"]
 
@@ -48,7 +48,7 @@ class Connections:
                 raise StoreError(f"{path} is a folder; an index is a file")
             if path.exists() and not path.is_file():
                 raise StoreError(f"{path} is no regular file", "give another --index")
-            empty = not path.is_file() or not (path.stat().st_size or has_log(path))
+            empty = not path.is_file() or is_empty(path)
             if empty and not create:
                 raise StoreError(f"no index at {path}", "make one with `skillret index build`")
             if is_truncated(path):

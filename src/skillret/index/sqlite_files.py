@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["has_log", "is_truncated", "is_writable"]
+__all__ = ["has_log", "is_empty", "is_truncated", "is_writable"]
 
 
 def is_writable(path: Path) -> bool:
@@ -17,6 +17,14 @@ def has_log(path: Path) -> bool:
     """Whether a write-ahead log holds changes that are not in the file yet."""
     try:
         return path.with_name(path.name + "-wal").stat().st_size > 0
+    except OSError:
+        return False
+
+
+def is_empty(path: Path) -> bool:
+    """Whether a file of SQLite is there and holds nothing, nor has a write-ahead log that does."""
+    try:
+        return path.stat().st_size == 0 and not has_log(path)
     except OSError:
         return False
 

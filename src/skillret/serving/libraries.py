@@ -25,6 +25,7 @@ from skillret.errors import (
     StoreError,
 )
 from skillret.index import Index, Sources
+from skillret.index.sqlite_files import is_empty
 from skillret.retrieval import Retriever
 from skillret.retrieval.calibration import Calibration, load_calibration
 
@@ -346,7 +347,10 @@ class Libraries:
 
     def _opened(self, name: str) -> Retriever:
         encoder, calibration = self._encoder()
-        index = Index.open(self.folder / name / _FILE, model=encoder)
+        file = self.folder / name / _FILE
+        if is_empty(file):  # none is made so
+            raise DamagedLibraryError(name, f"{file} is empty")
+        index = Index.open(file, model=encoder)
         try:
             return Retriever(index, calibration=calibration)
         except BaseException:

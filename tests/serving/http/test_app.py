@@ -274,6 +274,7 @@ def test_a_damaged_index_is_said_with_what_its_service_can_do(tmp_path, caplog):
         }
         for remedy, reply in replies.items():
             assert remedy in refused(reply, 503, "index_damaged")
+            assert "retry-after" not in reply.headers
         for text in (*(r.text for r in replies.values()), client.get("/readyz").text):
             assert str(tmp_path) not in text
             assert "--index" not in text

@@ -164,7 +164,9 @@ def _kind(e: Exception) -> tuple[int, str]:
 
 async def _failed(_: Request, e: Exception) -> JSONResponse:
     status, kind = _kind(e)
-    headers = {"Retry-After": _RETRY_SECONDS} if status == 503 else None
+    # A damaged index is mended by its owner, not by time.
+    passing = status == 503 and kind != "index_damaged"
+    headers = {"Retry-After": _RETRY_SECONDS} if passing else None
     return refusal(status, reported(e), kind, headers)
 
 
