@@ -79,11 +79,14 @@ class Explanation(NamedTuple):
             BM25 score in lexical mode), largest first.
         excluded: How much of the query stands in what the skill's description says it is not for, 0
             to 1, which counted against it; None where that is not known.
+        tokens: How well the query's tokens are met by those of the skill, each in its context: the
+            mean of their largest cosines (late interaction); None where that did not count.
     """
 
     terms: tuple[tuple[str, float], ...]
     sentences: tuple[tuple[str, float], ...]
     excluded: float | None = None
+    tokens: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

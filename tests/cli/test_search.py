@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -88,12 +89,14 @@ def test_explain_shows_words_and_sentences(library, capsys):
     query = "It was a long day. The pods crash."
     arguments = ("search", query, "--library", str(library), "-k", "1", "--explain")
     _, out, _ = run(capsys, *arguments)
-    assert "words: " in out
+    assert re.search(r"; tokens 0\.\d{3}; words: ", out)
     assert 'most of it from: "The pods crash."' in out
     _, out, _ = run(capsys, *arguments, "--json")
     (hit,) = json.loads(out)["hits"]
     assert {t["term"] for t in hit["terms"]} == {"pods", "crash"}
     assert hit["sentences"][0]["sentence"] == "The pods crash."
+    assert hit["excluded"] == 0
+    assert 0 < hit["tokens"] <= 1
 
 
 @pytest.mark.parametrize("mode", ["hybrid", "dense", "lexical"])
@@ -452,3 +455,11 @@ def test_a_terminal_is_shown_colours_and_a_pipe_is_not(library, capsys, monkeypa
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert "\x1b[1mkubernetes-debugging\x1b[0m" in run(capsys, *arguments)[1]
     assert "\x1b" not in run(capsys, *arguments, "--json")[1]
+
+
+def test_what_a_skill_is_not_for_is_explained(tmp_path, capsys):
+    description = "Fill in PDF forms. Not for turning scans into spreadsheets."
+    write_skill(tmp_path, "forms", description=description)
+    query = "turning scans into spreadsheets"
+    _, out, _ = run(capsys, "search", query, "--library", str(tmp_path), "--explain")
+    assert re.search(r"of the\s+query \d+% is what it is not for", out)

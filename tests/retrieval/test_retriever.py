@@ -472,3 +472,6 @@ def test_an_explanation_says_what_a_skill_is_not_for():
         assert excluded["scans"] == 0
         (*_, dense) = Retriever(index, mode="dense").search(query, explain=True)
         assert dense.explanation.excluded is None
+        assert all(-1 <= hit.explanation.tokens <= 1 for hit in hits)
+        assert max(hit.explanation.tokens for hit in hits) > 0.5
+        assert dense.explanation.tokens is None

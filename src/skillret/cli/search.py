@@ -256,6 +256,8 @@ def _json(hit: Hit) -> dict[str, Any]:
     if hit.explanation is not None:
         document["dense"] = hit.dense
         document["lexical"] = hit.lexical
+        document["tokens"] = hit.explanation.tokens
+        document["excluded"] = hit.explanation.excluded
         document["terms"] = [{"term": t, "score": s} for t, s in hit.explanation.terms]
         document["sentences"] = [
             {"sentence": t, "similarity": s} for t, s in hit.explanation.sentences
@@ -299,6 +301,10 @@ def _print_explanation(hit: Hit, room: int) -> None:
         parts.append(f"BM25 {hit.lexical:.1f}")
     explanation = hit.explanation
     assert explanation is not None
+    if explanation.tokens is not None:
+        parts.append(f"tokens {explanation.tokens:.3f}")
+    if explanation.excluded:
+        parts.append(f"of the query {explanation.excluded:.0%} is what it is not for")
     terms = ", ".join(f"{t} {s:.1f}" for t, s in explanation.terms[:_SHOWN_TERMS])
     if terms:
         parts.append(f"words: {terms}")

@@ -297,5 +297,8 @@ def _explanation(record: Mapping[str, Any] | None) -> Explanation | None:
         return None
     terms = tuple((str(term), float(score)) for term, score in record["terms"])
     sentences = tuple((str(sentence), float(score)) for sentence, score in record["sentences"])
-    excluded = record.get("excluded")
-    return Explanation(terms, sentences, None if excluded is None else float(excluded))
+    excluded, tokens = (
+        None if (value := record.get(name)) is None else float(value)
+        for name in ("excluded", "tokens")
+    )
+    return Explanation(terms, sentences, excluded, tokens)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -44,6 +45,10 @@ def explain(
     excluded = {}
     if ranking.excluded is not None:
         excluded = dict(zip(ranking.keys.tolist(), ranking.excluded.tolist(), strict=True))
+    late = {}
+    if ranking.late is not None:
+        met = zip(ranking.keys.tolist(), ranking.late.tolist(), strict=True)
+        late = {key: value for key, value in met if not math.isnan(value)}
     explained = {}
     for key, similar in zip(keys, _similar(sentences, keys, mode, corpus, encoder), strict=True):
         shares = sorted(terms.get(key, {}).items(), key=lambda pair: -pair[1])
@@ -52,6 +57,7 @@ def explain(
             terms=tuple((words.get(term, term), score) for term, score in shares),
             sentences=tuple((sentences[i], float(similar[i])) for i in order),
             excluded=excluded.get(key),
+            tokens=late.get(key),
         )
     return explained
 

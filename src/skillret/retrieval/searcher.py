@@ -57,6 +57,8 @@ class Ranking:
         terms: Of the query, where a lexical search ran.
         excluded: How much of the query stands in what each skill is not for, 0 to 1, `(m,)`; it
             counted against it. None where no ranker is at work.
+        late: Late interaction with each skill, as it counted, `(m,)`; NaN for those behind the
+            candidates. None where it was not asked for.
     """
 
     text: str
@@ -69,6 +71,7 @@ class Ranking:
     need: float | None
     terms: Terms | None
     excluded: Float32 | None = None
+    late: Float32 | None = None
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -329,6 +332,7 @@ class Searcher:
             need=need,
             terms=e.terms,
             excluded=e.excluded[order],
+            late=None if e.late is None else e.late.scores[order],
         )
         return ranking if k <= len(e.keys) else self._extended(ranking, e, query, k, where)
 
@@ -345,6 +349,9 @@ class Searcher:
         assert ranking.lexical is not None
         assert ranking.vectors is not None
         assert ranking.excluded is not None
+        late = ranking.late
+        if late is not None:
+            late = np.concatenate([late, np.full(len(order), np.nan, dtype=np.float32)])
         return Ranking(
             text=ranking.text,
             keys=np.concatenate([ranking.keys, keys[order]]),
@@ -356,12 +363,13 @@ class Searcher:
             need=ranking.need,
             terms=ranking.terms,
             excluded=np.concatenate([ranking.excluded, np.zeros(len(order), dtype=np.float32)]),
+            late=late,
         )
 
 
 def _rows(ranking: Ranking, kept: NDArray[np.bool_]) -> Ranking:
     """Some rows of a ranking."""
-    names = ("keys", "scores", "dense", "lexical", "parts", "vectors", "excluded")
+    names = ("keys", "scores", "dense", "lexical", "parts", "vectors", "excluded", "late")
     columns = {name: getattr(ranking, name) for name in names}
     return replace(ranking, **{n: c[kept] for n, c in columns.items() if c is not None})
 

@@ -85,6 +85,9 @@ class Explanation(BaseModel):
     excluded: float | None = Field(
         default=None, description="What an exclusion of the skill took away, if that is known."
     )
+    tokens: float | None = Field(
+        default=None, description="How well its tokens meet those of the query (late interaction)."
+    )
 
 
 class Hit(BaseModel):
@@ -304,6 +307,7 @@ def hit_fields(hit: FoundHit) -> Mapping[str, Any]:
             terms=list(why.terms),
             sentences=list(why.sentences),
             excluded=why.excluded,
+            tokens=why.tokens,
         ),
     }
 
