@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from itertools import repeat
+from itertools import count, repeat, tee
 from pathlib import Path
 from typing import Any
 
@@ -331,20 +331,20 @@ class Index:
         gone = [*removed, *(known[id_].key for id_ in texts if id_ in known)]
         first_build = "sources" in meta and not info.generation  # even of no skill at all
         if texts or moved or gone or first_build:
-            first = self.store.next_key()
-            reader = gram_reader()
+            keys = count(self.store.next_key())
+            read, again = tee(read_texts(wanted[id_]) for id_ in texts)
+            grams = gram_reader().read_skills(again)
             added = (
                 Change(
-                    first + number,
+                    next(keys),
                     wanted[id_],
                     hashes[id_],
                     details[id_],
                     vectors[hashes[id_]],
-                    read,
-                    reader.read_skill(read),
+                    own,
+                    numbers,
                 )
-                for number, id_ in enumerate(texts)
-                for read in [read_texts(wanted[id_])]
+                for id_, own, numbers in zip(texts, read, grams, strict=True)
             )
             other = [(known[id_].key, wanted[id_], details[id_]) for id_ in moved]
             self.store.apply(added=added, removed=gone, details=other, meta=meta)
