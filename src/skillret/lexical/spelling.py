@@ -52,9 +52,14 @@ _SIGN = (
     r"|(?:(?<=a)sp\.net|(?<=v)b\.net|(?<=\.)net|(?<=d)ot ?net|(?<=o)b(?:jective[ -]c|jc)"
     r"|(?<=g)olang)(?![\w+#]))"
 )
-_HINTS = (
-    *(b"++", b"c#", b"f#", b" sharp", b"plus plus", b".net", b"dotnet", b"dot net"),
-    *(b"objective-c", b"objective c", b"objc", b"golang"),
+# Without one of these a text in lower case has none of them. What is rare comes first here too.
+_HINTS = tuple(
+    re.compile(hint).search
+    for hint in (
+        *(rb"#(?<=[cf]#)", rb"\+(?<=[cg]\+)(?=\+)", rb"\.(?=net)(?<![ac-oq-z\d_.]\.)"),
+        *(rb" sharp(?<=[cf] sharp)", rb"plus plus", rb"dot(?= ?net)", rb"golang"),
+        *(rb"objective[ -]c", rb"objc"),
+    )
 )
 _SIGNED = re.compile(_SIGN)
 _SCRIPT = rf"{_START}(?:{'|'.join(_SCRIPTS)})[. -]?"
@@ -113,10 +118,23 @@ def units(text: str) -> Iterator[re.Match[str]]:
 
 def normalize(text: str) -> str:
     """The text in NFKC, without characters that nobody sees; every text of ASCII is that."""
-    if text.isascii() or all(map(_is_plain_sign, set(_strange(text.encode(*_UTF8))))):
-        return text
+    return text if text.isascii() else _normal(text)[0]
+
+
+def _normal(text: str) -> tuple[str, bytes, str]:
+    """A text as `normalize` leaves it, in UTF-8 as well, and its characters beyond ASCII."""
+    raw = text.encode(*_UTF8)
+    strange = "" if raw.isascii() else _strange(raw)
+    if all(map(_is_plain_sign, set(strange))):
+        return text, raw, strange
     text = unicodedata.normalize("NFKC", text).replace("♯", "#")
-    return _INVISIBLE.sub("", text) if _INVISIBLE.search(_strange(text.encode(*_UTF8))) else text
+    raw = text.encode(*_UTF8)
+    strange = _strange(raw)
+    if not _INVISIBLE.search(strange):
+        return text, raw, strange
+    text = _INVISIBLE.sub("", text)
+    raw = text.encode(*_UTF8)
+    return text, raw, _strange(raw)
 
 
 @lru_cache(_KNOWN_SIGNS)
@@ -143,20 +161,20 @@ def spell(text: str) -> str:
 
 def _spell(text: str) -> str:
     # Bytes are searched faster than wide characters are.
-    raw = _split(normalize(text).encode(*_UTF8))
+    _, raw, strange = _normal(text)
+    raw = _split(raw)
     if b"Go" in raw:
         raw = _LANGUAGE.sub(b" golang ", raw)
     raw = raw.lower()
     text = raw.decode()
-    if any(map(raw.__contains__, _HINTS)):
+    if any(hint(raw) for hint in _HINTS):
         text = _SIGNED.sub(lambda found: f" {spell_sign(found[0])} ", text)
     if b"js" in raw:
         text = _scripts(text)
     if b"&" in raw:
         text = _AND.sub("", text)
-    if raw.isascii():
+    if not strange:
         return text
-    strange = _strange(raw)
     small = strange.lower()
     text = text if small == strange else text.lower()
     if accents := {ord(c): plain for c in set(small) if (plain := _unaccented(c)) != c}:
