@@ -176,7 +176,7 @@ class Connections:
         """Turn errors over values that no skillret ever wrote into ours."""
         try:
             yield
-        except (ValueError, TypeError, KeyError, EncoderError) as e:
+        except (ValueError, TypeError, KeyError, AttributeError, EncoderError) as e:
             raise corrupt(self.path, f"unexpected content: {e}") from None
 
     def replaced(self) -> bool:

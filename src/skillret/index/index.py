@@ -33,7 +33,8 @@ from skillret.types import Skill, UpdateReport
 __all__ = ["Index", "Progress"]
 
 _SCHEME = re.compile(r"[a-z][a-z0-9_+.-]+:")  # one letter is a drive
-_CHUNK = 128  # documents between two commits of a build
+_CHUNK = 128  # documents encoded at a time
+_UNKEPT = 1.0  # seconds of encoding that a build may lose; a commit costs as much as many skills
 
 Progress = Callable[[int, int], None]
 
@@ -428,15 +429,23 @@ class Index:
             if progress is not None:
                 progress(done, len(order))
 
-        for start in range(0, len(order), _CHUNK):
-            chunk = order[start : start + _CHUNK]
-            read = read_documents(self.encoder, [documents[h] for h in chunk], advance)
-            tokens = repeat(None) if read.tokens is None else (t.tobytes() for t in read.tokens)
-            rows = map(Encoded, (row.tobytes() for row in _halve(read.vectors)), tokens)
-            fresh = dict(zip(chunk, rows, strict=True))
+        fresh: dict[str, Encoded] = {}  # and not kept yet
+        kept = time.monotonic()
+        try:
+            for start in range(0, len(order), _CHUNK):
+                chunk = order[start : start + _CHUNK]
+                read = read_documents(self.encoder, [documents[h] for h in chunk], advance)
+                tokens = repeat(None) if read.tokens is None else (t.tobytes() for t in read.tokens)
+                rows = map(Encoded, (row.tobytes() for row in _halve(read.vectors)), tokens)
+                fresh |= dict(zip(chunk, rows, strict=True))
+                if time.monotonic() - kept > _UNKEPT:
+                    self.store.add_pending(profile, fresh)
+                    vectors |= fresh
+                    fresh, kept = {}, time.monotonic()
+        except BaseException:
             self.store.add_pending(profile, fresh)
-            vectors.update(fresh)
-        return vectors, len(order)
+            raise
+        return vectors | fresh, len(order)
 
 
 def _stored(profile: Profile) -> str:
