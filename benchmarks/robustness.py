@@ -88,7 +88,7 @@ def stuffing(data: Dataset, encoder: Encoder, count: int) -> None:
     common = " ".join(word for word, _ in words.most_common(80))
     known = read_corpus(data.skills, encoder)
     vectors = np.array(known.vectors)
-    grams = [gram_reader().read_skill(skill) for skill in data.skills]
+    grams = list(gram_reader().read_skills(data.skills))
     calibration = load_calibration(encoder)
 
     def rank_of(row: int, text: str, description: str | None) -> int:

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from skillret.index import blocks as module
 from skillret.index.blocks import Block, GramCounts, find_grams, grow, search_blocks
 
 

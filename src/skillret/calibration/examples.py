@@ -136,7 +136,7 @@ def dataset_pool(dataset: Dataset, encoder: Encoder, progress: Progress | None =
     read = read_corpus(dataset.skills, encoder, progress)
     # Without a label nobody knows what a query needs, least of all that it needs nothing.
     labelled = [q for q in dataset.queries if q.id in gold]
-    grams = [gram_reader().read_skill(skill) for skill in dataset.skills]
+    grams = list(gram_reader().read_skills(dataset.skills))
     queries = [*labelled, *needless]
     return Pool(dataset.skills, read.vectors, queries, gold, grams, read.tokens)
 

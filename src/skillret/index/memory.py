@@ -175,8 +175,7 @@ def corpus_of(
         tokens: As the encoder showed them, if its profile has a `token_dim`.
     """
     if grams is None:
-        reader = gram_reader()
-        grams = [reader.read_skill(skill) for skill in skills]
+        grams = list(gram_reader().read_skills(skills))
     block = Block.of(range(len(skills)), vectors, grams)
     lexical = LexicalIndex(write_lexical(None, enumerate(skills)))
     records = {key: _record(key, skill) for key, skill in enumerate(skills)}

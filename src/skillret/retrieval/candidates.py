@@ -20,7 +20,14 @@ import numpy as np
 from skillret.arrays import Float32, cosines, distinct, holds
 from skillret.index.corpus import Corpus, Neighbours
 from skillret.lexical.bm25 import Terms
-from skillret.lexical.grams import EXCLUDED, FIRST_NAME, GRAMS, MAX_WORDS, WANTED, gram_reader
+from skillret.lexical.grams import (
+    EXCLUDED,
+    FIRST_NAME,
+    MAX_WORDS,
+    WANTED,
+    gram_reader,
+    kinds,
+)
 from skillret.retrieval.query import ReadQuery
 from skillret.types import Where
 
@@ -244,20 +251,12 @@ def _gram_weights(
 
     A gram counts as much as the part that most likely asks for something.
     """
-    read = [gram_reader().read(part, MAX_WORDS) for part in parts]
-    codes, spans, start = [], {}, 0
-    for kind in GRAMS:  # the numbers of one kind are larger than those of the one before
-        own = distinct(np.concatenate([getattr(grams, kind) for grams in read]))
-        spans[kind] = slice(start, start + len(own))
-        codes.append(own)
-        start += len(own)
-    every = np.concatenate(codes)
-    factors = np.zeros(len(every), dtype=np.float32)
-    for grams, likely in zip(read, asking.tolist(), strict=True):
-        own = np.concatenate([getattr(grams, kind) for kind in GRAMS])
-        places = np.searchsorted(every, own)
-        factors[places] = np.maximum(factors[places], likely)
-    return every, factors * corpus.gram_weights(every), spans
+    said, parts_of = gram_reader().read(parts, MAX_WORDS)
+    if not len(said):
+        return said, np.empty(0, dtype=np.float32), kinds(said)
+    firsts = np.flatnonzero(np.concatenate([[True], said[1:] != said[:-1]]))
+    codes, factors = said[firsts], np.maximum.reduceat(asking[parts_of], firsts)
+    return codes, factors * corpus.gram_weights(codes), kinds(codes)
 
 
 def _term_weights(
