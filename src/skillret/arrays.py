@@ -9,7 +9,16 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Float32", "cosines", "count_distinct", "distinct", "holds", "product", "top_rows"]
+__all__ = [
+    "Float32",
+    "cosines",
+    "count_distinct",
+    "distinct",
+    "first_of_each",
+    "holds",
+    "product",
+    "top_rows",
+]
 
 Float32: TypeAlias = "NDArray[np.float32]"
 
@@ -27,14 +36,18 @@ def cosines(asked: Float32, vectors: Float32) -> Float32:
     """Products of unit vectors `(q, dim)` with others `(n, dim)`, float32 `(q, n)`.
 
     Row by row, as fast as by BLAS in one thread: what counts is the memory that is read, and slices
-    stay in the processor's cache from one vector to the next.
+    stay in the processor's cache from one vector to the next. All slices in one call: between two
+    calls, another thread takes Python's lock.
     """
+    if len(asked) == 1:
+        return np.asarray(np.vecdot(vectors, asked[0])[None], dtype=np.float32)
     out = np.empty((len(asked), len(vectors)), dtype=np.float32)
-    step = len(vectors) if len(asked) == 1 else _CACHED_ROWS
-    for start in range(0, len(vectors), max(step, 1)):
-        rows = vectors[start : start + step]
-        for vector, line in zip(asked, out, strict=True):
-            np.vecdot(rows, vector, out=line[start : start + step])
+    count = len(vectors) // _CACHED_ROWS
+    whole = count * _CACHED_ROWS
+    slices = vectors[:whole].reshape(count, 1, _CACHED_ROWS, vectors.shape[1])
+    near = np.vecdot(slices, asked[:, None])
+    out[:, :whole] = near.swapaxes(0, 1).reshape(len(asked), whole)
+    out[:, whole:] = np.vecdot(vectors[whole:], asked[:, None])
     return out
 
 
@@ -70,9 +83,15 @@ def count_distinct(
 def _ordered(values: NDArray[_Integer]) -> tuple[NDArray[_Integer], NDArray[np.bool_]]:
     """Values ascending, and which are the first of their kind."""
     ordered = np.sort(values)
-    first = np.ones(len(values), dtype=np.bool_)
+    return ordered, first_of_each(ordered)
+
+
+def first_of_each(ordered: NDArray[_Integer]) -> NDArray[np.bool_]:
+    """Which of ascending values `(n,)` are the first of their kind, bool `(n,)`."""
+    first = np.empty(len(ordered), dtype=np.bool_)
+    first[:1] = True
     np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
-    return ordered, first
+    return first
 
 
 def holds(values: NDArray[_Integer], ordered: NDArray[_Integer]) -> NDArray[np.bool_]:

@@ -23,7 +23,7 @@ from skillret.index.index import _halve
 from skillret.index.store import Encoded
 from skillret.lexical.analyzer import make_analyzer
 from skillret.lexical.bm25 import LexicalIndex, write_lexical
-from skillret.lexical.grams import EXCLUDED, FIRST_NAME, gram_reader
+from skillret.lexical.grams import EXCLUDED, FIRST_NAME, gram_reader, term_codes
 from skillret.skills import content_hash, document_text
 
 WORDS = (
@@ -262,7 +262,7 @@ def _check_grams(corpus, keys, skills):
     reader = gram_reader()
     own = [set(reader.read_skill(s).tolist()) for s in skills]
     asked, _ = reader.read(TEXTS)
-    codes = np.unique(np.concatenate([asked, reader.codes(["pod", "pdf", "zebra"], FIRST_NAME)]))
+    codes = np.unique(np.concatenate([asked, term_codes(["pod", "pdf", "zebra"], FIRST_NAME)]))
     held = np.array([[int(c) in o for c in codes] for o in own], dtype=bool)
     np.testing.assert_array_equal(corpus.held(codes, keys), held)
     mixed = np.random.default_rng(len(keys)).permutation(len(keys))[:7]

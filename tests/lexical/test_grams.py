@@ -14,6 +14,7 @@ from skillret.lexical.grams import (
     GramReader,
     gram_reader,
     kinds,
+    term_codes,
 )
 from skillret.lexical.spelling import spell
 from skillret.lexical.texts import lexical_text
@@ -106,7 +107,7 @@ def test_a_skill_s_grams_are_those_of_its_text_and_the_terms_of_its_name(name, d
     named = codes[(codes >= FIRST_NAME) & (codes < EXCLUDED)]
     np.testing.assert_array_equal(codes[codes < FIRST_NAME], np.unique(text))
     analyzed = reader._analyze(spell(name))
-    assert set(named.tolist()) == set(reader.codes(analyzed, FIRST_NAME).tolist())
+    assert set(named.tolist()) == set(term_codes(analyzed, FIRST_NAME).tolist())
     assert codes.max(initial=0) <= MAX_CODE
 
 
@@ -131,8 +132,8 @@ def test_terms_of_an_exclusion_have_numbers_of_their_own():
     codes = reader.read_skill(
         make_skill("bars", "Makes charts. Not for zebras or charts.")
     ).tolist()
-    assert {*reader.codes(["zebra", "chart"], EXCLUDED)} == {
+    assert {*term_codes(["zebra", "chart"], EXCLUDED)} == {
         c for c in codes if EXCLUDED <= c < WANTED
     }
-    assert {*reader.codes(["make", "bar", "chart"], WANTED)} == {c for c in codes if c >= WANTED}
+    assert {*term_codes(["make", "bar", "chart"], WANTED)} == {c for c in codes if c >= WANTED}
     assert max(reader.read_skill(make_skill("bars", "Makes charts."))) < EXCLUDED

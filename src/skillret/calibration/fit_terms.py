@@ -123,7 +123,7 @@ def _samples(
     for number, (query, weight) in enumerate(zip(queries, kind_weights(queries), strict=True), 1):
         text = clean_query(query.text)
         (tokens,) = encoder.encode_tokens([text])
-        means = term_tokens(tokens, read_words(text))
+        means = dict(zip(*term_tokens(tokens, read_words(text)), strict=True))
         found = {term: mean for term, mean in means.items() if len(scores_of(term)[0])}
         gold = [rows[s] for s in dataset.qrels.get(query.id, ())]
         if progress is not None:

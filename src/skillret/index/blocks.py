@@ -144,7 +144,8 @@ def search_blocks(
     parts: list[list[Neighbours]] = [[] for _ in counts]
     for number, block in enumerate(blocks):
         for line, k, part in zip(cosines(vectors, block.vectors), counts, parts, strict=True):
-            line[dead[number]] = _NOWHERE
+            if len(dead[number]):
+                line[dead[number]] = _NOWHERE
             if keep is not None:
                 line[~keep[number]] = _NOWHERE
             rows = top_rows(line, k) if k else np.empty(0, dtype=np.int64)

@@ -224,6 +224,8 @@ def _places(
 
 
 def _vectors(blocks: Sequence[Block], keys: NDArray[np.int64]) -> Float32:
+    if len(blocks) == 1:
+        return blocks[0].vectors[np.searchsorted(blocks[0].keys, keys)]
     out = np.empty((len(keys), blocks[0].vectors.shape[1]), dtype=np.float32)
     for block, own, rows in _places(blocks, keys):
         out[own] = block.vectors[rows]

@@ -42,6 +42,8 @@ STOP_WORDS = frozenset(
 )
 _LONGEST = 64  # characters of a word; longer ones are no words
 _KNOWN_WORDS = 8192
+_KNOWN_TEXTS = 256
+_QUERY = 2000  # characters of a text that is no body of a skill
 _ACRONYMS = frozenset(("IT", "US", "WHO"))
 _WORD = re.compile(r"\w+")
 _PIECE = re.compile(r"\S+")
@@ -73,10 +75,17 @@ def make_plain_analyzer() -> tantivy.TextAnalyzer:
     return tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple()).build()
 
 
-def read_terms(text: str) -> list[str]:
+def read_terms(text: str) -> Sequence[str]:
     """The terms of a text in order."""
-    terms: list[str] = _analyzer().analyze(spell(text))
-    return terms
+    return _terms_again(text) if len(text) <= _QUERY else _terms(text)
+
+
+def _terms(text: str) -> Sequence[str]:
+    return tuple(_analyzer().analyze(spell(text)))
+
+
+# What is asked of a query or of its sentences is asked several times.
+_terms_again = lru_cache(_KNOWN_TEXTS)(_terms)
 
 
 def read_stops(text: str) -> list[str]:
@@ -111,7 +120,7 @@ def _analyzer() -> tantivy.TextAnalyzer:
 
 @lru_cache(_KNOWN_WORDS)
 def _word_terms(word: str) -> Sequence[str]:
-    return tuple(read_terms(word))
+    return _terms(word)
 
 
 @lru_cache(_KNOWN_WORDS)

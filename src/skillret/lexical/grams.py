@@ -41,6 +41,7 @@ __all__ = [
     "GramReader",
     "gram_reader",
     "kinds",
+    "term_codes",
 ]
 
 # Kinds of grams that queries are compared by, each with numbers of its own.
@@ -109,11 +110,11 @@ class GramReader:
         grams = list(_grams(*look_up([plain_words(texts.text) for texts in skills])))
         for number, texts in enumerate(skills):
             named = self._analyze(texts.name)
-            terms = [self.codes(named, FIRST_NAME)]
+            terms = [term_codes(named, FIRST_NAME)]
             if texts.excluded:
                 wanted = {*named, *self._analyze(texts.description)}
-                terms.append(self.codes(set(self._analyze(texts.excluded)), EXCLUDED))
-                terms.append(self.codes(wanted, WANTED))
+                terms.append(term_codes(set(self._analyze(texts.excluded)), EXCLUDED))
+                terms.append(term_codes(wanted, WANTED))
             grams += [(own, np.full(len(own), number)) for own in terms]
         # One order for all: by skill, then by number.
         keys = [(owners.astype(np.uint64) << np.uint64(32)) | own for own, owners in grams]
@@ -121,19 +122,16 @@ class GramReader:
         firsts = np.arange(1, len(skills), dtype=np.uint64) << np.uint64(32)
         return np.split(ordered.astype(np.uint32), np.searchsorted(ordered, firsts))
 
-    def terms(self, text: str) -> list[str]:
-        """The distinct terms of a text, as BM25 counts them, of its first `MAX_WORDS`."""
-        return list(dict.fromkeys(self._analyze(spell(text))))[:MAX_WORDS]
 
-    def codes(self, terms: Collection[str], first: np.uint32) -> NDArray[np.uint32]:
-        """The number of each term, uint32 `(len(terms),)`.
+def term_codes(terms: Collection[str], first: np.uint32) -> NDArray[np.uint32]:
+    """The number of each term, uint32 `(len(terms),)`.
 
-        Args:
-            terms: The terms.
-            first: `FIRST_NAME`, `EXCLUDED` or `WANTED`.
-        """
-        crc = np.fromiter((zlib.crc32(t.encode()) for t in terms), np.uint32, len(terms))
-        return np.asarray((crc >> _SHIFT) + first, dtype=np.uint32)
+    Args:
+        terms: The terms.
+        first: `FIRST_NAME`, `EXCLUDED` or `WANTED`.
+    """
+    crc = np.fromiter((zlib.crc32(t.encode()) for t in terms), np.uint32, len(terms))
+    return np.asarray((crc >> _SHIFT) + first, dtype=np.uint32)
 
 
 def kinds(codes: NDArray[np.uint32]) -> dict[str, slice]:

@@ -52,13 +52,12 @@ _SIGN = (
     r"|(?:(?<=a)sp\.net|(?<=v)b\.net|(?<=\.)net|(?<=d)ot ?net|(?<=o)b(?:jective[ -]c|jc)"
     r"|(?<=g)olang)(?![\w+#]))"
 )
-# Without one of these a text in lower case has none of them. What is rare comes first here too.
+# What is rare comes first here too.
 _HINTS = tuple(
     re.compile(hint).search
     for hint in (
-        *(rb"#(?<=[cf]#)", rb"\+(?<=[cg]\+)(?=\+)", rb"\.(?=net)(?<![ac-oq-z\d_.]\.)"),
-        *(rb" sharp(?<=[cf] sharp)", rb"plus plus", rb"dot(?= ?net)", rb"golang"),
-        *(rb"objective[ -]c", rb"objc"),
+        *(rb"#(?<=[cf]#)", rb"\+(?=\+)", rb"\.(?=net)", rb" sharp", rb"plus plus"),
+        *(rb"dot(?= ?net)", rb"objective[ -]c", rb"objc", rb"golang"),
     )
 )
 _SIGNED = re.compile(_SIGN)

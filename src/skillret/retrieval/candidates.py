@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from skillret.arrays import Float32, cosines, distinct, holds
+from skillret.arrays import Float32, cosines, distinct, first_of_each, holds
 from skillret.index.corpus import Corpus, Neighbours
+from skillret.lexical.analyzer import read_terms
 from skillret.lexical.bm25 import Terms
 from skillret.lexical.grams import (
     EXCLUDED,
@@ -27,6 +29,7 @@ from skillret.lexical.grams import (
     WANTED,
     gram_reader,
     kinds,
+    term_codes,
 )
 from skillret.retrieval.query import ReadQuery
 from skillret.types import Where
@@ -186,11 +189,14 @@ def find_candidates(
     words = lexical[own]
     codes, weights, spans = _gram_weights(corpus, parts or [query.text], asking[own])
     known, strange = _term_weights(lexical[0].terms, query.text, len(corpus))
-    names, named = _codes(known, FIRST_NAME)
-    excluded, told = _codes(known | strange, EXCLUDED)
+    numbers = term_codes([*known, *strange], EXCLUDED)
+    values = np.array([*known.values(), *strange.values()], dtype=np.float32)
+    names, named = _distinct(numbers[: len(known)] - (EXCLUDED - FIRST_NAME), values[: len(known)])
+    excluded, told = _distinct(numbers, values)
     groups = [codes, names, excluded, excluded + (WANTED - EXCLUDED)]
     held = corpus.held(np.concatenate(groups), keys).astype(np.float32)
-    _, said, out, wanted = np.split(held, np.cumsum([len(g) for g in groups[:-1]]), axis=1)
+    ends = accumulate(map(len, groups), initial=0)
+    _, said, out, wanted = (held[:, start:end] for start, end in pairwise(ends))
     per_term = np.vecdot(said, named) / np.maximum(corpus.name_terms(keys), 1)
     return Evidence(
         keys=keys,
@@ -216,7 +222,7 @@ def find_candidates(
             for kind, span in spans.items()
         },
         named=per_term.astype(np.float32),
-        excluded=_excluded(out, wanted, told, holds(excluded, _codes(strange, EXCLUDED)[0])),
+        excluded=_excluded(out, wanted, told, holds(excluded, np.sort(numbers[len(known) :]))),
         words=len(query.text.split()),
     )
 
@@ -254,7 +260,7 @@ def _gram_weights(
     said, parts_of = gram_reader().read(parts, MAX_WORDS)
     if not len(said):
         return said, np.empty(0, dtype=np.float32), kinds(said)
-    firsts = np.flatnonzero(np.concatenate([[True], said[1:] != said[:-1]]))
+    firsts = np.flatnonzero(first_of_each(said))
     codes, factors = said[firsts], np.maximum.reduceat(asking[parts_of], firsts)
     return codes, factors * corpus.gram_weights(codes), kinds(codes)
 
@@ -269,15 +275,17 @@ def _term_weights(
         if name not in terms.guessed
     }
     rare = math.log1p((skills + 0.5) / 0.5)
-    return known, {t: rare for t in gram_reader().terms(text) if t not in known}
+    said = list(dict.fromkeys(read_terms(text)))[:MAX_WORDS]
+    return known, {term: rare for term in said if term not in known}
 
 
-def _codes(weights: Mapping[str, float], first: np.uint32) -> tuple[NDArray[np.uint32], Float32]:
-    """Numbers of terms, ascending, and their weights."""
-    codes = gram_reader().codes(weights, first)
+def _distinct(codes: NDArray[np.uint32], weights: Float32) -> tuple[NDArray[np.uint32], Float32]:
+    """Numbers of terms, ascending, each once, and their weights."""
+    order = np.argsort(codes, kind="stable")
+    ordered = codes[order]
     # Two terms of one number are rare; the first one stands for both.
-    distinct_codes, places = np.unique(codes, return_index=True)
-    return distinct_codes, np.array(list(weights.values()), dtype=np.float32)[places]
+    kept = first_of_each(ordered)
+    return ordered[kept], weights[order[kept]]
 
 
 def _excluded(

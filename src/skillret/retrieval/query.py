@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from skillret.arrays import Float32
-from skillret.encoders import Encoder, Profile, TokenEncoder, Tokens, check_vectors
+from skillret.encoders import Encoder, Profile, Tokens, check_vectors
 from skillret.errors import EncoderError, InputError
 from skillret.lexical.language import language
 from skillret.lexical.spelling import normalize
@@ -120,7 +120,7 @@ def _encode_tokens(block: Sequence[str], encoder: Encoder) -> list[ReadQuery]:
     One pass over a query instead of two ("late chunking", arXiv:2409.04701). Amid much talk a
     sentence is better read alone.
     """
-    if not isinstance(encoder, TokenEncoder):
+    if not hasattr(encoder, "encode_tokens"):  # as `TokenEncoder`, which takes longer to tell
         raise EncoderError(
             f"the ranker of {encoder.profile.name} needs the tokens of queries, which this encoder"
             " does not show"

@@ -261,7 +261,8 @@ class Ranker:
 
 
 def _logistic(x: Float64) -> Float64:
-    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(x, -60, 60))), dtype=np.float64)
+    near = np.minimum(np.maximum(x, -60), 60)  # `numpy.clip` takes three times as long
+    return np.asarray(1.0 / (1.0 + np.exp(-near)), dtype=np.float64)
 
 
 def _rounded(values: Float32) -> Any:

@@ -39,11 +39,9 @@ class TermHead(NamedTuple):
             tokens: Of a query.
             words: Of the same query.
         """
-        means = term_tokens(tokens, words)
-        if not means:
-            return {}
-        logits = np.vecdot(np.stack(list(means.values())), self.weights) + np.float32(self.bias)
-        return dict(zip(means, np.logaddexp(0, logits).tolist(), strict=True))
+        terms, means = term_tokens(tokens, words)
+        logits = np.vecdot(means, self.weights) + np.float32(self.bias)
+        return dict(zip(terms, np.logaddexp(0, logits).tolist(), strict=True))
 
 
 def needs_tokens(head: TermHead | None, profile: Profile) -> bool:
@@ -58,8 +56,8 @@ def term_factors(head: TermHead | None, query: ReadQuery) -> dict[str, float]:
     return head.weigh(query.tokens, read_words(query.text))
 
 
-def term_tokens(tokens: Tokens, words: Sequence[Word]) -> dict[str, Float32]:
-    """The mean of each term's token vectors, float32 `(dim,)`; without terms that have none."""
+def term_tokens(tokens: Tokens, words: Sequence[Word]) -> tuple[list[str], Float32]:
+    """The `t` terms that have tokens, and the mean of each one's vectors, float32 `(t, dim)`."""
     starts, ends = tokens.spans[:, 0].tolist(), tokens.spans[:, 1].tolist()
     rows: dict[str, list[int]] = {}
     row = 0
@@ -76,4 +74,4 @@ def term_tokens(tokens: Tokens, words: Sequence[Word]) -> dict[str, Float32]:
     for line, found in zip(shares, seen.values(), strict=True):
         line[found] = 1
     means = product(shares, tokens.vectors) / shares.sum(axis=1, keepdims=True)
-    return dict(zip(seen, means, strict=True))
+    return list(seen), means
