@@ -176,8 +176,9 @@ def _spell(text: str) -> str:
         return text
     small = strange.lower()
     text = text if small == strange else text.lower()
-    if accents := {ord(c): plain for c in set(small) if (plain := _unaccented(c)) != c}:
-        text = text.translate(accents)
+    for letter in sorted(set(small)):  # "æ" before "ǣ", which becomes it
+        if (plain := _unaccented(letter)) != letter:
+            text = text.replace(letter, plain)
     if _RUN().search(strange) is None:
         return text
     return _RUN().sub(_pairs, text.translate(_simplified()))
