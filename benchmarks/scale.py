@@ -35,6 +35,7 @@ from skillret.encoders import Documents, Tokens
 from skillret.encoders.onnx import OnnxEncoder
 
 THREADS = 8
+EVEN, EVEN_BYTES = 8000, 6000  # skills whose bodies have so many bytes each
 CHANGES = 15
 COLD = 15
 IMPORTS = "import numpy, onnxruntime, tokenizers"
@@ -50,6 +51,9 @@ class Cost(NamedTuple):
     def less(self, other: Cost) -> Cost:
         return Cost(self.wall - other.wall, self.cpu - other.cpu)
 
+    def plus(self, other: Cost) -> Cost:
+        return Cost(self.wall + other.wall, self.cpu + other.cpu)
+
     def milliseconds(self) -> tuple[str, str]:
         return f"{self.wall * 1000:.1f} ms", f"{self.cpu * 1000:.1f} ms"
 
@@ -61,11 +65,16 @@ NOTHING = ("", "")
 
 
 class MadeUp:
-    """The packaged encoder for queries; documents get vectors near some real ones at no cost."""
+    """The packaged encoder for queries; documents get vectors near some real ones.
+
+    Attributes:
+        spent: What documents have cost so far, which is little.
+    """
 
     def __init__(self, real: OnnxEncoder, near: Float32) -> None:
         self.profile = real.profile
         self.folder = real.folder
+        self.spent = Cost(0.0, 0.0)
         self._real, self._near = real, near
 
     def encode_queries(self, texts: Sequence[str]) -> Float32:
@@ -77,18 +86,23 @@ class MadeUp:
     def encode_documents(
         self, texts: Sequence[str], progress: Callable[[int], None] | None = None
     ) -> Float32:
+        start = used()
         out = np.empty((len(texts), self.profile.dim), dtype=np.float32)
         for row, text in enumerate(texts):
             draw = np.random.default_rng(zlib.crc32(text.encode()))
             noise = draw.standard_normal(self.profile.dim, dtype=np.float32) * np.float32(0.02)
             out[row] = self._near[draw.integers(len(self._near))] + noise
-        return np.asarray(out / np.linalg.norm(out, axis=1, keepdims=True), dtype=np.float32)
+        out /= np.linalg.norm(out, axis=1, keepdims=True)
+        self.spent = self.spent.plus(used().less(start))
+        return out
 
     def encode_document_tokens(
         self, texts: Sequence[str], progress: Callable[[int], None] | None = None
     ) -> Documents:
+        start = used()
         draw, shape = np.random.default_rng(0), (64, self.profile.token_dim)
         tokens = [draw.integers(-127, 128, shape, dtype=np.int8) for _ in texts]
+        self.spent = self.spent.plus(used().less(start))
         return Documents(self.encode_documents(texts, progress), tokens)
 
 
@@ -103,6 +117,24 @@ def enlarged(skills: Sequence[Skill], size: int) -> Iterator[Skill]:
                 words[draw.randrange(len(words))] = f"{draw.choice(words)}{number}"
             skill = replace(skill, id=f"{skill.id}-{number}", body=" ".join(words))
         yield skill
+
+
+def even(skills: Sequence[Skill], count: int, size: int) -> list[Skill]:
+    """Skills whose bodies have so many bytes each: the bodies of all, cut anew."""
+    text = "\n".join(skill.body for skill in skills).encode()
+    bodies = (text[start : start + size] for start in range(0, len(text) - size, size))
+    pairs = zip(skills[:count], bodies, strict=False)
+    return [replace(skill, body=body.decode("utf-8", "ignore")) for skill, body in pairs]
+
+
+def build(index: Index, library: Sequence[Skill], encoder: MadeUp) -> None:
+    """The row of a build."""
+    before = encoder.spent
+    whole = cost(partial(index.update, library))
+    beside = whole.less(encoder.spent.less(before))
+    size = sum(len(skill.body.encode()) for skill in library) / len(library) / 1000
+    what = f"build, {len(library):,} skills of {size:.1f} kB on average, beside encoding"
+    row(what, beside.rate("skills", len(library)), ">= 1,000")
 
 
 def used() -> Cost:
@@ -237,13 +269,13 @@ def main() -> None:
     print("|---|---:|---:|---:|---:|---:|---:|---:|")
     before: dict[str, Cost] = {}
     with tempfile.TemporaryDirectory() as scratch:
+        with Index.open(Path(scratch) / "even.db", create=True, model=encoder) as index:
+            build(index, even(skills, EVEN, EVEN_BYTES), encoder)
         for size in sizes:
             name, path = f"{size:,} skills", Path(scratch) / f"{size}.db"
             library = list(enlarged(skills, size))
-            encoding = cost(partial(encoder.encode_documents, [s.body for s in library]))
             index = Index.open(path, create=True, model=encoder)
-            building = cost(partial(index.update, library)).less(encoding)
-            row(f"build, {name}, beside encoding", building.rate("skills", size), ">= 1,000")
+            build(index, library, encoder)
             del library
             warm = measure(index, name, skills, asked)
             for kind, own in warm.items():
