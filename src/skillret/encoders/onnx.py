@@ -3,7 +3,10 @@
 A model folder holds `model.onnx` (inputs `input_ids` and `attention_mask`, int64 `(n, length)`;
 output `embedding`, float32 `(n, dim)`, pooled and of unit length, and `tokens`, float32
 `(n, length, dim)`, the last layer) with its weights in `model.onnx.data`, `tokenizer.json` and
-`profile.json`; for late interaction also `token_projection.npz` (see `TokenProjection`).
+`profile.json`; for late interaction also `token_projection.npz` (see `TokenProjection`). Where
+queries have a reader of their own for that, it lies in the folder `query_tokens`: `model.onnx`
+(the same inputs; outputs `tokens`, float32 `(n, length, token_dim)`, rows of unit length, and
+`weights`, float32 `(n, length)`, of at least 0) and `model.onnx.data`.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skillret.arrays import Float32
+from skillret.arrays import Float32, holds
 from skillret.encoders.encoder import Documents, Tokens, check_texts, check_vectors
 from skillret.encoders.per_process import PerProcess
 from skillret.encoders.profile import Profile
@@ -29,7 +32,11 @@ if TYPE_CHECKING:
     import onnxruntime as ort
     from tokenizers import Tokenizer
 
-__all__ = ["OnnxEncoder", "forward", "load_session"]
+__all__ = ["QUERY_TOKENS", "OnnxEncoder", "forward", "load_session"]
+
+QUERY_TOKENS = "query_tokens"
+_LATE_TOKENS = 128  # of a longer query only the first are read once more
+_TINY = np.float32(1e-6)
 
 # A token of real text is shorter than this on average, so cutting the characters first loses
 # no token and keeps a text of 100,000 characters from being tokenized whole.
@@ -73,6 +80,9 @@ class OnnxEncoder:
         self._projection = PerProcess(
             partial(TokenProjection.load, self.folder, p.token_projection, shape)
         )
+        reader = self.folder / QUERY_TOKENS
+        checked = PerProcess(partial(check_weights, reader, p.query_tokens))
+        self._reader = PerProcess(partial(load_session, reader, 1, checked))
 
     def _tokenizer(self, max_tokens: int) -> Tokenizer:
         made = self._tokenizers.get(max_tokens)
@@ -100,9 +110,27 @@ class OnnxEncoder:
             pooled, vectors = self._run(session, encoding.ids, ("embedding", "tokens"))
             spans = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
             spans = np.maximum(spans - len(p.query_prompt), 0)
-            late = None if projection is None else projection.query(encoding.ids, vectors)
+            late = None if projection is None else self._late(projection, encoding.ids, vectors)
             read.append(Tokens(check_vectors(pooled[None], p.name)[0], vectors, spans, late))
         return read
+
+    def _late(
+        self, projection: TokenProjection, ids: Sequence[int], states: Float32
+    ) -> Float32:
+        """Vectors of a query's tokens for late interaction, `(q, k)`; see `Tokens.late`."""
+        if not self.profile.query_tokens:
+            return projection.query(ids, states)
+        ids = ids[:_LATE_TOKENS]
+        made = self._forward(self._reader(), ids, ("tokens", "weights"))
+        if [a.shape for a in made] != [(len(ids), self.profile.token_dim), (len(ids),)]:
+            raise EncoderError(
+                f"the graph in {self.folder / QUERY_TOKENS} makes tokens of shape {made[0].shape}"
+                f" and weights of shape {made[1].shape}"
+            )
+        said = ~holds(np.array(ids, dtype=np.int64), projection.silent)
+        vectors, weights = made[0][said], made[1][said]
+        shares = weights / max(weights.mean(), _TINY) if len(weights) else weights
+        return check_vectors(vectors * shares[:, None], self.profile.name)
 
     def _check_tokens(self, session: ort.InferenceSession) -> None:
         if "tokens" not in {output.name for output in session.get_outputs()}:
@@ -159,16 +187,21 @@ class OnnxEncoder:
         # A lone surrogate (from a terminal or a file name) is no Unicode text.
         return [prompt + t[:limit].encode("utf-8", "replace").decode("utf-8") for t in texts]
 
-    def _run(
+    def _forward(
         self, session: ort.InferenceSession, ids: Sequence[int], outputs: Sequence[str]
     ) -> list[Float32]:
         try:
-            made = forward(session, ids, outputs)
+            return forward(session, ids, outputs)
         except Exception as e:  # the library's exceptions share no base
             reason = " ".join(str(e).split())
             raise EncoderError(
                 f"the model in {self.folder} fails on a text of {len(ids)} tokens: {reason:.200}"
             ) from None
+
+    def _run(
+        self, session: ort.InferenceSession, ids: Sequence[int], outputs: Sequence[str]
+    ) -> list[Float32]:
+        made = self._forward(session, ids, outputs)
         if made[0].shape != (self.profile.dim,):
             raise EncoderError(
                 f"the model in {self.folder} makes vectors of shape {made[0].shape}, its profile"
