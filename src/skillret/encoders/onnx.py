@@ -4,9 +4,10 @@ A model folder holds `model.onnx` (inputs `input_ids` and `attention_mask`, int6
 output `embedding`, float32 `(n, dim)`, pooled and of unit length, and `tokens`, float32
 `(n, length, dim)`, the last layer) with its weights in `model.onnx.data`, `tokenizer.json` and
 `profile.json`; for late interaction also `token_projection.npz` (see `TokenProjection`). Where
-queries have a reader of their own for that, it lies in the folder `query_tokens`: `model.onnx`
-(the same inputs; outputs `tokens`, float32 `(n, length, token_dim)`, rows of unit length, and
-`weights`, float32 `(n, length)`, of at least 0) and `model.onnx.data`.
+queries have a reader of their own for that, it is `query_tokens.onnx` (the same inputs; outputs
+`tokens`, float32 `(n, length, token_dim)`, rows of unit length, and `weights`, float32
+`(n, length)`, of at least 0) with what differs from the encoder's weights in
+`query_tokens.onnx.data`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from skillret.encoders.per_process import PerProcess
 from skillret.encoders.profile import Profile
 from skillret.encoders.token_projection import TokenProjection
 from skillret.encoders.tokenizer import load_tokenizer
-from skillret.encoders.weights import check_weights
+from skillret.encoders.weights import MODEL, check_weights
 from skillret.errors import EncoderError
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["QUERY_TOKENS", "OnnxEncoder", "forward", "load_session"]
 
-QUERY_TOKENS = "query_tokens"
+QUERY_TOKENS = "query_tokens.onnx"
 _LATE_TOKENS = 128  # of a longer query only the first are read once more
 _TINY = np.float32(1e-6)
 
@@ -80,9 +81,7 @@ class OnnxEncoder:
         self._projection = PerProcess(
             partial(TokenProjection.load, self.folder, p.token_projection, shape)
         )
-        reader = self.folder / QUERY_TOKENS
-        checked = PerProcess(partial(check_weights, reader, p.query_tokens))
-        self._reader = PerProcess(partial(load_session, reader, 1, checked))
+        self._reader = PerProcess(partial(self._load_reader, checked))
 
     def _tokenizer(self, max_tokens: int) -> Tokenizer:
         made = self._tokenizers.get(max_tokens)
@@ -114,9 +113,12 @@ class OnnxEncoder:
             read.append(Tokens(check_vectors(pooled[None], p.name)[0], vectors, spans, late))
         return read
 
-    def _late(
-        self, projection: TokenProjection, ids: Sequence[int], states: Float32
-    ) -> Float32:
+    def _load_reader(self, checked: Callable[[], str]) -> ort.InferenceSession:
+        checked()  # it shares weights with the encoder
+        own = partial(check_weights, self.folder, self.profile.query_tokens, QUERY_TOKENS)
+        return load_session(self.folder, 1, own, QUERY_TOKENS)
+
+    def _late(self, projection: TokenProjection, ids: Sequence[int], states: Float32) -> Float32:
         """Vectors of a query's tokens for late interaction, `(q, k)`; see `Tokens.late`."""
         if not self.profile.query_tokens:
             return projection.query(ids, states)
@@ -231,13 +233,16 @@ def _load_tokenizer(folder: Path, max_tokens: int) -> Tokenizer:
     return tokenizer
 
 
-def load_session(folder: Path, threads: int, checked: Callable[[], str]) -> ort.InferenceSession:
+def load_session(
+    folder: Path, threads: int, checked: Callable[[], str], graph: str = MODEL
+) -> ort.InferenceSession:
     """The graph of a model folder, ready to run.
 
     Args:
         folder: The model folder.
         threads: Of one pass.
         checked: Raises where the weights are not those that the profile names.
+        graph: Name of its file.
 
     Raises:
         EncoderError: If the graph cannot be loaded.
@@ -254,7 +259,7 @@ def load_session(folder: Path, threads: int, checked: Callable[[], str]) -> ort.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return ort.InferenceSession(
-            str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
+            str(folder / graph), options, providers=["CPUExecutionProvider"]
         )
     except Exception as e:  # the library's exceptions share no base
         reason = " ".join(str(e).split())

@@ -10,7 +10,7 @@ from pathlib import Path
 from skillret.encoders.onnx import QUERY_TOKENS
 from skillret.encoders.profile import Profile
 from skillret.encoders.token_projection import PROJECTION_FILE, TokenProjection
-from skillret.encoders.weights import hash_weights
+from skillret.encoders.weights import MODEL, hash_weights
 from skillret.training.graph import trace, write_graph
 from skillret.training.query_tokens.model import QueryReader
 
@@ -32,13 +32,18 @@ def export_query_tokens(
     for name in ("model.onnx", "model.onnx.data", "tokenizer.json", "profile.json"):
         if (folder / name).is_file():
             shutil.copyfile(folder / name, output / name)
-    graph = output / QUERY_TOKENS
     inputs, outputs = ("input_ids", "attention_mask"), {"tokens": 2, "weights": 2}
-    write_graph(lambda file: trace(reader, file, inputs, outputs), graph, quantize=True)
+    write_graph(
+        lambda file: trace(reader, file, inputs, outputs),
+        output,
+        quantize=True,
+        name=QUERY_TOKENS,
+        beside=MODEL,
+    )
     projection = reader.projection(start).save(output)
     profile = Profile.load(folder / "profile.json")
     profile = replace(
-        profile, token_projection=projection, query_tokens=hash_weights(graph)
+        profile, token_projection=projection, query_tokens=hash_weights(output, QUERY_TOKENS)
     )
     text = json.dumps(profile.to_json(), indent=1) + "\n"
     (output / "profile.json").write_text(text, encoding="utf-8")
