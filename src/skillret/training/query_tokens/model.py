@@ -8,6 +8,7 @@ reader is free to say of each token what a skill that is needed would say, and h
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,18 +19,21 @@ from torch.nn.functional import normalize, softplus
 
 from skillret.encoders.token_projection import TokenProjection
 
-__all__ = ["QueryReader", "maxsim"]
+__all__ = ["QueryReader", "maxsim", "pad", "shares"]
 
 # Values of a state of unit length are small; so large the first steps of a head are.
 _SPREAD = 10.0
 _ONE = 0.5413  # its softplus is one
+_TINY = 1e-6
 
 
 class QueryReader(nn.Module):
     """Vectors and weights of a query's tokens, and the projection of documents' states.
 
+    Untrained it does what the projection does, all tokens weighing the same.
+
     Args:
-        encoder: A transformers encoder; its embeddings and its first layers stay as they are.
+        encoder: A `BertModel`; its embeddings and its first layers stay as they are.
         projection: Where both projections start.
         frozen: How many layers stay.
     """
@@ -49,7 +53,12 @@ class QueryReader(nn.Module):
         nn.init.constant_(self.weigh.bias, _ONE)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Vectors `(n, length, k)` of unit length, and weights `(n, length)` of at least 0."""
+        """Vectors `(n, length, k)` of unit length, and weights `(n, length)` of at least 0.
+
+        Args:
+            input_ids: int64 `(n, length)`.
+            attention_mask: int64 of the same shape, 0 for padding.
+        """
         read = self.encoder(input_ids=input_ids, attention_mask=attention_mask)
         states = normalize(read.last_hidden_state, dim=-1)
         vectors = normalize(states @ self.query_matrix + self.query_bias, dim=-1)
@@ -70,9 +79,7 @@ class QueryReader(nn.Module):
         matrix = self.document_matrix.detach().numpy()
         # The mean that gives the bias: (states - mean) @ matrix = states @ matrix + bias.
         mean = -np.linalg.pinv(matrix.T.astype(np.float64)) @ self.document_bias.detach().numpy()
-        return replace(
-            start, mean=mean.astype(np.float32), matrix=np.ascontiguousarray(matrix)
-        )
+        return replace(start, mean=mean.astype(np.float32), matrix=np.ascontiguousarray(matrix))
 
 
 def maxsim(vectors: Tensor, weights: Tensor, held: Tensor, there: Tensor) -> Tensor:
@@ -87,3 +94,28 @@ def maxsim(vectors: Tensor, weights: Tensor, held: Tensor, there: Tensor) -> Ten
     similar = torch.einsum("qk,ndk->ndq", vectors, held).masked_fill(~there[..., None], -1.0)
     best: Tensor = similar.amax(dim=1)
     return best @ weights
+
+
+def pad(listed: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Token ids of some texts and their mask, int64 `(n, longest)` both.
+
+    Args:
+        listed: Of at least one text, of one token or more each.
+    """
+    shape = (len(listed), max(map(len, listed)))
+    input_ids, mask = (torch.zeros(shape, dtype=torch.long) for _ in range(2))
+    for line, ids in enumerate(listed):
+        input_ids[line, : len(ids)] = torch.tensor(ids)
+        mask[line, : len(ids)] = 1
+    return input_ids, mask
+
+
+def shares(weights: Tensor, counts: Tensor) -> Tensor:
+    """Weights of tokens as shares that add up to 1, `(n, length)`; 0 of those that do not count.
+
+    Args:
+        weights: As the reader gives them.
+        counts: Which tokens say something, bool of the same shape.
+    """
+    told = weights * counts
+    return told / told.sum(dim=1, keepdim=True).clamp_min(_TINY)
