@@ -35,7 +35,9 @@ def exported(bert, tmp_path_factory):
     profile = Profile.load(folder / "profile.json")
     profile = replace(profile, token_dim=DIM, token_projection=projection.save(folder))
     (folder / "profile.json").write_text(json.dumps(profile.to_json()))
-    Calibration(profile.identity, bm25_ranker(), None).save(folder / CALIBRATION_FILE)
+    Calibration(profile.identity, bm25_ranker(), None, created="2026-01-31").save(
+        folder / CALIBRATION_FILE
+    )
     return folder
 
 
@@ -71,8 +73,7 @@ def synonyms(tmp_path_factory):
         tables = {"skills": [], "queries": [], "qrels": []}
         for number, (i, j) in enumerate(own):
             skill, query = f"{split}-s{number}", f"{split}-q{number}"
-            described = f"Does {said[i]} with {said[j]}."
-            body = " ".join(draw.choices(FILLER, k=3))
+            described, body = f"{said[i]} {said[j]} {said[i]}", f"{said[j]} {said[i]} {said[j]}"
             row = {"id": skill, "name": f"{said[j]}-{said[i]}"}
             tables["skills"].append({**row, "description": described, "skill_md": body})
             text = f"{draw.choice(FILLER)} {asked[i]} {asked[j]}"

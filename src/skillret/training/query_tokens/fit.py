@@ -116,7 +116,7 @@ def fit_query_tokens(
     reader.encoder.set_attn_implementation("eager")
     export_query_tokens(reader, projection, encoder, output / "model")
     seconds = round(time.monotonic() - started, 1)
-    result = {"seconds": seconds, "late_weight": float(training.gain.exp()), **training.rows[-1]}
+    result = {"seconds": seconds, **training.rows[-1]}
     _write_run(output, run | {"status": "finished", "result": result})
     return output / "model"
 
@@ -163,10 +163,10 @@ class _Training:
         self._silent, self._output = torch.from_numpy(projection.silent), output
         self._batches = Batches(prepared.groups, settings)
         # A logarithm: it stays above 0, and a step changes it by a share.
-        self.gain = torch.nn.Parameter(torch.tensor(settings.late_weight).log())
+        self._gain = torch.nn.Parameter(torch.tensor(settings.late_weight).log())
         layers = [p for p in reader.encoder.parameters() if p.requires_grad]
         inner = {id(p) for p in reader.encoder.parameters()}
-        heads = [*(p for p in reader.parameters() if id(p) not in inner), self.gain]
+        heads = [*(p for p in reader.parameters() if id(p) not in inner), self._gain]
         self._learnt = [*layers, *heads]
         self._rates = (settings.learning_rate, settings.head_learning_rate)
         self._optimizer = torch.optim.AdamW(
@@ -204,7 +204,7 @@ class _Training:
             part["lr"] = rate * factor
         found = batch_losses(
             self._reader,
-            self.gain.exp(),
+            self._gain.exp(),
             s.scale,
             self._batches[step],
             self._prepared.states,
@@ -220,7 +220,8 @@ class _Training:
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self._learnt, s.max_grad_norm)
         self._optimizer.step()
-        return np.array([loss.item(), found.residual.item(), found.pure.item(), found.first])
+        parts = (loss, found.residual, found.pure)
+        return np.array([*(part.detach().item() for part in parts), found.first])
 
     def _evaluate(self, means: Mapping[str, float], say: Say) -> None:
         """Measure on dev; write the log."""
@@ -229,7 +230,7 @@ class _Training:
         found = evaluate(
             *(self._reader, prepared.dev, ids, dev.qrels, prepared.dev_states, self._silent)
         )
-        late = {"late_weight": float(self.gain.exp())}
+        late = {"late_weight": self._gain.detach().exp().item()}
         self.rows.append({"step": self._step, **means, **late, **found})
         told = ", ".join(f"{name.partition('+')[2]}: {value:.4f}" for name, value in found.items())
         say(f"step {self._step}: NDCG@10 of dev by the weight of late interaction: {told}")
@@ -245,7 +246,7 @@ class _Training:
         state = {
             "step": self._step,
             "reader": self._reader.state_dict(),
-            "gain": self.gain.detach(),
+            "gain": self._gain.detach(),
             "optimizer": self._optimizer.state_dict(),
             "rows": self.rows,
         }
@@ -267,7 +268,7 @@ class _Training:
             self._reader.load_state_dict(state["reader"])
             self._optimizer.load_state_dict(state["optimizer"])
             with torch.no_grad():
-                self.gain.copy_(state["gain"])
+                self._gain.copy_(state["gain"])
             self._step, self.rows = int(state["step"]), list(state["rows"])
         except Exception as e:  # a damaged file fails in many ways
             reason = next(iter(str(e).splitlines()), type(e).__name__)

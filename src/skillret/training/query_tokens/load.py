@@ -64,6 +64,7 @@ def load_reader(base: Path, projection: TokenProjection, frozen: int) -> QueryRe
         EncoderError: If it cannot be loaded.
     """
     from transformers import BertModel
+    from transformers.utils import logging
 
     config = base / "config.json"
     try:
@@ -74,6 +75,8 @@ def load_reader(base: Path, projection: TokenProjection, frozen: int) -> QueryRe
         ) from None
     if found.get("model_type") != "bert":
         raise InputError(f"{base} holds a model of type {found.get('model_type')!r}, not 'bert'")
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # it would report that nothing takes the weights of a pooler
     made = guarded_load(
         ModelSection(base=str(base)),
         lambda name, options: BertModel.from_pretrained(
@@ -86,6 +89,7 @@ def load_reader(base: Path, projection: TokenProjection, frozen: int) -> QueryRe
             dtype=torch.float32,
         ),
     )
+    logging.set_verbosity(verbosity)
     dim, layers = made.config.hidden_size, made.config.num_hidden_layers
     if dim != len(projection.mean):
         raise InputError(
