@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -114,11 +115,15 @@ def fit_query_tokens(
             _write_run(output, run | {"status": "stopped", "reason": reason})
         raise
     reader.encoder.set_attn_implementation("eager")
-    export_query_tokens(reader, projection, encoder, output / "model")
+    # Whoever finds a model finds all of it.
+    model, partly = output / "model", output / "model.partial"
+    export_query_tokens(reader, projection, encoder, partly)
+    shutil.rmtree(model, ignore_errors=True)
+    partly.replace(model)
     seconds = round(time.monotonic() - started, 1)
     result = {"seconds": seconds, **training.rows[-1]}
     _write_run(output, run | {"status": "finished", "result": result})
-    return output / "model"
+    return model
 
 
 class Batches:
