@@ -81,7 +81,7 @@ class OnnxEncoder:
         self._projection = PerProcess(
             partial(TokenProjection.load, self.folder, p.token_projection, shape)
         )
-        self._reader = PerProcess(partial(self._load_reader, checked))
+        self._reader = PerProcess(partial(_load_reader, self.folder, p.query_tokens, checked))
 
     def _tokenizer(self, max_tokens: int) -> Tokenizer:
         made = self._tokenizers.get(max_tokens)
@@ -112,11 +112,6 @@ class OnnxEncoder:
             late = None if projection is None else self._late(projection, encoding.ids, vectors)
             read.append(Tokens(check_vectors(pooled[None], p.name)[0], vectors, spans, late))
         return read
-
-    def _load_reader(self, checked: Callable[[], str]) -> ort.InferenceSession:
-        checked()  # it shares weights with the encoder
-        own = partial(check_weights, self.folder, self.profile.query_tokens, QUERY_TOKENS)
-        return load_session(self.folder, 1, own, QUERY_TOKENS)
 
     def _late(self, projection: TokenProjection, ids: Sequence[int], states: Float32) -> Float32:
         """Vectors of a query's tokens for late interaction, `(q, k)`; see `Tokens.late`."""
@@ -231,6 +226,14 @@ def _load_tokenizer(folder: Path, max_tokens: int) -> Tokenizer:
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_tokens)
     return tokenizer
+
+
+def _load_reader(folder: Path, weights: str, checked: Callable[[], str]) -> ort.InferenceSession:
+    """What reads queries for late interaction; it shares weights with the encoder."""
+    checked()
+    return load_session(
+        folder, 1, partial(check_weights, folder, weights, QUERY_TOKENS), QUERY_TOKENS
+    )
 
 
 def load_session(
