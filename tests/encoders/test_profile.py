@@ -35,6 +35,7 @@ def test_profiles_ignore_what_later_versions_add():
         ("token_dim", -1),
         ("token_dim", 1 << 20),
         ("token_projection", 5),
+        ("query_tokens", 5),
         ("name", "x" * 1_000_000),
         ("template", "{body}" * 100),
         ("template", "{body}" + "x" * 10_000),
@@ -83,6 +84,13 @@ def test_tokens_are_a_part_of_the_identity_and_their_absence_is_none():
     assert plain.identity == known
     some = [replace(plain, token_dim=n, token_projection=h) for n in (4, 8) for h in "ab"]
     assert len({p.identity for p in [plain, *some]}) == 5
+
+
+def test_a_reader_of_queries_needs_tokens_of_documents():
+    data = Profile("x", token_dim=4, token_projection="a", query_tokens="b").to_json()
+    assert Profile.from_json(data, "x").query_tokens == "b"
+    with pytest.raises(EncoderError, match="'query_tokens' needs 'token_dim'"):
+        Profile.from_json({**data, "token_dim": 0, "token_projection": ""}, "x")
 
 
 @pytest.mark.parametrize("lacking", [{"token_dim": 0}, {"token_projection": ""}])

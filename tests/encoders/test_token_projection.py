@@ -139,7 +139,7 @@ def _packaged(folder, **fields):
     """A copy of the packaged model, with other fields of its profile."""
     shutil.copytree(DEFAULT, folder, dirs_exist_ok=True)
     profile = json.loads((folder / "profile.json").read_text())
-    (folder / "profile.json").write_text(json.dumps({**profile, **fields}))
+    (folder / "profile.json").write_text(json.dumps({**profile, "query_tokens": "", **fields}))
     return load_encoder(folder)
 
 

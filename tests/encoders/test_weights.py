@@ -24,9 +24,9 @@ def hashed(monkeypatch):
     """The folders that were hashed."""
     folders = []
 
-    def counted(folder):
+    def counted(folder, graph):
         folders.append(folder)
-        return hash_weights(folder)
+        return hash_weights(folder, graph)
 
     monkeypatch.setattr(weights, "hash_weights", counted)
     return folders

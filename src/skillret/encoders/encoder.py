@@ -80,8 +80,9 @@ class Tokens(NamedTuple):
         vectors: Of its `t` tokens in their context, float32 `(t, dim)`, of any length.
         spans: Characters `start:end` of the text that each stands for, int64 `(t, 2)`; both 0 for
             special tokens and the prompt's.
-        late: For late interaction, of those tokens that say something, float32 `(q, token_dim)`,
-            rows of unit length; None where the profile has no `token_dim`.
+        late: For late interaction, of those tokens that say something, float32 `(q, token_dim)`;
+            a row is the longer the more it counts, by 1 on average. None where the profile has no
+            `token_dim`.
     """
 
     pooled: Float32

@@ -3,7 +3,11 @@
 A model folder holds `model.onnx` (inputs `input_ids` and `attention_mask`, int64 `(n, length)`;
 output `embedding`, float32 `(n, dim)`, pooled and of unit length, and `tokens`, float32
 `(n, length, dim)`, the last layer) with its weights in `model.onnx.data`, `tokenizer.json` and
-`profile.json`; for late interaction also `token_projection.npz` (see `TokenProjection`).
+`profile.json`; for late interaction also `token_projection.npz` (see `TokenProjection`). Where
+queries have a reader of their own for that, it is `query_tokens.onnx` (the same inputs; outputs
+`tokens`, float32 `(n, length, token_dim)`, rows of unit length, and `weights`, float32
+`(n, length)`, of at least 0) with what differs from the encoder's weights in
+`query_tokens.onnx.data`.
 """
 
 from __future__ import annotations
@@ -16,20 +20,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skillret.arrays import Float32
+from skillret.arrays import Float32, holds
 from skillret.encoders.encoder import Documents, Tokens, check_texts, check_vectors
 from skillret.encoders.per_process import PerProcess
 from skillret.encoders.profile import Profile
 from skillret.encoders.token_projection import TokenProjection
 from skillret.encoders.tokenizer import load_tokenizer
-from skillret.encoders.weights import check_weights
+from skillret.encoders.weights import MODEL, check_weights
 from skillret.errors import EncoderError
 
 if TYPE_CHECKING:
     import onnxruntime as ort
     from tokenizers import Tokenizer
 
-__all__ = ["OnnxEncoder", "forward", "load_session"]
+__all__ = ["QUERY_TOKENS", "OnnxEncoder", "forward", "load_session"]
+
+QUERY_TOKENS = "query_tokens.onnx"
+_LATE_TOKENS = 128  # of a longer query only the first are read once more
+_TINY = np.float32(1e-6)
 
 # A token of real text is shorter than this on average, so cutting the characters first loses
 # no token and keeps a text of 100,000 characters from being tokenized whole.
@@ -73,6 +81,7 @@ class OnnxEncoder:
         self._projection = PerProcess(
             partial(TokenProjection.load, self.folder, p.token_projection, shape)
         )
+        self._reader = PerProcess(partial(_load_reader, self.folder, p.query_tokens, checked))
 
     def _tokenizer(self, max_tokens: int) -> Tokenizer:
         made = self._tokenizers.get(max_tokens)
@@ -100,9 +109,25 @@ class OnnxEncoder:
             pooled, vectors = self._run(session, encoding.ids, ("embedding", "tokens"))
             spans = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
             spans = np.maximum(spans - len(p.query_prompt), 0)
-            late = None if projection is None else projection.query(encoding.ids, vectors)
+            late = None if projection is None else self._late(projection, encoding.ids, vectors)
             read.append(Tokens(check_vectors(pooled[None], p.name)[0], vectors, spans, late))
         return read
+
+    def _late(self, projection: TokenProjection, ids: Sequence[int], states: Float32) -> Float32:
+        """Vectors of a query's tokens for late interaction, `(q, k)`; see `Tokens.late`."""
+        if not self.profile.query_tokens:
+            return projection.query(ids, states)
+        ids = ids[:_LATE_TOKENS]
+        made = self._forward(self._reader(), ids, ("tokens", "weights"))
+        if [a.shape for a in made] != [(len(ids), self.profile.token_dim), (len(ids),)]:
+            raise EncoderError(
+                f"the graph in {self.folder / QUERY_TOKENS} makes tokens of shape {made[0].shape}"
+                f" and weights of shape {made[1].shape}"
+            )
+        said = ~holds(np.array(ids, dtype=np.int64), projection.silent)
+        vectors, weights = made[0][said], made[1][said]
+        shares = weights / max(weights.mean(), _TINY) if len(weights) else weights
+        return check_vectors(vectors * shares[:, None], self.profile.name)
 
     def _check_tokens(self, session: ort.InferenceSession) -> None:
         if "tokens" not in {output.name for output in session.get_outputs()}:
@@ -159,16 +184,21 @@ class OnnxEncoder:
         # A lone surrogate (from a terminal or a file name) is no Unicode text.
         return [prompt + t[:limit].encode("utf-8", "replace").decode("utf-8") for t in texts]
 
-    def _run(
+    def _forward(
         self, session: ort.InferenceSession, ids: Sequence[int], outputs: Sequence[str]
     ) -> list[Float32]:
         try:
-            made = forward(session, ids, outputs)
+            return forward(session, ids, outputs)
         except Exception as e:  # the library's exceptions share no base
             reason = " ".join(str(e).split())
             raise EncoderError(
                 f"the model in {self.folder} fails on a text of {len(ids)} tokens: {reason:.200}"
             ) from None
+
+    def _run(
+        self, session: ort.InferenceSession, ids: Sequence[int], outputs: Sequence[str]
+    ) -> list[Float32]:
+        made = self._forward(session, ids, outputs)
         if made[0].shape != (self.profile.dim,):
             raise EncoderError(
                 f"the model in {self.folder} makes vectors of shape {made[0].shape}, its profile"
@@ -198,13 +228,24 @@ def _load_tokenizer(folder: Path, max_tokens: int) -> Tokenizer:
     return tokenizer
 
 
-def load_session(folder: Path, threads: int, checked: Callable[[], str]) -> ort.InferenceSession:
+def _load_reader(folder: Path, weights: str, checked: Callable[[], str]) -> ort.InferenceSession:
+    """What reads queries for late interaction; it shares weights with the encoder."""
+    checked()
+    return load_session(
+        folder, 1, partial(check_weights, folder, weights, QUERY_TOKENS), QUERY_TOKENS
+    )
+
+
+def load_session(
+    folder: Path, threads: int, checked: Callable[[], str], graph: str = MODEL
+) -> ort.InferenceSession:
     """The graph of a model folder, ready to run.
 
     Args:
         folder: The model folder.
         threads: Of one pass.
         checked: Raises where the weights are not those that the profile names.
+        graph: Name of its file.
 
     Raises:
         EncoderError: If the graph cannot be loaded.
@@ -221,7 +262,7 @@ def load_session(folder: Path, threads: int, checked: Callable[[], str]) -> ort.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return ort.InferenceSession(
-            str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
+            str(folder / graph), options, providers=["CPUExecutionProvider"]
         )
     except Exception as e:  # the library's exceptions share no base
         reason = " ".join(str(e).split())

@@ -46,6 +46,8 @@ class Profile:
         dense_weight: Share of the dense score in hybrid retrieval, 0 to 1.
         token_dim: Length of the vectors of tokens, for late interaction; 0 where there are none.
         token_projection: SHA-256 of the file that makes them; see `TokenProjection`.
+        query_tokens: SHA-256 of the graph that reads queries for late interaction; empty where the
+            tokens of the encoder's own last layer are taken, as of documents.
         source: Where the settings come from, for people.
     """
 
@@ -62,6 +64,7 @@ class Profile:
     dense_weight: float = 0.5
     token_dim: int = 0
     token_projection: str = ""
+    query_tokens: str = ""
     source: str = ""
 
     @property
@@ -106,6 +109,8 @@ class Profile:
             raise EncoderError(
                 f"{where} is not a profile: 'token_dim' and 'token_projection' are given together"
             )
+        if profile.query_tokens and not profile.token_dim:
+            raise EncoderError(f"{where} is not a profile: 'query_tokens' needs 'token_dim'")
         return profile
 
     @classmethod

@@ -17,9 +17,9 @@ from pathlib import Path
 from skillret.errors import EncoderError, SkillretError
 from skillret.files import parse_json, stored_bytes, write_text
 
-__all__ = ["MODEL_FILES", "check_weights", "hash_weights"]
+__all__ = ["MODEL", "check_weights", "hash_weights"]
 
-MODEL_FILES = ("model.onnx", "model.onnx.data")
+MODEL = "model.onnx"
 
 _VERSION = 1
 _MOST_NOTES = 100
@@ -30,15 +30,19 @@ _SETTLED_S = 2.0
 _Identity = list[list[int]]  # of each file; see `_identity`
 
 
-def hash_weights(folder: Path) -> str:
-    """SHA-256 of `model.onnx` followed by `model.onnx.data`, which a graph with weights lacks.
+def hash_weights(folder: Path, graph: str = MODEL) -> str:
+    """SHA-256 of a graph followed by its `.data`, which a graph that holds its weights lacks.
+
+    Args:
+        folder: Holds them.
+        graph: Name of its file.
 
     Raises:
         EncoderError: If a file cannot be read.
     """
     digest = hashlib.sha256()
     buffer = memoryview(bytearray(1 << 20))
-    for file in _files(folder):
+    for file in _files(folder / graph):
         try:
             with file.open("rb", buffering=0) as opened:
                 while n := opened.readinto(buffer):
@@ -48,12 +52,13 @@ def hash_weights(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def check_weights(folder: Path, weights: str) -> str:
+def check_weights(folder: Path, weights: str, graph: str = MODEL) -> str:
     """Make sure that the weights in a folder are the expected ones.
 
     Args:
-        folder: Holds `model.onnx`.
+        folder: Holds the graph.
         weights: What `hash_weights` must give.
+        graph: Name of its file.
 
     Returns:
         `weights`.
@@ -61,36 +66,37 @@ def check_weights(folder: Path, weights: str) -> str:
     Raises:
         EncoderError: If they are others, or cannot be read.
     """
-    place = os.path.realpath(folder)
-    before = _identity(folder)
+    file = folder / graph
+    place = os.path.realpath(folder) if graph == MODEL else os.path.realpath(file)
+    before = _identity(file)
     record = _record()
     notes = _read(record)
     if notes.get(place) == (weights, before):
         return weights
-    actual = hash_weights(folder)
+    actual = hash_weights(folder, graph)
     if actual != weights:
         raise EncoderError(
-            f"the weights in {folder} are not those of its profile.json: {' + '.join(MODEL_FILES)}"
+            f"the weights in {folder} are not those of its profile.json: {graph} + {graph}.data"
             f" have the SHA-256 {actual[:12]}..., the profile names {weights[:12] or 'none'}...;"
             " bring back the files as they were, or make the folder anew with skillret export"
         )
     changed = max((max(of_file[1:3]) for of_file in before), default=0)
-    if before == _identity(folder) and time.time() - changed / 1e9 > _SETTLED_S:
+    if before == _identity(file) and time.time() - changed / 1e9 > _SETTLED_S:
         notes.pop(place, None)
         notes[place] = (weights, before)
         _write(record, notes)
     return weights
 
 
-def _files(folder: Path) -> list[Path]:
-    graph, *others = (folder / name for name in MODEL_FILES)
-    return [graph, *(file for file in others if file.exists())]
+def _files(graph: Path) -> list[Path]:
+    data = graph.with_name(graph.name + ".data")
+    return [graph, data] if data.exists() else [graph]
 
 
-def _identity(folder: Path) -> _Identity:
+def _identity(graph: Path) -> _Identity:
     """Size, times of change, device and inode of each file: other contents change one of them."""
     found = []
-    for file in _files(folder):
+    for file in _files(graph):
         try:
             stored_bytes(file, "model")
             s = file.stat()

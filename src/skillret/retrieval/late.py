@@ -68,7 +68,7 @@ def maxsim(asked: Float32, documents: Sequence[NDArray[np.int8]]) -> Float32:
     """The mean of the largest cosines that each token of a query has in each document, `(n,)`.
 
     Args:
-        asked: Of the query's tokens, float32 `(q, k)`, of unit length; at least one.
+        asked: Of the query's tokens, float32 `(q, k)`, each as long as it counts; at least one.
         documents: Of the tokens of `n` documents, int8 `(d, k)`; at least one each.
     """
     lengths = [len(tokens) for tokens in documents]

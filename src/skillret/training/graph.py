@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from skillret.encoders.weights import MODEL
+
 __all__ = ["trace", "write_graph"]
 
 _OPSET = 17
@@ -55,13 +57,23 @@ def trace(module: Any, graph: Path, inputs: Sequence[str], outputs: Mapping[str,
         )
 
 
-def write_graph(make: Callable[[Path], object], output: Path, *, quantize: bool) -> None:
-    """Write `model.onnx` and `model.onnx.data`, optimized.
+def write_graph(
+    make: Callable[[Path], object],
+    output: Path,
+    *,
+    quantize: bool,
+    name: str = MODEL,
+    beside: str = "",
+) -> None:
+    """Write a graph and its `.data`, optimized.
 
     Args:
         make: Writes a float32 graph into a file, as `trace` does.
         output: The folder; its files of these names are replaced.
         quantize: int8 weights; float32 otherwise.
+        name: Of the graph's file.
+        beside: Name of another graph in the folder: tensors that are in its `.data` already are
+            taken from there. Empty for none.
     """
     import onnx
     import onnxruntime as ort
@@ -98,15 +110,48 @@ def write_graph(make: Callable[[Path], object], output: Path, *, quantize: bool)
             disabled_optimizers=["SkipLayerNormFusion"],
         )
         # Weights in a file of their own are mapped, not parsed: a cold start twice as fast.
-        data = output / "model.onnx.data"
+        data = output / f"{name}.data"
         data.unlink(missing_ok=True)  # onnx appends to an existing file
         onnx.save(
-            onnx.load(optimized),
-            output / "model.onnx",
-            save_as_external_data=True,
-            location=data.name,
+            onnx.load(optimized), output / name, save_as_external_data=True, location=data.name
         )
+        if beside:
+            _share(output / name, output / beside)
         data.chmod(0o644)
+
+
+def _share(graph: Path, other: Path) -> None:
+    """Let a graph take what stands in another one's `.data` from there; its own holds the rest."""
+    import onnx
+
+    held = {tensor: place for _, tensor, place in _external(other)}
+    own, rest = graph.with_name(f"{graph.name}.data"), bytearray()
+    model = onnx.load(graph, load_external_data=False)
+    places = {}
+    for name, tensor, _ in _external(graph):
+        places[name] = (other, held[tensor]) if tensor in held else (graph, len(rest))
+        if tensor not in held:
+            rest += tensor
+    for initializer in model.graph.initializer:
+        if initializer.name in places:
+            where, offset = places[initializer.name]
+            for entry in initializer.external_data:
+                if entry.key in ("location", "offset"):
+                    entry.value = f"{where.name}.data" if entry.key == "location" else str(offset)
+    own.write_bytes(rest)
+    graph.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _external(graph: Path) -> Iterator[tuple[str, bytes, int]]:
+    """Name, bytes and offset of each tensor of a graph that stands in its `.data`."""
+    import onnx
+
+    data = graph.with_name(f"{graph.name}.data").read_bytes()
+    for tensor in onnx.load(graph, load_external_data=False).graph.initializer:
+        entries = {entry.key: entry.value for entry in tensor.external_data}
+        if entries:
+            start, length = int(entries["offset"]), int(entries["length"])
+            yield tensor.name, data[start : start + length], start
 
 
 @contextmanager

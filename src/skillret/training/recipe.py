@@ -23,6 +23,7 @@ from skillret.training.sections import (
     ModelSection,
     NegativesSection,
     OutputSection,
+    QueryTokensSection,
     TrainSection,
 )
 
@@ -33,6 +34,7 @@ else:
 
 __all__ = [
     "Recipe",
+    "load_query_tokens",
     "load_recipe",
     "parse_recipe",
 ]
@@ -83,17 +85,34 @@ def load_recipe(file: Path, overrides: Sequence[str] = (), kind: str | None = No
     Raises:
         InputError: If the file is missing or no TOML, or a key or value is at fault.
     """
-    try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as e:
-        raise InputError(f"cannot read the recipe {file}: {e.strerror or e}") from None
-    except (ValueError, RecursionError) as e:  # also numbers of thousands of digits
-        raise InputError(f"the recipe {file} is not TOML: {e}") from None
-    for override in overrides:
-        _override(table, override)
+    table = _read(file, overrides)
     if kind is not None and table.setdefault("kind", kind) != kind:
         raise InputError(f"the recipe {file} is of kind {table['kind']!r}, not {kind!r}")
     return parse_recipe(table, file.stem)
+
+
+def load_query_tokens(file: Path, overrides: Sequence[str] = ()) -> QueryTokensSection:
+    """Read and check a recipe that has a section `query_tokens` and nothing else.
+
+    Args:
+        file: A TOML file.
+        overrides: `query_tokens.key=value` each.
+
+    Raises:
+        InputError: As `load_recipe`.
+    """
+    section = "query_tokens"
+    table = _read(file, overrides)
+    for key in table:
+        if key != section:
+            raise InputError(f"recipe: unknown section {key!r}; one of query tokens has {section}")
+    found = _section(QueryTokensSection, section, table.get(section, {}), section)
+    if found.dev_split == found.train_split:
+        raise InputError(
+            f"recipe: {section}.dev_split is {found.dev_split!r}, the split it trains on; allowed:"
+            " another one"
+        )
+    return found
 
 
 def parse_recipe(table: Mapping[str, Any], name: str) -> Recipe:
@@ -121,6 +140,19 @@ def parse_recipe(table: Mapping[str, Any], name: str) -> Recipe:
     recipe = Recipe(given, kind, **parts)
     _check_together(recipe)
     return recipe
+
+
+def _read(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
+    """A recipe as TOML parses it, with what is set instead."""
+    try:
+        table: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as e:
+        raise InputError(f"cannot read the recipe {file}: {e.strerror or e}") from None
+    except (ValueError, RecursionError) as e:  # also numbers of thousands of digits
+        raise InputError(f"the recipe {file} is not TOML: {e}") from None
+    for override in overrides:
+        _override(table, override)
+    return table
 
 
 def _override(table: dict[str, Any], override: str) -> None:

@@ -26,7 +26,7 @@ from skillret.extras import require
 from skillret.files import parse_json, write_text
 from skillret.training.recipe import Recipe, parse_recipe
 
-__all__ = ["check_devices", "train"]
+__all__ = ["check_devices", "train", "versions"]
 
 _NEEDED = ("torch", "sentence_transformers", "datasets", "accelerate", "pytrec_eval", "matplotlib")
 _PACKAGES = (
@@ -111,7 +111,7 @@ def train(
             "precision": recipe.train.precision,
         },
         "seed": recipe.train.seed,
-        "versions": _versions(),
+        "versions": versions(),
         "resumed": [*(stored or {}).get("resumed", []), *([time.time()] if stored else [])],
     }
     if first:
@@ -310,7 +310,8 @@ def _write_model(
     (folder / "profile.json").write_text(text, encoding="utf-8")
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Versions of what decides how a run ends, for run.json."""
     found = {"Python": platform.python_version(), "skillret": __version__}
     for name in _PACKAGES:
         try:

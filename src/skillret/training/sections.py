@@ -8,8 +8,9 @@ for one of them only, and some have another default for a reranker.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 from skillret.encoders.families import SKILL_INSTRUCTION
@@ -26,7 +27,9 @@ __all__ = [
     "ModelSection",
     "NegativesSection",
     "OutputSection",
+    "QueryTokensSection",
     "TrainSection",
+    "kind_weight",
 ]
 
 _Check = Callable[[Any], bool]
@@ -62,6 +65,10 @@ def _flag(default: bool) -> Any:
 
 def _choice(default: str, *values: str) -> Any:
     return _key(default, lambda v: v in values, "one of " + ", ".join(map(repr, values)))
+
+
+def _rules() -> Any:
+    return _key((), lambda v: all(REPEAT.fullmatch(r) for r in v), 'a list such as ["scenario=3"]')
 
 
 def _whole(default: int, least: int = 0) -> Any:
@@ -147,9 +154,7 @@ class DataSection:
     dev_split: str = _key("dev", _is_split, "a split, never one called test")
     dev_share: float = _share(0.05, zero=False, one=False)
     max_pairs: int = _whole(0)
-    repeat: tuple[str, ...] = _key(
-        (), lambda v: all(REPEAT.fullmatch(r) for r in v), 'a list such as ["scenario=3"]'
-    )
+    repeat: tuple[str, ...] = _rules()
     composed: int = _whole(0)
     sections: int = _whole(0)
 
@@ -326,3 +331,78 @@ class OutputSection:
         lambda v: set(v) <= {"tensorboard", "wandb", "trackio"},
         'a list of "tensorboard", "wandb" and "trackio"',
     )
+
+
+@dataclass(frozen=True, slots=True)
+class QueryTokensSection:
+    """The training of what reads queries for late interaction: `fit_query_tokens`.
+
+    Such a recipe has this section alone. The defaults were chosen on dev splits.
+
+    Attributes:
+        train_split: Split to train on.
+        dev_split: Split to measure on, of which nothing is learnt.
+        depth: So many of a query's best candidates are looked at.
+        candidates: So many of them are read in a step, gold ones included.
+        shares: `KIND=SHARE` each, as `repeat` of a recipe's data: so many of the queries of a kind
+            are used at all.
+        weights: `KIND=WEIGHT` each: how often a query of a kind is drawn, beside those of others.
+        seen_weight: The same for queries that the encoder was trained on.
+        seen_outputs: The ranker's outputs for these are multiplied by it: it is surer of them than
+            of new ones.
+        max_tokens: Of a query in training.
+        frozen: First layers of the encoder that stay as they are, beside its embeddings.
+        steps: How many.
+        batch_size: Queries of a step.
+        learning_rate: Of the encoder's layers, at its largest.
+        head_learning_rate: Of all else.
+        warmup: Steps of a linear warmup; then the rates fall linearly, to a fiftieth.
+        weight_decay: Of AdamW.
+        max_grad_norm: Gradients are clipped here.
+        residual: Weight of the loss of the ranker's outputs with late interaction added.
+        late_weight: What late interaction is multiplied by there at first; it is learnt.
+        pure: Weight of the loss of late interaction alone.
+        scale: What late interaction is multiplied by there.
+        every_steps: Evaluation, log row and checkpoint every so many steps.
+        max_queries: Evaluate on this many queries of dev, drawn at random; 0 for all.
+        seed: Of all that is drawn.
+    """
+
+    train_split: str = _key("train", _is_split, "a split, never one called test")
+    dev_split: str = _key("dev", _is_split, "a split, never one called test")
+    depth: int = _whole(64, 2)
+    candidates: int = _whole(24, 2)
+    shares: tuple[str, ...] = _rules()
+    weights: tuple[str, ...] = _rules()
+    seen_weight: float = _share(0.7)
+    seen_outputs: float = _share(0.6)
+    max_tokens: int = _whole(96, 1)
+    frozen: int = _whole(2)
+    steps: int = _whole(2200, 1)
+    batch_size: int = _whole(32, 1)
+    learning_rate: float = _above_zero(5e-5)
+    head_learning_rate: float = _above_zero(1e-3)
+    warmup: int = _whole(50, 1)
+    weight_decay: float = _share(0.01)
+    max_grad_norm: float = _above_zero(1.0)
+    residual: float = _share(1.0)
+    late_weight: float = _above_zero(12.0)
+    pure: float = _share(0.5)
+    scale: float = _above_zero(20.0)
+    every_steps: int = _whole(250, 1)
+    max_queries: int = _whole(0)
+    seed: int = _whole(0)
+
+
+def kind_weight(rules: Sequence[str], kind: str) -> float:
+    """The number of the first of some rules `KIND=NUMBER` that fits a kind; 1 if none does.
+
+    Args:
+        rules: `*` in a kind is a wildcard.
+        kind: Of a query.
+    """
+    for rule in rules:
+        pattern, _, number = rule.rpartition("=")
+        if fnmatchcase(kind, pattern):
+            return float(number)
+    return 1.0
