@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from skillret.datasets.dataset import Dataset, load_dataset
+from skillret.datasets.judgements import Grades, Judgements, merge_labels
 from skillret.encoders import DEFAULT_MODEL, Encoder, load_encoder
 from skillret.errors import InputError
 from skillret.evaluation.abstention import (
@@ -17,6 +18,7 @@ from skillret.evaluation.abstention import (
     measure_abstention,
     probability_of_need,
 )
+from skillret.evaluation.judged import Judged, measure_judged
 from skillret.evaluation.metrics import DEFAULT_CUTS, mean, measure, metric_names
 from skillret.evaluation.reference import BM25S, bm25s_run
 from skillret.evaluation.runs import Run, check_run, order
@@ -52,6 +54,7 @@ class Result:
         abstention: How well scores tell queries that need no skill; None without such queries.
         sets: What the selected sets are worth, in hybrid mode: those that an agent would get.
         notes: What a reader should know.
+        judged: By all labels, those judged since among them, and how much was never judged.
     """
 
     dataset: str
@@ -68,6 +71,7 @@ class Result:
     abstention: Abstention | None = None
     sets: Sets | None = None
     notes: Sequence[str] = ()
+    judged: Judged | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The result as plain JSON types, without what there is for every query."""
@@ -86,6 +90,8 @@ class Result:
             document["abstention"] = self.abstention.to_json()
         if self.sets is not None:
             document["sets"] = self.sets.to_json()
+        if self.judged is not None:
+            document["judged"] = self.judged.to_json()
         return document
 
 
@@ -102,6 +108,8 @@ def evaluate(
     need: NeedScorer | None = None,
     calibration: str | os.PathLike[str] | Calibration | None = None,
     reranker: str | os.PathLike[str] | Reranker | None = None,
+    judgements: Judgements | None = None,
+    also: bool = False,
     allow_missing: bool = False,
     trust_remote_code: bool = False,
     progress: Progress | None = None,
@@ -125,6 +133,9 @@ def evaluate(
         calibration: What was fitted for the encoder, or its file; what lies beside its weights if
             None. Used in hybrid mode.
         reranker: Decides the order of the best hits in hybrid mode; see `Retriever`.
+        judgements: Grades given since, for `Result.judged`; the metrics stay those of the data
+            set's own labels.
+        also: Count the skills that the data set says would do as well; see `merge_labels`.
         allow_missing: Drop gold labels whose skill is not in the corpus.
         trust_remote_code: Run Python code that a model brings along.
         progress: Called with the documents encoded so far and in all.
@@ -133,8 +144,8 @@ def evaluate(
     Raises:
         DatasetError: If the data set cannot be used.
         EncoderError: If the encoder or its calibration cannot be loaded, or it returns NaN.
-        InputError: If a cut is below 1, a mode is not reranked, or no query and no skill has a
-            column to group by.
+        InputError: If a cut is below 1, a mode is not reranked, no query and no skill has a
+            column to group by, or judgements are of other data.
         MissingExtraError: If a library that is needed is not installed.
     """
     reference = ("bm25s",) if lexical == "bm25s" else ()
@@ -148,6 +159,7 @@ def evaluate(
     if not isinstance(dataset, Dataset):
         dataset = load_dataset(dataset, split, libraries=libraries, allow_missing=allow_missing)
     group_queries(dataset, group_by)
+    labels = merge_labels(dataset, judgements, also=also)
     depth = max(DEPTH, *cuts)
     # All queries in one go: they are encoded in blocks.
     texts = [(q.id, q.text) for q in dataset.queries]
@@ -192,7 +204,7 @@ def evaluate(
         sets = Sets.of(
             answers.selected, order(run), gold, away, measure_named(named, gold, needless)
         )
-    return score(dataset, run, mode, name, cuts, group_by, abstention, sets, remarks)
+    return score(dataset, run, mode, name, cuts, group_by, abstention, sets, remarks, labels)
 
 
 def _seen(calibration: Calibration, texts: Sequence[str]) -> list[str]:
@@ -216,6 +228,7 @@ def score(
     abstention: Abstention | None = None,
     sets: Sets | None = None,
     notes: Sequence[str] = (),
+    labels: Grades | None = None,
 ) -> Result:
     """Score a run, by whichever system it was made.
 
@@ -229,6 +242,7 @@ def score(
         abstention: See `Result`.
         sets: See `Result`.
         notes: What a reader should know, beside what the data set and the run tell.
+        labels: All labels, for `Result.judged`; the data set's own if None.
 
     Raises:
         InputError: If the run is one of another data set, or a cut is below 1.
@@ -239,6 +253,7 @@ def score(
         if depth < min(max(cuts), len(dataset.skills)):
             remarks.append(f"{model} ranks at most {depth} skills; metrics beyond see no more")
     per_query = measure(order(run), dataset.qrels, cuts)
+    labels = labels or merge_labels(dataset)
     groups = {
         name: {"n_queries": float(len(ids)), **mean({id_: per_query[id_] for id_ in ids})}
         for name, ids in group_queries(dataset, group_by).items()
@@ -257,7 +272,8 @@ def score(
         run=run,
         abstention=abstention,
         sets=sets,
-        notes=[*dataset.notes, *notes, *remarks],
+        notes=[*dataset.notes, *notes, *remarks, *labels.notes],
+        judged=measure_judged(order(run), labels, per_query, cuts),
     )
 
 
