@@ -29,7 +29,7 @@ examples:
   skillret evaluate openskillret --split dev --judgements judge.jsonl
 
 Each row is one query with one skill. Write a whole number into its column `grade`:
-0 wrong, 1 helps with a part, 2 does it as well as any, or grades of your own, the higher the better.
+0 wrong, 1 helps with a part, 2 does it as well as any; or grades of your own, up to any number.
 """
 
 
