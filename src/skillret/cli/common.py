@@ -140,6 +140,13 @@ def add_judgements(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="count skills that the queries' column `also` says would do as well, with grade 1",
     )
+    parser.add_argument(
+        "--least-grade",
+        type=positive,
+        default=1,
+        metavar="G",
+        help="that counts as right in hit, mrr, precision and bpref by all labels (default: 1)",
+    )
 
 
 def given_judgements(args: argparse.Namespace) -> Judgements | None:

@@ -139,7 +139,16 @@ def run(args: argparse.Namespace) -> int:
     if args.from_run:
         file = expand(args.from_run)
         labels = merge_labels(dataset, judgements, also=args.also)
-        result = score(dataset, read_run(file), "run", file.name, cuts, group_by, labels=labels)
+        result = score(
+            dataset,
+            read_run(file),
+            "run",
+            file.name,
+            cuts,
+            group_by,
+            labels=labels,
+            least_grade=args.least_grade,
+        )
     else:
         with (
             progress_bar("encoding", "skill") as progress,
@@ -156,6 +165,7 @@ def run(args: argparse.Namespace) -> int:
                 group_by=group_by,
                 judgements=judgements,
                 also=args.also,
+                least_grade=args.least_grade,
                 progress=progress,
                 searched=searched,
             )
@@ -229,18 +239,17 @@ def _print_judged(judged: Judged, cuts: tuple[int, ...]) -> None:
     if "hit@1" in judged.metrics:
         labels = ", ".join(f"{n} of grade {grade}" for grade, n in judged.counts.items())
         print(f"\nby all labels of {counted(judged.n_queries, 'query')}: {labels}")
+        if judged.least > 1:
+            print(f"right in hit, mrr, precision and bpref: from grade {judged.least} on")
         print(f"{'':14}" + "".join(f"{'@' + str(k):>9}" for k in cuts))
         rows = {"ndcg, own": [judged.own[f"ndcg@{k}"] for k in cuts]}
         for family, title in _JUDGED.items():
             if f"{family}@{cuts[0]}" in judged.metrics:
                 rows[title] = [judged.metrics[f"{family}@{k}"] for k in cuts]
-        rows["hit"] = [judged.metrics["hit@1"]]
         for name, values in rows.items():
-            print(
-                f"{name:14}"
-                + "".join(f"{value:>9.4f}" for value in values)
-                + "  (@1)" * (name == "hit")
-            )
+            print(f"{name:14}" + "".join(f"{value:>9.4f}" for value in values))
+        own = judged.own["hit@1"]
+        print(f"{'hit':14}{judged.metrics['hit@1']:>9.4f}  (@1; {own:.4f} by the own labels)")
         if "bpref" in judged.metrics:
             print(f"{'bpref':14}{judged.metrics['bpref']:>9.4f}")
     shares = ", ".join(

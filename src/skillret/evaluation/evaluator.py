@@ -110,6 +110,7 @@ def evaluate(
     reranker: str | os.PathLike[str] | Reranker | None = None,
     judgements: Judgements | None = None,
     also: bool = False,
+    least_grade: int = 1,
     allow_missing: bool = False,
     trust_remote_code: bool = False,
     progress: Progress | None = None,
@@ -136,6 +137,7 @@ def evaluate(
         judgements: Grades given since, for `Result.judged`; the metrics stay those of the data
             set's own labels.
         also: Count the skills that the data set says would do as well; see `merge_labels`.
+        least_grade: The least grade that counts as right where a metric knows no grades.
         allow_missing: Drop gold labels whose skill is not in the corpus.
         trust_remote_code: Run Python code that a model brings along.
         progress: Called with the documents encoded so far and in all.
@@ -204,7 +206,19 @@ def evaluate(
         sets = Sets.of(
             answers.selected, order(run), gold, away, measure_named(named, gold, needless)
         )
-    return score(dataset, run, mode, name, cuts, group_by, abstention, sets, remarks, labels)
+    return score(
+        dataset,
+        run,
+        mode,
+        name,
+        cuts,
+        group_by,
+        abstention,
+        sets,
+        remarks,
+        labels,
+        least_grade,
+    )
 
 
 def _seen(calibration: Calibration, texts: Sequence[str]) -> list[str]:
@@ -229,6 +243,7 @@ def score(
     sets: Sets | None = None,
     notes: Sequence[str] = (),
     labels: Grades | None = None,
+    least_grade: int = 1,
 ) -> Result:
     """Score a run, by whichever system it was made.
 
@@ -243,9 +258,11 @@ def score(
         sets: See `Result`.
         notes: What a reader should know, beside what the data set and the run tell.
         labels: All labels, for `Result.judged`; the data set's own if None.
+        least_grade: See `evaluate`.
 
     Raises:
-        InputError: If the run is one of another data set, or a cut is below 1.
+        InputError: If the run is one of another data set, a cut is below 1, or no label has the
+            least grade.
     """
     remarks = check_run(run, dataset.qrels, (s.id for s in dataset.skills), model)
     if mode == "run":
@@ -273,7 +290,7 @@ def score(
         abstention=abstention,
         sets=sets,
         notes=[*dataset.notes, *notes, *remarks, *labels.notes],
-        judged=measure_judged(order(run), labels, per_query, cuts),
+        judged=measure_judged(order(run), labels, per_query, cuts, least_grade),
     )
 
 

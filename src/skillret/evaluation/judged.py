@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from skillret.datasets.judgements import Grades
+from skillret.errors import InputError
 from skillret.evaluation.metrics import DEFAULT_CUTS, mean, measure
 from skillret.extras import require
 
 __all__ = ["Judged", "condense", "measure_judged", "unjudged_share"]
-
-_FAMILIES = ("ndcg", "precision", "mrr")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +30,10 @@ class Judged:
             right, or without judgements all.
         counts: How many labels there are of each grade; 0 of wrong skills.
         metrics: `unjudged@k` always, the share of the first k hits without any label. `ndcg@k`,
-            `precision@k`, `mrr@k` and `hit@1` where there are grades: NDCG with linear gain, all
-            others count any grade above 0. `condensed_ndcg@k` and `bpref` where a skill was found
-            wrong: without such they are 1 for whoever finds anything.
+            `precision@k`, `mrr@k` and `hit@1` where there are grades: NDCG has linear gain, that
+            of trec_eval, all others count grades from `least` on. `condensed_ndcg@k` and `bpref`
+            where a skill was found wrong: without such they are 1 for whoever finds anything.
+        least: The least grade that counts as right where grades do not count for more or less.
         own: The usual metrics of the same queries, by the data set's own labels alone.
     """
 
@@ -41,11 +41,13 @@ class Judged:
     counts: Mapping[int, int]
     metrics: Mapping[str, float]
     own: Mapping[str, float]
+    least: int = 1
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
         return {
             "n_queries": self.n_queries,
+            "least": self.least,
             "grades": {str(grade): n for grade, n in self.counts.items()},
             "metrics": dict(self.metrics),
             "own": dict(self.own),
@@ -57,6 +59,7 @@ def measure_judged(
     labels: Grades,
     own: Mapping[str, Mapping[str, float]],
     cuts: Sequence[int] = DEFAULT_CUTS,
+    least: int = 1,
 ) -> Judged:
     """Measure rankings by graded labels.
 
@@ -65,32 +68,37 @@ def measure_judged(
         labels: All labels.
         own: The usual metrics by query.
         cuts: The ks.
+        least: See `Judged`.
 
     Raises:
-        InputError: As `measure`.
+        InputError: As `measure`, or if no label has a grade of `least`.
     """
     relevant = labels.relevant
+    counts = labels.counts
+    if max(counts) < least:
+        raise InputError(f"no label has a grade of {least} or more; the highest is {max(counts)}")
     grades = {query: labels.grades[query] for query in relevant}
     lists = {query: list(ranked.get(query, ())) for query in relevant}
     rows: dict[str, dict[str, float]] = {
         query: {f"unjudged@{k}": unjudged_share(lists[query][:k], grades[query]) for k in cuts}
         for query in relevant
     }
-    counts = labels.counts
     if labels.added or max(counts) > 1 or 0 in counts:
-        for query, values in measure(lists, relevant, cuts).items():
-            rows[query] |= {
-                f"{family}@{k}": values[f"{family}@{k}"] for family in _FAMILIES for k in cuts
-            }
-            rows[query]["hit@1"] = values["hit@1"]
+        graded = measure(lists, relevant, cuts)
+        right = {q: {s: 1 for s, g in gold.items() if g >= least} for q, gold in relevant.items()}
+        flat = measure(lists, {q: gold for q, gold in right.items() if gold}, cuts)
+        names = [*(f"{family}@{k}" for family in ("precision", "mrr") for k in cuts), "hit@1"]
+        for query, values in graded.items():
+            rows[query] |= {f"ndcg@{k}": values[f"ndcg@{k}"] for k in cuts}
+            rows[query] |= {name: flat.get(query, {}).get(name, 0.0) for name in names}
     if 0 in counts:
         condensed = {query: condense(lists[query], grades[query]) for query in relevant}
-        preferences = _bpref(lists, grades)
+        preferences = _bpref(lists, grades, least)
         for query, values in measure(condensed, relevant, cuts).items():
             rows[query] |= {f"condensed_ndcg@{k}": values[f"ndcg@{k}"] for k in cuts}
             rows[query]["bpref"] = preferences.get(query, 0.0)
     known = {query: own[query] for query in relevant if query in own}
-    return Judged(len(rows), counts, mean(rows), mean(known))
+    return Judged(len(rows), counts, mean(rows), mean(known), least)
 
 
 def condense(ranking: Sequence[str], grades: Mapping[str, int]) -> list[str]:
@@ -104,7 +112,7 @@ def unjudged_share(ranking: Sequence[str], grades: Mapping[str, int]) -> float:
 
 
 def _bpref(
-    ranked: Mapping[str, Sequence[str]], grades: Mapping[str, Mapping[str, int]]
+    ranked: Mapping[str, Sequence[str]], grades: Mapping[str, Mapping[str, int]], least: int
 ) -> dict[str, float]:
     """By pytrec_eval, of the order of the rankings; without queries that found nothing."""
     require("evaluate", "evaluation", ("pytrec_eval",))
@@ -115,5 +123,7 @@ def _bpref(
         for query, ids in ranked.items()
         if ids
     }
-    evaluator = pytrec_eval.RelevanceEvaluator({q: dict(g) for q, g in grades.items()}, {"bpref"})
+    evaluator = pytrec_eval.RelevanceEvaluator(
+        {query: dict(row) for query, row in grades.items()}, {"bpref"}, relevance_level=least
+    )
     return {query: values["bpref"] for query, values in evaluator.evaluate(run).items()}
