@@ -38,7 +38,7 @@ COMMANDS = {
     "log": "show what was named to agents and why, and what of it was loaded",
     "evaluate": "measure retrieval on labelled queries",
     "data": "check or convert a data set of labelled queries, pool hits to judge",
-    "compare": "tell whether two runs differ in truth or by chance",
+    "compare": "tell whether runs differ in truth or by chance, make a leaderboard",
     "analyze": "look into what retrieval hangs on",
     "train": "train a retriever by a recipe",
     "calibrate": "fit probabilities and thresholds on labelled queries",

@@ -127,8 +127,8 @@ def add_file_library(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_judgements(parser: argparse.ArgumentParser) -> None:
-    """`--judgements` and `--also`."""
+def add_judgements(parser: argparse.ArgumentParser, *, metrics: bool = True) -> None:
+    """`--judgements` and `--also`, and `--least-grade` where metrics of both kinds are shown."""
     parser.add_argument(
         "--judgements",
         metavar="FILE",
@@ -140,13 +140,14 @@ def add_judgements(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="count skills that the queries' column `also` says would do as well, with grade 1",
     )
-    parser.add_argument(
-        "--least-grade",
-        type=positive,
-        default=1,
-        metavar="G",
-        help="that counts as right in hit, mrr, precision and bpref by all labels (default: 1)",
-    )
+    if metrics:
+        parser.add_argument(
+            "--least-grade",
+            type=positive,
+            default=1,
+            metavar="G",
+            help="that counts as right in hit, mrr, precision and bpref by all labels (default: 1)",
+        )
 
 
 def given_judgements(args: argparse.Namespace) -> Judgements | None:

@@ -24,6 +24,7 @@ from skillret.datasets.dataset import NEAR_MISSES, load_dataset
 from skillret.datasets.judgements import merge_labels
 from skillret.encoders import DEFAULT_MODEL, Encoder, load_encoder
 from skillret.errors import InputError
+from skillret.evaluation.costs import About, write_about
 from skillret.evaluation.evaluator import DEFAULT_GROUPS, Result, evaluate, score
 from skillret.evaluation.judged import Judged
 from skillret.evaluation.metrics import metric_names
@@ -91,7 +92,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--report", metavar="DIR", help="write report.html and its figures into a folder"
     )
-    parser.add_argument("--run", metavar="FILE", help="write what was returned as a TREC run")
+    parser.add_argument(
+        "--run",
+        metavar="FILE",
+        help="write what was returned as a TREC run, and into FILE.json which system it is of, its"
+        " speed and size, for `skillret compare`",
+    )
     parser.add_argument("--from-run", metavar="FILE", help="score this TREC run instead")
     parser.add_argument(
         "--allow-missing", action="store_true", help="drop gold labels whose skill is not there"
@@ -111,10 +117,13 @@ def run(args: argparse.Namespace) -> int:
     folder = prepare_folder(args.report) if args.report else None
     run_file = check_output(args.run) if args.run else None
     json_file = check_output(args.json) if args.json and args.json != "-" else None
-    files = [args.run, args.json, args.from_run]
+    files = [args.run, args.run and args.run + ".json", args.json, args.from_run]
     given = [expand(name).absolute() for name in files if name and name != "-"]
     if len(set(given)) < len(given):
-        raise InputError("--run, --json and --from-run name one file twice; give each its own")
+        raise InputError(
+            "--run (with its FILE.json), --json and --from-run name one file twice; give each its"
+            " own"
+        )
     mode: Mode = args.mode or ("lexical" if args.lexical == "bm25s" else "hybrid")
     if args.calibration and (mode != "hybrid" or args.from_run):
         raise InputError("--calibration is for hybrid mode: nothing else is fitted")
@@ -173,6 +182,9 @@ def run(args: argparse.Namespace) -> int:
         note(remark)
     if run_file is not None:
         write_run(result.run, run_file, f"skillret-{result.mode}")
+        if result.cost is not None:
+            own = tuple(remark for remark in result.notes if remark not in dataset.notes)
+            write_about(run_file, About(f"{result.model}, {result.mode}", result.cost, own))
     if folder is not None:
         from skillret.evaluation.report import write_report
 

@@ -18,9 +18,10 @@ from skillret.evaluation.abstention import (
     measure_abstention,
     probability_of_need,
 )
+from skillret.evaluation.costs import Cost, model_bytes, timed
 from skillret.evaluation.judged import Judged, measure_judged
 from skillret.evaluation.metrics import DEFAULT_CUTS, mean, measure, metric_names
-from skillret.evaluation.reference import BM25S, bm25s_run
+from skillret.evaluation.reference import BM25S, bm25s_searcher
 from skillret.evaluation.runs import Run, check_run, order
 from skillret.evaluation.sets import Sets, measure_named, name_skills
 from skillret.evaluation.systems import DEPTH, Answers, Progress, answer, open_searcher
@@ -55,6 +56,7 @@ class Result:
         sets: What the selected sets are worth, in hybrid mode: those that an agent would get.
         notes: What a reader should know.
         judged: By all labels, those judged since among them, and how much was never judged.
+        cost: What answering took; None for a run that was read.
     """
 
     dataset: str
@@ -72,6 +74,7 @@ class Result:
     sets: Sets | None = None
     notes: Sequence[str] = ()
     judged: Judged | None = None
+    cost: Cost | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The result as plain JSON types, without what there is for every query."""
@@ -92,6 +95,8 @@ class Result:
             document["sets"] = self.sets.to_json()
         if self.judged is not None:
             document["judged"] = self.judged.to_json()
+        if self.cost is not None:
+            document["cost"] = self.cost.to_json()
         return document
 
 
@@ -170,7 +175,9 @@ def evaluate(
     answers, remarks = Answers({}, {}, {}, {}), []
     if lexical == "bm25s":
         name = BM25S
-        run, sure = bm25s_run(dataset, depth, texts=every, searched=searched)
+        reference_search = bm25s_searcher(dataset)
+        (run, sure), took = timed(lambda: reference_search(every, depth, searched), len(every))
+        size: int | None = 0
     else:
         encoder = load_encoder(
             DEFAULT_MODEL if mode == "lexical" else model, trust_remote_code=trust_remote_code
@@ -189,8 +196,14 @@ def evaluate(
             need = need or probability_of_need
             remarks = _seen(searcher.calibration, [text for _, text in every])
         select = mode == "hybrid"
-        answers = answer(dataset, searcher, every, mode, depth, searched=searched, select=select)
+        answers, took = timed(
+            lambda: answer(dataset, searcher, every, mode, depth, searched=searched, select=select),
+            len(every),
+        )
         run, sure = answers.run, answers.sure
+        sizes = [model_bytes(m) for m in (encoder, second) if m is not None]
+        size = None if None in sizes else sum(s for s in sizes if s is not None)
+        size = 0 if mode == "lexical" else size
     named = {}
     if answers.selected and searcher.calibration is not None:  # else no score is a probability
         named = name_skills(answers.selected, answers.likely, sure)
@@ -218,6 +231,7 @@ def evaluate(
         remarks,
         labels,
         least_grade,
+        Cost(took, size),
     )
 
 
@@ -244,6 +258,7 @@ def score(
     notes: Sequence[str] = (),
     labels: Grades | None = None,
     least_grade: int = 1,
+    cost: Cost | None = None,
 ) -> Result:
     """Score a run, by whichever system it was made.
 
@@ -259,6 +274,7 @@ def score(
         notes: What a reader should know, beside what the data set and the run tell.
         labels: All labels, for `Result.judged`; the data set's own if None.
         least_grade: See `evaluate`.
+        cost: See `Result`.
 
     Raises:
         InputError: If the run is one of another data set, a cut is below 1, or no label has the
@@ -291,6 +307,7 @@ def score(
         sets=sets,
         notes=[*dataset.notes, *notes, *remarks, *labels.notes],
         judged=measure_judged(order(run), labels, per_query, cuts, least_grade),
+        cost=cost,
     )
 
 
