@@ -1,6 +1,7 @@
 import json
 
 from tests.cli.test_search import fails, run
+from tests.tables import QUERIES, write_table
 
 
 def judge(file, grades):
@@ -69,3 +70,14 @@ def test_the_least_grade_is_told_and_must_be_there(dataset, tmp_path, capsys):
     _, out, _ = run(capsys, *base, str(file), "--least-grade", "2")
     assert "from grade 2 on" in out
     assert "no label has a grade of 3" in fails(capsys, *base, str(file), "--least-grade", "3")
+
+
+def test_only_queries_without_a_label_of_their_own_may_be_judged(dataset, tmp_path, capsys):
+    queries = [*QUERIES, {"id": "q4", "query": "pods again"}]
+    write_table(dataset, "queries", "dev", queries)
+    file = tmp_path / "judged.tsv"
+    file.write_text("q4 0 kubernetes-debugging 1\nq4 0 pdf-tables 0\n")
+    base = ("evaluate", str(dataset), "--split", "dev", "--mode", "lexical", "--judgements")
+    _, out, _ = run(capsys, *base, str(file))
+    assert "by all labels of 1 query: 1 of grade 0, 1 of grade 1" in out
+    assert "own labels" not in out

@@ -254,14 +254,15 @@ def _print_judged(judged: Judged, cuts: tuple[int, ...]) -> None:
         if judged.least > 1:
             print(f"right in hit, mrr, precision and bpref: from grade {judged.least} on")
         print(f"{'':14}" + "".join(f"{'@' + str(k):>9}" for k in cuts))
-        rows = {"ndcg, own": [judged.own[f"ndcg@{k}"] for k in cuts]}
+        own = judged.own
+        rows = {"ndcg, own": [own[f"ndcg@{k}"] for k in cuts]} if own else {}
         for family, title in _JUDGED.items():
             if f"{family}@{cuts[0]}" in judged.metrics:
                 rows[title] = [judged.metrics[f"{family}@{k}"] for k in cuts]
         for name, values in rows.items():
             print(f"{name:14}" + "".join(f"{value:>9.4f}" for value in values))
-        own = judged.own["hit@1"]
-        print(f"{'hit':14}{judged.metrics['hit@1']:>9.4f}  (@1; {own:.4f} by the own labels)")
+        beside = f"; {own['hit@1']:.4f} by the own labels" if own else ""
+        print(f"{'hit':14}{judged.metrics['hit@1']:>9.4f}  (@1{beside})")
         if "bpref" in judged.metrics:
             print(f"{'bpref':14}{judged.metrics['bpref']:>9.4f}")
     shares = ", ".join(

@@ -19,7 +19,7 @@ from skillret.evaluation.abstention import (
     probability_of_need,
 )
 from skillret.evaluation.costs import Cost, model_bytes, timed
-from skillret.evaluation.judged import Judged, measure_judged
+from skillret.evaluation.judged import Judged, check_least, measure_judged
 from skillret.evaluation.metrics import DEFAULT_CUTS, mean, measure, metric_names
 from skillret.evaluation.reference import BM25S, bm25s_searcher
 from skillret.evaluation.runs import Run, check_run, order
@@ -152,7 +152,7 @@ def evaluate(
         DatasetError: If the data set cannot be used.
         EncoderError: If the encoder or its calibration cannot be loaded, or it returns NaN.
         InputError: If a cut is below 1, a mode is not reranked, no query and no skill has a
-            column to group by, or judgements are of other data.
+            column to group by, judgements are of other data, or none has the least grade.
         MissingExtraError: If a library that is needed is not installed.
     """
     reference = ("bm25s",) if lexical == "bm25s" else ()
@@ -167,6 +167,7 @@ def evaluate(
         dataset = load_dataset(dataset, split, libraries=libraries, allow_missing=allow_missing)
     group_queries(dataset, group_by)
     labels = merge_labels(dataset, judgements, also=also)
+    check_least(labels, least_grade)
     depth = max(DEPTH, *cuts)
     # All queries in one go: they are encoded in blocks.
     texts = [(q.id, q.text) for q in dataset.queries]

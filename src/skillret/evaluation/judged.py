@@ -18,7 +18,7 @@ from skillret.errors import InputError
 from skillret.evaluation.metrics import DEFAULT_CUTS, mean, measure
 from skillret.extras import require
 
-__all__ = ["Judged", "condense", "measure_judged", "unjudged_share"]
+__all__ = ["Judged", "check_least", "condense", "measure_judged", "unjudged_share"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,8 @@ class Judged:
             of trec_eval, all others count grades from `least` on. `condensed_ndcg@k` and `bpref`
             where a skill was found wrong: without such they are 1 for whoever finds anything.
         least: The least grade that counts as right where grades do not count for more or less.
-        own: The usual metrics of the same queries, by the data set's own labels alone.
+        own: The usual metrics of those queries that the data set's own labels are of, by these
+            alone; empty without such.
     """
 
     n_queries: int
@@ -71,12 +72,11 @@ def measure_judged(
         least: See `Judged`.
 
     Raises:
-        InputError: As `measure`, or if no label has a grade of `least`.
+        InputError: As `measure` and `check_least`.
     """
+    check_least(labels, least)
     relevant = labels.relevant
     counts = labels.counts
-    if max(counts) < least:
-        raise InputError(f"no label has a grade of {least} or more; the highest is {max(counts)}")
     grades = {query: labels.grades[query] for query in relevant}
     lists = {query: list(ranked.get(query, ())) for query in relevant}
     rows: dict[str, dict[str, float]] = {
@@ -99,6 +99,17 @@ def measure_judged(
             rows[query]["bpref"] = preferences.get(query, 0.0)
     known = {query: own[query] for query in relevant if query in own}
     return Judged(len(rows), counts, mean(rows), mean(known), least)
+
+
+def check_least(labels: Grades, least: int) -> None:
+    """Make sure that something counts as right: told before anything is encoded.
+
+    Raises:
+        InputError: If no label has so high a grade.
+    """
+    highest = max(labels.counts)
+    if highest < least:
+        raise InputError(f"no label has a grade of {least} or more; the highest is {highest}")
 
 
 def condense(ranking: Sequence[str], grades: Mapping[str, int]) -> list[str]:
