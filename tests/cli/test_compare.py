@@ -101,3 +101,56 @@ def test_a_run_that_lacks_queries_is_told(dataset, runs, tmp_path, capsys):
     base = ("--dataset", str(dataset), "--split", "dev")
     _, _, err = run(capsys, "compare", runs[0], str(part), *base)
     assert "part.run lacks 2 of 3 queries" in err
+
+
+def test_several_runs_make_a_leaderboard(dataset, runs, tmp_path, capsys):
+    base = ("--dataset", str(dataset), "--split", "dev")
+    lexical = str(tmp_path / "lexical.run")
+    run(capsys, "evaluate", str(dataset), "--split", "dev", "--mode", "lexical", "--run", lexical)
+    folder = tmp_path / "board"
+    status, out, err = run(capsys, "compare", *runs, lexical, *base, "--report", str(folder))
+    assert status == 0
+    assert f"the leaderboard is {folder}" in err
+    lines = [line.split("  ")[0] for line in out.splitlines()]
+    assert lines[3] == "BM25, lexical"
+    assert set(lines[4:6]) == {"a", "b"}
+    assert "ms a query" in out
+    html = (folder / "report.html").read_text(encoding="utf-8")
+    assert "BM25, lexical" in html
+    status, out, _ = run(capsys, "compare", *runs, lexical, *base, "--json")
+    systems = json.loads(out)["systems"]
+    assert [s["cost"] is None for s in systems] == [False, True, True]
+    assert systems[0]["cost"]["model_bytes"] == 0
+    # The same system twice is told apart by its files.
+    again = str(tmp_path / "again.run")
+    run(capsys, "evaluate", str(dataset), "--split", "dev", "--mode", "lexical", "--run", again)
+    _, out, _ = run(capsys, "compare", lexical, again, *base, "--report", str(folder))
+    assert "BM25, lexical (lexical)" in out
+    assert "BM25, lexical (again)" in out
+
+
+def test_one_run_is_compared_with_nothing_but_may_have_a_page(dataset, runs, tmp_path, capsys):
+    base = ("--dataset", str(dataset), "--split", "dev")
+    assert "compared with nothing" in fails(capsys, "compare", runs[0], *base)
+    status, _, _ = run(capsys, "compare", runs[0], *base, "--report", str(tmp_path / "board"))
+    assert status == 0
+
+
+def test_judgements_count_in_comparisons(dataset, runs, tmp_path, capsys):
+    judged = tmp_path / "judged.tsv"
+    judged.write_text("q1 0 meal-planner 3\nq1 0 kubernetes-debugging 3\n")
+    base = ("--dataset", str(dataset), "--split", "dev", "--metric", "hit@1", "--json")
+    _, out, _ = run(capsys, "compare", *runs, *base)
+    assert json.loads(out)["metrics"]["hit@1"]["difference"] > 0
+    _, out, _ = run(capsys, "compare", *runs, *base, "--judgements", str(judged))
+    document = json.loads(out)
+    assert document["n_queries"] == 1
+    assert document["metrics"]["hit@1"]["difference"] == 0
+    queries = ("compare", *runs, *base, "--also")
+    assert "no column 'also'" in fails(capsys, *queries)
+
+
+def test_a_run_and_what_is_told_of_it_never_share_a_file(dataset, tmp_path, capsys):
+    base = ("evaluate", str(dataset), "--split", "dev", "--mode", "lexical")
+    file = str(tmp_path / "x.run")
+    assert "name one file twice" in fails(capsys, *base, "--run", file, "--json", file + ".json")

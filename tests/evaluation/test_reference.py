@@ -4,20 +4,20 @@ import pytest
 from tests.cli.test_search import fails, run
 
 from skillret.datasets.dataset import load_dataset
-from skillret.evaluation.reference import bm25s_run
+from skillret.evaluation.reference import bm25s_searcher
 
 
 def test_bm25s_ranks_by_shared_words_and_leaves_out_what_shares_none(dataset):
     loaded = load_dataset(str(dataset), "dev")
     texts = [("a", "why do pods restart"), ("b", "the of and"), ("c", "zebra"), ("d", "tables")]
     steps = []
-    found, best = bm25s_run(loaded, 50, texts, lambda *step: steps.append(step))
+    found, best = bm25s_searcher(loaded)(texts, 50, lambda *step: steps.append(step))
     assert [id_ for id_, _ in found["a"]] == ["kubernetes-debugging"]
     assert (found["b"], found["c"], best["b"]) == ([], [], 0.0)
     assert best["a"] == found["a"][0][1] > 0
     assert steps[-1] == (4, 4)
-    found, _ = bm25s_run(loaded, 1)
-    assert set(found) == {"q1", "q2", "q3"}
+    found, _ = bm25s_searcher(loaded)(texts, 1, None)
+    assert set(found) == {"a", "b", "c", "d"}
     assert all(len(hits) <= 1 for hits in found.values())
 
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from skillret.cli.terminal import tilde
 from skillret.encoders import DEFAULT_MODEL
@@ -19,17 +19,22 @@ from skillret.files import expand
 from skillret.messages import printable
 from skillret.settings import Settings, load_settings
 
+if TYPE_CHECKING:
+    from skillret.datasets.judgements import Judgements
+
 __all__ = [
     "DATASET_HELP",
     "add_agent",
     "add_calibration",
     "add_file_library",
+    "add_judgements",
     "add_model_arguments",
     "add_reranker",
     "check_output",
     "check_places",
     "current_settings",
     "fit_ranker_command",
+    "given_judgements",
     "non_negative",
     "note",
     "positive",
@@ -120,6 +125,42 @@ def add_file_library(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of the skills that a file of queries names, repeatable",
     )
+
+
+def add_judgements(parser: argparse.ArgumentParser, *, metrics: bool = True) -> None:
+    """`--judgements` and `--also`, and `--least-grade` where metrics of both kinds are shown."""
+    parser.add_argument(
+        "--judgements",
+        metavar="FILE",
+        help="grades given since, 0 for a wrong skill: what `skillret data pool` wrote, filled in,"
+        " or qrels",
+    )
+    parser.add_argument(
+        "--also",
+        action="store_true",
+        help="count skills that the queries' column `also` says would do as well, with grade 1",
+    )
+    if metrics:
+        parser.add_argument(
+            "--least-grade",
+            type=positive,
+            default=1,
+            metavar="G",
+            help="that counts as right in hit, mrr, precision and bpref by all labels (default: 1)",
+        )
+
+
+def given_judgements(args: argparse.Namespace) -> Judgements | None:
+    """What `--judgements` names.
+
+    Raises:
+        InputError: As `read_judgements`.
+    """
+    if not args.judgements:
+        return None
+    from skillret.datasets.judgements import read_judgements
+
+    return read_judgements(expand(args.judgements))
 
 
 def fit_ranker_command(

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from skillret.cli.common import add_file_library, non_negative, note, print_json, printable
+from skillret.cli.common import (
+    add_file_library,
+    add_judgements,
+    given_judgements,
+    non_negative,
+    note,
+    print_json,
+    printable,
+)
 from skillret.cli.terminal import fold
 from skillret.datasets.dataset import Dataset, load_dataset
+from skillret.datasets.judgements import merge_labels
+from skillret.errors import InputError
+from skillret.evaluation.board import Board, System, make_board, write_board
+from skillret.evaluation.costs import read_about
 from skillret.evaluation.metrics import measure
+from skillret.evaluation.pages import prepare_folder
 from skillret.evaluation.runs import Run, check_run, order, read_run
 from skillret.evaluation.significance import (
     PERMUTATIONS,
@@ -20,6 +34,7 @@ from skillret.evaluation.significance import (
     cuts_of,
 )
 from skillret.extras import require
+from skillret.files import expand
 from skillret.messages import counted
 
 __all__ = ["configure", "run"]
@@ -30,19 +45,27 @@ examples:
   skillret evaluate openskillret --split dev --mode hybrid --run hybrid.run
   skillret compare lexical.run hybrid.run --dataset openskillret --split dev
   skillret compare a.run b.run --dataset openskillret --split dev --metric ndcg@5 --json
+  skillret compare *.run --dataset openskillret --split dev --report leaderboard
 
-A is the baseline: a positive difference means that B is better. p is the paired randomization
-test's (Smucker, Allan and Carterette 2007), the interval a paired bootstrap's; both by query.
+Of two runs A is the baseline: a positive difference means that B is better. Of more than two, or
+with --report, each is compared with the best. p is the paired randomization test's (Smucker, Allan
+and Carterette 2007), the interval a paired bootstrap's; both by query.
 """
+_BY_ALL = "by all labels, those judged since among them: not to be compared with other figures"
 _METRICS = ("ndcg@10", "recall@10", "completeness@10")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Fill in the command's arguments."""
     parser.epilog = _EXAMPLES
-    parser.add_argument("run_a", metavar="RUN_A", help="TREC run of the baseline")
-    parser.add_argument("run_b", metavar="RUN_B", help="TREC run that is compared with it")
-    parser.add_argument("--dataset", required=True, metavar="DATASET", help="what both are runs of")
+    parser.add_argument(
+        "runs",
+        nargs="+",
+        metavar="RUN",
+        help="TREC runs: the baseline and one that is compared with it, or several for a"
+        " leaderboard",
+    )
+    parser.add_argument("--dataset", required=True, metavar="DATASET", help="what all are runs of")
     parser.add_argument(
         "--split", help="default: test; own tests and files of queries have but one"
     )
@@ -51,7 +74,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--metric",
         action="append",
         metavar="NAME@K",
-        help=f"repeatable; queries are listed by the first (default: {', '.join(_METRICS)})",
+        help="repeatable; the first ranks systems, or queries of two runs (default:"
+        f" {', '.join(_METRICS)})",
     )
     parser.add_argument(
         "--top",
@@ -64,6 +88,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-missing", action="store_true", help="drop gold labels whose skill is not there"
     )
+    add_judgements(parser, metrics=False)
+    parser.add_argument(
+        "--report", metavar="DIR", help="write the leaderboard into a folder, as report.html"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
 
 
@@ -72,12 +100,25 @@ def run(args: argparse.Namespace) -> int:
     metrics = list(dict.fromkeys(args.metric or _METRICS))
     cuts = cuts_of(metrics)
     require("evaluate", "comparing runs", ("pytrec_eval",))
+    if len(args.runs) < 2 and not args.report:
+        raise InputError("one run is compared with nothing: give two, or several, or --report DIR")
+    folder = prepare_folder(args.report) if args.report else None
+    judgements = given_judgements(args)
     dataset = load_dataset(
         args.dataset, args.split, libraries=args.library, allow_missing=args.allow_missing
     )
     for remark in dataset.notes:
         note(remark)
-    runs = [_read(Path(name), dataset) for name in (args.run_a, args.run_b)]
+    if judgements is not None or args.also:
+        labels = merge_labels(dataset, judgements, also=args.also)
+        for remark in labels.notes:
+            note(remark)
+        dataset = replace(
+            dataset, qrels=labels.relevant, notes=(*dataset.notes, *labels.notes, _BY_ALL)
+        )
+    runs = [_read(expand(name), dataset) for name in args.runs]
+    if folder is not None or len(runs) != 2:
+        return _leaderboard(args, dataset, runs, metrics, folder)
     a, b = (measure(order(r), dataset.qrels, cuts) for r in runs)
     found = compare(a, b, metrics, seed=args.seed)
     change = {q: b[q][metrics[0]] - a[q][metrics[0]] for q in a}
@@ -92,8 +133,8 @@ def run(args: argparse.Namespace) -> int:
         "revision": dataset.revision,
         "split": dataset.split,
         "n_queries": len(a),
-        "a": args.run_a,
-        "b": args.run_b,
+        "a": args.runs[0],
+        "b": args.runs[1],
         "test": f"paired randomization, {PERMUTATIONS} sign flips",
         "interval": f"95 %, paired bootstrap, {RESAMPLES} resamples",
         "seed": args.seed,
@@ -105,6 +146,70 @@ def run(args: argparse.Namespace) -> int:
         return 0
     _print(document, found)
     return 0
+
+
+def _leaderboard(
+    args: argparse.Namespace,
+    dataset: Dataset,
+    runs: Sequence[Run],
+    metrics: Sequence[str],
+    folder: Path | None,
+) -> int:
+    abouts = [read_about(expand(name)) for name in args.runs]
+    stems = [Path(name).stem for name in args.runs]
+    names = [
+        stem if about is None else about.system for stem, about in zip(stems, abouts, strict=True)
+    ]
+    systems = [
+        System(
+            f"{name} ({stem})" if names.count(name) > 1 else name,
+            run,
+            None if about is None else about.cost,
+            () if about is None else about.notes,
+        )
+        for name, stem, run, about in zip(names, stems, runs, abouts, strict=True)
+    ]
+    board = make_board(dataset, systems, metrics, seed=args.seed)
+    if folder is not None:
+        note(f"the leaderboard is {write_board(board, folder)}")
+    if args.json:
+        print_json(board.to_json())
+    else:
+        _print_board(board)
+    return 0
+
+
+def _print_board(board: Board) -> None:
+    data = board.dataset
+    head = f"{data.name}@{data.revision}, {data.split}: {counted(board.n_queries, 'query')}"
+    print(printable(head) + "\n")
+    width = max(len(printable(row)) for row in _row_names(board)) + 2
+    wide = {m: max(10, len(m) + 2) for m in board.metrics}
+    costs = any(e.cost is not None for e in board.entries)
+    heads = "".join(f"{m:>{w}}" for m, w in wide.items()) + f"{'from the best':>15}{'p':>10}"
+    print(f"{'':{width}}{heads}" + f"{'ms a query':>12}{'model, MB':>11}" * costs)
+    for e in board.entries:
+        cells = "".join(f"{e.metrics[m].mean:>{w}.4f}" for m, w in wide.items())
+        d = e.against_best.get(board.metrics[0])
+        cells += f"{'-':>15}{'':10}" if d is None else f"{d.interval.mean:>+15.4f}{_p(d.p):>10}"
+        if e.cost is not None:
+            size = e.cost.model_bytes
+            megabytes = "" if size is None else f"{size / 1e6:.1f}"
+            cells += f"{e.cost.ms_per_query:>12.1f}{megabytes:>11}"
+        print(f"{printable(e.name):{width}}{cells}".rstrip())
+    for p in board.published:
+        cells = "".join(
+            f"{p.metrics[m]:>{w}.4f}" if m in p.metrics else f"{'-':>{w}}" for m, w in wide.items()
+        )
+        print(f"{p.system:{width}}{cells}  published: {p.source}")
+    print("\nEach p-value is of its system alone, not adjusted for testing several.")
+    for e in board.entries:
+        for remark in e.notes:
+            print(printable(f"{e.name}: {remark}"))
+
+
+def _row_names(board: Board) -> list[str]:
+    return [*(e.name for e in board.entries), *(p.system for p in board.published)]
 
 
 def _read(file: Path, dataset: Dataset) -> Run:

@@ -1,10 +1,11 @@
-"""`skillret data`: check a data set, or bring it into another layout."""
+"""`skillret data`: check a data set, bring it into another layout, pool hits to be judged."""
 
 from __future__ import annotations
 
 import argparse
 
 from skillret.cli.common import DATASET_HELP, add_file_library, note, print_json, printable
+from skillret.cli.data_pool import configure_pool, run_pool
 from skillret.datasets.check import Check, check_dataset
 from skillret.datasets.convert import FORMATS, LAYOUTS, convert
 from skillret.errors import DatasetError
@@ -20,6 +21,7 @@ examples:
   skillret data convert openskillret out --to beir --split dev
   skillret data convert .claude/skills out --to skillret --format jsonl
   skillret data convert queries.csv out --to skillret --library .claude/skills
+  skillret data pool openskillret --split dev --sample 60 --output judge.jsonl
 """
 
 
@@ -54,12 +56,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="only this split (default: all); what a file of queries is called from then on",
     )
+    configure_pool(actions)
     for action in (check, change):
         add_file_library(action)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
+    if args.action == "pool":
+        return run_pool(args)
     if args.action == "convert":
         output = expand(args.output)
         names = convert(

@@ -9,19 +9,24 @@ from skillret.cli.common import (
     DATASET_HELP,
     add_calibration,
     add_file_library,
+    add_judgements,
     add_model_arguments,
     add_reranker,
     check_output,
     fit_ranker_command,
+    given_judgements,
     note,
     print_json,
     printable,
     progress_bar,
 )
 from skillret.datasets.dataset import NEAR_MISSES, load_dataset
+from skillret.datasets.judgements import merge_labels
 from skillret.encoders import DEFAULT_MODEL, Encoder, load_encoder
 from skillret.errors import InputError
+from skillret.evaluation.costs import About, write_about
 from skillret.evaluation.evaluator import DEFAULT_GROUPS, Result, evaluate, score
+from skillret.evaluation.judged import Judged
 from skillret.evaluation.metrics import metric_names
 from skillret.evaluation.pages import prepare_folder
 from skillret.evaluation.runs import check_ids, read_run, write_run
@@ -46,6 +51,7 @@ examples:
   skillret evaluate ThakiCloud/SKILLRET --split test --json result.json --run system.run
   skillret evaluate openskillret --split dev --report report
   skillret evaluate openskillret --split dev --from-run system.run
+  skillret evaluate openskillret --split dev --from-run system.run --judgements judged.jsonl
 
 Equal scores keep the order in which the system returned them, in a run that of its ranks.
 """
@@ -81,11 +87,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="report groups by a column of the queries or their gold skills, repeatable"
         " (default: kind, k)",
     )
+    add_judgements(parser)
     parser.add_argument("--json", metavar="FILE", help="write the result as JSON; - is stdout")
     parser.add_argument(
         "--report", metavar="DIR", help="write report.html and its figures into a folder"
     )
-    parser.add_argument("--run", metavar="FILE", help="write what was returned as a TREC run")
+    parser.add_argument(
+        "--run",
+        metavar="FILE",
+        help="write what was returned as a TREC run, and into FILE.json which system it is of, its"
+        " speed and size, for `skillret compare`",
+    )
     parser.add_argument("--from-run", metavar="FILE", help="score this TREC run instead")
     parser.add_argument(
         "--allow-missing", action="store_true", help="drop gold labels whose skill is not there"
@@ -105,15 +117,19 @@ def run(args: argparse.Namespace) -> int:
     folder = prepare_folder(args.report) if args.report else None
     run_file = check_output(args.run) if args.run else None
     json_file = check_output(args.json) if args.json and args.json != "-" else None
-    files = [args.run, args.json, args.from_run]
+    files = [args.run, args.run and args.run + ".json", args.json, args.from_run]
     given = [expand(name).absolute() for name in files if name and name != "-"]
     if len(set(given)) < len(given):
-        raise InputError("--run, --json and --from-run name one file twice; give each its own")
+        raise InputError(
+            "--run (with its FILE.json), --json and --from-run name one file twice; give each its"
+            " own"
+        )
     mode: Mode = args.mode or ("lexical" if args.lexical == "bm25s" else "hybrid")
     if args.calibration and (mode != "hybrid" or args.from_run):
         raise InputError("--calibration is for hybrid mode: nothing else is fitted")
     if args.reranker and (mode != "hybrid" or args.from_run):
         raise InputError("--rerank is for hybrid mode: nothing else is reranked")
+    judgements = given_judgements(args)
     reranker = load_reranker(args.reranker)
     encoder: Encoder | None = None
     calibration: Calibration | None = None
@@ -131,7 +147,17 @@ def run(args: argparse.Namespace) -> int:
         check_ids([*(q.id for q in dataset.queries), *(s.id for s in dataset.skills)])
     if args.from_run:
         file = expand(args.from_run)
-        result = score(dataset, read_run(file), "run", file.name, cuts, group_by)
+        labels = merge_labels(dataset, judgements, also=args.also)
+        result = score(
+            dataset,
+            read_run(file),
+            "run",
+            file.name,
+            cuts,
+            group_by,
+            labels=labels,
+            least_grade=args.least_grade,
+        )
     else:
         with (
             progress_bar("encoding", "skill") as progress,
@@ -146,6 +172,9 @@ def run(args: argparse.Namespace) -> int:
                 reranker=reranker,
                 cuts=cuts,
                 group_by=group_by,
+                judgements=judgements,
+                also=args.also,
+                least_grade=args.least_grade,
                 progress=progress,
                 searched=searched,
             )
@@ -153,6 +182,9 @@ def run(args: argparse.Namespace) -> int:
         note(remark)
     if run_file is not None:
         write_run(result.run, run_file, f"skillret-{result.mode}")
+        if result.cost is not None:
+            own = tuple(remark for remark in result.notes if remark not in dataset.notes)
+            write_about(run_file, About(f"{result.model}, {result.mode}", result.cost, own))
     if folder is not None:
         from skillret.evaluation.report import write_report
 
@@ -193,6 +225,8 @@ def _print(result: Result, cuts: tuple[int, ...]) -> None:
                 f" {a.n_negatives} needless queries turned away, {100 * a.kept_at_95:.1f} % of the"
                 " needed are kept"
             )
+    if result.judged is not None:
+        _print_judged(result.judged, cuts)
     if result.sets is not None:
         _print_sets(result.sets, near_misses=NEAR_MISSES in result.notes)
     if result.groups:
@@ -203,6 +237,38 @@ def _print(result: Result, cuts: tuple[int, ...]) -> None:
         for name, group in result.groups.items():
             cells = "".join(f"{group[metric]:>17.4f}" for metric in shown)
             print(f"{printable(name):{width}}{int(group['n_queries']):>9}{cells}")
+
+
+_JUDGED = {
+    "ndcg": "with grades",
+    "condensed_ndcg": "condensed",
+    "precision": "precision",
+    "mrr": "mrr",
+}
+
+
+def _print_judged(judged: Judged, cuts: tuple[int, ...]) -> None:
+    if "hit@1" in judged.metrics:
+        labels = ", ".join(f"{n} of grade {grade}" for grade, n in judged.counts.items())
+        print(f"\nby all labels of {counted(judged.n_queries, 'query')}: {labels}")
+        if judged.least > 1:
+            print(f"right in hit, mrr, precision and bpref: from grade {judged.least} on")
+        print(f"{'':14}" + "".join(f"{'@' + str(k):>9}" for k in cuts))
+        own = judged.own
+        rows = {"ndcg, own": [own[f"ndcg@{k}"] for k in cuts]} if own else {}
+        for family, title in _JUDGED.items():
+            if f"{family}@{cuts[0]}" in judged.metrics:
+                rows[title] = [judged.metrics[f"{family}@{k}"] for k in cuts]
+        for name, values in rows.items():
+            print(f"{name:14}" + "".join(f"{value:>9.4f}" for value in values))
+        beside = f"; {own['hit@1']:.4f} by the own labels" if own else ""
+        print(f"{'hit':14}{judged.metrics['hit@1']:>9.4f}  (@1{beside})")
+        if "bpref" in judged.metrics:
+            print(f"{'bpref':14}{judged.metrics['bpref']:>9.4f}")
+    shares = ", ".join(
+        f"{100 * judged.metrics[f'unjudged@{k}']:.1f} % of the first {k}" for k in cuts
+    )
+    print(f"\nnever judged: {shares}")
 
 
 def _print_sets(sets: Sets, *, near_misses: bool) -> None:

@@ -27,7 +27,7 @@ from skillret.datasets.source import RowSource
 from skillret.errors import DatasetError
 from skillret.files import replacing
 
-__all__ = ["BeirFolder", "write_beir"]
+__all__ = ["BeirFolder", "read_qrels", "write_beir"]
 
 _SUFFIXES = (".jsonl", ".jsonl.gz")
 _GAP = "\n\n"  # between description and body
@@ -86,7 +86,7 @@ class BeirFolder:
                 if str(row.get("_id")) in asked:
                     yield _query_row(row, where), where
         elif table == "qrels":
-            yield from _read_qrels(self._qrels()[split])
+            yield from read_qrels(self._qrels()[split])
         elif (file := _first(self.folder / "negatives" / split)) is not None:
             for row, where in numbered_rows(file):
                 yield _query_row(row, where), where
@@ -171,7 +171,7 @@ def _query_line(row: Mapping[str, Any], where: str) -> Row:
     return {"_id": query.id, "text": query.text, "metadata": dict(query.extra)}
 
 
-def _read_qrels(file: Path) -> Iterator[tuple[Row, str]]:
+def read_qrels(file: Path) -> Iterator[tuple[Row, str]]:
     """Labels of a table with or without a header, or of the four columns of TREC."""
     if file.name.endswith(_SUFFIXES):
         for row, where in numbered_rows(file):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
 
 from skillret.datasets.labelled import missing_gold, one_gold, open_split
 from skillret.errors import DatasetError
@@ -36,6 +36,7 @@ class Dataset:
         qrels: Relevance above 0 of skill ids, by query id.
         negatives: Queries that need no skill.
         notes: What a reader of results should know.
+        nonrelevant: Skill ids that were judged and found wrong, by query id: labelled 0.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Dataset:
     qrels: dict[str, dict[str, int]]
     negatives: list[Query]
     notes: tuple[str, ...] = ()
+    nonrelevant: Mapping[str, Set[str]] = field(default_factory=dict)
 
 
 def load_dataset(
@@ -96,6 +98,7 @@ def load_dataset(
         qrels=qrels,
         negatives=negatives,
         notes=tuple(notes),
+        nonrelevant=data.nonrelevant,
     )
 
 

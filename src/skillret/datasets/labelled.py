@@ -89,6 +89,7 @@ class LabelledSplit:
     def __init__(self, source: RowSource, split: str, name: str = "") -> None:
         self.source, self.split, self.name = source, split, name or source.name
         self.grading = 1
+        self.nonrelevant: dict[str, set[str]] = {}
 
     @cached_property
     def revision(self) -> str:
@@ -134,7 +135,8 @@ class LabelledSplit:
         """Relevance above 0 of skill ids, by query id.
 
         Where some are fractions, all are multiplied by one number (`grading`) that makes them
-        whole, as trec_eval wants them; NDCG stays what it is.
+        whole, as trec_eval wants them; NDCG stays what it is. What is labelled 0 or less, judged
+        and found wrong, is left in `nonrelevant`: skill ids by query id.
 
         Raises:
             DatasetError: If there is none, a row is malformed, or no number makes all whole.
@@ -144,6 +146,8 @@ class LabelledSplit:
             query_id, skill_id, relevance = parse_label(row, where)
             if relevance > 0:
                 found.setdefault(query_id, {})[skill_id] = relevance
+            else:
+                self.nonrelevant.setdefault(query_id, set()).add(skill_id)
         if not found:
             raise DatasetError(f"{self.name}: no query has a gold skill")
         relevances = {r for gold in found.values() for r in gold.values()}

@@ -122,6 +122,11 @@ class SentenceTransformerEncoder:
             token_projection="",
         )
 
+    @property
+    def model(self) -> Any:
+        """The `SentenceTransformer` itself, for what goes beyond encoding."""
+        return self._model
+
     def _own_profile(self, model: str) -> Profile:
         prompts: dict[str, str] = dict(self._model.prompts or {})
         limit = int(self._model.max_seq_length or 512)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from skillret.datasets.dataset import Dataset, load_dataset
+from skillret.datasets.judgements import Grades, Judgements, merge_labels
 from skillret.encoders import DEFAULT_MODEL, Encoder, load_encoder
 from skillret.errors import InputError
 from skillret.evaluation.abstention import (
@@ -17,8 +18,10 @@ from skillret.evaluation.abstention import (
     measure_abstention,
     probability_of_need,
 )
+from skillret.evaluation.costs import Cost, model_bytes, timed
+from skillret.evaluation.judged import Judged, check_least, measure_judged
 from skillret.evaluation.metrics import DEFAULT_CUTS, mean, measure, metric_names
-from skillret.evaluation.reference import BM25S, bm25s_run
+from skillret.evaluation.reference import BM25S, bm25s_searcher
 from skillret.evaluation.runs import Run, check_run, order
 from skillret.evaluation.sets import Sets, measure_named, name_skills
 from skillret.evaluation.systems import DEPTH, Answers, Progress, answer, open_searcher
@@ -52,6 +55,8 @@ class Result:
         abstention: How well scores tell queries that need no skill; None without such queries.
         sets: What the selected sets are worth, in hybrid mode: those that an agent would get.
         notes: What a reader should know.
+        judged: By all labels, those judged since among them, and how much was never judged.
+        cost: What answering took; None for a run that was read.
     """
 
     dataset: str
@@ -68,6 +73,8 @@ class Result:
     abstention: Abstention | None = None
     sets: Sets | None = None
     notes: Sequence[str] = ()
+    judged: Judged | None = None
+    cost: Cost | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The result as plain JSON types, without what there is for every query."""
@@ -86,6 +93,10 @@ class Result:
             document["abstention"] = self.abstention.to_json()
         if self.sets is not None:
             document["sets"] = self.sets.to_json()
+        if self.judged is not None:
+            document["judged"] = self.judged.to_json()
+        if self.cost is not None:
+            document["cost"] = self.cost.to_json()
         return document
 
 
@@ -102,6 +113,9 @@ def evaluate(
     need: NeedScorer | None = None,
     calibration: str | os.PathLike[str] | Calibration | None = None,
     reranker: str | os.PathLike[str] | Reranker | None = None,
+    judgements: Judgements | None = None,
+    also: bool = False,
+    least_grade: int = 1,
     allow_missing: bool = False,
     trust_remote_code: bool = False,
     progress: Progress | None = None,
@@ -125,6 +139,10 @@ def evaluate(
         calibration: What was fitted for the encoder, or its file; what lies beside its weights if
             None. Used in hybrid mode.
         reranker: Decides the order of the best hits in hybrid mode; see `Retriever`.
+        judgements: Grades given since, for `Result.judged`; the metrics stay those of the data
+            set's own labels.
+        also: Count the skills that the data set says would do as well; see `merge_labels`.
+        least_grade: The least grade that counts as right where a metric knows no grades.
         allow_missing: Drop gold labels whose skill is not in the corpus.
         trust_remote_code: Run Python code that a model brings along.
         progress: Called with the documents encoded so far and in all.
@@ -133,8 +151,8 @@ def evaluate(
     Raises:
         DatasetError: If the data set cannot be used.
         EncoderError: If the encoder or its calibration cannot be loaded, or it returns NaN.
-        InputError: If a cut is below 1, a mode is not reranked, or no query and no skill has a
-            column to group by.
+        InputError: If a cut is below 1, a mode is not reranked, no query and no skill has a
+            column to group by, judgements are of other data, or none has the least grade.
         MissingExtraError: If a library that is needed is not installed.
     """
     reference = ("bm25s",) if lexical == "bm25s" else ()
@@ -148,6 +166,8 @@ def evaluate(
     if not isinstance(dataset, Dataset):
         dataset = load_dataset(dataset, split, libraries=libraries, allow_missing=allow_missing)
     group_queries(dataset, group_by)
+    labels = merge_labels(dataset, judgements, also=also)
+    check_least(labels, least_grade)
     depth = max(DEPTH, *cuts)
     # All queries in one go: they are encoded in blocks.
     texts = [(q.id, q.text) for q in dataset.queries]
@@ -156,7 +176,9 @@ def evaluate(
     answers, remarks = Answers({}, {}, {}, {}), []
     if lexical == "bm25s":
         name = BM25S
-        run, sure = bm25s_run(dataset, depth, texts=every, searched=searched)
+        reference_search = bm25s_searcher(dataset)
+        (run, sure), took = timed(lambda: reference_search(every, depth, searched), len(every))
+        size: int | None = 0
     else:
         encoder = load_encoder(
             DEFAULT_MODEL if mode == "lexical" else model, trust_remote_code=trust_remote_code
@@ -175,8 +197,14 @@ def evaluate(
             need = need or probability_of_need
             remarks = _seen(searcher.calibration, [text for _, text in every])
         select = mode == "hybrid"
-        answers = answer(dataset, searcher, every, mode, depth, searched=searched, select=select)
+        answers, took = timed(
+            lambda: answer(dataset, searcher, every, mode, depth, searched=searched, select=select),
+            len(every),
+        )
         run, sure = answers.run, answers.sure
+        sizes = [model_bytes(m) for m in (encoder, second) if m is not None]
+        size = None if None in sizes else sum(s for s in sizes if s is not None)
+        size = 0 if mode == "lexical" else size
     named = {}
     if answers.selected and searcher.calibration is not None:  # else no score is a probability
         named = name_skills(answers.selected, answers.likely, sure)
@@ -192,7 +220,20 @@ def evaluate(
         sets = Sets.of(
             answers.selected, order(run), gold, away, measure_named(named, gold, needless)
         )
-    return score(dataset, run, mode, name, cuts, group_by, abstention, sets, remarks)
+    return score(
+        dataset,
+        run,
+        mode,
+        name,
+        cuts,
+        group_by,
+        abstention,
+        sets,
+        remarks,
+        labels,
+        least_grade,
+        Cost(took, size),
+    )
 
 
 def _seen(calibration: Calibration, texts: Sequence[str]) -> list[str]:
@@ -216,6 +257,9 @@ def score(
     abstention: Abstention | None = None,
     sets: Sets | None = None,
     notes: Sequence[str] = (),
+    labels: Grades | None = None,
+    least_grade: int = 1,
+    cost: Cost | None = None,
 ) -> Result:
     """Score a run, by whichever system it was made.
 
@@ -229,9 +273,13 @@ def score(
         abstention: See `Result`.
         sets: See `Result`.
         notes: What a reader should know, beside what the data set and the run tell.
+        labels: All labels, for `Result.judged`; the data set's own if None.
+        least_grade: See `evaluate`.
+        cost: See `Result`.
 
     Raises:
-        InputError: If the run is one of another data set, or a cut is below 1.
+        InputError: If the run is one of another data set, a cut is below 1, or no label has the
+            least grade.
     """
     remarks = check_run(run, dataset.qrels, (s.id for s in dataset.skills), model)
     if mode == "run":
@@ -239,6 +287,7 @@ def score(
         if depth < min(max(cuts), len(dataset.skills)):
             remarks.append(f"{model} ranks at most {depth} skills; metrics beyond see no more")
     per_query = measure(order(run), dataset.qrels, cuts)
+    labels = labels or merge_labels(dataset)
     groups = {
         name: {"n_queries": float(len(ids)), **mean({id_: per_query[id_] for id_ in ids})}
         for name, ids in group_queries(dataset, group_by).items()
@@ -257,7 +306,9 @@ def score(
         run=run,
         abstention=abstention,
         sets=sets,
-        notes=[*dataset.notes, *notes, *remarks],
+        notes=[*dataset.notes, *notes, *remarks, *labels.notes],
+        judged=measure_judged(order(run), labels, per_query, cuts, least_grade),
+        cost=cost,
     )
 
 
