@@ -1,12 +1,14 @@
-"""`skillret data`: check a data set, or bring it into another layout."""
+"""`skillret data`: check a data set, bring it into another layout, or make one."""
 
 from __future__ import annotations
 
 import argparse
 
 from skillret.cli.common import DATASET_HELP, add_file_library, note, print_json, printable
+from skillret.cli.data_make import configure_make, make
 from skillret.datasets.check import Check, check_dataset
 from skillret.datasets.convert import FORMATS, LAYOUTS, convert
+from skillret.datasets.make.pipeline import STEPS
 from skillret.errors import DatasetError
 from skillret.files import expand
 from skillret.messages import counted
@@ -20,6 +22,7 @@ examples:
   skillret data convert openskillret out --to beir --split dev
   skillret data convert .claude/skills out --to skillret --format jsonl
   skillret data convert queries.csv out --to skillret --library .claude/skills
+  skillret data make .claude/skills --output benchmark
 """
 
 
@@ -56,10 +59,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     for action in (check, change):
         add_file_library(action)
+    configure_make(
+        actions.add_parser(
+            "make",
+            help="make a benchmark out of a library of skills",
+            description="Make labelled requests for the skills of a library, in steps: "
+            + ", ".join(STEPS)
+            + ". Each prints what is left and what was dropped and why, and leaves its rows in"
+            " DIR/steps; run the same command again to go on after an interruption, with another"
+            " configuration to do again what that changes. Without a [model] in the configuration"
+            " requests are made of what the skills' authors wrote.",
+            epilog="example: skillret data make .claude/skills --output benchmark",
+            allow_abbrev=False,
+        )
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
+    if args.action == "make":
+        return make(args)
     if args.action == "convert":
         output = expand(args.output)
         names = convert(

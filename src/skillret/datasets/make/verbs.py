@@ -1,0 +1,114 @@
+"""English verbs that descriptions of skills begin with, and their forms."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+__all__ = ["base_form", "imperative", "is_verb", "leading_verb"]
+
+_VERBS = """
+    accelerate access achieve adapt add adjust administer advise aggregate align allocate analyse
+    analyze animate annotate answer apply architect archive arrange ask assemble assess assign
+    assist audit author authenticate automate back balance benchmark blend boost bootstrap brainstorm
+    break brief bring browse build bundle calculate calibrate call capture catalog categorize
+    challenge chart check choose clarify classify clean clone coach code collaborate collect combine
+    commit communicate compare compile complete compose compress compute conduct configure connect
+    construct consult control convert coordinate copy correct craft crawl create critique crop cut
+    debate debug decide declare decode decompose deduplicate define delegate deliver demonstrate
+    deploy describe design detect determine develop diagnose diff discover discuss dispatch display
+    dockerize document download draft draw edit embed enable encode encrypt enforce engineer enhance
+    enrich ensure enumerate establish estimate evaluate examine execute expand explain explore export
+    expose extend extract facilitate fetch file fill filter finalize find fine-tune fix flag fold
+    follow forecast format formulate frame fuzz gather generate get give grade group grow guide
+    handle harden help hide highlight host identify illustrate implement import improve incorporate
+    index ingest initialize inspect install instrument integrate interact interpret interview
+    introduce invent investigate invoke iterate join keep label launch lay lead learn leverage lint
+    list load localize locate log lookup maintain make manage map mark master measure merge migrate
+    minimize mock model moderate modernize modify monitor move name narrate navigate negotiate
+    normalize open operate optimise optimize orchestrate organise organize outline overhaul package
+    paint parse patch perform personalize pick pipe plan play plot polish port post practice prepare
+    present preserve prevent prioritize process produce profile program project proofread propose
+    protect prototype provide provision prune publish pull push qualify query quantify quiz rank rate
+    read rebase rebuild recommend reconcile record recover redact redesign reduce refactor refine
+    reformat register release remix remove rename render reorganize repair replace reply report
+    represent reproduce request research resize resolve respond restore restructure retrieve review
+    revise rewrite rotate route run sanitize save scaffold scale scan schedule score scrape
+    screen search secure segment select send separate set setup shape share ship show shrink simplify
+    simulate size sketch slice solve sort source spawn specify split stage standardize start stitch
+    store streamline structure study style submit suggest summarise summarize support survey
+    synchronize synthesise synthesize tag tailor take teach test track train transcribe transfer
+    transform translate transpile trace triage trim troubleshoot tune turn tutor type unify update
+    upgrade upload use validate verify version visualise visualize walk watch weigh wire wrap write
+"""
+_WORD = re.compile(r"[a-z]+(?:-[a-z]+)*")
+_NOT_PLAIN = frozenset("use help provide enable ensure master support".split())
+
+
+@cache
+def _verbs() -> frozenset[str]:
+    return frozenset(_VERBS.split())
+
+
+def is_verb(word: str) -> bool:
+    """Whether a word is the base form of a verb that skills begin with."""
+    return word.lower() in _verbs()
+
+
+def base_form(word: str) -> str | None:
+    """The base form of a known verb (`creates`, `creating` -> `create`); None of other words."""
+    word = word.lower()
+    known = _verbs()
+    if word in known:
+        return word
+    stems: list[str] = []
+    if word.endswith("ing") and len(word) > 5:
+        stem = word[:-3]
+        stems += [stem, f"{stem}e", stem[:-1] if stem[-1:] == stem[-2:-1] else stem]
+    elif word.endswith("ies"):
+        stems.append(f"{word[:-3]}y")
+    elif word.endswith("es"):
+        stems += [word[:-1], word[:-2]]
+    elif word.endswith("s") and not word.endswith("ss"):
+        stems.append(word[:-1])
+    return next((stem for stem in stems if stem in known), None)
+
+
+def imperative(phrase: str) -> str | None:
+    """A phrase that begins with a known verb in any form, as a wish: `Creates a` -> `create a`.
+
+    Verbs that are listed with it follow: `creating, editing or merging`.
+    """
+    first, _, rest = phrase.strip().partition(" ")
+    bare = first.rstrip(",").lower()
+    base = base_form(bare)
+    if base is None or not rest.strip():
+        return None
+    words = [base + first[len(first.rstrip(",")) :], *rest.split()]
+    if bare != base:
+        words = [words[0], *_same_form(words[1:])]
+    return " ".join(words)
+
+
+def _same_form(words: list[str]) -> list[str]:
+    """Verbs that go on a list, in base form: those before the first word that is none."""
+    out = list(words)
+    for number, word in enumerate(words):
+        core = word.rstrip(",")
+        if core.lower() in ("and", "or", "&", "then"):
+            continue
+        base = base_form(core)
+        before = words[number - 1] if number else ","
+        listed = before.endswith(",") or before.lower() in ("and", "or", "&", "then")
+        if base is not None and base != core.lower() and listed:
+            out[number] = base + word[len(core) :]
+    return out
+
+
+def leading_verb(text: str) -> str | None:
+    """The first verb of a text that says what is done, in base form."""
+    for word in _WORD.findall(text.lower())[:40]:
+        base = base_form(word)
+        if base is not None and base not in _NOT_PLAIN:
+            return base
+    return None
