@@ -160,19 +160,16 @@ def _card(
 
 
 def _models(context: Context) -> list[str]:
-    if context.model is None and context.judge is None:
+    config = context.config
+    roles = (("model", config.model), ("judge", config.judge))
+    lines = [f"- {role}: {end.name} ({end.kind})" for role, end in roles if end.kind]
+    if not lines:
         return ["None: everything is made of what the skills' authors wrote."]
-    lines = []
-    for role, asker in (("model", context.model), ("judge", context.judge)):
-        if asker is not None:
-            lines.append(f"- {role}: {asker.endpoint.name} ({asker.endpoint.kind})")
-    asker = context.model or context.judge
-    if asker is not None:
-        lines += [f"- {line}" for line in asker.ledger.report()]
-        from skillret.datasets.make.models.prompts import prompt_hashes
+    if context.ledger is not None:
+        lines += [f"- {line}" for line in context.ledger.report()]
+    from skillret.datasets.make.models.prompts import prompt_hashes
 
-        lines += [f"- prompt `{name}`: {digest}" for name, digest in prompt_hashes().items()]
-    return lines
+    return lines + [f"- prompt `{name}`: {digest}" for name, digest in prompt_hashes().items()]
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

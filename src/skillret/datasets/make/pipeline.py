@@ -1,9 +1,9 @@
 """The steps in order: what each reads, whether it is still up to date, and what it left behind.
 
 A step's rows are in `steps/NAME.jsonl`, what it dropped in `steps/NAME.dropped.jsonl`, and what it
-was made of in `steps/NAME.json`, which is written last. So whatever a kill leaves behind is either a
-step that is done or one that is done again; all draws hang on the seed and the row alone, and paid
-answers are kept (`models.ledger`), so that the result is that of a run without a kill.
+was made of in `steps/NAME.json`, which is written last. So whatever a kill leaves behind is either
+a step that is done or one that is done again; all draws hang on the seed and the row alone, and
+paid answers are kept (`models.ledger`), so that the result is that of a run without a kill.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from skillret.files import parse_json, write_text
 
 if TYPE_CHECKING:
     from skillret.datasets.make.models.asker import Asker
+    from skillret.datasets.make.models.ledger import Ledger
 
 __all__ = ["STEPS", "Pipeline", "StepReport"]
 
@@ -93,6 +94,7 @@ class Pipeline:
         split: Of the library, if it is a data set.
         model: Who is asked to tag, sort and write; None for templates.
         judge: Who is asked to judge; None if nobody.
+        ledger: What was asked and what it cost; None if nobody is.
 
     Raises:
         InputError: If the folder holds something else.
@@ -107,10 +109,11 @@ class Pipeline:
         split: str | None = None,
         model: Asker | None = None,
         judge: Asker | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
         check_folder(folder)
         self.library, self.folder, self.config, self.split = library, folder, config, split
-        self.context = Context(config, self.rows, folder, model, judge)
+        self.context = Context(config, self.rows, folder, model, judge, ledger)
 
     def run(self, names: Sequence[str] = STEPS) -> Iterator[StepReport]:
         """Do steps that are not up to date, in their order; one that is alone is done again.

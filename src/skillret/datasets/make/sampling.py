@@ -12,7 +12,7 @@ from skillret.datasets.row_files import Row
 from skillret.lexical.bm25 import LexicalIndex, write_lexical
 from skillret.types import Skill
 
-__all__ = ["MISS", "NEEDLESS", "REQUEST", "OFFLINE_STYLES", "sample_requests"]
+__all__ = ["MISS", "NEEDLESS", "OFFLINE_STYLES", "REQUEST", "sample_requests"]
 
 REQUEST, MISS, NEEDLESS = "request", "near-miss", "needless"
 OFFLINE_STYLES = ("plain", "terse", "chatty", "list")
@@ -40,7 +40,7 @@ def sample_requests(context: Context) -> Result:
         wanted = config.sample.requests * len(ids) / len(skills) or (
             config.sample.per_skill * len(ids)
         )
-        _plan(result, split, ids, round(wanted), near, config, bool(context.model))
+        _plan(result, split, ids, round(wanted), near, config)
     kinds = Counter(row["kind"] for row in result.rows)
     result.facts |= {f"with {k} skills": n for k, n in sorted(_sizes(result.rows).items()) if k > 1}
     result.facts |= {name: kinds[name] for name in (MISS, NEEDLESS)}
@@ -58,7 +58,6 @@ def _plan(
     wanted: int,
     near: _Neighbours,
     config: Config,
-    by_model: bool,
 ) -> None:
     section = config.sample
     order = list(ids)
@@ -76,7 +75,7 @@ def _plan(
                 smaller += 1
                 break
             gold.append(found)
-        _add(result, split, REQUEST, gold, number, seen[anchor], draw, config, by_model)
+        _add(result, split, REQUEST, gold, number, seen[anchor], draw, config)
         seen[anchor] += 1
     if smaller:
         name = "sets smaller for want of a fitting skill"
@@ -86,7 +85,7 @@ def _plan(
             draw = drawn(config.seed, split, kind, number)
             anchor = order[-1 - number % len(order)]
             gold = [anchor] if kind == MISS else []
-            _add(result, split, kind, gold, number, number // len(order), draw, config, by_model)
+            _add(result, split, kind, gold, number, number // len(order), draw, config)
 
 
 def _add(
@@ -98,11 +97,10 @@ def _add(
     visit: int,
     draw: Random,
     config: Config,
-    by_model: bool,
 ) -> None:
     """Add a plan; `visit` says how often the skill had one before."""
     styles = dict(config.write.styles)
-    if not by_model:
+    if not config.model.kind:
         known = {s: w for s, w in styles.items() if s in OFFLINE_STYLES and w}
         styles = known or {"plain": 1.0}
     style = draw.choices(list(styles), list(styles.values()))[0]

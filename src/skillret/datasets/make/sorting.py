@@ -46,7 +46,7 @@ def read_taxonomy(section: TaxonomySection) -> list[Category]:
         if section.source == "file":
             text = read_text(Path(expand(name)), _MOST)
         else:
-            text = files(__package__).joinpath("texts", name).read_text(encoding="utf-8")
+            text = files(__package__).joinpath("texts").joinpath(name).read_text(encoding="utf-8")
         rows = tomllib.loads(text)["sub"]
         found = [Category(row["major"], row["name"], row.get("words", "")) for row in rows]
         if not found or not all(isinstance(value, str) for c in found for value in c):

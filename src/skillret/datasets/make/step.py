@@ -16,6 +16,7 @@ from skillret.messages import counted
 
 if TYPE_CHECKING:
     from skillret.datasets.make.models.asker import Asker
+    from skillret.datasets.make.models.ledger import Ledger
 
 __all__ = ["Context", "Result", "drawn", "short_id"]
 
@@ -61,6 +62,7 @@ class Context:
         folder: Of the benchmark.
         model: Who is asked to tag, sort and write; None if nobody.
         judge: Who is asked to judge; None if nobody.
+        ledger: What was asked and what it cost; None if nobody is.
     """
 
     config: Config
@@ -68,6 +70,7 @@ class Context:
     folder: Path
     model: Asker | None = None
     judge: Asker | None = None
+    ledger: Ledger | None = None
 
 
 def drawn(seed: int, *what: object) -> Random:

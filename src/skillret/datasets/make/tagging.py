@@ -31,7 +31,7 @@ def tag_skills(context: Context) -> Result:
     result = Result(unit="skill")
     for row in skills:
         action = leading_verb(read_purpose(row["description"], row["name"]).wanted) or _NONE
-        words = [w for w in row["name"].replace("-", " ").replace("_", " ").lower().split()]
+        words = row["name"].replace("-", " ").replace("_", " ").lower().split()
         nouns = [w for w in words if w not in STOP_WORDS and w != action] or words
         rarest = min(nouns, key=lambda w: held[(read_terms(w) or [w])[0]], default=_NONE)
         tags = {"primary_action": action, "primary_object": rarest, "domain": _NONE}

@@ -91,7 +91,7 @@ class Wording(NamedTuple):
 
 def read_list(name: str) -> list[str]:
     """The lines of a packaged text, without its comments."""
-    text = files(__package__).joinpath("texts", name).read_text(encoding="utf-8")
+    text = files(__package__).joinpath("texts").joinpath(name).read_text(encoding="utf-8")
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
