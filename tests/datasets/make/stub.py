@@ -11,13 +11,13 @@ NOUNS = "ledger kettle harbour violin orchard lantern glacier saddle compass thi
 
 
 def default_answer(system, user):
-    """What an obliging model says: in the form that is asked for, and about nothing it was shown."""
+    """What an obliging model says: in the form that is asked for, and about nothing shown."""
     count = len(set(re.findall(r"^<data (\d+) [0-9a-f]{16}>$", user, re.MULTILINE)))
     if '{"request"' in user:
         least = int((re.search(r"(\d+) to \d+ words", user) or [0, 8])[1])
         seed = sum(map(ord, user))
-        words = [f"{NOUNS[(seed + n * n) % 10]}{(seed + n) % 997}" for n in range(max(least, 6))]
-        return json.dumps({"request": "we need this for the " + " ".join(words)})
+        words = [f"{NOUNS[(seed + n * n) % 10]}{(seed + n) % 997}" for n in range(max(least, 4))]
+        return json.dumps({"request": " ".join(words)})
     if '"actions"' in user:
         labels = ["alpha", "beta", "gamma"]
         return json.dumps({"actions": labels, "objects": labels, "domains": labels})

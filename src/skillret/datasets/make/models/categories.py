@@ -77,7 +77,7 @@ def _discover(tags: Sequence[Row], model: Asker) -> list[Category]:
     answer = model.ask([question], lambda _, text: read_form(Categories, text))[0]
     if answer.value is None:
         raise ServiceError(
-            f"{model.endpoint.name} designs no taxonomy: {answer.reason}; with more [model] attempts it is asked"
-            " again"
+            f"{model.endpoint.name} designs no taxonomy: {answer.reason}; with more [model]"
+            " attempts it is asked again"
         )
     return [Category(g.name, part) for g in answer.value.groups for part in g.parts]

@@ -49,8 +49,8 @@ def tag_by_model(skills: Sequence[Row], model: Asker, config: Config) -> Result:
     found = model.ask([question], lambda _, text: read_form(Labels, text))[0]
     if found.value is None:
         raise ServiceError(
-            f"{model.endpoint.name} finds no labels: {found.reason}; with more [model] attempts it is asked"
-            " again"
+            f"{model.endpoint.name} finds no labels: {found.reason}; with more [model]"
+            " attempts it is asked again"
         )
     labels = found.value
     allowed = {name: set(getattr(labels, plural)) for name, plural in _KINDS}
