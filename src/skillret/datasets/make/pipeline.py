@@ -56,7 +56,7 @@ _PLAN = {
     "taxonomy": _Step(("filter", "tag"), ("taxonomy",), sort_skills),
     "split": _Step(("filter",), ("seed", "split"), split_skills),
     "sample": _Step(("filter", "taxonomy", "split"), ("seed", "sample", "write"), sample_requests),
-    "write": _Step(("filter", "sample"), ("seed", "write"), write_requests),
+    "write": _Step(("filter", "split", "sample"), ("seed", "write"), write_requests),
     "check": _Step(("filter", "split", "write"), ("seed", "check", "judge"), check_requests),
     "review": _Step(("check",), (), apply_reviews),
     "card": _Step(("filter", "tag", "taxonomy", "split", "review"), ("name", "seed", "check")),

@@ -34,6 +34,10 @@ __all__ = [
 DESCRIPTION = "template-description"
 _LONGEST = 22  # words of a wish
 _QUOTED = re.compile(r"[\"“]([^\"“”]{12,160})[\"”]")
+_SAYS = re.compile(
+    r"\b(?:asks?|says?|said|mentions?|requests?|trigger|phrases?|queries|prompts?|like|such as)\b",
+    re.IGNORECASE,
+)
 _WANTS = re.compile(
     r"\b(?:users?|someone|people|anyone|you|they)\s+(?:explicitly\s+|specifically\s+)?"
     r"(?:wants?|asks?(?:\s+(?:you|claude|me|for\s+help))?|needs?|requests?|would\s+like|is\s+asking"
@@ -62,6 +66,20 @@ _MINE = (
 _MARKS = re.compile(r"[*`_#]{1,3}(?=\S)|(?<=\S)[*`]{1,3}")
 _ASIDE = re.compile(r"\s*[(\[][^)\]]*[)\]]|\s*https?://\S+")
 _END = re.compile(r"\s+(?:-|\u2013|\u2014|\u2192)\s+|\u2014|[;:!?]\s|[;:.!?,]$")
+# Verbs of what a skill does for its reader, and words that are no verb there ("complete guide").
+_NOT_FIRST = frozenset(
+    "access ask back code complete cover enable ensure guide handle help invoke lead leverage master"
+    " mock model order present prevent profile project prompt provide serve set source stage store"
+    " support trigger type use".split()
+)
+_SPOILT = re.compile(
+    r"[\"“”()\[\]{}<>]|,\s*,|\b(?:me|I|my)\s+(?:mentions?|says?|asks?|wants?|needs?|provides?|has|is)\b"
+)
+_CUT = re.compile(
+    r",?\s+(?:or\s+|and\s+)?(?:when(?:ever)?|if)\s+(?:the\s+|a\s+)?(?:users?|someone|they)\b.*"
+    r"|,?\s+(?:or|and)\s+when(?:ever)?\b.*",
+    re.IGNORECASE,
+)
 _OPEN = frozenset(
     "a an the and or of for to with in on by from as at into that which including such like via"
     " using when if is are be e.g. i.e. any all both not no their its my between than".split()
@@ -135,9 +153,13 @@ def wishes(skill: Row) -> list[str]:
     the skill does.
     """
     wanted = read_purpose(skill["description"], skill["name"]).wanted
-    said = [text for text in _QUOTED.findall(wanted) if 4 <= len(text.split()) <= 30]
-    asked, doing, does = [], [], []
-    for sentence in split_sentences(_QUOTED.sub(" ", wanted)):
+    said, asked, doing, does = [], [], [], []
+    for quoting in split_sentences(wanted):
+        if _SAYS.search(quoting):
+            said += [t for t in _QUOTED.findall(quoting) if 4 <= len(t.split()) <= 30]
+        if len(re.findall(r"[\"“]", quoting)) > 2:  # a list of what users say, not a sentence
+            continue
+        sentence = re.sub(r"[\"“”]", "", quoting)
         found = _WANTS.search(sentence) or _USE_TO.search(sentence)
         when = _WHEN.search(sentence)
         if found:
@@ -148,7 +170,7 @@ def wishes(skill: Row) -> list[str]:
             does.append(sentence)
     made = [wish for part in (asked, doing, does) for text in part for wish in _wishes(text)]
     quoted = [wish for text in said if (wish := _wish(text)) is not None]
-    return list(dict.fromkeys(made + quoted))
+    return list(dict.fromkeys([*quoted, *made]))
 
 
 def _wishes(text: str) -> Iterator[str]:
@@ -173,13 +195,15 @@ def _plain(text: str) -> str:
 
 def _wish(text: str) -> str | None:
     """A clause as a command of at most 22 words; None where it is none or breaks off."""
-    text = _END.split(_plain(text), maxsplit=1)[0].strip(" ,")
+    text = _CUT.sub("", _END.split(_plain(text), maxsplit=1)[0]).strip(" ,")
     for form, own in _MINE:
         text = form.sub(own, text)
     command = imperative(text)
-    if command is None or _ABOUT_SKILL.search(command):
+    if command is None or _ABOUT_SKILL.search(command) or _SPOILT.search(command):
         return None
     words = command.split()
+    if words[0].strip(",") in _NOT_FIRST:
+        return None
     if len(words) > _LONGEST:
         # At the last comma or conjunction that leaves enough; it must not break off in the middle.
         cuts = [n for n in range(5, _LONGEST) if words[n - 1].endswith(",")]
