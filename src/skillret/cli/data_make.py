@@ -113,14 +113,16 @@ def _askers(
 
     with progress_bar("asking", "question") as progress:
         ledger = Ledger(folder / "steps" / "answers.sqlite", config.budget)
+        askers: dict[str, Asker] = {}
         try:
-            askers = {}
             for section in sections:
                 endpoint: EndpointSection = getattr(config, section)
                 connect = partial(make_client, endpoint, section)
                 askers[section] = Asker(endpoint, connect, ledger, progress)
             yield askers.get("model"), askers.get("judge"), ledger
         finally:
+            for asker in askers.values():
+                asker.close()
             ledger.close()
 
 

@@ -47,6 +47,7 @@ class Stub:
         self.keys = Counter()
         self.hold = None  # an event that answers wait for
         self.reached = threading.Event()
+        self.over = threading.Event()
         self.most = self.now = 0
         self._lock = threading.Lock()
 
@@ -95,7 +96,8 @@ def stub_server(answer=default_answer):
                 return
             if fault == "hang":
                 stub.reached.set()
-                threading.Event().wait(3)
+                self.close_connection = True
+                stub.over.wait(60)
                 return
             if fault == "drop":
                 self.close_connection = True
@@ -147,18 +149,20 @@ def stub_server(answer=default_answer):
             for name, value in headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Type", "application/json")
+            self.send_header("Connection", "close")
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server.daemon_threads = False  # so that their end is waited for
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     stub.url = f"http://127.0.0.1:{server.server_port}"
     try:
         yield stub
     finally:
+        stub.over.set()
         if stub.hold is not None:
             stub.hold.set()
         server.shutdown()

@@ -38,13 +38,25 @@ def make(library, folder, config, steps=STEPS):
         pipeline = Pipeline(str(library), folder, config, ledger=ledger, **askers)
         return {r.name: r for r in pipeline.run(steps)}, ledger.report(), ledger.spent
     finally:
+        for asker in askers.values():
+            asker.close()
         ledger.close()
 
 
-def asker(tmp_path, config, **endpoint):
-    ledger = Ledger(tmp_path / "answers.sqlite", config.budget)
-    end = EndpointSection(**{**as_table(config.model), **endpoint})
-    return Asker(end, lambda: make_client(end, "model"), ledger)
+@pytest.fixture
+def asker(tmp_path):
+    made = []
+
+    def make(config, **endpoint):
+        ledger = Ledger(tmp_path / "answers.sqlite", config.budget)
+        end = EndpointSection(**{**as_table(config.model), **endpoint})
+        made.append(Asker(end, lambda: make_client(end, "model"), ledger))
+        return made[-1]
+
+    yield make
+    for asker in made:
+        asker.close()
+        asker.ledger.close()
 
 
 def as_table(section):
@@ -87,9 +99,9 @@ def test_a_model_tags_sorts_writes_and_judges(kind, stub, library, configure, tm
     "faults", [[429], [500], [503, 429], ["drop"], ["half"], ["empty"], ["invalid"], ["form"],
                ["length"], ["refusal", "refusal"]]
 )  # fmt: skip
-def test_what_goes_wrong_once_is_asked_again(kind, faults, stub, configure, tmp_path):
+def test_what_goes_wrong_once_is_asked_again(kind, faults, stub, configure, asker, tmp_path):
     stub.faults = list(faults)
-    ask = asker(tmp_path, configure(kind))
+    ask = asker(configure(kind))
     question = Question("system", 'Write. 5 to 9 words.\n{"request": "..."}')
     (answer,) = ask.ask([question], lambda _, text: read(text))
     assert answer.value
@@ -103,9 +115,9 @@ def read(text):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_time_out_is_asked_again_and_counted_as_paid(kind, stub, configure, tmp_path):
+def test_a_time_out_is_asked_again_and_counted_as_paid(kind, stub, configure, asker, tmp_path):
     stub.faults = ["hang"]
-    ask = asker(tmp_path, configure(kind), timeout=0.5)
+    ask = asker(configure(kind), timeout=0.5)
     (answer,) = ask.ask([Question("s", '5 to 9 words {"request"}')], lambda _, text: text)
     assert answer.value
     (line,) = ask.ledger.report()
@@ -149,12 +161,12 @@ def test_what_cannot_be_used_is_dropped_with_its_reason(
     ],
 )
 def test_an_endpoint_that_fails_ends_the_run_in_one_line(
-    kind, faults, message, stub, library, configure, tmp_path
+    kind, faults, message, stub, library, configure, asker, tmp_path
 ):
     config = configure(kind, judge=False, endpoint={"attempts": 3, "concurrency": 1})
     make(library, tmp_path / "out", config, ("filter",))
     if faults[0] == 400:
-        ask = asker(tmp_path, config, concurrency=1)
+        ask = asker(config, concurrency=1)
         stub.faults = list(faults)
         questions = [Question("s", f"{n} {{}}") for n in range(9)]
         with pytest.raises(ServiceError, match=message):
@@ -278,9 +290,9 @@ def test_without_a_key_the_variable_is_named(stub, library, configure, tmp_path,
     assert stub.asked == []
 
 
-def test_no_more_are_asked_at_a_time_than_is_allowed(stub, configure, tmp_path):
+def test_no_more_are_asked_at_a_time_than_is_allowed(stub, configure, asker, tmp_path):
     stub.hold = threading.Event()
-    ask = asker(tmp_path, configure(), concurrency=3)
+    ask = asker(configure(), concurrency=3)
     questions = [Question("s", f'{n} 5 to 9 words {{"request"}}') for n in range(12)]
     thread = threading.Thread(target=lambda: ask.ask(questions, lambda _, text: text))
     thread.start()
@@ -307,8 +319,8 @@ def test_a_limit_a_minute_spaces_calls_evenly():
     assert slept == [2, 2, 2]
 
 
-def test_equal_questions_are_asked_once(stub, configure, tmp_path):
-    ask = asker(tmp_path, configure())
+def test_equal_questions_are_asked_once(stub, configure, asker, tmp_path):
+    ask = asker(configure())
     question = Question("s", '5 to 9 words {"request"}')
     answers = ask.ask([question] * 5, lambda _, text: text)
     assert len({a.value for a in answers}) == 1

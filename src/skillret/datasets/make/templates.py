@@ -68,9 +68,11 @@ _ASIDE = re.compile(r"\s*[(\[][^)\]]*[)\]]|\s*https?://\S+")
 _END = re.compile(r"\s+(?:-|\u2013|\u2014|\u2192)\s+|\u2014|[;:!?]\s|[;:.!?,]$")
 # Verbs of what a skill does for its reader, and words that are no verb there ("complete guide").
 _NOT_FIRST = frozenset(
-    "access ask back code complete cover enable ensure guide handle help invoke lead leverage master"
-    " mock model order present prevent profile project prompt provide serve set source stage store"
-    " support trigger type use".split()
+    """
+    access ask back code complete cover enable ensure guide handle help invoke lead leverage
+    master mock model order present prevent profile project prompt provide serve set source
+    stage store support trigger type use
+    """.split()
 )
 _SPOILT = re.compile(
     r"[\"“”()\[\]{}<>]|,\s*,|\b(?:me|I|my)\s+(?:mentions?|says?|asks?|wants?|needs?|provides?|has|is)\b"

@@ -105,6 +105,11 @@ class Asker:
         self._heard = threading.Event()  # of an answer: then the endpoint is not at fault
         self._refused = 0
 
+    def close(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            self._client.close()
+
     def ask(
         self, questions: Sequence[Question], read: Callable[[int, str], _T]
     ) -> list[Answered[_T]]:

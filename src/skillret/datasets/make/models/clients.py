@@ -70,6 +70,10 @@ class Client(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Close its connections."""
+        ...
+
 
 def make_client(endpoint: EndpointSection, section: str) -> Client:
     """The client of an endpoint.
@@ -112,6 +116,9 @@ class _OpenAI:
             api_key=key, base_url=endpoint.url, timeout=endpoint.timeout, max_retries=0
         )
 
+    def close(self) -> None:
+        self._client.close()
+
     def ask(self, system: str, user: str, max_tokens: int) -> Reply:
         said: list[Any] = [
             {"role": "system", "content": system},
@@ -152,6 +159,9 @@ class _Anthropic:
         self._client = anthropic.Anthropic(
             api_key=key, base_url=endpoint.url, timeout=endpoint.timeout, max_retries=0
         )
+
+    def close(self) -> None:
+        self._client.close()
 
     def ask(self, system: str, user: str, max_tokens: int) -> Reply:
         more = dict(self._options)
