@@ -44,6 +44,7 @@ _VERBS = """
     verify version visualise visualize walk watch weigh wire wrap write
 """
 _WORD = re.compile(r"[a-z]+(?:-[a-z]+)*")
+_JOINTS = frozenset(("and", "or", "&", "then"))
 _NOT_PLAIN = frozenset("use help provide enable ensure master support".split())
 
 
@@ -87,23 +88,21 @@ def imperative(phrase: str) -> str | None:
     if base is None or not rest.strip():
         return None
     words = [base + first[len(first.rstrip(",")) :], *rest.split()]
-    if bare != base:
-        words = [words[0], *_same_form(words[1:])]
-    return " ".join(words)
+    return " ".join(words if bare == base else _same_form(words))
 
 
 def _same_form(words: list[str]) -> list[str]:
-    """Verbs that go on a list, in base form: those before the first word that is none."""
+    """The verbs that are listed with the first one in base form, up to the first other word."""
     out = list(words)
-    for number, word in enumerate(words):
-        core = word.rstrip(",")
-        if core.lower() in ("and", "or", "&", "then"):
+    for number, word in enumerate(words[1:], start=1):
+        before = words[number - 1]
+        if word.lower() in _JOINTS:
             continue
-        base = base_form(core)
-        before = words[number - 1] if number else ","
-        listed = before.endswith(",") or before.lower() in ("and", "or", "&", "then")
-        if base is not None and base != core.lower() and listed:
-            out[number] = base + word[len(core) :]
+        core = word.rstrip(",")
+        found = base_form(core)
+        if found is None or not (before.endswith(",") or before.lower() in _JOINTS):
+            break
+        out[number] = found + word[len(core) :]
     return out
 
 
