@@ -99,6 +99,12 @@ def test_near_duplicates_draw_their_repositories_together(tmp_path):
         ("creating, editing or merging tables", "create, edit or merge tables"),
         ("Creates, charts and maps tables", "create, chart and map tables"),
         ("Analyses logs", "analyse logs"),
+        ("Analyzes code and generates many pages", "analyze code and generate many pages"),
+        ("Draws tables, charts and maps of sales", "draw tables, charts and maps of sales"),
+        (
+            "defining goals, building roadmaps, or choosing one",
+            "define goals, build roadmaps, or choose one",
+        ),
         ("Planning trips by train", "plan trips by train"),
         ("Fixes builds", "fix builds"),
         ("Summaries of papers", None),

@@ -17,7 +17,7 @@ __all__ = ["MISS", "NEEDLESS", "OFFLINE_STYLES", "REQUEST", "sample_requests"]
 REQUEST, MISS, NEEDLESS = "request", "near-miss", "needless"
 OFFLINE_STYLES = ("plain", "terse", "chatty", "list")
 # Of a skill's own BM25 score: above, another does the same; below, it has nothing to do with it.
-_ALIKE, _STRANGE = 0.45, 0.04
+_ALIKE, _STRANGE = 0.45, 0.1
 _POOL = 40  # neighbours that are looked at
 
 
@@ -179,4 +179,4 @@ class _Neighbours:
         pool = fitting or pool
         if not pool:
             return None
-        return draw.choices(list(pool), list(pool.values()))[0]
+        return draw.choices(list(pool), [ratio**2 for ratio in pool.values()])[0]

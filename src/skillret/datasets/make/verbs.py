@@ -10,7 +10,7 @@ __all__ = ["base_form", "imperative", "is_verb", "leading_verb"]
 _VERBS = """
     accelerate access achieve adapt add adjust administer advise aggregate align allocate
     analyse analyze animate annotate answer apply architect archive arrange ask assemble assess
-    assign assist audit authenticate author automate back balance benchmark blend boost
+    assign assist audit authenticate author automate back balance benchmark blend book boost
     bootstrap brainstorm break brief bring browse build bundle calculate calibrate call capture
     catalog categorize challenge chart check choose clarify classify clean clone coach code
     collaborate collect combine commit communicate compare compile complete compose compress
@@ -18,7 +18,7 @@ _VERBS = """
     craft crawl create critique crop cut debate debug decide declare decode decompose
     deduplicate define delegate deliver demonstrate deploy describe design detect determine
     develop diagnose diff discover discuss dispatch display dockerize document download draft
-    draw edit embed enable encode encrypt enforce engineer enhance enrich ensure enumerate
+    draw edit embed empty enable encode encrypt enforce engineer enhance enrich ensure enumerate
     establish estimate evaluate examine execute expand explain explore export expose extend
     extract facilitate fetch file fill filter finalize find fine-tune fix flag fold follow
     forecast format formulate frame fuzz gather generate get give grade group grow guide handle
@@ -35,15 +35,19 @@ _VERBS = """
     redact redesign reduce refactor refine reformat register release remix remove rename render
     reorganize repair replace reply report represent reproduce request research resize resolve
     respond restore restructure retrieve review revise rewrite rotate route run sanitize save
-    scaffold scale scan schedule score scrape screen search secure segment select send separate
-    set setup shape share ship show shrink simplify simulate size sketch slice solve sort source
-    spawn specify split stage standardize start stitch store streamline structure study style
-    submit suggest summarise summarize support survey synchronize synthesise synthesize tag
-    tailor take teach test trace track train transcribe transfer transform translate transpile
-    triage trim troubleshoot tune turn tutor type unify update upgrade upload use validate
-    verify version visualise visualize walk watch weigh wire wrap write
+    scaffold scale scan schedule scope score scrape screen search secure segment select send
+    separate set setup shape share ship show shrink simplify simulate size sketch slice solve
+    sort source spawn specify split stage standardize start stitch store streamline structure
+    study style submit suggest summarise summarize support survey synchronize synthesise
+    synthesize tag tailor take teach test trace track train transcribe transfer transform
+    translate transpile triage trim troubleshoot tune turn tutor type understand unify update
+    upgrade upload use validate verify version visualise visualize walk watch weigh wire wrap
+    write
 """
 _WORD = re.compile(r"[a-z]+(?:-[a-z]+)*")
+_AFTER_NOUNS = frozenset(
+    "of for in with to from on and or into across by that which as at via using are is".split()
+)
 _JOINTS = frozenset(("and", "or", "&", "then"))
 _NOT_PLAIN = frozenset("use help provide enable ensure master support".split())
 
@@ -88,21 +92,26 @@ def imperative(phrase: str) -> str | None:
     if base is None or not rest.strip():
         return None
     words = [base + first[len(first.rstrip(",")) :], *rest.split()]
-    return " ".join(words if bare == base else _same_form(words))
+    return " ".join(words if bare == base else _same_form(words, bare[-1]))
 
 
-def _same_form(words: list[str]) -> list[str]:
-    """The verbs that are listed with the first one in base form, up to the first other word."""
+def _same_form(words: list[str], ending: str) -> list[str]:
+    """The verbs that go on a list in base form, where they have the form of the first one.
+
+    Such a word may be a noun as well ("charts and maps"): it is a verb where an object follows.
+    """
     out = list(words)
     for number, word in enumerate(words[1:], start=1):
-        before = words[number - 1]
-        if word.lower() in _JOINTS:
-            continue
         core = word.rstrip(",")
+        before, behind = words[number - 1], words[number + 1 : number + 2]
         found = base_form(core)
-        if found is None or not (before.endswith(",") or before.lower() in _JOINTS):
-            break
-        out[number] = found + word[len(core) :]
+        if found in (None, core.lower()) or core[-1].lower() != ending:
+            continue
+        listed = before.endswith(",") or before.lower() in _JOINTS
+        in_front = all(w.endswith(",") or w.lower() in _JOINTS for w in words[:number])
+        object_ = word == core and behind and behind[0].lower() not in _AFTER_NOUNS
+        if listed and (in_front or object_):
+            out[number] = f"{found}{word[len(core) :]}"
     return out
 
 
