@@ -92,7 +92,8 @@ def stub_server(answer=default_answer):
                 stub.hold.wait(60)
             if isinstance(fault, int):
                 error = {"error": {"message": f"no, key {self.headers.get('Authorization')}"}}
-                self.send(fault, json.dumps(error), {"Retry-After": "0"} if fault == 429 else {})
+                headers = {429: {"Retry-After": "0"}, 307: {"Location": f"{stub.url}/other"}}
+                self.send(fault, json.dumps(error), headers.get(fault, {}))
                 return
             if fault == "hang":
                 stub.reached.set()

@@ -157,6 +157,7 @@ def test_what_cannot_be_used_is_dropped_with_its_reason(
         ([429] * 7, r"writer fails \(429\) after 6 retries; every answer so far is kept"),
         ([401], "the endpoint answers 401: it does not take the key"),
         ([404], "the endpoint answers 404: "),
+        ([307], "the endpoint answers 307: it sends elsewhere; give that address as url"),
         ([400] * 9, "the endpoint takes no question, it answers 400"),
     ],
 )

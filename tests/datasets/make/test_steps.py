@@ -349,6 +349,14 @@ def test_needless_messages_are_many_and_different():
             "[model]\nkind = 'openai'\nname = 'm'\nurl = 'https://a.example'\n[budget]\ncost = 1",
             "budget.cost needs model.input_price",
         ),
+        (
+            "[model]\nkind = 'openai'\nname = 'm'\nurl = 'https://a.example'\noptions = 'n = 9'",
+            "model.options has n, which other keys say",
+        ),
+        (
+            "[model]\nkind = 'openai'\nname = 'm'\nurl = 'https://a.example'\noptions = '='",
+            "model.options is no TOML",
+        ),
         ("[", "is not TOML"),
     ],
 )

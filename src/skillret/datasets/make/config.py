@@ -45,6 +45,9 @@ _S = TypeVar("_S")
 _MOST = 64 << 10  # bytes of a file
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 _KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
+_OWN_FIELDS = frozenset(
+    "model messages system stream n max_tokens max_completion_tokens temperature".split()
+)
 _LOCAL = ("127.0.0.1", "::1", "localhost")
 
 # How users write: what a writer is told, and the shortest and longest length in words.
@@ -207,6 +210,7 @@ class EndpointSection:
         key: Name of the environment variable that holds the key.
         temperature: Not sent if it is 1, which is every model's default.
         max_tokens: Of an answer.
+        limit: What the server calls that limit; some of OpenAI's take the second name alone.
         options: Further fields of a question, as TOML in one text.
         concurrency: Questions at a time.
         per_minute: Questions a minute at most; 0 for no limit.
@@ -224,6 +228,7 @@ class EndpointSection:
     key: str = text()
     temperature: float = at_least_zero(1.0)
     max_tokens: int = whole(1500, 1)
+    limit: str = choice("max_tokens", "max_tokens", "max_completion_tokens")
     options: str = text()
     concurrency: int = whole(4, 1)
     per_minute: int = whole(0)
@@ -233,6 +238,15 @@ class EndpointSection:
     backoff: float = at_least_zero(1.0)
     input_price: float = at_least_zero(0.0)
     output_price: float = at_least_zero(0.0)
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The options, parsed.
+
+        Raises:
+            ValueError: If they are no TOML.
+        """
+        return _parse(self.options)
 
     @property
     def variable(self) -> str:
@@ -290,21 +304,28 @@ def load_config(file: Path | None) -> Config:
     """
     if file is None:
         return Config()
+    try:
+        table = _parse(read_text(file, _MOST))
+    except OSError as e:
+        raise InputError(f"cannot read {file}: {e.strerror or e}") from None
+    except ValueError as e:
+        raise InputError(f"{file} is not TOML: {e}") from None
+    try:
+        return parse_config(table)
+    except InputError as e:
+        raise InputError(f"{file}: {e}") from None
+
+
+def _parse(toml: str) -> dict[str, Any]:
     if sys.version_info >= (3, 11):
         import tomllib
     else:
         import tomli as tomllib
 
     try:
-        table = tomllib.loads(read_text(file, _MOST))
-    except OSError as e:
-        raise InputError(f"cannot read {file}: {e.strerror or e}") from None
-    except (ValueError, RecursionError) as e:
-        raise InputError(f"{file} is not TOML: {e}") from None
-    try:
-        return parse_config(table)
-    except InputError as e:
-        raise InputError(f"{file}: {e}") from None
+        return tomllib.loads(toml)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def parse_config(table: Mapping[str, Any]) -> Config:
@@ -380,5 +401,11 @@ def _check_endpoint(section: str, endpoint: EndpointSection, budget: BudgetSecti
         raise InputError(
             f"{section}.key is the NAME of an environment variable in capitals, never the key"
         )
+    try:
+        taken = _OWN_FIELDS.intersection(endpoint.fields)
+    except ValueError as e:
+        raise InputError(f"{section}.options is no TOML: {e}") from None
+    if taken:  # or a call could cost more than was entered for it
+        raise InputError(f"{section}.options has {listed(taken)}, which other keys say")
     if budget.cost and not (endpoint.input_price or endpoint.output_price):
         raise InputError(f"budget.cost needs {section}.input_price and {section}.output_price")

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from skillret._version import __version__
 from skillret.datasets.make.card import write_dataset
 from skillret.datasets.make.checking import check_requests
 from skillret.datasets.make.config import Config
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
     from skillret.datasets.make.models.ledger import Ledger
 
 __all__ = ["STEPS", "Pipeline", "StepReport"]
-
-_VERSION = 1  # of what the steps do; a change of it makes all of them out of date
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +177,7 @@ class Pipeline:
     def _made_of(self, name: str, step: _Step, library: LibraryRows | None) -> str:
         """A hash of all that a step's rows hang on."""
         config = self.config.to_json()
-        parts: list[Any] = [_VERSION, name, [config[s] for s in step.sections if s != "judge"]]
+        parts: list[Any] = [__version__, name, [config[s] for s in step.sections if s != "judge"]]
         for role in ("judge",) * ("judge" in step.sections) + ("model",) * (name in _BY_MODEL):
             endpoint = asdict(getattr(self.config, role))
             parts.append({k: endpoint[k] for k in _ANSWERING} if endpoint["kind"] else None)

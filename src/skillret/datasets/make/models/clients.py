@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
@@ -79,7 +78,7 @@ def make_client(endpoint: EndpointSection, section: str) -> Client:
     """The client of an endpoint.
 
     Raises:
-        InputError: If its key is not in the environment, or its options are no TOML.
+        InputError: If its key is not in the environment.
         MissingExtraError: If the client is not installed.
     """
     require("make", f"[{section}] of kind {endpoint.kind}", (endpoint.kind, "pydantic"))
@@ -89,31 +88,23 @@ def make_client(endpoint: EndpointSection, section: str) -> Client:
             f"[{section}] needs its key in the environment variable {endpoint.variable} (any text"
             " where the server asks for none)"
         )
-    options = _options(endpoint.options, section)
-    return (_OpenAI if endpoint.kind == "openai" else _Anthropic)(endpoint, key, options)
-
-
-def _options(text: str, section: str) -> dict[str, Any]:
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    try:
-        return dict(tomllib.loads(text))
-    except (ValueError, RecursionError) as e:
-        raise InputError(f"{section}.options is no TOML: {e}") from None
+    return (_OpenAI if endpoint.kind == "openai" else _Anthropic)(endpoint, key)
 
 
 class _OpenAI:
     """Chat completions."""
 
-    def __init__(self, endpoint: EndpointSection, key: str, options: dict[str, Any]) -> None:
+    def __init__(self, endpoint: EndpointSection, key: str) -> None:
         import openai
 
-        self._endpoint, self._key, self._options = endpoint, key, options
+        self._endpoint, self._key, self._options = endpoint, key, endpoint.fields
         self._errors = openai
         self._client = openai.OpenAI(
-            api_key=key, base_url=endpoint.url, timeout=endpoint.timeout, max_retries=0
+            api_key=key,
+            base_url=endpoint.url,
+            timeout=endpoint.timeout,
+            max_retries=0,
+            http_client=openai.DefaultHttpxClient(follow_redirects=False),  # or others get the key
         )
 
     def close(self) -> None:
@@ -124,9 +115,7 @@ class _OpenAI:
             {"role": "system", "content": system},
             {"role": "user", "content": user},
         ]
-        more: dict[str, Any] = dict(self._options)
-        if "max_completion_tokens" not in more:
-            more.setdefault("max_tokens", max_tokens)
+        more: dict[str, Any] = {**self._options, self._endpoint.limit: max_tokens}
         if self._endpoint.temperature != 1:
             more["temperature"] = self._endpoint.temperature
 
@@ -151,13 +140,19 @@ class _OpenAI:
 class _Anthropic:
     """Messages."""
 
-    def __init__(self, endpoint: EndpointSection, key: str, options: dict[str, Any]) -> None:
+    def __init__(self, endpoint: EndpointSection, key: str) -> None:
         import anthropic
 
-        self._endpoint, self._key, self._options = endpoint, key, options
+        self._endpoint, self._key, self._options = endpoint, key, endpoint.fields
         self._errors = anthropic
         self._client = anthropic.Anthropic(
-            api_key=key, base_url=endpoint.url, timeout=endpoint.timeout, max_retries=0
+            api_key=key,
+            base_url=endpoint.url,
+            timeout=endpoint.timeout,
+            max_retries=0,
+            http_client=anthropic.DefaultHttpxClient(
+                follow_redirects=False
+            ),  # or others get the key
         )
 
     def close(self) -> None:
@@ -221,7 +216,9 @@ def _of_status(status: int, headers: Any, message: str, key: str) -> Exception:
         except ValueError:
             wait = 0.0
         return TransientError(str(status), billed=False, wait=wait)
-    if status in _OURS:
+    if status in _OURS or 300 <= status < 400:
+        if status < 400:
+            said = "it sends elsewhere; give that address as url"
         # What a server says of a key may hold a part of it.
         what = {401: "it does not take the key", 402: "it wants to be paid", 403: "it forbids this"}
         return ServiceError(f"the endpoint answers {status}: {what.get(status, said)}")
