@@ -140,6 +140,10 @@ def test_commands_out_of_phrases(phrase, wish):
             "Extracts the user's tables from scanned pages.",
             ["extract my tables from scanned pages"],
         ),
+        (
+            "Use when the user wants to plan a budget for a year or brings statements to sort.",
+            ["plan a budget for a year"],
+        ),
         ("Complete guide to the kitchen of the north.", []),
         ("Create files. Not for editing them; use another one.", []),
         ("This skill helps Claude use the skill.", []),

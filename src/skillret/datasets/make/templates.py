@@ -82,6 +82,7 @@ _CUT = re.compile(
     r"|,?\s+(?:or|and)\s+when(?:ever)?\b.*",
     re.IGNORECASE,
 )
+_DOES = re.compile(r"\w+[^\Ws]s\b")
 _OPEN = frozenset(
     "a an the and or of for to with in on by from as at into that which including such like via"
     " using when if is are be e.g. i.e. any all both not no their its my between than".split()
@@ -170,22 +171,27 @@ def wishes(skill: Row) -> list[str]:
             doing.append(when[1])
         else:
             does.append(sentence)
-    made = [wish for part in (asked, doing, does) for text in part for wish in _wishes(text)]
+    made = [wish for text in (*asked, *doing) for wish in _wishes(text, of_user=True)]
+    made += [wish for text in does for wish in _wishes(text, of_user=False)]
     quoted = [wish for text in said if (wish := _wish(text)) is not None]
     return list(dict.fromkeys([*quoted, *made]))
 
 
-def _wishes(text: str) -> Iterator[str]:
-    """A wish; where it is a list of tasks ("creating X, reviewing Y or fixing Z") each of them."""
+def _wishes(text: str, *, of_user: bool) -> Iterator[str]:
+    """A wish; where it is a list of tasks ("creating X, reviewing Y or fixing Z") each of them.
+
+    Of users, what ends in `s` is what they do and not what they wish ("or brings an invoice").
+    """
     clauses = re.split(r",\s+(?:and\s+|or\s+)?|\s+or\s+|;\s+", text)
     tasks = [c for c in clauses if len(c.split()) >= 4 and imperative(_plain(c)) is not None]
+    wished = [c for c in tasks if not (of_user and _DOES.match(_plain(c)))]
     if len(tasks) >= 2:
-        for task in tasks:
+        for task in wished:
             wish = _wish(task)
             if wish is not None:
                 yield wish
         return
-    wish = _wish(text)
+    wish = None if of_user and _DOES.match(_plain(text)) else _wish(text)
     if wish is not None:
         yield wish
 
@@ -204,7 +210,8 @@ def _wish(text: str) -> str | None:
     if command is None or _ABOUT_SKILL.search(command) or _SPOILT.search(command):
         return None
     words = command.split()
-    if words[0].strip(",") in _NOT_FIRST:
+    half = words[0].endswith(",") and re.match(r"\w+ing\b", words[1])  # a verb that is unknown
+    if half or words[0].strip(",") in _NOT_FIRST:
         return None
     if len(words) > _LONGEST:
         # At the last comma or conjunction that leaves enough; it must not break off in the middle.

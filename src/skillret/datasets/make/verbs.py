@@ -12,37 +12,39 @@ _VERBS = """
     analyse analyze animate annotate answer apply architect archive arrange ask assemble assess
     assign assist audit authenticate author automate back balance benchmark blend book boost
     bootstrap brainstorm break brief bring browse build bundle calculate calibrate call capture
-    catalog categorize challenge chart check choose clarify classify clean clone coach code
-    collaborate collect combine commit communicate compare compile complete compose compress
-    compute conduct configure connect construct consult control convert coordinate copy correct
-    craft crawl create critique crop cut debate debug decide declare decode decompose
-    deduplicate define delegate deliver demonstrate deploy describe design detect determine
-    develop diagnose diff discover discuss dispatch display dockerize document download draft
-    draw edit embed empty enable encode encrypt enforce engineer enhance enrich ensure enumerate
-    establish estimate evaluate examine execute expand explain explore export expose extend
-    extract facilitate fetch file fill filter finalize find fine-tune fix flag fold follow
-    forecast format formulate frame fuzz gather generate get give grade group grow guide handle
-    harden help hide highlight host identify illustrate implement import improve incorporate
-    index ingest initialize inspect install instrument integrate interact interpret interview
-    introduce invent investigate invoke iterate join keep label launch lay lead learn leverage
-    lint list load localize locate log lookup maintain make manage map mark master measure merge
-    migrate minimize mock model moderate modernize modify monitor move name narrate navigate
-    negotiate normalize open operate optimise optimize orchestrate organise organize outline
-    overhaul package paint parse patch perform personalize pick pipe plan play plot polish port
-    post practice prepare present preserve prevent prioritize process produce profile program
-    project proofread propose protect prototype provide provision prune publish pull push
-    qualify quantify query quiz rank rate read rebase rebuild recommend reconcile record recover
-    redact redesign reduce refactor refine reformat register release remix remove rename render
-    reorganize repair replace reply report represent reproduce request research resize resolve
-    respond restore restructure retrieve review revise rewrite rotate route run sanitize save
-    scaffold scale scan schedule scope score scrape screen search secure segment select send
-    separate set setup shape share ship show shrink simplify simulate size sketch slice solve
-    sort source spawn specify split stage standardize start stitch store streamline structure
-    study style submit suggest summarise summarize support survey synchronize synthesise
-    synthesize tag tailor take teach test trace track train transcribe transfer transform
-    translate transpile triage trim troubleshoot tune turn tutor type understand unify update
-    upgrade upload use validate verify version visualise visualize walk watch weigh wire wrap
-    write
+    catalog categorise categorize challenge chart check choose clarify classify clean clone
+    coach code collaborate collect combine commit communicate compare compile complete compose
+    compress compute conduct configure connect construct consult containerise containerize
+    control convert coordinate copy correct craft crawl create critique crop customise customize
+    cut debate debug decide declare decode decompose deduplicate define delegate deliver
+    demonstrate deploy describe design detect determine develop diagnose diff discover discuss
+    dispatch display dockerize document download draft draw edit embed empty enable encode
+    encrypt enforce engineer enhance enrich ensure enumerate establish estimate evaluate examine
+    execute expand explain explore export expose extend extract facilitate fetch file fill
+    filter finalise finalize find fine-tune fix flag fold follow forecast format formulate frame
+    fuzz gather generate get give grade group grow guide handle harden help hide highlight host
+    identify illustrate implement import improve incorporate index ingest initialize inspect
+    install instrument integrate interact interpret interview introduce invent investigate
+    invoke iterate join keep label launch lay lead learn leverage lint list load localise
+    localize locate log lookup maintain make manage map mark master measure merge migrate
+    minimise minimize mock model moderate modernise modernize modify monitor move name narrate
+    navigate negotiate normalise normalize open operate optimise optimize orchestrate organise
+    organize outline overhaul package paint parse patch perform personalise personalize pick
+    pipe plan play plot polish port post practice prepare present preserve prevent prioritise
+    prioritize process produce profile program project proofread propose protect prototype
+    provide provision prune publish pull push qualify quantify query quiz rank rate read rebase
+    rebuild recommend reconcile record recover redact redesign reduce refactor refine reformat
+    register release remix remove rename render reorganize repair replace replan reply report
+    represent reproduce request research resize resolve respond restore restructure retrieve
+    reuse review revise rewrite rotate route run sanitise sanitize save scaffold scale scan
+    schedule scope score scrape screen search secure segment select send separate set setup
+    shape share ship show shrink simplify simulate size sketch slice solve sort source spawn
+    specify split stabilise stabilize stage standardise standardize start stitch store
+    streamline strengthen structure study style submit suggest summarise summarize support
+    survey synchronise synchronize synthesise synthesize tag tailor take teach test trace track
+    train transcribe transfer transform translate transpile triage trim troubleshoot tune turn
+    tutor type understand unify update upgrade upload use validate verify version visualise
+    visualize walk watch weigh wire wrap write
 """
 _WORD = re.compile(r"[a-z]+(?:-[a-z]+)*")
 _AFTER_NOUNS = frozenset(
