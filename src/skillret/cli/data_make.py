@@ -43,7 +43,7 @@ def configure_make(parser: argparse.ArgumentParser) -> None:
         "--step",
         action="append",
         choices=STEPS,
-        help="only this step, again; repeatable (default: all that are not up to date)",
+        help="only this step, also if it is up to date; or only these (default: all steps)",
     )
     parser.add_argument("--split", metavar="S", help="of a LIBRARY that is a data set")
     parser.add_argument(

@@ -131,6 +131,14 @@ def test_what_a_person_changed_in_a_step_is_kept(library, tmp_path):
     assert rows[0]["query"] in [query.text for query in queries]
 
 
+def test_a_row_that_a_person_broke_is_named(library, tmp_path):
+    make(library, tmp_path / "out")
+    file = tmp_path / "out" / "steps" / "sample.jsonl"
+    file.write_text(file.read_text().replace('"skill_ids"', '"skills"', 1))
+    with pytest.raises(InputError, match=r"steps/sample\.jsonl was changed by hand.*'skill_ids'"):
+        make(library, tmp_path / "out")
+
+
 def test_a_data_set_is_a_library_too(library, tmp_path):
     make(library, tmp_path / "out")
     reports = make(tmp_path / "out", tmp_path / "next", {}, split="train")

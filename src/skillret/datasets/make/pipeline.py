@@ -155,24 +155,37 @@ class Pipeline:
         old = self.report(name)
         file = self._file(name)
         if not again and old.get("made_of") == made_of and file.is_file():
-            edited = _digest(file) != old.get("digest")
+            edited = self._is_edited(name)
             return StepReport(name, str(old.get("summary")), fresh=False, edited=edited)
-        if library is not None:
-            result = filter_skills(library, self.config.filter)
-        elif name == "card":
-            reports = {n: self.report(n) for n in STEPS if n != "card"}
-            result = write_dataset(self.context, {n: r for n, r in reports.items() if r})
-        else:
-            assert step.run is not None
-            result = step.run(self.context)
+        try:
+            result = self._run(name, step, library)
+        except (KeyError, TypeError, AttributeError) as e:
+            changed = [n for n in step.needs if self._is_edited(n)]
+            if not changed:
+                raise
+            files = " or ".join(f"steps/{n}.jsonl" for n in changed)
+            raise InputError(
+                f"{name}: {files} was changed by hand, and a row is not what it must be ({e!r})"
+            ) from None
+        write_rows(file.with_name(f"{name}.dropped.jsonl"), result.dropped)
         if not result.rows:
             raise InputError(f"{name}: nothing is left: {result.summary()}")
         write_rows(file, result.rows)
-        write_rows(file.with_name(f"{name}.dropped.jsonl"), result.dropped)
         summary = result.summary()
         done = {"made_of": made_of, "digest": _digest(file), "summary": summary}
         write_text(file.with_suffix(".json"), json.dumps(done, indent=1) + "\n")
         return StepReport(name, summary, fresh=True)
+
+    def _run(self, name: str, step: _Step, library: LibraryRows | None) -> Result:
+        if library is not None:
+            return filter_skills(library, self.config.filter)
+        if step.run is not None:
+            return step.run(self.context)
+        reports = {n: self.report(n) for n in STEPS if n != name}
+        return write_dataset(self.context, {n: r for n, r in reports.items() if r})
+
+    def _is_edited(self, name: str) -> bool:
+        return _digest(self._file(name)) != self.report(name).get("digest")
 
     def _made_of(self, name: str, step: _Step, library: LibraryRows | None) -> str:
         """A hash of all that a step's rows hang on."""

@@ -23,7 +23,10 @@ _Form = TypeVar("_Form", bound="_Strict")
 _FENCED = re.compile(r"^\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*$", re.DOTALL)
 _MOST = 200_000  # characters of an answer
 
-_Label = Annotated[str, Field(min_length=2, max_length=40, pattern=r"^[A-Za-z][\w &/+.-]*$")]
+# Few words: labels are repeated to the model as ours, and may have come from a skill's name.
+_Label = Annotated[
+    str, Field(min_length=2, max_length=40, pattern=r"^[A-Za-z][\w/+.-]*( [\w&/+.-]+){0,3}$")
+]
 _Number = Annotated[int, Field(ge=1, le=100_000)]
 
 
