@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from skillret.cli.common import note, print_json, printable, progress_bar
 from skillret.datasets.make.config import (
+    ENDPOINTS,
     Config,
     EndpointSection,
     TaxonomySection,
@@ -74,10 +75,8 @@ def make(args: argparse.Namespace) -> int:
 
         serve_reviews(folder, args.reviewer, args.port, note)
     steps = []
-    with _askers(folder, config) as (model, judge, ledger):
-        pipeline = Pipeline(
-            args.library, folder, config, split=args.split, model=model, judge=judge, ledger=ledger
-        )
+    with _askers(folder, config) as (askers, ledger):
+        pipeline = Pipeline(args.library, folder, config, split=args.split, ledger=ledger, **askers)
         for report in pipeline.run(tuple(args.step or STEPS)):
             state = "" if report.fresh else " (up to date)"
             steps.append(dataclasses.asdict(report))
@@ -96,13 +95,11 @@ def make(args: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _askers(
-    folder: Path, config: Config
-) -> Iterator[tuple[Asker | None, Asker | None, Ledger | None]]:
-    """Who is asked to write and to judge, and the ledger of both."""
-    sections = [s for s in ("model", "judge") if getattr(config, s).kind]
+def _askers(folder: Path, config: Config) -> Iterator[tuple[dict[str, Asker], Ledger | None]]:
+    """Who is asked, by section of the configuration, and the ledger of all."""
+    sections = [s for s in ENDPOINTS if getattr(config, s).kind]
     if not sections:
-        yield None, None, None
+        yield {}, None
         return
     for section in sections:
         kind = getattr(config, section).kind
@@ -119,7 +116,7 @@ def _askers(
                 endpoint: EndpointSection = getattr(config, section)
                 connect = partial(make_client, endpoint, section)
                 askers[section] = Asker(endpoint, connect, ledger, progress)
-            yield askers.get("model"), askers.get("judge"), ledger
+            yield askers, ledger
         finally:
             for asker in askers.values():
                 asker.close()
@@ -136,7 +133,9 @@ def _estimate(args: argparse.Namespace, config: Config) -> int:
     taxonomy = config.taxonomy
     if taxonomy.source == "discover":
         taxonomy = TaxonomySection()
-    free = dataclasses.replace(config, model=EndpointSection(), taxonomy=taxonomy)
+    free = dataclasses.replace(
+        config, model=EndpointSection(), test_model=EndpointSection(), taxonomy=taxonomy
+    )
     with TemporaryDirectory() as scratch:
         pipeline = Pipeline(args.library, Path(scratch) / "plan", free, split=args.split)
         for _ in pipeline.run(_PLANNED):

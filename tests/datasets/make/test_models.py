@@ -1,5 +1,6 @@
 """Against a server on loopback that speaks as OpenAI's and Anthropic's do."""
 
+import dataclasses
 import os
 import re
 import signal
@@ -31,7 +32,7 @@ def make(library, folder, config, steps=STEPS):
     ledger = Ledger(folder / "steps" / "answers.sqlite", config.budget)
     askers = {
         section: Asker(end, lambda end=end: make_client(end, "model"), ledger)
-        for section in ("model", "judge")
+        for section in ("model", "test_model", "judge")
         if (end := getattr(config, section)).kind
     }
     try:
@@ -92,6 +93,16 @@ def test_a_model_tags_sorts_writes_and_judges(kind, stub, library, configure, tm
     assert len(stub.asked) == 30
     make(library, tmp_path / "out", configure(kind), ("write",))  # again, from what is kept
     assert len(stub.asked) == 30
+
+
+def test_tests_may_be_written_by_another_model(stub, library, configure, tmp_path):
+    config = configure(judge=False, split={"shares": {"train": 0.5, "test": 0.5}})
+    other = dataclasses.replace(config.model, name="stronger")
+    make(library, tmp_path / "out", dataclasses.replace(config, test_model=other))
+    for split, name in (("train", "writer"), ("test", "stronger")):
+        queries = read_rows(tmp_path / "out" / "data" / "queries" / f"{split}.jsonl.gz")
+        assert {q["generator_model"] for q in queries} == {name}
+    assert "- test_model: stronger (openai)" in (tmp_path / "out" / "README.md").read_text()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from skillret._version import __version__
-from skillret.datasets.make.config import Config
+from skillret.datasets.make.config import ENDPOINTS, Config
 from skillret.datasets.make.examples import take_out
 from skillret.datasets.make.filtering import licence_of
 from skillret.datasets.make.library import TESTS
@@ -161,7 +161,7 @@ def _card(
 
 def _models(context: Context) -> list[str]:
     config = context.config
-    roles = (("model", config.model), ("judge", config.judge))
+    roles = [(role, getattr(config, role)) for role in ENDPOINTS]
     lines = [f"- {role}: {end.name} ({end.kind})" for role, end in roles if end.kind]
     if not lines:
         return ["None: everything is made of what the skills' authors wrote."]

@@ -26,6 +26,7 @@ from skillret.toml_keys import (
 )
 
 __all__ = [
+    "ENDPOINTS",
     "STYLES",
     "BudgetSection",
     "CheckSection",
@@ -45,6 +46,7 @@ _S = TypeVar("_S")
 _MOST = 64 << 10  # bytes of a file
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 _KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
+ENDPOINTS = ("model", "test_model", "judge")  # sections
 _OWN_FIELDS = frozenset(
     "model messages system stream n max_tokens max_completion_tokens temperature".split()
 )
@@ -275,6 +277,8 @@ class Config:
         name: Of the data set.
         seed: Of all that is drawn.
         model: Who tags, sorts and writes.
+        test_model: Who writes for splits whose names begin with `test` (the paper takes a stronger
+            one); `model` if it is empty.
         judge: Who judges what was written; better another model.
     """
 
@@ -288,6 +292,7 @@ class Config:
     write: WriteSection = field(default_factory=WriteSection)
     check: CheckSection = field(default_factory=CheckSection)
     model: EndpointSection = field(default_factory=EndpointSection)
+    test_model: EndpointSection = field(default_factory=EndpointSection)
     judge: EndpointSection = field(default_factory=EndpointSection)
     budget: BudgetSection = field(default_factory=BudgetSection)
 
@@ -378,7 +383,9 @@ def _check_together(config: Config) -> None:
         raise InputError('taxonomy.source is "file" and taxonomy.file is empty')
     if config.taxonomy.source == "discover" and not config.model.kind:
         raise InputError('taxonomy.source is "discover", which needs a [model]')
-    for section in ("model", "judge"):
+    if config.test_model.kind and not config.model.kind:
+        raise InputError("[test_model] goes with a [model], which tags and sorts")
+    for section in ENDPOINTS:
         _check_endpoint(section, getattr(config, section), config.budget)
     others = [name for name in config.write.languages if name != "English"]
     if others and not config.model.kind:

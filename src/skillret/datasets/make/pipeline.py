@@ -56,7 +56,7 @@ _PLAN = {
     "split": _Step(("filter",), ("seed", "split"), split_skills),
     "sample": _Step(("filter", "taxonomy", "split"), ("seed", "sample", "write"), sample_requests),
     "write": _Step(("filter", "split", "sample"), ("seed", "write"), write_requests),
-    "check": _Step(("filter", "split", "write"), ("seed", "check", "judge"), check_requests),
+    "check": _Step(("filter", "split", "write"), ("seed", "check"), check_requests),
     "review": _Step(("check",), (), apply_reviews),
     "card": _Step(("filter", "tag", "taxonomy", "split", "review"), ("name", "seed", "check")),
 }
@@ -92,6 +92,7 @@ class Pipeline:
         config: The configuration.
         split: Of the library, if it is a data set.
         model: Who is asked to tag, sort and write; None for templates.
+        test_model: Who is asked to write for splits of tests instead; None if nobody is.
         judge: Who is asked to judge; None if nobody.
         ledger: What was asked and what it cost; None if nobody is.
 
@@ -107,12 +108,13 @@ class Pipeline:
         *,
         split: str | None = None,
         model: Asker | None = None,
+        test_model: Asker | None = None,
         judge: Asker | None = None,
         ledger: Ledger | None = None,
     ) -> None:
         check_folder(folder)
         self.library, self.folder, self.config, self.split = library, folder, config, split
-        self.context = Context(config, self.rows, folder, model, judge, ledger)
+        self.context = Context(config, self.rows, folder, model, test_model, judge, ledger)
 
     def run(self, names: Sequence[str] = STEPS) -> Iterator[StepReport]:
         """Do steps that are not up to date, in their order; one that is alone is done again.
@@ -190,8 +192,9 @@ class Pipeline:
     def _made_of(self, name: str, step: _Step, library: LibraryRows | None) -> str:
         """A hash of all that a step's rows hang on."""
         config = self.config.to_json()
-        parts: list[Any] = [__version__, name, [config[s] for s in step.sections if s != "judge"]]
-        for role in ("judge",) * ("judge" in step.sections) + ("model",) * (name in _BY_MODEL):
+        parts: list[Any] = [__version__, name, [config[s] for s in step.sections]]
+        roles = ("model",) if name in _BY_MODEL else ("judge",) if name == "check" else ()
+        for role in (*roles, *("test_model",) * (name == "write")):
             endpoint = asdict(getattr(self.config, role))
             parts.append({k: endpoint[k] for k in _ANSWERING} if endpoint["kind"] else None)
         digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode())

@@ -61,6 +61,7 @@ class Context:
         rows: The rows of an earlier step, by its name.
         folder: Of the benchmark.
         model: Who is asked to tag, sort and write; None if nobody.
+        test_model: Who is asked to write for splits of tests instead; None if nobody is.
         judge: Who is asked to judge; None if nobody.
         ledger: What was asked and what it cost; None if nobody is.
     """
@@ -69,6 +70,7 @@ class Context:
     rows: Callable[[str], list[Row]]
     folder: Path
     model: Asker | None = None
+    test_model: Asker | None = None
     judge: Asker | None = None
     ledger: Ledger | None = None
 

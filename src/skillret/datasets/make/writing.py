@@ -38,7 +38,7 @@ def write_requests(context: Context) -> Result:
     if context.model is not None:
         from skillret.datasets.make.models.requests import write_by_model
 
-        return write_by_model(plans, skills, context.model, context.config)
+        return write_by_model(plans, skills, context)
     result = Result(unit="request")
     choice = _Choice(context, skills)
     needless = read_list("needless.txt")

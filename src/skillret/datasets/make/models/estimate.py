@@ -9,7 +9,7 @@ from skillret.datasets.make.config import Config, EndpointSection
 from skillret.datasets.make.models.asker import tokens_of
 from skillret.datasets.make.models.categories import categorise_question
 from skillret.datasets.make.models.judging import judge_question
-from skillret.datasets.make.models.requests import request_question
+from skillret.datasets.make.models.requests import is_test, request_question
 from skillret.datasets.make.models.tags import batches, classify_question, labels_question
 from skillret.datasets.make.sorting import read_taxonomy
 from skillret.datasets.row_files import Row
@@ -45,13 +45,18 @@ def estimate(
             out = _CATEGORY * len(skills)
             rows.append(_row("taxonomy", len(parts), tokens, out, config.model))
         by_id: Mapping[str, Row] = {row["id"]: row for row in skills}
-        tokens = sum(
-            tokens_of(
-                request_question(p, [by_id[i] for i in p["skill_ids"]], config.write.characters)
+        writers = {False: config.model, True: config.test_model}
+        if not config.test_model.kind:
+            writers[True] = config.model
+        for of_tests, writer in writers.items():
+            mine = [plan for plan in plans if is_test(plan) == of_tests]
+            shown = config.write.characters
+            tokens = sum(
+                tokens_of(request_question(p, [by_id[i] for i in p["skill_ids"]], shown))
+                for p in mine
             )
-            for p in plans
-        )
-        rows.append(_row("write", len(plans), tokens, _REQUEST * len(plans), config.model))
+            if mine:
+                rows.append(_row("write", len(mine), tokens, _REQUEST * len(mine), writer))
     judged = [p for p in plans if p["skill_ids"]]
     if config.judge.kind and judged:
         shown = 1 + config.check.candidates

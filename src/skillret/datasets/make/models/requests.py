@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from skillret.datasets.make.config import STYLES, Config
-from skillret.datasets.make.models.asker import Asker, Question
+from skillret.datasets.make.config import STYLES
+from skillret.datasets.make.models.asker import Answered, Asker, Question
 from skillret.datasets.make.models.forms import Written, read_form
 from skillret.datasets.make.models.prompts import SYSTEMS, fenced, skill_text
 from skillret.datasets.make.sampling import MISS, NEEDLESS
-from skillret.datasets.make.step import Result
+from skillret.datasets.make.step import Context, Result
 from skillret.datasets.row_files import Row
 from skillret.messages import printable
 
-__all__ = ["request_question", "write_by_model"]
+__all__ = ["is_test", "request_question", "write_by_model"]
 
 _FORM = '{"request": "..."}'
 
@@ -41,24 +41,41 @@ def _all(count: int) -> str:
     return "this skill" if count == 1 else f"all {count} skills together, each for a part of it"
 
 
-def write_by_model(
-    plans: Sequence[Row], skills: Mapping[str, Row], model: Asker, config: Config
-) -> Result:
+def write_by_model(plans: Sequence[Row], skills: Mapping[str, Row], context: Context) -> Result:
     """The `query` of every plan; what no answer of a model gives is dropped."""
-    characters = config.write.characters
-    questions = [
-        request_question(plan, [skills[i] for i in plan["skill_ids"]], characters) for plan in plans
-    ]
+    characters = context.config.write.characters
     result = Result(unit="request")
-    answers = model.ask(questions, lambda _, text: _read(text))
-    for plan, answer in zip(plans, answers, strict=True):
+    made: dict[str, tuple[Asker, Answered[str]]] = {}
+    for asker, mine in _shared(plans, context):
+        questions = [
+            request_question(plan, [skills[i] for i in plan["skill_ids"]], characters)
+            for plan in mine
+        ]
+        answers = asker.ask(questions, lambda _, text: _read(text))
+        made |= {p["id"]: (asker, answer) for p, answer in zip(mine, answers, strict=True)}
+    for plan in plans:
+        asker, answer = made[plan["id"]]
         if answer.value is None:
             result.drop(plan["id"], answer.reason, skill_ids=plan["skill_ids"])
             continue
-        made = {"query": answer.value, "generator_model": model.endpoint.name}
+        said = {"query": answer.value, "generator_model": asker.endpoint.name}
         kind = {MISS: "near-miss", NEEDLESS: "needless"}.get(plan["kind"], plan["style"])
-        result.rows.append({**plan, **made, "kind": kind, "plan": plan["kind"]})
+        result.rows.append({**plan, **said, "kind": kind, "plan": plan["kind"]})
     return result
+
+
+def is_test(plan: Row) -> bool:
+    """Whether a plan is of a split that another model may write."""
+    return str(plan["split"]).startswith("test")
+
+
+def _shared(plans: Sequence[Row], context: Context) -> list[tuple[Asker, list[Row]]]:
+    """The plans by who writes them."""
+    assert context.model is not None
+    if context.test_model is None:
+        return [(context.model, list(plans))]
+    own = [plan for plan in plans if not is_test(plan)]
+    return [(context.model, own), (context.test_model, [p for p in plans if is_test(p)])]
 
 
 def _read(text: str) -> str:
