@@ -328,7 +328,7 @@ def _parse(toml: str) -> dict[str, Any]:
         import tomli as tomllib
 
     try:
-        return tomllib.loads(toml)
+        return dict(tomllib.loads(toml))
     except RecursionError:
         raise ValueError("nested too deeply") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from skillret.datasets.make.step import Context, Result
 from skillret.datasets.make.verbs import leading_verb
@@ -40,5 +41,5 @@ def tag_skills(context: Context) -> Result:
     return result
 
 
-def _terms(row: Row) -> list[str]:
+def _terms(row: Row) -> Sequence[str]:
     return read_terms(f"{row['name']} {row['description']}")

@@ -133,5 +133,5 @@ class _Choice:
         return made._replace(text=dressed(made.text, plan["style"], draw))
 
 
-def _terms(row: Row) -> list[str]:
+def _terms(row: Row) -> Sequence[str]:
     return read_terms(f"{row['name']} {row['description']}")
