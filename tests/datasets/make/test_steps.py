@@ -1,8 +1,11 @@
 """The parts of the steps, each by itself."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.conftest import ROOT
 
 from skillret.datasets.make.checking import _Alike, check_requests
 from skillret.datasets.make.config import Config, FilterSection, load_config, parse_config
@@ -373,3 +376,13 @@ def test_a_configuration_that_makes_no_sense_is_refused(text, message, tmp_path)
     assert "sk-secret" not in str(error.value)
     with pytest.raises(InputError, match="cannot read"):
         load_config(tmp_path / "none.toml")
+
+
+def test_the_configuration_of_the_docs_is_one(tmp_path):
+    text = (ROOT / "docs" / "making-a-benchmark.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    file = tmp_path / "make.toml"
+    file.write_text(block, encoding="utf-8")
+    config = load_config(file)
+    assert (config.model.variable, config.judge.variable) == ("WRITER_KEY", "ANTHROPIC_API_KEY")
+    assert config.budget.cost == 20
