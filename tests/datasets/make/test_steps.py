@@ -163,6 +163,15 @@ def test_any_description_gives_whole_wishes_or_none(description):
         assert wish == wish.strip()
 
 
+@pytest.mark.parametrize("piece", [" ", "(", '"', "use when ", "a,", "not for x. ", "# ", "\t\n"])
+def test_what_is_made_to_be_read_for_ever_is_read_in_no_time(piece):
+    long = piece * (1_000_000 // len(piece))
+    row = skill("x", f"Draws charts. {long}", long)
+    wishes(row)
+    near_misses(row)
+    assert list(find_examples(long)) == []
+
+
 def test_near_misses_are_what_a_skill_is_not_for():
     row = skill("x", "Repairs CSV files. Not for drawing charts of them; use chart-making.")
     assert [w.text for w in near_misses(row)] == ["draw charts of them"]

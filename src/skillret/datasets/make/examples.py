@@ -47,13 +47,15 @@ def find_examples(body: str) -> Iterator[Example]:
     """
     examples = code = False
     for line in body.splitlines():
+        if len(line) > _MOST_LINE:
+            continue
         if _FENCE.match(line):
             code = not code
         elif not code and _ANY_HEADING.match(line):
             examples = bool(_HEADING.match(line))
         elif not code and _HEADING.match(line):
             examples = True
-        if code or len(line) > _MOST_LINE:
+        if code:
             continue
         found = _QUOTED.match(line)
         if found and (examples or _LABELLED.match(line)) and _is_request(found["text"]):

@@ -33,6 +33,7 @@ __all__ = [
 
 DESCRIPTION = "template-description"
 _LONGEST = 22  # words of a wish
+_MOST = 4000  # characters of a description that are read
 _QUOTED = re.compile(r"[\"“]([^\"“”]{12,160})[\"”]")
 _SAYS = re.compile(
     r"\b(?:asks?|says?|said|mentions?|requests?|trigger|phrases?|queries|prompts?|like|such as)\b",
@@ -134,7 +135,7 @@ def near_misses(skill: Row) -> list[Wording]:
     """Requests that seem to need a skill and do not, as its author says."""
     tests = skill.get(TESTS, ())
     found = [Wording(t["query"], "template-near-miss") for t in tests if not t["wanted"]]
-    purpose = read_purpose(skill["description"], skill["name"])
+    purpose = read_purpose(_described(skill), skill["name"])
     for sentence in split_sentences(purpose.excluded):
         text = re.sub(
             r"^\W*(?:(?:do\s+)?not\s+(?:use\s+)?|never\s+use\s+)", "", sentence, flags=re.I
@@ -149,13 +150,18 @@ def near_misses(skill: Row) -> list[Wording]:
     return found
 
 
+def _described(skill: Row) -> str:
+    """A description without the lengths that only somebody who wants to stop us would give it."""
+    return re.sub(r"[^\S\n]+", " ", skill["description"][:_MOST])
+
+
 def wishes(skill: Row) -> list[str]:
     """What a user of a skill wishes, as commands ("create a chart of ..."), out of its description.
 
     First what the author says users ask for, then what they are doing when they need it, then what
     the skill does.
     """
-    wanted = read_purpose(skill["description"], skill["name"]).wanted
+    wanted = read_purpose(_described(skill), skill["name"]).wanted
     said, asked, doing, does = [], [], [], []
     for quoting in split_sentences(wanted):
         if _SAYS.search(quoting):
