@@ -37,7 +37,7 @@ COMMANDS = {
     "hook": "answer an agent's hook: name the skills that fit a prompt",
     "log": "show what was named to agents and why, and what of it was loaded",
     "evaluate": "measure retrieval on labelled queries",
-    "data": "check or convert a data set of labelled queries, pool hits to judge",
+    "data": "check, convert or make a data set of labelled queries, pool hits to judge",
     "compare": "tell whether runs differ in truth or by chance, make a leaderboard",
     "analyze": "look into what retrieval hangs on",
     "train": "train a retriever by a recipe",

@@ -1,13 +1,15 @@
-"""`skillret data`: check a data set, bring it into another layout, pool hits to be judged."""
+"""`skillret data`: check a data set, convert or make one, pool hits to be judged."""
 
 from __future__ import annotations
 
 import argparse
 
 from skillret.cli.common import DATASET_HELP, add_file_library, note, print_json, printable
+from skillret.cli.data_make import configure_make, make
 from skillret.cli.data_pool import configure_pool, run_pool
 from skillret.datasets.check import Check, check_dataset
 from skillret.datasets.convert import FORMATS, LAYOUTS, convert
+from skillret.datasets.make.pipeline import STEPS
 from skillret.errors import DatasetError
 from skillret.files import expand
 from skillret.messages import counted
@@ -22,6 +24,7 @@ examples:
   skillret data convert .claude/skills out --to skillret --format jsonl
   skillret data convert queries.csv out --to skillret --library .claude/skills
   skillret data pool openskillret --split dev --sample 60 --output judge.jsonl
+  skillret data make .claude/skills --output benchmark
 """
 
 
@@ -59,12 +62,28 @@ def configure(parser: argparse.ArgumentParser) -> None:
     configure_pool(actions)
     for action in (check, change):
         add_file_library(action)
+    configure_make(
+        actions.add_parser(
+            "make",
+            help="make a benchmark out of a library of skills",
+            description="Make labelled requests for the skills of a library, in steps: "
+            + ", ".join(STEPS)
+            + ". Each prints what is left and what was dropped and why, and leaves its rows in"
+            " DIR/steps; run the same command again to go on after an interruption, with another"
+            " configuration to do again what that changes. Without a [model] in the configuration"
+            " requests are made of what the skills' authors wrote.",
+            epilog="example: skillret data make .claude/skills --output benchmark",
+            allow_abbrev=False,
+        )
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     if args.action == "pool":
         return run_pool(args)
+    if args.action == "make":
+        return make(args)
     if args.action == "convert":
         output = expand(args.output)
         names = convert(

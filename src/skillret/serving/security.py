@@ -16,6 +16,7 @@ from skillret.files import expand, read_text
 
 __all__ = [
     "API_KEY",
+    "PAGE_HEADERS",
     "App",
     "BearerKey",
     "allowed_hosts",
@@ -28,6 +29,21 @@ __all__ = [
 
 API_KEY = "SKILLRET_API_KEY"
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+# Nothing from elsewhere, nothing inline, in nobody's frame; and no text becomes HTML but through
+# the one policy that `safe.js` has.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none';"
+    " require-trusted-types-for 'script'; trusted-types skillret"
+)
+PAGE_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+}
 _LEAST = 16  # characters of a key
 _MOST = 4096
 

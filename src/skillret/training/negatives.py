@@ -16,11 +16,11 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from skillret.datasets.duplicates import jaccard, shingles
 from skillret.encoders import Encoder
 from skillret.files import expand
 from skillret.training import rankings
 from skillret.training.augment import SECTION
-from skillret.training.duplicates import jaccard, shingles
 from skillret.training.rows import Tables, table_texts
 from skillret.training.sections import NegativesSection
 from skillret.types import Skill

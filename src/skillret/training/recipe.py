@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from skillret.errors import InputError
+from skillret.toml_keys import convert, listed
 from skillret.training.sections import (
     KINDS,
     DataSection,
@@ -128,7 +129,7 @@ def parse_recipe(table: Mapping[str, Any], name: str) -> Recipe:
     sections = {f.name for f in dataclasses.fields(Recipe)} - _PLAIN
     for key in table:
         if key not in sections | _PLAIN:
-            raise InputError(f"recipe: unknown section {key!r}; it has {_listed(sections)}")
+            raise InputError(f"recipe: unknown section {key!r}; it has {listed(sections)}")
     kind = table.get("kind", KINDS[0])
     if kind not in KINDS:
         raise InputError(f"recipe: kind is {kind!r}; allowed: {' or '.join(map(repr, KINDS))}")
@@ -178,31 +179,18 @@ def _section(cls: type[_S], section: str, given: object, kind: str) -> _S:
     for key, value in given.items():
         if key not in known:
             fitting = [k for k, f in known.items() if f.metadata.get("only", kind) == kind]
-            raise InputError(f"recipe: unknown key {section}.{key}; known: {_listed(fitting)}")
+            raise InputError(f"recipe: unknown key {section}.{key}; known: {listed(fitting)}")
         meta = known[key].metadata
         if meta.get("only", kind) != kind:
             raise InputError(
                 f"recipe: {section}.{key} is for recipes of kind {meta['only']!r}; this one is of"
                 f" kind {kind!r}"
             )
-        converted, ok = _convert(value, hints[key])
+        converted, ok = convert(value, hints[key])
         if not ok or not meta["check"](converted):
             raise InputError(f"recipe: {section}.{key} is {value!r}; allowed: {meta['allowed']}")
         values[key] = converted
     return cls(**values)
-
-
-def _convert(value: Any, kind: Any) -> tuple[Any, bool]:
-    """The value as `kind`, and whether it is of that type; whole numbers serve as floats."""
-    if kind is float:
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        number = number and abs(value) <= sys.float_info.max  # nor is NaN a number
-        return (float(value) if number else value), number
-    if kind in (tuple[str, ...], tuple[int, ...]):
-        item = str if kind == tuple[str, ...] else int
-        ok = isinstance(value, list) and all(type(v) is item for v in value)
-        return (tuple(value) if ok else value), ok
-    return value, type(value) is kind
 
 
 def _check_together(recipe: Recipe) -> None:
@@ -259,7 +247,3 @@ def _check_sources(recipe: Recipe) -> None:
             "recipe: negatives.sources has 'encoder' and negatives.encoder is empty; name the model"
             " that mines, as a reranker has no vectors of its own"
         )
-
-
-def _listed(names: Any) -> str:
-    return ", ".join(sorted(names))

@@ -18,13 +18,13 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from skillret.datasets.duplicates import near_duplicate_groups
 from skillret.datasets.labelled import LabelledData, missing_gold, one_gold
 from skillret.errors import DatasetError
 from skillret.files import parse_json
 from skillret.skills import document_text
 from skillret.training.augment import SECTION
 from skillret.training.dev_split import Dev, dev_from_source, dev_from_train, hold_out, read_dev
-from skillret.training.duplicates import near_duplicate_groups
 from skillret.training.recipe import Recipe
 
 __all__ = [

@@ -8,7 +8,7 @@ for one of them only, and some have another default for a reranker.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -17,6 +17,7 @@ from skillret.encoders.families import SKILL_INSTRUCTION
 from skillret.encoders.profile import DOCUMENT_TEMPLATE
 from skillret.retrieval.rerankers.profile import RERANK_INSTRUCTION
 from skillret.skills import is_template
+from skillret.toml_keys import above_zero, at_least_zero, choice, flag, key, share, text, whole
 
 __all__ = [
     "KINDS",
@@ -32,17 +33,11 @@ __all__ = [
     "kind_weight",
 ]
 
-_Check = Callable[[Any], bool]
-
 KINDS = ("embedding", "reranker")
 SOURCES = ("encoder", "bm25", "retriever", "run")
 MASKS = ("none", "skill", "gold", "duplicates")
 REPEAT = re.compile(r"[^=]+=\d{1,3}(\.\d+)?")
 METRIC = re.compile(r"(ndcg|recall|completeness|map)@(5|10|15)")
-
-
-def _key(default: Any, check: _Check, allowed: str) -> Any:
-    return field(default=default, metadata={"check": check, "allowed": allowed})
 
 
 def _only(kind: str, key: Any) -> Any:
@@ -55,40 +50,8 @@ def _reranker(default: Any, key: Any) -> Any:
     return field(default=key.default, metadata={**key.metadata, "reranker": default})
 
 
-def _text(default: str = "") -> Any:
-    return _key(default, lambda v: True, "any text")
-
-
-def _flag(default: bool) -> Any:
-    return _key(default, lambda v: True, "true or false")
-
-
-def _choice(default: str, *values: str) -> Any:
-    return _key(default, lambda v: v in values, "one of " + ", ".join(map(repr, values)))
-
-
 def _rules() -> Any:
-    return _key((), lambda v: all(REPEAT.fullmatch(r) for r in v), 'a list such as ["scenario=3"]')
-
-
-def _whole(default: int, least: int = 0) -> Any:
-    return _key(default, lambda v: v >= least, f"a whole number of at least {least}")
-
-
-def _share(default: float, *, zero: bool = True, one: bool = True) -> Any:
-    def check(v: float) -> bool:
-        return (v >= 0 if zero else v > 0) and (v <= 1 if one else v < 1)
-
-    bounds = f"{'from' if zero else 'above'} 0 {'to' if one else 'to below'} 1"
-    return _key(default, check, f"a number {bounds}")
-
-
-def _above_zero(default: float) -> Any:
-    return _key(default, lambda v: 0 < v < float("inf"), "a number above 0")
-
-
-def _at_least_zero(default: float) -> Any:
-    return _key(default, lambda v: 0 <= v < float("inf"), "a number of at least 0")
+    return key((), lambda v: all(REPEAT.fullmatch(r) for r in v), 'a list such as ["scenario=3"]')
 
 
 def _is_split(name: str) -> bool:
@@ -115,21 +78,21 @@ class ModelSection:
 
     base: str = _reranker(
         "Qwen/Qwen3-Reranker-0.6B",
-        _key("Qwen/Qwen3-Embedding-0.6B", lambda v: bool(v.strip()), "a folder or hub id"),
+        key("Qwen/Qwen3-Embedding-0.6B", lambda v: bool(v.strip()), "a folder or hub id"),
     )
-    base_name: str = _text()
-    revision: str = _text()
-    query_prompt: str = _only("embedding", _text(SKILL_INSTRUCTION))
-    document_prompt: str = _only("embedding", _text())
-    instruction: str = _only("reranker", _text(RERANK_INSTRUCTION))
-    template: str = _key(
+    base_name: str = text()
+    revision: str = text()
+    query_prompt: str = _only("embedding", text(SKILL_INSTRUCTION))
+    document_prompt: str = _only("embedding", text())
+    instruction: str = _only("reranker", text(RERANK_INSTRUCTION))
+    template: str = key(
         DOCUMENT_TEMPLATE,
         is_template,
         "text with {name}, {description}, {purpose}, {body} or {instructions} and no others",
     )
-    max_tokens: int = _whole(8192, 8)
-    trust_remote_code: bool = _flag(False)
-    attention: str = _choice("sdpa", "sdpa", "flash_attention_2", "eager")
+    max_tokens: int = whole(8192, 8)
+    trust_remote_code: bool = flag(False)
+    attention: str = choice("sdpa", "sdpa", "flash_attention_2", "eager")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +112,14 @@ class DataSection:
         sections: So many skills whose description asks for a section of their body.
     """
 
-    source: str = _text()
-    train_split: str = _key("train", _is_split, "a split, never one called test")
-    dev_split: str = _key("dev", _is_split, "a split, never one called test")
-    dev_share: float = _share(0.05, zero=False, one=False)
-    max_pairs: int = _whole(0)
+    source: str = text()
+    train_split: str = key("train", _is_split, "a split, never one called test")
+    dev_split: str = key("dev", _is_split, "a split, never one called test")
+    dev_share: float = share(0.05, zero=False, one=False)
+    max_pairs: int = whole(0)
     repeat: tuple[str, ...] = _rules()
-    composed: int = _whole(0)
-    sections: int = _whole(0)
+    composed: int = whole(0)
+    sections: int = whole(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,22 +146,22 @@ class TrainSection:
         device: `auto` takes a GPU if there is one.
     """
 
-    batch_size: int = _reranker(12, _whole(96, 1))
-    accumulate: int = _only("reranker", _whole(1, 1))
-    devices: int = _whole(1, 1)
-    epochs: float = _above_zero(1.0)
-    max_steps: int = _whole(0)
-    learning_rate: float = _above_zero(2e-5)
-    warmup: float = _share(0.1, one=False)
-    schedule: str = _choice("linear", "linear", "cosine", "constant_with_warmup")
-    weight_decay: float = _at_least_zero(0.0)
-    max_grad_norm: float = _at_least_zero(1.0)
-    precision: str = _choice("bf16", "fp32", "bf16", "fp16")
-    group_by_length: bool = _only("embedding", _flag(False))
-    activation_checkpointing: bool = _flag(False)
-    optimizer: str = _choice("adamw_torch", "adamw_torch", "adamw_torch_fused", "adafactor")
-    seed: int = _whole(42)
-    device: str = _choice("auto", "auto", "cpu", "cuda")
+    batch_size: int = _reranker(12, whole(96, 1))
+    accumulate: int = _only("reranker", whole(1, 1))
+    devices: int = whole(1, 1)
+    epochs: float = above_zero(1.0)
+    max_steps: int = whole(0)
+    learning_rate: float = above_zero(2e-5)
+    warmup: float = share(0.1, one=False)
+    schedule: str = choice("linear", "linear", "cosine", "constant_with_warmup")
+    weight_decay: float = at_least_zero(0.0)
+    max_grad_norm: float = at_least_zero(1.0)
+    precision: str = choice("bf16", "fp32", "bf16", "fp16")
+    group_by_length: bool = _only("embedding", flag(False))
+    activation_checkpointing: bool = flag(False)
+    optimizer: str = choice("adamw_torch", "adamw_torch", "adamw_torch_fused", "adafactor")
+    seed: int = whole(42)
+    device: str = choice("auto", "auto", "cpu", "cuda")
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,18 +186,18 @@ class LossSection:
         token_dim: Values of a token vector.
     """
 
-    objective: str = _only("reranker", _choice("pointwise", "pointwise", "listwise"))
-    scale: float = _only("embedding", _above_zero(20.0))
-    gather: bool = _only("embedding", _flag(True))
-    mask: str = _only("embedding", _choice("duplicates", *MASKS))
-    duplicate_threshold: float = _share(0.8, zero=False)
-    mini_batch_size: int = _only("embedding", _whole(0))
+    objective: str = _only("reranker", choice("pointwise", "pointwise", "listwise"))
+    scale: float = _only("embedding", above_zero(20.0))
+    gather: bool = _only("embedding", flag(True))
+    mask: str = _only("embedding", choice("duplicates", *MASKS))
+    duplicate_threshold: float = share(0.8, zero=False)
+    mini_batch_size: int = _only("embedding", whole(0))
     matryoshka: tuple[int, ...] = _only(
-        "embedding", _key((), lambda v: all(d > 0 for d in v), "a list of dimensions")
+        "embedding", key((), lambda v: all(d > 0 for d in v), "a list of dimensions")
     )
-    late_interaction: float = _only("embedding", _at_least_zero(0.0))
-    late_scale: float = _only("embedding", _above_zero(24.0))
-    token_dim: int = _only("embedding", _whole(48, 1))
+    late_interaction: float = _only("embedding", at_least_zero(0.0))
+    late_scale: float = _only("embedding", above_zero(24.0))
+    token_dim: int = _only("embedding", whole(48, 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,22 +219,22 @@ class NegativesSection:
         max_share: Largest score as a share of the positive's score by the same source; 0 for any.
     """
 
-    per_pair: int = _reranker(7, _whole(0))
+    per_pair: int = _reranker(7, whole(0))
     sources: tuple[str, ...] = _reranker(
         ("retriever",),
-        _key(
+        key(
             ("encoder", "bm25"),
             lambda v: bool(v) and set(v) <= set(SOURCES) and len(set(v)) == len(v),
             "a list of " + ", ".join(f'"{s}"' for s in SOURCES),
         ),
     )
-    encoder: str = _text()
-    run: str = _text()
-    first_rank: int = _reranker(21, _whole(1, 1))
-    last_rank: int = _reranker(60, _whole(50, 1))
-    same_name: bool = _flag(False)
-    max_overlap: float = _share(0.6, zero=False)
-    max_share: float = _reranker(0.0, _share(0.95))
+    encoder: str = text()
+    run: str = text()
+    first_rank: int = _reranker(21, whole(1, 1))
+    last_rank: int = _reranker(60, whole(50, 1))
+    same_name: bool = flag(False)
+    max_overlap: float = share(0.6, zero=False)
+    max_share: float = _reranker(0.0, share(0.95))
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,10 +250,10 @@ class DistillSection:
         teacher_scale: Its cosines are multiplied by this for `scores`.
     """
 
-    teacher: str = _only("embedding", _text())
-    target: str = _only("embedding", _choice("scores", "scores", "margins", "embeddings"))
-    weight: float = _only("embedding", _above_zero(1.0))
-    teacher_scale: float = _only("embedding", _above_zero(20.0))
+    teacher: str = _only("embedding", text())
+    target: str = _only("embedding", choice("scores", "scores", "margins", "embeddings"))
+    weight: float = _only("embedding", above_zero(1.0))
+    teacher_scale: float = _only("embedding", above_zero(20.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,14 +269,14 @@ class EvaluateSection:
         pool: A reranker orders so many of the first stage's hits.
     """
 
-    every_steps: int = _whole(50, 1)
+    every_steps: int = whole(50, 1)
     metric: str = _reranker(
-        "ndcg@10", _key("ndcg@15", lambda v: METRIC.fullmatch(v) is not None, "such as ndcg@10")
+        "ndcg@10", key("ndcg@15", lambda v: METRIC.fullmatch(v) is not None, "such as ndcg@10")
     )
-    keep: str = _choice("best", "best", "last")
-    batch_size: int = _whole(32, 1)
-    max_queries: int = _whole(0)
-    pool: int = _only("reranker", _whole(20, 2))
+    keep: str = choice("best", "best", "last")
+    batch_size: int = whole(32, 1)
+    max_queries: int = whole(0)
+    pool: int = _only("reranker", whole(20, 2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,8 +288,8 @@ class OutputSection:
         report_to: Trackers of transformers.
     """
 
-    keep_checkpoints: int = _whole(3, 2)
-    report_to: tuple[str, ...] = _key(
+    keep_checkpoints: int = whole(3, 2)
+    report_to: tuple[str, ...] = key(
         (),
         lambda v: set(v) <= {"tensorboard", "wandb", "trackio"},
         'a list of "tensorboard", "wandb" and "trackio"',
@@ -368,30 +331,30 @@ class QueryTokensSection:
         seed: Of all that is drawn.
     """
 
-    train_split: str = _key("train", _is_split, "a split, never one called test")
-    dev_split: str = _key("dev", _is_split, "a split, never one called test")
-    depth: int = _whole(64, 2)
-    candidates: int = _whole(24, 2)
+    train_split: str = key("train", _is_split, "a split, never one called test")
+    dev_split: str = key("dev", _is_split, "a split, never one called test")
+    depth: int = whole(64, 2)
+    candidates: int = whole(24, 2)
     shares: tuple[str, ...] = _rules()
     weights: tuple[str, ...] = _rules()
-    seen_weight: float = _share(0.7)
-    seen_outputs: float = _share(0.6)
-    max_tokens: int = _whole(96, 1)
-    frozen: int = _whole(2)
-    steps: int = _whole(2200, 1)
-    batch_size: int = _whole(32, 1)
-    learning_rate: float = _above_zero(5e-5)
-    head_learning_rate: float = _above_zero(1e-3)
-    warmup: int = _whole(50, 1)
-    weight_decay: float = _share(0.01)
-    max_grad_norm: float = _above_zero(1.0)
-    residual: float = _share(1.0)
-    late_weight: float = _above_zero(12.0)
-    pure: float = _share(0.5)
-    scale: float = _above_zero(20.0)
-    every_steps: int = _whole(250, 1)
-    max_queries: int = _whole(0)
-    seed: int = _whole(0)
+    seen_weight: float = share(0.7)
+    seen_outputs: float = share(0.6)
+    max_tokens: int = whole(96, 1)
+    frozen: int = whole(2)
+    steps: int = whole(450, 1)
+    batch_size: int = whole(32, 1)
+    learning_rate: float = above_zero(5e-5)
+    head_learning_rate: float = above_zero(1e-3)
+    warmup: int = whole(50, 1)
+    weight_decay: float = share(0.01)
+    max_grad_norm: float = above_zero(1.0)
+    residual: float = share(1.0)
+    late_weight: float = above_zero(12.0)
+    pure: float = share(0.5)
+    scale: float = above_zero(20.0)
+    every_steps: int = whole(250, 1)
+    max_queries: int = whole(0)
+    seed: int = whole(0)
 
 
 def kind_weight(rules: Sequence[str], kind: str) -> float:

@@ -20,6 +20,7 @@ from skillret.serving.page.background import Background
 from skillret.serving.page.findings import findings
 from skillret.serving.page.map import Drawn, draw
 from skillret.serving.page.saved import load_map, save_map
+from skillret.serving.security import PAGE_HEADERS
 from skillret.serving.service import Service
 
 __all__ = ["router"]
@@ -29,21 +30,6 @@ _KINDS = {
     ".css": "text/css",
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
-}
-# Nothing from elsewhere, nothing inline, in nobody's frame; and no text becomes HTML but through
-# the one policy that `safe.js` has.
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
-    " base-uri 'none'; form-action 'none'; frame-ancestors 'none';"
-    " require-trusted-types-for 'script'; trusted-types skillret"
-)
-_HEADERS = {
-    "Content-Security-Policy": _POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-cache",
 }
 _MOST_DECISIONS = 500
 
@@ -119,7 +105,7 @@ def _static() -> Mapping[str, _File]:
 
 
 def _sent(file: _File) -> Response:
-    return Response(file.data, media_type=file.kind, headers=_HEADERS)
+    return Response(file.data, media_type=file.kind, headers=PAGE_HEADERS)
 
 
 def _waiting(what: str) -> dict[int | str, dict[str, Any]]:

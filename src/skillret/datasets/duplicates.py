@@ -22,8 +22,8 @@ __all__ = ["jaccard", "near_duplicate_groups", "shingles"]
 Hashes: TypeAlias = NDArray[np.uint64]
 
 _WORD = re.compile(r"\w+")
-_BANDS = 32
-_ROWS = 4  # a pair of Jaccard 0.7 shares a band of 4 with probability 1 - (1 - .7^4)^32 > .999
+_HASHES = 128  # of one signature
+_LOW = 0.65  # thresholds below it are found by shorter bands
 
 
 def shingles(text: str, size: int = 5) -> Hashes:
@@ -69,7 +69,7 @@ def near_duplicate_groups(
             i = parent[i]
         return i
 
-    signatures = np.zeros((count, _BANDS * _ROWS), dtype=np.uint64)
+    signatures = np.zeros((count, _HASHES), dtype=np.uint64)
     empty = []
     for i in range(count):
         hashes = shingles(text(i))
@@ -78,7 +78,10 @@ def near_duplicate_groups(
         else:
             empty.append(i)
     skipped = frozenset(empty)
-    for pair in _candidates(signatures, skipped):
+    # A pair of Jaccard .7 shares one of 32 bands of 4 with probability 1 - (1 - .7^4)^32 > .999, a
+    # pair of .5 one of 42 bands of 3 with probability > .996.
+    rows = 3 if threshold < _LOW else 4
+    for pair in _candidates(signatures, rows, skipped):
         a, b = root(pair[0]), root(pair[1])
         if a != b and jaccard(shingles(text(pair[0])), shingles(text(pair[1]))) >= threshold:
             parent[max(a, b)] = min(a, b)
@@ -95,11 +98,11 @@ def _mix(values: Hashes) -> Hashes:
     return mixed
 
 
-_SEEDS = _mix(np.arange(1, _BANDS * _ROWS + 1, dtype=np.uint64))
+_SEEDS = _mix(np.arange(1, _HASHES + 1, dtype=np.uint64))
 
 
 def _signature(hashes: Hashes) -> Hashes:
-    """The least hash under each of the seeded permutations, uint64 `(bands * rows,)`."""
+    """The least hash under each of the seeded permutations, uint64 `(128,)`."""
     # One permutation by multiplication with an odd number each; a block keeps memory small.
     odd = _SEEDS | np.uint64(1)
     least: Hashes = np.full(len(odd), np.iinfo(np.uint64).max, dtype=np.uint64)
@@ -112,12 +115,14 @@ def _signature(hashes: Hashes) -> Hashes:
     return least
 
 
-def _candidates(signatures: Hashes, skipped: frozenset[int]) -> Iterable[tuple[int, int]]:
+def _candidates(
+    signatures: Hashes, rows: int, skipped: frozenset[int]
+) -> Iterable[tuple[int, int]]:
     """Pairs that share a band, each document with the first of its bucket and its neighbour."""
     seen: set[tuple[int, int]] = set()
-    for band in range(_BANDS):
+    for band in range(_HASHES // rows):
         buckets: dict[bytes, list[int]] = defaultdict(list)
-        columns = signatures[:, band * _ROWS : (band + 1) * _ROWS]
+        columns = signatures[:, band * rows : (band + 1) * rows]
         for i, row in enumerate(columns):
             if i not in skipped:
                 buckets[row.tobytes()].append(i)

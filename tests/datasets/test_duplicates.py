@@ -3,7 +3,7 @@ import random
 import numpy as np
 import pytest
 
-from skillret.training.duplicates import jaccard, near_duplicate_groups, shingles
+from skillret.datasets.duplicates import jaccard, near_duplicate_groups, shingles
 
 
 def by_hand(text, size):

@@ -1,0 +1,1 @@
+"""Language models behind a URL: asked within a budget, believed as far as can be checked."""
