@@ -22,6 +22,7 @@ from skillret.extensions import STORES, find_extension
 from skillret.files import expand
 from skillret.index.corpus import Corpus
 from skillret.index.memory import MemoryStore
+from skillret.index.places import is_milvus
 from skillret.index.sources import Sources
 from skillret.index.sqlite import SqliteStore
 from skillret.index.store import Change, Encoded, IndexInfo, State, Store, metadata_json
@@ -91,6 +92,11 @@ class Index:
             ExtensionError: If another package's store is broken.
         """
         named = os.fspath(path)
+        if is_milvus(named):
+            from skillret.index.milvus.store import open_milvus  # and what it needs
+
+            store: Store = open_milvus(named, create=create)
+            return cls(store, model, trust_remote_code=trust_remote_code)
         if _SCHEME.match(named) and not os.path.exists(named):  # noqa: PTH110
             extension = find_extension(STORES, named)
             if extension is not None:
