@@ -29,3 +29,7 @@ class TestMilvusServer(Conformance):
     @pytest.fixture
     def opener(self, url):
         return lambda: open_milvus(url, create=True)
+
+    @pytest.mark.parametrize("seed", range(2))  # a second for each step
+    def test_after_changes_at_random_it_answers_as_a_plain_count(self, opener, seed):
+        super().test_after_changes_at_random_it_answers_as_a_plain_count(opener, seed)

@@ -78,7 +78,7 @@ class MilvusStore:
         self._cache = Cache(_MEMORY)
         self._corpus: MilvusCorpus | None = None
         self._entry: Entry | None = None
-        self._looked = 0.0
+        self._looked = self._cleared = 0.0
         self._renew_locks()
         after_fork(self._renew_locks)
         if not self._server.exists():
@@ -143,7 +143,7 @@ class MilvusStore:
             sources=parse_json(entry.meta.get("sources", "{}")),
             fingerprint=entry.meta.get("fingerprint", ""),
             skills=entry.skills,
-            pending=self._values.count(PENDING),
+            pending=self._values.count(PENDING, strong=time.monotonic() - self._cleared < _LOOK),
         )
 
     def corpus(self) -> MilvusCorpus:
@@ -339,6 +339,7 @@ class MilvusStore:
         self._entry, self._looked = entry, time.monotonic()
         with suppress(StoreError):  # what is left over now is deleted by the next change
             self._values.delete_all(PENDING)
+            self._cleared = time.monotonic()
 
     def close(self) -> None:
         """See `Store.close`."""

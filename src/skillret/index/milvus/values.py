@@ -160,10 +160,10 @@ class Values:
             values[name] = as_bytes(text) if count == "1" else self.need([name])[name]
         return values
 
-    def count(self, segment: int) -> int:
+    def count(self, segment: int, *, strong: bool = False) -> int:
         """How many values a segment has."""
         where = f"part == 0 and segment == {segment}"
-        return self._server.count(self._server.values, where)
+        return self._server.count(self._server.values, where, strong=strong)
 
     def delete(self, names: Sequence[str]) -> None:
         """Delete values of one part."""
