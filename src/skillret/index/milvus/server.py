@@ -31,7 +31,8 @@ SCHEMA_VERSION = 1
 _SCHEMA = "skillret.schema"
 _TENANTS = "skillret.tenants"
 _TIMEOUT = 10.0  # seconds of a search or a read
-_LONG = 600.0  # of what is done once a build
+_WRITE = 30.0  # of one write
+_LONG = 300.0  # of what is done once a build
 _PARTITIONS = 16  # of tenants
 _TEXT = 65_535  # bytes of a string
 _LISTED = 4096  # values of a list
@@ -72,7 +73,9 @@ class Server:
                 from pymilvus import MilvusClient
 
                 # It writes tracebacks to stderr also of what is an answer.
-                logging.getLogger("pymilvus.decorators").setLevel(logging.CRITICAL + 1)
+                for name in list(logging.Logger.manager.loggerDict):
+                    if name.startswith("pymilvus"):
+                        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
                 token = os.environ.get("SKILLRET_MILVUS_TOKEN", "")
                 with self.errors("cannot be reached"):
                     self._client = MilvusClient(self.address.uri, token=token, timeout=_TIMEOUT)
@@ -298,12 +301,12 @@ class Server:
             kind = self._kind(collection)
             rows = [{**row, "vector": row["vector"].astype(kind)} for row in rows]
         with self.errors("cannot be written"):
-            self.client.insert(collection, list(rows), timeout=_LONG)
+            self.client.insert(collection, list(rows), timeout=_WRITE)
 
     def delete(self, collection: str, where: str) -> None:
         """Delete what holds a condition."""
         with self.errors("cannot be written"):
-            self.client.delete(collection, filter=self._own(where), timeout=_LONG)
+            self.client.delete(collection, filter=self._own(where), timeout=_WRITE)
 
     def query(
         self, collection: str, where: str, fields: Sequence[str], *, strong: bool = False
