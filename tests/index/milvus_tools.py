@@ -12,11 +12,14 @@ from pathlib import Path
 # The package looks for ports and writes the configuration; then the server takes its place, so that
 # whoever kills it kills nothing else.
 _START = """
-import os, sys
+import os, socket, sys
 from milvus import MilvusServerConfig, _initialize_data_files
 
 folder, metrics, peer, client, *ports = sys.argv[1:]
-config = MilvusServerConfig(data_dir=folder, **{k: int(v) for k, v in (p.split("=") for p in ports)})
+own = {name: int(port) for name, _, port in (p.partition("=") for p in ports)}
+config = MilvusServerConfig(data_dir=folder, **own)
+# Otherwise a port that is still winding up is taken for one that is in use.
+config.try_bind_port = lambda port: socket.create_server(("127.0.0.1", port))
 config.set("proxy.timeTickInterval", 50)  # a read of all that was written waits for the next one
 config.resolve()
 _initialize_data_files(folder)
@@ -29,7 +32,7 @@ with open(folder + "/configs/etcd.yaml", "w") as file:
     file.write(f"initial-cluster: default=http://127.0.0.1:{peer}\\nname: default\\n")
 os.chdir(folder)
 own = {"DEPLOY_MODE": "STANDALONE", "METRICS_PORT": metrics, "MILVUS_RUN_DIR": folder + "/run"}
-own |= {"LD_LIBRARY_PATH": folder + "/bin", "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
+own |= {"LD_LIBRARY_PATH": folder + "/bin"}
 own |= {"ETCD_CONFIG_PATH": folder + "/configs/etcd.yaml"}
 log = os.open(folder + "/logs/output.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 os.dup2(log, 1)
@@ -40,6 +43,8 @@ _PORTS = (
     "etcd_port root_coord_port proxy_port proxy_internal_port query_coord_port query_node_port"
     " index_coord_port index_node_port data_coord_port data_node_port"
 ).split()
+
+_PATIENCE = 120.0
 
 
 class Milvus:
@@ -60,18 +65,17 @@ class Milvus:
     def url(self) -> str:
         return f"milvus://127.0.0.1:{self._ports['proxy_port']}"
 
-    def start(self, *, wait: bool = True) -> None:
+    @property
+    def running(self) -> bool:
+        return self._process is not None
+
+    def start(self) -> None:
         """Start it, and wait until it is ready."""
         ports = [f"{name}={port}" for name, port in self._ports.items()]
         own = map(str, self._own)
         command = [sys.executable, "-c", _START, str(self.folder), *own, *ports]
         self._process = subprocess.Popen(command)
-        if wait:
-            self.wait()
-
-    def wait(self, seconds: float = 120.0) -> None:
-        """Wait until it is ready."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + _PATIENCE
         while not self._says_ok():
             # It fails, and is not skipped: what runs on a real server must not go untried unseen.
             if self._process.poll() is not None or time.monotonic() > end:

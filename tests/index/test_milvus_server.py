@@ -34,6 +34,8 @@ def milvus(tmp_path_factory):
 @pytest.fixture
 def url(milvus, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    if not milvus.running:
+        milvus.start()
     return f"{milvus.url}/skills_{next(numbers)}"
 
 
@@ -133,7 +135,7 @@ def test_a_server_that_is_away_is_503_and_back_again_answers(milvus, index, tmp_
         start = time.monotonic()
         answer = ask()
         assert time.monotonic() - start < 20
-        assert (answer.status_code, answer.json()["error"]["type"]) == (503, "index_unavailable")
+        assert (answer.status_code, answer.json()["type"]) == (503, "index_unavailable")
         with pytest.raises(StoreError, match=r"the Milvus server of .* does not answer; start it"):
             Retriever(index).search("why do pods crash")
         milvus.start()
@@ -148,7 +150,7 @@ def test_where_no_server_is_there_is_one_error(monkeypatch):
 
 
 def test_another_version_and_another_program_are_refused(milvus, url):
-    with pytest.raises(StoreError, match="no index at milvus://.*make one with"):
+    with pytest.raises(StoreError, match=r"no index at milvus://.*make one with"):
         Index.open(url)
     Index.open(url, create=True).close()
     store = open_milvus(url)
@@ -164,7 +166,7 @@ def test_another_version_and_another_program_are_refused(milvus, url):
 def test_words_read_by_another_version_are_read_anew(index, monkeypatch):
     current = index.store._current()
     index.store._entry = index.store._log.append(replace(current, lexical=1, token="x"), current)
-    with pytest.raises(StoreError, match="read by another version .*`skillret index build`"):
+    with pytest.raises(StoreError, match=r"read by another version .*`skillret index build`"):
         index.corpus()
     index.add([make_skill("new")])
     assert said(index.corpus(), "pods") == ["kubernetes-debugging"]
@@ -252,7 +254,9 @@ def test_no_request_of_one_tenant_returns_anothers_skills(url):
     opened = {}
     for tenant in ("acme", "globex", "initech"):
         index = opened[tenant] = Index.open(f"{url}?tenant={tenant}", create=True, model=encoder)
-        shared = [make_skill(f"s{n}", f"Pods crash {n}.", metadata={"of": tenant}) for n in range(8)]
+        shared = [
+            make_skill(f"s{n}", f"Pods crash {n}.", metadata={"of": tenant}) for n in range(8)
+        ]
         index.update([*shared, make_skill(f"only-{tenant}", "Pods crash here.")])
     opened["acme"].remove(["s0"])
     opened["globex"].add([make_skill("s1", "Changed pods.", metadata={"of": "globex"})])

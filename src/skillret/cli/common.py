@@ -15,8 +15,7 @@ from typing import Any
 from skillret.cli.terminal import tilde
 from skillret.encoders import DEFAULT_MODEL
 from skillret.errors import InputError
-from skillret.index.places import is_milvus
-from skillret.files import expand
+from skillret.files import expand, is_address
 from skillret.messages import printable
 from skillret.settings import Settings, load_settings
 
@@ -164,7 +163,7 @@ def check_places(args: argparse.Namespace) -> None:
     for agent in args.agent or ():
         find_agent(agent)
     named = args.index and not args.library and not args.agent
-    if named and not is_milvus(args.index) and not expand(args.index).exists():
+    if named and not is_address(args.index) and not expand(args.index).exists():
         raise InputError(f"no index at {args.index}: make one with `skillret index build`")
 
 

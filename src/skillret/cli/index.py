@@ -30,10 +30,9 @@ from skillret.errors import (
     MissingExtraError,
     StoreError,
 )
-from skillret.files import expand
+from skillret.files import expand, index_place
 from skillret.index import Index, Sources, default_index_path
 from skillret.index.copying import copy_store
-from skillret.index.places import index_place
 from skillret.index.suspects import Suspect, find_suspects
 from skillret.messages import counted
 from skillret.retrieval.refresh import Folders, nothing_found
@@ -330,9 +329,12 @@ def _verify(args: argparse.Namespace) -> int:
 
 def _copy(args: argparse.Namespace) -> int:
     source, target = index_place(args.source), index_place(args.target)
-    with Index.open(source) as old, Index.open(target, create=True) as new:
-        with progress_bar("copying") as progress:
-            count = copy_store(old.store, new.store, progress)
+    with (
+        Index.open(source) as old,
+        Index.open(target, create=True) as new,
+        progress_bar("copying") as progress,
+    ):
+        count = copy_store(old.store, new.store, progress)
     note(f"copied {counted(count, 'skill')} from {source} to {target}")
     return 0
 
@@ -443,7 +445,9 @@ def _write(index: Index, given: _Input, *, anew: bool) -> tuple[UpdateReport, _I
         return update(None)
 
 
-def _tell(verb: str, path: Path | str, report: UpdateReport, given: _Input, *, remarks: int) -> None:
+def _tell(
+    verb: str, path: Path | str, report: UpdateReport, given: _Input, *, remarks: int
+) -> None:
     _show(given.diagnostics, remarks=remarks)
     skipped = sum(d.level == "error" for d in given.diagnostics)
     parts = [

@@ -36,9 +36,7 @@ def copy_store(
         raise StoreError("there is nothing to copy: the build of that index has not finished")
     with target.writing():
         if target.info().generation:
-            raise StoreError(
-                "the index to copy to is not empty", "delete it, or give another name"
-            )
+            raise StoreError("the index to copy to is not empty", "delete it, or give another name")
         meta = {
             "profile": json.dumps(info.profile.to_json(), allow_nan=False),
             "sources": Sources.from_info(info).to_json(),

@@ -19,10 +19,9 @@ import numpy as np
 from skillret.encoders import DEFAULT_MODEL, Encoder, Profile, load_encoder, read_documents
 from skillret.errors import EncoderMismatchError, InputError, StoreError
 from skillret.extensions import STORES, find_extension
-from skillret.files import expand
+from skillret.files import expand, is_address
 from skillret.index.corpus import Corpus
 from skillret.index.memory import MemoryStore
-from skillret.index.places import is_milvus
 from skillret.index.sources import Sources
 from skillret.index.sqlite import SqliteStore
 from skillret.index.store import Change, Encoded, IndexInfo, State, Store, metadata_json
@@ -92,7 +91,7 @@ class Index:
             ExtensionError: If another package's store is broken.
         """
         named = os.fspath(path)
-        if is_milvus(named):
+        if is_address(named):
             from skillret.index.milvus.store import open_milvus  # and what it needs
 
             store: Store = open_milvus(named, create=create)

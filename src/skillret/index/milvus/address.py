@@ -38,7 +38,7 @@ class Address(NamedTuple):
 
 
 def parse_address(name: str) -> Address:
-    """Read a name that `skillret.index.places.is_milvus` knows.
+    """Read a name that `skillret.files.is_address` knows.
 
     Raises:
         InputError: If it is none.

@@ -193,9 +193,7 @@ class MilvusCorpus:
             return {}
         places = np.minimum(np.searchsorted(self._keys, wanted), len(self._keys) - 1)
         held = (self._keys[places] == wanted) & self._alive[places]
-        return dict(
-            zip(wanted[held].tolist(), self._row_keys(places[held]).tolist(), strict=True)
-        )
+        return dict(zip(wanted[held].tolist(), self._row_keys(places[held]).tolist(), strict=True))
 
     def _vectors(self, places: NDArray[np.int64]) -> Float32:
         rows = self.rows.fetch(self._row_keys(places))
@@ -310,5 +308,3 @@ def _looked_up(arrays: Mapping[str, Any], codes: NDArray[np.uint32]) -> NDArray[
         return np.zeros(len(codes), dtype=np.int64)
     places = np.minimum(np.searchsorted(known, codes), len(known) - 1)
     return np.where(known[places] == codes, counts[places], 0).astype(np.int64)
-
-

@@ -119,13 +119,13 @@ class Postings:
         ]
 
     def _where(self, where: Where) -> NDArray[np.bool_]:
-        kept = self._alive.copy()
+        kept: NDArray[np.bool_] = self._alive.copy()
         for name, value in where.items():
             values = value if isinstance(value, (list, tuple)) else [value]
             own = np.zeros(len(kept), dtype=np.bool_)
             for places, _ in self._read([pair_term(metadata_pair(name, v)) for v in values]):
                 own[places] = True
-            kept &= own
+            np.logical_and(kept, own, out=kept)
         return kept
 
     def explain(self, terms: Terms, places: Sequence[int]) -> list[dict[str, float]]:
@@ -150,9 +150,7 @@ class Postings:
             self._known.put(term, held, 12 * len(places) + 200)
         return found
 
-    def _scored(
-        self, term: str, places: NDArray[np.int64], counts: NDArray[np.uint16]
-    ) -> _Held:
+    def _scored(self, term: str, places: NDArray[np.int64], counts: NDArray[np.uint16]) -> _Held:
         if not len(places):
             return _NONE
         if term.startswith('"'):
@@ -170,9 +168,7 @@ class Postings:
             scores += _WEIGHTS[number] * weights[number] * (often / (often + slowing))
         return _Held(places, scores, float(idf(int(found[0]), self._skills)))
 
-    def _read(
-        self, terms: Sequence[str]
-    ) -> list[tuple[NDArray[np.int64], NDArray[np.uint16]]]:
+    def _read(self, terms: Sequence[str]) -> list[tuple[NDArray[np.int64], NDArray[np.uint16]]]:
         """Places of the skills that hold each term, and how often by field `(3, m)`."""
         names = {}
         for segment in self._segments:
@@ -211,9 +207,7 @@ class Postings:
         if known is not None:
             return known  # type: ignore[no-any-return]
         near = [n for n in self._neighbours(word) if n in self._words]
-        places = [
-            own[counts[0] > 0] for own, counts in self._read(near)
-        ]
+        places = [own[counts[0] > 0] for own, counts in self._read(near)]
         every = np.unique(np.concatenate([_NONE.places, *places]))
         weight = guess_weight(len(every), self._skills)
         held = _Held(every, np.full(len(every), weight, dtype=np.float32), weight)

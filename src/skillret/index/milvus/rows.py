@@ -250,7 +250,7 @@ class Rows:
         """What is stored of a row, but for its vector and grams."""
         known = json.loads(self._text(row, "record"))
         changed = self._changed.get(int(row["pk"]))
-        return Stored(known, tuple(changed or known["details"]))  # type: ignore[arg-type]
+        return Stored(known, tuple(changed or known["details"]))
 
     def bodies(self, pks: Sequence[int]) -> dict[int, str]:
         """Bodies of some rows."""

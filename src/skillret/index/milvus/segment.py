@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -124,10 +125,12 @@ def term_page(term: str, pages: int) -> int:
 
 def gram_page(codes: NDArray[np.uint32], pages: int) -> NDArray[np.uint32]:
     """The page of each gram."""
-    return codes >> np.uint32(_CODE_BITS - (pages.bit_length() - 1))
+    return np.right_shift(codes, np.uint32(_CODE_BITS - (pages.bit_length() - 1)))
 
 
-def count_grams(grams: Sequence[NDArray[np.uint32]]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+def count_grams(
+    grams: Sequence[NDArray[np.uint32]],
+) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
     """Distinct grams of many skills, ascending, and how many skills hold each."""
     if not grams:
         return np.empty(0, dtype=np.uint32), np.empty(0, dtype=np.int64)
@@ -148,17 +151,11 @@ def _read(change: Change) -> tuple[list[Counter[str]], Lengths]:
     counts = [Counter(w) for w in words]
     counts.append(Counter(stops))
     counts[-1].update({pair_term(pair): 1 for pair in set(texts.metadata)})
-    return counts, Lengths(*map(len, words), len(every))
+    return counts, Lengths(len(words[0]), len(words[1]), len(words[2]), len(every))
 
 
-@cache
-def _analyzer():  # type: ignore[no-untyped-def]
-    return make_analyzer()
-
-
-@cache
-def _plain():  # type: ignore[no-untyped-def]
-    return make_plain_analyzer()
+_analyzer = cache(make_analyzer)
+_plain = cache(make_plain_analyzer)
 
 
 class SegmentWriter:
@@ -230,7 +227,7 @@ class SegmentWriter:
         codes, counts = self._counts()
         pages = self._gram_pages(len(codes))
         starts = np.searchsorted(gram_page(codes, pages), np.arange(pages + 1))
-        for page, (a, b) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
+        for page, (a, b) in enumerate(pairwise(starts.tolist())):
             own = pack(codes=codes[a:b], counts=counts[a:b].astype(np.uint32))
             yield f"{start}/g{page}", own
         yield from self._term_values(start)

@@ -38,8 +38,7 @@ _TEXT = 65_535  # bytes of a string
 _LISTED = 4096  # values of a list
 _NEW_VECTORS = (2, 4)  # version from which float16 is searched as it should be
 _SEALED = 500  # skills from which they are written to segments that are indexed
-_MOST_EXACT = 1000  # skills up to which every vector is compared
-_MOST_GRAPH = 1_000_000  # and up to which a graph of them is kept in memory
+_MOST_GRAPH = 1_000_000  # skills up to which a graph of their vectors is kept in memory
 _AWAY = ("StatusCode.UNAVAILABLE", "StatusCode.DEADLINE_EXCEEDED", "Fail connecting")
 
 
@@ -226,7 +225,8 @@ class Server:
         }
         indexes = self.client.prepare_index_params()
         indexes.add_index(field, index_type=index, metric_type="IP", params=build.get(index, {}))
-        self.client.create_index(name, indexes, timeout=_LONG)
+        # Until the server has built it, what is not indexed yet is compared vector by vector.
+        self.client.create_index(name, indexes, timeout=_LONG, sync=False)
         self.client.load_collection(name, timeout=_LONG)
 
     def dim_of(self, name: str) -> int:
@@ -248,12 +248,14 @@ class Server:
         return next(f for f in fields if f["name"] == "vector")
 
     def index_for(self, skills: int) -> str:
-        """How vectors of so many skills are searched: all of them, by a graph, or int8 in lists."""
-        if self.address.tenant:
-            return "HNSW"
-        if self.address.file or skills <= _MOST_EXACT:
+        """How vectors of so many skills are searched: all of them, by a graph, or int8 in lists.
+
+        A server builds no graph for its small segments either, and compares every vector there.
+        """
+        if self.address.file:
             return "FLAT"
-        return "HNSW" if skills <= _MOST_GRAPH else "IVF_SQ8"
+        large = skills > _MOST_GRAPH and not self.address.tenant
+        return "IVF_SQ8" if large else "HNSW"
 
     def _halves(self) -> bool:
         """Whether vectors are float16 on the server, or float32 of the same values."""
@@ -358,4 +360,3 @@ class Server:
     def _own(self, where: str) -> str:
         """A condition, of the rows of the tenant alone."""
         return f'owner == "{self.address.tenant}" and ({where})'
-

@@ -277,8 +277,8 @@ class Writer:
             grams = [*grams, np.repeat(before.codes, before.counts)]
         codes, counts = count_grams(grams)
         name = f"{segment.id}/removed/{os.urandom(8).hex()}"
-        arrays = {"keys": keys, "codes": codes, "counts": counts, "vectors": vectors}
-        self._values.put(segment.id, [(name, pack(**arrays))])
+        data = pack(keys=keys, codes=codes, counts=counts, vectors=vectors)
+        self._values.put(segment.id, [(name, data)])
         return replace(segment, lengths=lengths, removed=len(keys), removal=name)
 
     def _purge(self, entry: Entry) -> None:
