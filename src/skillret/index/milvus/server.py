@@ -55,6 +55,7 @@ class Server:
             require("milvus-lite", "an index in a file of Milvus Lite", ["milvus_lite"])
         self.address = address
         self._client: MilvusClient | None = None
+        self._loaded: set[str] = set()
         self._kinds: dict[str, type[np.float16] | type[np.float32]] = {}
         self._forget()
         after_fork(self._forget)
@@ -227,7 +228,7 @@ class Server:
         indexes.add_index(field, index_type=index, metric_type="IP", params=build.get(index, {}))
         # Until the server has built it, what is not indexed yet is compared vector by vector.
         self.client.create_index(name, indexes, timeout=_LONG, sync=False)
-        self.client.load_collection(name, timeout=_LONG)
+        self._load(name)
 
     def dim_of(self, name: str) -> int:
         """Dimension of the vectors of a collection."""
@@ -295,6 +296,12 @@ class Server:
         with self.errors("cannot be written"):
             self.client.flush(collection, timeout=_LONG)
 
+    def _load(self, collection: str) -> None:
+        """Have a collection in memory: a file forgets that it was, a server does not."""
+        if collection not in self._loaded:
+            self.client.load_collection(collection, timeout=_LONG)
+            self._loaded.add(collection)
+
     # --- rows ------------------------------------------------------------------------------
 
     def insert(self, collection: str, rows: Sequence[dict[str, Any]]) -> None:
@@ -308,6 +315,7 @@ class Server:
     def delete(self, collection: str, where: str) -> None:
         """Delete what holds a condition."""
         with self.errors("cannot be written"):
+            self._load(collection)
             self.client.delete(collection, filter=self._own(where), timeout=_WRITE)
 
     def query(
@@ -322,6 +330,7 @@ class Server:
             strong: See what anyone has written before now; else what this process has.
         """
         with self.errors("cannot be read"):
+            self._load(collection)
             return list(
                 self.client.query(
                     collection,
@@ -344,6 +353,7 @@ class Server:
         breadth = {"HNSW": {"ef": max(256, 2 * count)}, "IVF_SQ8": {"nprobe": 128}}
         data = vectors.astype(self._kind(collection))
         with self.errors("cannot be searched"):
+            self._load(collection)
             found = self.client.search(
                 collection,
                 data=list(data),
