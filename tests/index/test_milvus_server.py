@@ -81,7 +81,7 @@ def test_nothing_acknowledged_is_lost_when_the_server_dies_in_a_bulk_insert(
     index = Index.open(url, create=True, model=HashEncoder())
     index.add(SKILLS)
     (key, *_) = keys_of(index.corpus())
-    many = [make_skill(f"bulk-{n}", body="word " * 50) for n in range(3000)]
+    many = [make_skill(f"bulk-{n}", body="word " * 50) for n in range(1200)]
     outcome, inserted = [], threading.Event()
     insert = server.Server.insert
 
@@ -114,13 +114,13 @@ def test_nothing_acknowledged_is_lost_when_the_server_dies_in_a_bulk_insert(
     # Vectors of the lost change were kept, as they are when a build is interrupted.
     assert again.info().pending == len(many)
     again.encoder.encoded.clear()
-    report = again.add(many[:300])
-    assert (report.added, again.encoder.encoded) == (300, [])
+    report = again.add(many[:100])
+    assert (report.added, again.encoder.encoded) == (100, [])
     # And what is acknowledged now survives a death at once.
     milvus.kill()
     milvus.start()
     last = Index.open(url, model=HashEncoder())
-    until(lambda: len(names(last)) == len(SKILLS) + 300)
+    until(lambda: len(names(last)) == len(SKILLS) + 100)
     assert last.store.damaged() == set()
 
 

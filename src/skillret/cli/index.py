@@ -127,7 +127,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         if name == "remove":
             sub.add_argument("skills", nargs="+", metavar="SKILL", help="id or name")
         sub.add_argument(
-            "--index", metavar="FILE", help="index file (default: one per library or data set)"
+            "--index",
+            metavar="FILE",
+            help="index file, or milvus://HOST:PORT/COLLECTION (default: one per library or data"
+            " set)",
         )
         sub.add_argument(
             "--library",

@@ -81,7 +81,8 @@ class Index:
         `skillret.extensions`): `NAME:REST` is then given to its factory, with `create`.
 
         Args:
-            path: The file, or `NAME:REST`.
+            path: The file, `NAME:REST`, or an address of Milvus: `milvus://HOST:PORT/COLLECTION`,
+                perhaps with `?tenant=NAME`, or `milvus-lite:FILE.db`.
             create: Make an empty one if it is missing.
             model: See `Index`.
             trust_remote_code: See `Index`.

@@ -3,7 +3,7 @@
 A change writes new segments, then one entry of the log. Readers look at the newest entry of the
 collection that the alias stands for, so they see all of a change or nothing, and a rebuild takes
 effect when the alias is switched. Of two writers that start from one entry only one comes through:
-each first claims the next number, looks who else does, and gives up if there is anyone.
+each first makes a claim, looks who else has one, and gives up if there is anyone.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class Log:
             raise StoreError(f"{name}: its log is damaged ({e})") from None
 
     def append(self, entry: Entry, before: Entry) -> Entry:
-        """Make an entry the newest of its collection; it, with its number.
+        """Make an entry the current one; it, with its number.
 
         Args:
             entry: The entry.
@@ -137,6 +137,7 @@ class Log:
             StoreError: If it cannot be written.
         """
         start = time.monotonic()
+        collection = self._server.current()
         newest, last = self.newest(strong=True)
         busy = IndexBusyError(f"{self._server.address.name} was changed meanwhile; try again")
         if (newest.number, newest.token) != (before.number, before.token):
@@ -147,11 +148,13 @@ class Log:
         try:
             seen = self._values.of([LOG, CLAIMS], strong=True)
             taken = f"log/{entry.number}" in seen
-            others = [n for n in seen if n.startswith(f"claim/{entry.number}/") and n != claim]
+            others = [n for n in seen if n.startswith("claim/") and n != claim]
             live = [n for n in others if time.time() - float(seen[n]) < _STALE]
             if taken or live or time.monotonic() - start > _QUICK:
                 raise busy
             self._values.put(LOG, [(f"log/{entry.number}", entry.to_bytes())])
+            if entry.collection not in ("", collection):
+                self._server.switch(entry.collection, collection)
         finally:
             self._values.delete([claim])
         entries = self._entries(strong=False)

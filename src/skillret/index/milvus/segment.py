@@ -125,7 +125,8 @@ def term_page(term: str, pages: int) -> int:
 
 def gram_page(codes: NDArray[np.uint32], pages: int) -> NDArray[np.uint32]:
     """The page of each gram."""
-    return np.right_shift(codes, np.uint32(_CODE_BITS - (pages.bit_length() - 1)))
+    bits = np.uint32(_CODE_BITS - (pages.bit_length() - 1))
+    return np.asarray(codes >> bits, dtype=np.uint32)
 
 
 def count_grams(

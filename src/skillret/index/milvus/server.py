@@ -78,7 +78,10 @@ class Server:
                         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
                 token = os.environ.get("SKILLRET_MILVUS_TOKEN", "")
                 with self.errors("cannot be reached"):
-                    self._client = MilvusClient(self.address.uri, token=token, timeout=_TIMEOUT)
+                    # A connection that others share would be closed with them.
+                    self._client = MilvusClient(
+                        self.address.uri, token=token, timeout=_TIMEOUT, dedicated=True
+                    )
             return self._client
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from skillret.encoders import Profile
-from skillret.errors import IndexBusyError, SkillretError, StoreError
+from skillret.errors import IndexBusyError, StoreError
 from skillret.files import parse_json
 from skillret.index.corpus import Record
 from skillret.index.forks import after_fork
@@ -177,7 +177,7 @@ class MilvusStore:
         name, rows = self.address.name, sum(s.rows for s in entry.segments)
         own = f"segment in {[s.id for s in entry.segments]}"
         found = self._server.count(entry.collection, own, strong=True)
-        if found != rows:
+        if found < rows:  # more where the client has sent some twice
             raise StoreError(
                 f"{name} is damaged: it should have {rows} rows and has {found}",
                 "make it again with `skillret index build`",
@@ -326,16 +326,11 @@ class MilvusStore:
             before = self._current()
             corpus = MilvusCorpus(self._server, self._values, self._cache, before)
         writer = Writer(self._server, self._values, corpus)
-        try:
+        with writer.discarding(BaseException):
             entry = writer.write(added, removed, details, meta)
-            entry = replace(entry, generation=before.generation + 1, token=os.urandom(8).hex())
+        entry = replace(entry, generation=before.generation + 1, token=os.urandom(8).hex())
+        with writer.discarding(IndexBusyError):  # of other errors nobody knows what came through
             entry = self._log.append(entry, before)
-        except BaseException:
-            with suppress(SkillretError):
-                writer.discard()
-            raise
-        if entry.collection != self._server.current():
-            self._server.switch(entry.collection, before.collection)
         self._entry, self._looked = entry, time.monotonic()
         with suppress(StoreError):  # what is left over now is deleted by the next change
             self._values.delete_all(PENDING)

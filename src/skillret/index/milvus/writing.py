@@ -13,6 +13,7 @@ import os
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import chain, islice
 from typing import Any
@@ -293,8 +294,17 @@ class Writer:
             self._values.delete_all(number)
         self._purged = {number for number, _, _ in old}
 
-    def discard(self) -> None:
-        """Delete what was written, after a failure."""
+    @contextmanager
+    def discarding(self, failure: type[BaseException]) -> Iterator[None]:
+        """Delete what was written if a failure of some kind comes up meanwhile."""
+        try:
+            yield
+        except failure:
+            with suppress(StoreError):
+                self._discard()
+            raise
+
+    def _discard(self) -> None:
         if self._fresh:
             self._server.drop(self._collection)
         for number in self._started:
