@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from starlette.testclient import TestClient
 from tests.conftest import SKILLS, HashEncoder, make_skill
-from tests.index.conformance import Conformance
+from tests.index.conformance import Conformance, check_corpus
 from tests.index.milvus_tools import Milvus
 from tests.index.tools import keys_of, names, said
 
@@ -287,6 +287,17 @@ def test_no_request_of_one_tenant_returns_anothers_skills(url):
 def test_a_collection_without_tenants_has_none(index, url):
     with pytest.raises(StoreError, match="has no tenants"):
         Index.open(f"{url}?tenant=acme")
+
+
+def test_vectors_may_be_float16_on_the_server(url, monkeypatch):
+    """As they are on newer servers."""
+    monkeypatch.setattr(server.Server, "_halves", lambda self: True)
+    encoder = HashEncoder()
+    with Index.open(url, create=True, model=encoder) as index:
+        index.add(SKILLS)
+        check_corpus(index.corpus(), list(index.store.skills()), encoder)
+        (hit,) = Retriever(index).search("why do pods crash", k=1)
+        assert hit.name == "kubernetes-debugging"
 
 
 # --- from a file and back ------------------------------------------------------------------

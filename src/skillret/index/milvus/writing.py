@@ -58,7 +58,6 @@ class Writer:
 
     def __init__(self, server: Server, values: Values, before: MilvusCorpus) -> None:
         self._server, self._values, self._before = server, values, before
-        self._new: list[Segment] = []
         self._started: list[int] = []
         self._collection, self._fresh = before.entry.collection, False
         self._written = 0
@@ -108,7 +107,7 @@ class Writer:
         return replace(
             entry,
             collection=self._collection,
-            index=self._index(self._written) if self._fresh else entry.index,
+            index=entry.index if entry.index and not self._fresh else self._index(self._written),
             dim=entry_dim(meta, entry),
             lexical=LEXICAL_VERSION,
             next_key=max(entry.next_key, last + 1),
@@ -285,14 +284,19 @@ class Writer:
     def _purge(self, entry: Entry) -> None:
         """Delete what has not been current for a while."""
         # Done beside the entry that says so: whoever is interrupted does it once more.
-        old = [left for left in entry.left if time.time() - left[2] > _GRACE]
-        for number, collection, _ in old:
+        now = time.time()
+        recent = {collection for _, collection, since in entry.left if now - since <= _GRACE}
+        for number, collection, since in entry.left:
+            if now - since <= _GRACE:
+                continue
             if collection == entry.collection:
                 self._server.delete(collection, f"segment == {number}")
+            elif collection in recent:  # which goes as a whole
+                continue
             else:
                 self._server.drop(collection)
             self._values.delete_all(number)
-        self._purged = {number for number, _, _ in old}
+            self._purged.add(number)
 
     @contextmanager
     def discarding(self, failure: type[BaseException]) -> Iterator[None]:
