@@ -58,7 +58,8 @@ def _changes(
         states = source.states([skill.id for skill in chunk])
         hashes = [state.content_hash for state in states.values()]
         vectors = source.known_vectors(info.profile, hashes)
-        for skill in chunk:
+        texts = [read_texts(skill) for skill in chunk]
+        for skill, own, grams in zip(chunk, texts, reader.read_skills(texts), strict=True):
             state = states.get(skill.id)
             encoded = vectors.get(state.content_hash) if state else None
             if state is None or encoded is None:
@@ -66,9 +67,8 @@ def _changes(
                     f"the skill {skill.id!r} is damaged, or was changed meanwhile",
                     "try again, or run `skillret index build` on the index that is copied",
                 )
-            texts = read_texts(skill)
             hashed = (state.content_hash, state.details_hash)
-            yield Change(first + done, skill, *hashed, encoded, texts, reader.read_skill(texts))
+            yield Change(first + done, skill, *hashed, encoded, own, grams)
             done += 1
         if progress is not None:
             progress(done, info.skills)
