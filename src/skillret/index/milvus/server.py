@@ -38,6 +38,7 @@ _TEXT = 65_535  # bytes of a string
 _LISTED = 4096  # values of a list
 _NEW_VECTORS = (2, 4)  # version from which float16 is searched as it should be
 _SEALED = 500  # skills from which they are written to segments that are indexed
+_MOST_EXACT = 25_000  # skills up to which every vector is compared
 _MOST_GRAPH = 1_000_000  # skills up to which a graph of their vectors is kept in memory
 _AWAY = ("StatusCode.UNAVAILABLE", "StatusCode.DEADLINE_EXCEEDED", "Fail connecting")
 
@@ -254,12 +255,11 @@ class Server:
     def index_for(self, skills: int) -> str:
         """How vectors of so many skills are searched: all of them, by a graph, or int8 in lists.
 
-        A server builds no graph for its small segments either, and compares every vector there.
+        Those of a tenant are few in a large collection: a graph would hardly meet them.
         """
-        if self.address.file:
+        if self.address.file or self.address.tenant or skills <= _MOST_EXACT:
             return "FLAT"
-        large = skills > _MOST_GRAPH and not self.address.tenant
-        return "IVF_SQ8" if large else "HNSW"
+        return "HNSW" if skills <= _MOST_GRAPH else "IVF_SQ8"
 
     def _halves(self) -> bool:
         """Whether vectors are float16 on the server, or float32 of the same values."""
