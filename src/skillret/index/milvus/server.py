@@ -73,12 +73,15 @@ class Server:
             if self._client is None:
                 from pymilvus import MilvusClient
 
-                # It writes tracebacks to stderr also of what is an answer.
-                for name in list(logging.Logger.manager.loggerDict):
-                    if name.startswith("pymilvus"):
+                # They write tracebacks to stderr also of what is an answer.
+                for name in ["milvus_lite", *logging.Logger.manager.loggerDict]:
+                    if name.startswith(("pymilvus", "milvus_lite")):
                         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
                 token = os.environ.get("SKILLRET_MILVUS_TOKEN", "")
-                with self.errors("cannot be reached"):
+                wrong = "cannot be reached"
+                if self.address.file:
+                    wrong = "cannot be opened; one process at a time can have it open"
+                with self.errors(wrong):
                     # A connection that others share would be closed with them.
                     self._client = MilvusClient(
                         self.address.uri, token=token, timeout=_TIMEOUT, dedicated=True
