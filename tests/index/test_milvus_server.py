@@ -203,6 +203,25 @@ def test_rows_that_were_lost_are_told(index):
         open_milvus(store.address.name).corpus()
 
 
+def test_rows_that_are_sent_twice_and_out_of_order_count_once(url, monkeypatch):
+    """As when an answer is lost and the client asks again."""
+    insert = server.Server.insert
+
+    def twice(self, collection, rows):
+        insert(self, collection, rows[::-1])
+        insert(self, collection, rows)
+
+    monkeypatch.setattr(server.Server, "insert", twice)
+    encoder = HashEncoder()
+    with Index.open(url, create=True, model=encoder) as index:
+        index.add(SKILLS)
+        index.add([make_skill("later")])
+        index.remove(["later"])
+        check_corpus(index.corpus(), list(index.store.skills()), encoder)
+        assert names(Index.open(url, model=encoder)) == sorted(s.name for s in SKILLS)
+        assert index.store.damaged() == set()
+
+
 # --- generations ---------------------------------------------------------------------------
 
 

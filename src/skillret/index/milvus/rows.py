@@ -226,18 +226,18 @@ class Rows:
         self, pks: Sequence[int], fields: Sequence[str], *, all_of_them: bool = True
     ) -> Iterator[dict[str, Any]]:
         for start in range(0, len(pks), _ASKED):
-            wanted = list(pks[start : start + _ASKED])
-            where = f"pk in {wanted}"
-            rows = self._server.query(self._collection, where, fields)
-            if len(rows) < len(set(wanted)):  # a replica may be behind
-                rows = self._server.query(self._collection, where, fields, strong=True)
-            if all_of_them and len(rows) < len(set(wanted)):
+            wanted = list(dict.fromkeys(pks[start : start + _ASKED]))
+            found = self._server.get(self._collection, "pk", wanted, fields)
+            rest = [pk for pk in wanted if pk not in found]
+            if rest:  # a replica may be behind
+                found |= self._server.get(self._collection, "pk", rest, fields, strong=True)
+            if all_of_them and len(found) < len(wanted):
                 raise StoreError(
-                    f"{self._server.address.name}: {len(set(wanted)) - len(rows)} skills of this"
+                    f"{self._server.address.name}: {len(wanted) - len(found)} skills of this"
                     " generation are gone; the index was made anew meanwhile, or is damaged",
                     "ask again, or make it again with `skillret index build`",
                 )
-            yield from rows
+            yield from found.values()
 
     def stored(self, pks: Sequence[int]) -> dict[int, Stored]:
         """What is stored of some rows; of those that are gone nothing."""

@@ -6,6 +6,7 @@ became part of a generation, are as good as absent.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -337,15 +338,46 @@ class Server:
         """
         with self.errors("cannot be read"):
             self._load(collection)
-            return list(
-                self.client.query(
-                    collection,
-                    filter=self._own(where),
-                    output_fields=list(fields),
-                    consistency_level="Strong" if strong else "Session",
-                    timeout=_TIMEOUT,
-                )
+            rows = self.client.query(
+                collection,
+                filter=self._own(where),
+                output_fields=list(fields),
+                consistency_level="Strong" if strong else "Session",
+                timeout=_TIMEOUT,
             )
+        # A row that was sent twice, since an answer was lost, is there twice.
+        own = next((field for field in ("pk", "name") if field in fields), None)
+        return list(rows) if own is None else list({row[own]: row for row in rows}.values())
+
+    def get(
+        self,
+        collection: str,
+        own: str,
+        wanted: Sequence[Any],
+        fields: Sequence[str],
+        *,
+        strong: bool = False,
+    ) -> dict[Any, dict[str, Any]]:
+        """Rows by their primary keys; those that are not there are left out.
+
+        Args:
+            collection: Where.
+            own: Field of the primary key.
+            wanted: The keys, numbers or names of ours.
+            fields: What of them, the primary key too.
+            strong: As in `query`.
+        """
+        found: dict[Any, dict[str, Any]] = {}
+        rest = list(wanted)
+        while rest:
+            # No more rows come back than keys were asked for, and one that is there twice counts
+            # twice: then the others are asked for once more.
+            rows = self.query(collection, f"{own} in {json.dumps(rest)}", fields, strong=strong)
+            found |= {row[own]: row for row in rows}
+            if not rows:
+                break
+            rest = [key for key in rest if key not in found]
+        return found
 
     def count(self, collection: str, where: str, *, strong: bool = False) -> int:
         """How many rows hold a condition."""
@@ -371,7 +403,7 @@ class Server:
                 consistency_level="Session",
                 timeout=_TIMEOUT,
             )
-        return [[int(hit["entity"]["pk"]) for hit in hits] for hits in found]
+        return [list(dict.fromkeys(int(hit["entity"]["pk"]) for hit in hits)) for hits in found]
 
     def _own(self, where: str) -> str:
         """A condition, of the rows of the tenant alone."""

@@ -144,9 +144,9 @@ class Values:
     def _ask(self, names: Sequence[str]) -> dict[str, str]:
         found: dict[str, str] = {}
         for start in range(0, len(names), _ASKED):
-            listed = json.dumps(list(names[start : start + _ASKED]))
-            rows = self._server.query(self._server.values, f"name in {listed}", ["name", "data"])
-            found |= {row["name"]: row["data"] for row in rows}
+            asked, own = names[start : start + _ASKED], self._server.values
+            rows = self._server.get(own, "name", asked, ["name", "data"])
+            found |= {name: row["data"] for name, row in rows.items()}
         return found
 
     def of(self, segments: Sequence[int], *, strong: bool = False) -> dict[str, bytes]:
