@@ -20,6 +20,8 @@ __all__ = [
     "check_fresh",
     "expand",
     "fresh_folder",
+    "index_place",
+    "is_address",
     "parse_json",
     "read_start",
     "read_text",
@@ -28,6 +30,7 @@ __all__ = [
     "write_text",
 ]
 
+_ADDRESSES = ("milvus://", "milvus+tls://", "milvus-lite:")
 _DEPTH = 100  # of nested JSON
 # A pipe is opened at once, whether anybody writes into it or not. Windows has no such pipes.
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -47,6 +50,21 @@ def expand(path: str | os.PathLike[str]) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         raise InputError(f"{os.fspath(path)} starts with ~, and no such user has a home") from None
+
+
+def is_address(name: str) -> bool:
+    """Whether an index is named by an address of Milvus, not by its file."""
+    return name.startswith(_ADDRESSES)
+
+
+def index_place(name: str | os.PathLike[str]) -> Path | str:
+    """An index as a user named it: its file, see `expand`, or its address as it is.
+
+    Raises:
+        InputError: As `expand`.
+    """
+    named = os.fspath(name)
+    return named if is_address(named) else expand(named)
 
 
 def read_start(file: str | os.PathLike[str], size: int) -> bytes:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from skillret.cli.terminal import tilde
 from skillret.encoders import DEFAULT_MODEL
 from skillret.errors import InputError
-from skillret.files import expand
+from skillret.files import expand, is_address
 from skillret.messages import printable
 from skillret.settings import Settings, load_settings
 
@@ -203,7 +203,8 @@ def check_places(args: argparse.Namespace) -> None:
             raise InputError(f"there is no folder {folder}: give one that holds skills")
     for agent in args.agent or ():
         find_agent(agent)
-    if args.index and not args.library and not args.agent and not expand(args.index).exists():
+    named = args.index and not args.library and not args.agent
+    if named and not is_address(args.index) and not expand(args.index).exists():
         raise InputError(f"no index at {args.index}: make one with `skillret index build`")
 
 

@@ -1,4 +1,4 @@
-"""`skillret index build|update|status|list|remove|clean`."""
+"""`skillret index build|update|status|list|remove|verify|copy|clean`."""
 
 from __future__ import annotations
 
@@ -30,8 +30,9 @@ from skillret.errors import (
     MissingExtraError,
     StoreError,
 )
-from skillret.files import expand
+from skillret.files import expand, index_place
 from skillret.index import Index, Sources, default_index_path
+from skillret.index.copying import copy_store
 from skillret.index.suspects import Suspect, find_suspects
 from skillret.messages import counted
 from skillret.retrieval.refresh import Folders, nothing_found
@@ -86,6 +87,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
             _remove,
         ),
         (
+            "verify",
+            "look at every stored text and vector, and name the skills that are damaged",
+            "--index team.db",
+            _verify,
+        ),
+        (
+            "copy",
+            "copy an index, to a file or to Milvus; vectors are taken over, nothing is encoded",
+            "team.db milvus://127.0.0.1:19530/team",
+            _copy,
+        ),
+        (
             "clean",
             "delete the indexes in the data directory whose folders are gone",
             "--dry-run",
@@ -103,6 +116,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         if name == "clean":
             sub.add_argument("--dry-run", action="store_true", help="name them, and delete nothing")
             continue
+        if name == "copy":
+            sub.add_argument("source", metavar="FROM", help="index file, or address of Milvus")
+            sub.add_argument("target", metavar="TO", help="the same; it must not be there yet")
+            continue
         if name == "list":
             sub.add_argument(
                 "--all", action="store_true", help="list the indexes in the data directory instead"
@@ -110,7 +127,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         if name == "remove":
             sub.add_argument("skills", nargs="+", metavar="SKILL", help="id or name")
         sub.add_argument(
-            "--index", metavar="FILE", help="index file (default: one per library or data set)"
+            "--index",
+            metavar="FILE",
+            help="index file, or milvus://HOST:PORT/COLLECTION (default: one per library or data"
+            " set)",
         )
         sub.add_argument(
             "--library",
@@ -135,7 +155,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the action."""
     action: Callable[[argparse.Namespace], int] = args.run_action
-    if args.action == "clean" or args.model:
+    if args.action in ("clean", "copy") or args.model:
         return action(args)
     settings = load_settings()
     args.model = settings.model or DEFAULT_MODEL
@@ -165,7 +185,7 @@ def _build(args: argparse.Namespace) -> int:
         if not given.skills:
             raise InputError(nothing_found(library))
     named = args.index is not None
-    path = expand(args.index) if named else default_index_path(given.sources, args.model)
+    path = index_place(args.index) if named else default_index_path(given.sources, args.model)
     with Index.open(path, create=True, model=encoder) as index:
         report, given = _write(index, given, anew=True)
     _tell("built", path, report, given, remarks=sys.maxsize if args.verbose else _SHOWN_WARNINGS)
@@ -211,7 +231,7 @@ def _status(args: argparse.Namespace) -> int:
         "dataset": sources.dataset,
         "split": sources.split,
         "pending": info.pending,
-        "bytes": path.stat().st_size,
+        "bytes": path.stat().st_size if isinstance(path, Path) else None,
     }
     if args.json:
         status["suspects"] = [
@@ -293,11 +313,40 @@ def _remove(args: argparse.Namespace) -> int:
     return 0
 
 
+def _verify(args: argparse.Namespace) -> int:
+    path = _path(args)
+    with Index.open(path) as index:
+        index.check_built()
+        broken = sorted(index.store.damaged())
+        skills = len(index)
+    for id_ in broken[:_SHOWN_ERRORS]:
+        note(f"damaged: {id_}")
+    if broken:
+        raise StoreError(
+            f"{counted(len(broken), 'skill')} of {skills} in {path} are not what was stored",
+            "`skillret index build` makes these anew",
+        )
+    note(f"{path} is whole: {counted(skills, 'skill')}")
+    return 0
+
+
+def _copy(args: argparse.Namespace) -> int:
+    source, target = index_place(args.source), index_place(args.target)
+    with (
+        Index.open(source) as old,
+        Index.open(target, create=True) as new,
+        progress_bar("copying") as progress,
+    ):
+        count = copy_store(old.store, new.store, progress)
+    note(f"copied {counted(count, 'skill')} from {source} to {target}")
+    return 0
+
+
 def _clean(args: argparse.Namespace) -> int:
     return data_directory.clean(dry_run=args.dry_run)
 
 
-def _path(args: argparse.Namespace) -> Path:
+def _path(args: argparse.Namespace) -> Path | str:
     """The index that an action other than `build` is about."""
     if args.index is not None:
         if args.library or args.dataset or args.agent:
@@ -305,7 +354,7 @@ def _path(args: argparse.Namespace) -> Path:
                 "give either --index or where the skills come from: an index knows its sources,"
                 " and `skillret index build` changes them"
             )
-        return expand(args.index)
+        return index_place(args.index)
     sources = _dataset(args)
     if sources is None:
         sources = Sources.of(_library(args))
@@ -399,7 +448,9 @@ def _write(index: Index, given: _Input, *, anew: bool) -> tuple[UpdateReport, _I
         return update(None)
 
 
-def _tell(verb: str, path: Path, report: UpdateReport, given: _Input, *, remarks: int) -> None:
+def _tell(
+    verb: str, path: Path | str, report: UpdateReport, given: _Input, *, remarks: int
+) -> None:
     _show(given.diagnostics, remarks=remarks)
     skipped = sum(d.level == "error" for d in given.diagnostics)
     parts = [

@@ -67,7 +67,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         " of the home directory look, see `skillret places`, and the settings' roots)",
     )
     add_agent(parser)
-    parser.add_argument("--index", metavar="FILE", help="index file (default: one per library)")
+    parser.add_argument(
+        "--index",
+        metavar="FILE",
+        help="index file, or milvus://HOST:PORT/COLLECTION (default: one per library)",
+    )
     parser.add_argument(
         "-k", type=positive, metavar="N", help="hits (default: the settings' limit, or 5)"
     )

@@ -19,7 +19,7 @@ import numpy as np
 from skillret.encoders import DEFAULT_MODEL, Encoder, Profile, load_encoder, read_documents
 from skillret.errors import EncoderMismatchError, InputError, StoreError
 from skillret.extensions import STORES, find_extension
-from skillret.files import expand
+from skillret.files import expand, is_address
 from skillret.index.corpus import Corpus
 from skillret.index.memory import MemoryStore
 from skillret.index.sources import Sources
@@ -81,7 +81,8 @@ class Index:
         `skillret.extensions`): `NAME:REST` is then given to its factory, with `create`.
 
         Args:
-            path: The file, or `NAME:REST`.
+            path: The file, `NAME:REST`, or an address of Milvus: `milvus://HOST:PORT/COLLECTION`,
+                perhaps with `?tenant=NAME`, or `milvus-lite:FILE.db`.
             create: Make an empty one if it is missing.
             model: See `Index`.
             trust_remote_code: See `Index`.
@@ -91,6 +92,11 @@ class Index:
             ExtensionError: If another package's store is broken.
         """
         named = os.fspath(path)
+        if is_address(named):
+            from skillret.index.milvus.store import open_milvus  # and what it needs
+
+            store: Store = open_milvus(named, create=create)
+            return cls(store, model, trust_remote_code=trust_remote_code)
         if _SCHEME.match(named) and not os.path.exists(named):  # noqa: PTH110
             extension = find_extension(STORES, named)
             if extension is not None:

@@ -15,7 +15,7 @@ import math
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -41,7 +41,17 @@ if TYPE_CHECKING:
 
     _Clause: TypeAlias = tuple[tantivy.Occur, tantivy.Query]
 
-__all__ = ["FIELD_WEIGHTS", "LEXICAL_VERSION", "LexicalIndex", "Terms", "idf", "write_lexical"]
+__all__ = [
+    "FIELD_WEIGHTS",
+    "LEXICAL_VERSION",
+    "LexicalIndex",
+    "Terms",
+    "guess_weight",
+    "idf",
+    "read_query_terms",
+    "stop_weight",
+    "write_lexical",
+]
 
 # Raised when the analyzer, the fields or the grams change: caches of another version are made anew.
 LEXICAL_VERSION = 7
@@ -226,34 +236,17 @@ class LexicalIndex:
             text: The text.
             factors: What the scores of terms are multiplied by, 1 where nothing is said.
         """
-        # A term said twice counts once: in a long query repetition is style, not weight.
-        words = list(dict.fromkeys([*read_terms(text), *map(_stop, read_stops(text))]))[:MAX_TERMS]
-        weights = {word: self._term(word).weight for word in words}
-        unknown = {word for word, weight in weights.items() if not weight}
-        guessed: frozenset[str] = frozenset()
-        if unknown:
-            guesses = {w: self._guess(w).weight for w in self._misspelt(text, unknown)}
-            guessed = frozenset(w for w, weight in guesses.items() if weight)
-            weights |= guesses
-        return _terms({w: x for w, x in weights.items() if x}, factors or {}, guessed)
+        return read_query_terms(
+            text,
+            factors,
+            lambda words: {word: self._term(word).weight for word in words},
+            lambda words: {word: self._guess(word).weight for word in words},
+        )
 
     def term(self, name: str) -> Terms:
         """A single term, as `Terms` names it."""
         weight = self._term(name).weight
         return _terms({name: weight} if weight else {}, {}, frozenset())
-
-    def _misspelt(self, text: str, unknown: set[str]) -> list[str]:
-        """The unknown words that may be typing errors, at most 32."""
-        likely: dict[str, None] = {}
-        for sentence in _SENTENCE.split(text):
-            words = dict.fromkeys(read_terms(sentence))
-            strange = [word for word in words if word in unknown]
-            # More unknown words than that are another language, not typing errors.
-            if len(strange) <= max(1, len(words) / 2):
-                likely |= dict.fromkeys(word for word in strange if _MISSPELT.fullmatch(word))
-            if len(likely) >= _GUESSES:
-                break
-        return list(likely)[:_GUESSES]
 
     def search(
         self, text: str | Terms, k: int, where: Where | None = None
@@ -341,6 +334,56 @@ class LexicalIndex:
         return float(explanation["value"])
 
 
+def read_query_terms(
+    text: str,
+    factors: Mapping[str, float] | None,
+    weigh: Callable[[Sequence[str]], dict[str, float]],
+    guess: Callable[[Sequence[str]], dict[str, float]],
+) -> Terms:
+    """The terms of a text that skills hold.
+
+    Args:
+        text: The text.
+        factors: What the scores of terms are multiplied by, 1 where nothing is said.
+        weigh: Gives the weights of words, 0 for those that no skill holds.
+        guess: Gives those of words that are taken for typing errors.
+    """
+    # A term said twice counts once: in a long query repetition is style, not weight.
+    words = list(dict.fromkeys([*read_terms(text), *map(_stop, read_stops(text))]))[:MAX_TERMS]
+    weights = weigh(words)
+    unknown = {word for word, weight in weights.items() if not weight}
+    guessed: frozenset[str] = frozenset()
+    if unknown:
+        guesses = guess(_misspelt(text, unknown))
+        guessed = frozenset(w for w, weight in guesses.items() if weight)
+        weights |= guesses
+    return _terms({w: x for w, x in weights.items() if x}, factors or {}, guessed)
+
+
+def _misspelt(text: str, unknown: set[str]) -> list[str]:
+    """The unknown words that may be typing errors, at most 32."""
+    likely: dict[str, None] = {}
+    for sentence in _SENTENCE.split(text):
+        words = dict.fromkeys(read_terms(sentence))
+        strange = [word for word in words if word in unknown]
+        # More unknown words than that are another language, not typing errors.
+        if len(strange) <= max(1, len(words) / 2):
+            likely |= dict.fromkeys(word for word in strange if _MISSPELT.fullmatch(word))
+        if len(likely) >= _GUESSES:
+            break
+    return list(likely)[:_GUESSES]
+
+
+def stop_weight(term: str) -> float:
+    """What the weight of a stop word is multiplied by; "it" is seldom what IT stands for."""
+    return _PRONOUN if term.strip('"').islower() else 1.0
+
+
+def guess_weight(held: int, skills: int) -> float:
+    """The weight of a word that is only guessed: of the `held` skills that hold one near it."""
+    return _DOUBT * _idf(held, skills)
+
+
 def _terms(
     weights: Mapping[str, float], factors: Mapping[str, float], guessed: frozenset[str]
 ) -> Terms:
@@ -380,8 +423,7 @@ def _make_stop(searcher: tantivy.Searcher, schema: tantivy.Schema, word: str) ->
     with _panics_are_errors():
         held = searcher.doc_freq(_STOPS, word)
     query = tantivy.Query.term_query(schema, _STOPS, word, index_option=_BASIC)
-    # "it" is seldom what IT stands for.
-    sure = _PRONOUN if word.islower() else 1.0
+    sure = stop_weight(word)
     return _in_one(sure * _idf(held, searcher.num_docs), tantivy.Query.boost_query(query, sure))
 
 
@@ -395,7 +437,7 @@ def _make_misspelt(searcher: tantivy.Searcher, schema: tantivy.Schema, term: str
     query = tantivy.Query.fuzzy_term_query(schema, "text", term, distance=1)
     with _panics_are_errors():
         held = searcher.search(query, limit=1, count=True).count or 0
-    weight = _DOUBT * _idf(held, searcher.num_docs)
+    weight = guess_weight(held, searcher.num_docs)
     # A search by edit distance knows no frequencies: the weight is all there is to score.
     return _in_one(weight, tantivy.Query.const_score_query(query, weight))
 
