@@ -73,14 +73,22 @@ class TokenProjection:
             ids: Of its `t` tokens.
             states: float32 `(t, dim)`.
         """
+        vectors = self._project(states[self.places(ids)])
+        largest = np.maximum(np.abs(vectors).max(axis=1, keepdims=True, initial=0), _TINY)
+        return np.asarray(np.rint(vectors * (_LARGEST / largest)), dtype=np.int8)
+
+    def places(self, ids: Sequence[int]) -> NDArray[np.int64]:
+        """Which tokens of a document are kept: their places, ascending, int64 `(d,)`.
+
+        Args:
+            ids: Of its tokens.
+        """
         first: dict[int, int] = {}
         for place, id_ in enumerate(ids[: self.read]):
             first.setdefault(id_, place)
         read, places = (np.array(list(a), dtype=np.int64) for a in (first, first.values()))
         dropped = holds(read, self.silent) | holds(read, self.stop_words)
-        vectors = self._project(states[places[~dropped][: self.kept]])
-        largest = np.maximum(np.abs(vectors).max(axis=1, keepdims=True, initial=0), _TINY)
-        return np.asarray(np.rint(vectors * (_LARGEST / largest)), dtype=np.int8)
+        return places[~dropped][: self.kept]
 
     def _project(self, states: Float32) -> Float32:
         return _unit(product(_unit(states) - self.mean, self.matrix))

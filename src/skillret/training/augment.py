@@ -13,11 +13,10 @@ import random
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from fnmatch import fnmatchcase
 
 from skillret.calibration.composed import compose
 from skillret.datasets.labelled import LabelledData, LabelledQuery
-from skillret.training.sections import DataSection
+from skillret.training.sections import DataSection, kind_weight
 from skillret.types import Skill
 
 __all__ = [
@@ -44,7 +43,6 @@ class AugmentedSource:
 
     def __init__(self, source: LabelledData, section: DataSection, seed: int) -> None:
         self._source, self._section, self._seed = source, section, seed
-        self._rules = [rule.rpartition("=") for rule in section.repeat]
 
     @property
     def name(self) -> str:
@@ -69,7 +67,7 @@ class AugmentedSource:
         for query in self._source.queries():
             if len(query.gold) == 1:
                 singles.append(query)
-            weight = self._weight(query.kind)
+            weight = kind_weight(self._section.repeat, query.kind)
             copies = int(weight) + (draw.random() < weight % 1)
             for copy in range(copies):
                 if copy:
@@ -84,12 +82,6 @@ class AugmentedSource:
         if self._section.sections:
             draw = random.Random(self._seed)  # noqa: S311
             yield from sections(self._source.skills, self._section.sections, draw)
-
-    def _weight(self, kind: str) -> float:
-        for pattern, _, weight in self._rules:
-            if fnmatchcase(kind, pattern):
-                return float(weight)
-        return 1.0
 
 
 def augment(source: LabelledData, section: DataSection, seed: int) -> LabelledData:

@@ -36,12 +36,14 @@ def log_rows(history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [rows[step] for step in sorted(rows)]
 
 
-def write_log(rows: Sequence[Mapping[str, Any]], file: Path) -> None:
+def write_log(
+    rows: Sequence[Mapping[str, Any]], file: Path, columns: Sequence[str] = COLUMNS
+) -> None:
     """Write `log.csv` anew; a reader never sees half of it."""
     import io
 
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     for row in rows:
         writer.writerow({k: _short(v) for k, v in row.items()})

@@ -4,7 +4,7 @@ import pytest
 from skillret.encoders.onnx import OnnxEncoder
 from skillret.encoders.token_projection import widen
 from skillret.skills import document_text
-from skillret.training.query_tokens.states import kept_places, open_states, write_states
+from skillret.training.query_tokens.states import open_states, write_states
 from skillret.types import Skill
 
 SKILLS = [
@@ -64,5 +64,5 @@ def test_of_equal_tokens_the_first_is_kept_and_of_many_the_first_ones(projection
     silent, stop = int(projection.silent[0]), int(projection.stop_words[0])
     free = [i for i in range(40, 300) if i not in {*projection.silent, *projection.stop_words}]
     ids = [silent, free[0], free[0], stop, free[1], free[0]]
-    assert kept_places(projection, ids).tolist() == [1, 4]
-    assert len(kept_places(projection, free)) == projection.kept
+    assert projection.places(ids).tolist() == [1, 4]
+    assert len(projection.places(free)) == projection.kept

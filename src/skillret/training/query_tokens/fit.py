@@ -7,8 +7,6 @@ first step.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import shutil
 import time
@@ -27,6 +25,7 @@ from skillret.encoders.weights import hash_weights
 from skillret.errors import InputError, SkillretError, TrainingError
 from skillret.extras import require
 from skillret.files import check_fresh, parse_json, replacing, write_text
+from skillret.training.log import write_log
 from skillret.training.query_tokens.candidates import Group, pick
 from skillret.training.query_tokens.evaluate import evaluate
 from skillret.training.query_tokens.export import export_query_tokens
@@ -239,13 +238,8 @@ class _Training:
         self.rows.append({"step": self._step, **means, **late, **found})
         told = ", ".join(f"{name.partition('+')[2]}: {value:.4f}" for name, value in found.items())
         say(f"step {self._step}: NDCG@10 of dev by the weight of late interaction: {told}")
-        text = io.StringIO()
         columns = ("step", "loss", "residual", "pure", "first", *late, *found)
-        writer = csv.DictWriter(text, columns, lineterminator="\n")
-        writer.writeheader()
-        for row in self.rows:
-            writer.writerow({k: f"{v:.6g}" for k, v in row.items()})
-        write_text(self._output / "log.csv", text.getvalue())
+        write_log(self.rows, self._output / "log.csv", columns)
 
     def _save(self) -> None:
         state = {

@@ -17,14 +17,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from skillret.arrays import Float32, holds
+from skillret.arrays import Float32
 from skillret.encoders.onnx import OnnxEncoder, forward, load_session
 from skillret.encoders.token_projection import TokenProjection
 from skillret.encoders.weights import check_weights
 from skillret.skills import document_text
 from skillret.types import Skill
 
-__all__ = ["States", "kept_places", "open_states", "write_states"]
+__all__ = ["States", "open_states", "write_states"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -89,7 +89,7 @@ def write_states(
     session = load_session(encoder.folder, 0, partial(check_weights, encoder.folder, p.weights))
     texts = [document_text(skill, p.template) for skill in skills]
     listed = encoder.tokenize(texts, p.document_prompt, p.max_document_tokens)
-    places = [kept_places(projection, ids) for ids in listed]
+    places = [projection.places(ids) for ids in listed]
     ends = np.cumsum([len(kept) for kept in places], dtype=np.int64)
     vectors = np.zeros((len(skills), p.dim), dtype=np.float32)
     files = _files(folder, split)
@@ -105,21 +105,6 @@ def write_states(
     np.save(files[2], vectors)
     partly.replace(files[0])  # the last one: it says that the others are there
     return States(np.load(files[0], mmap_mode="r"), ends, vectors)
-
-
-def kept_places(projection: TokenProjection, ids: Sequence[int]) -> NDArray[np.int64]:
-    """Which tokens of a document late interaction keeps; see `TokenProjection.document`.
-
-    Args:
-        projection: Says which.
-        ids: Of the document's tokens.
-    """
-    first: dict[int, int] = {}
-    for place, id_ in enumerate(ids[: projection.read]):
-        first.setdefault(id_, place)
-    read, places = (np.array(list(a), dtype=np.int64) for a in (first, first.values()))
-    dropped = holds(read, projection.silent) | holds(read, projection.stop_words)
-    return places[~dropped][: projection.kept]
 
 
 def _files(folder: Path, split: str) -> tuple[Path, Path, Path]:
