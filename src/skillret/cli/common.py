@@ -75,7 +75,7 @@ def add_model_arguments(parser: argparse.ArgumentParser, *, by_settings: bool = 
         "--model",
         default=None if by_settings else DEFAULT_MODEL,
         metavar="M",
-        help=f"encoder: a model folder, or a sentence-transformers name (default: {default})",
+        help=f"encoder: a model folder, a sentence-transformers name or a server's URL (default: {default})",
     )
     parser.add_argument(
         "--trust-remote-code",

@@ -17,6 +17,7 @@ __all__ = ["DEFAULT_MODEL", "load_encoder"]
 
 DEFAULT_MODEL = "default"
 _MODEL_FILES = ("modules.json", "config.json", "config_sentence_transformers.json")
+_URLS = ("http://", "https://")
 _HUB_ID = re.compile(r"\w[\w.-]*(/[\w.-]+)?(@[\w./-]+)?")
 _DEFAULT_FOLDER = Path(__file__).parent / "default"
 
@@ -33,20 +34,25 @@ def load_encoder(
 
     Args:
         model: `default` for the packaged one; a folder with `model.onnx` and `profile.json`; a
-            name that an installed package offers (`skillret.extensions`); or any
-            sentence-transformers model by folder or hub id (`skillret[train]`). A path is always
-            a folder. An encoder is returned as it is.
+            name that an installed package offers (`skillret.extensions`); the URL of a server of
+            embeddings (`RemoteEncoder`); or any sentence-transformers model by folder or hub id
+            (`skillret[train]`). A path is always a folder. An encoder is returned as it is.
         device: torch device, for sentence-transformers models and those of other packages.
         trust_remote_code: Run Python code that a sentence-transformers model brings along.
 
     Raises:
         EncoderError: If the model cannot be loaded, or is no encoder.
         ExtensionError: If a package that offers it fails.
-        MissingExtraError: If it needs sentence-transformers, which is not installed.
+        InputError: If it is a URL that cannot be one of a model.
+        MissingExtraError: If it needs sentence-transformers or httpx, which is not installed.
     """
     if not isinstance(model, str | os.PathLike):
         return _checked(model)
     name = os.fspath(model)
+    if isinstance(model, str) and name.lower().startswith(_URLS):
+        from skillret.encoders.remote import RemoteEncoder
+
+        return RemoteEncoder(name)
     if name.startswith("~"):
         name = str(expand(name))
     is_path = not isinstance(model, str) or name.startswith((".", "/"))
