@@ -186,7 +186,7 @@ def test_an_answer_without_end_is_cut(server, monkeypatch):
 
 def test_no_server_is_one_clear_line(server):
     server.close()
-    with pytest.raises(EncoderError, match=r"does not answer .*; start it, or give another --model"):
+    with pytest.raises(EncoderError, match=r"does not answer .*; start it, or give another"):
         load_encoder(server.url)
     server.__init__()  # for the fixture to close
 

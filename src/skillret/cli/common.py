@@ -75,7 +75,8 @@ def add_model_arguments(parser: argparse.ArgumentParser, *, by_settings: bool = 
         "--model",
         default=None if by_settings else DEFAULT_MODEL,
         metavar="M",
-        help=f"encoder: a model folder, a sentence-transformers name or a server's URL (default: {default})",
+        help="encoder: a model folder, a sentence-transformers name or a server's URL (default:"
+        f" {default})",
     )
     parser.add_argument(
         "--trust-remote-code",
