@@ -462,4 +462,4 @@ def test_what_a_skill_is_not_for_is_explained(tmp_path, capsys):
     write_skill(tmp_path, "forms", description=description)
     query = "turning scans into spreadsheets"
     _, out, _ = run(capsys, "search", query, "--library", str(tmp_path), "--explain")
-    assert re.search(r"of the\s+query \d+% is what it is not for", out)
+    assert re.search(r"of the query \d+% is what it is not for", " ".join(out.split()))

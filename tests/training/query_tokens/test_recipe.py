@@ -11,7 +11,7 @@ RECIPE = Path(__file__).parents[3] / "recipes" / "default-3.toml"
 
 def test_the_recipe_of_the_packaged_model_is_one():
     settings = load_query_tokens(RECIPE)
-    assert settings.steps == 2200
+    assert settings.steps == 450
     assert kind_weight(settings.shares, "catalogue-use-case") == 0.12
     assert kind_weight(settings.weights, "routing") == 5
     assert kind_weight(settings.weights, "in-skill-example") == 1
