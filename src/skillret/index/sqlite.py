@@ -44,6 +44,7 @@ from skillret.index.rows import (
 )
 from skillret.index.schema import corrupt
 from skillret.index.store import Change, Encoded, IndexInfo, State
+from skillret.index.write_lock import WriteLock
 from skillret.lexical.bm25 import LEXICAL_VERSION, LexicalIndex, write_lexical
 from skillret.lexical.grams import MAX_CODE, gram_reader
 from skillret.lexical.texts import SkillTexts
@@ -58,7 +59,6 @@ _MAP_FROM = 512  # below so many skills, reading the store is as fast as mapping
 _TAIL = 0.02  # of the skills, which may have come since the file of arrays was written
 _LEAST_TAIL = 256
 _HISTORY = 32  # generations that a reader may be behind without reading all anew
-_inherited: list[object] = []
 
 
 class _Loaded(NamedTuple):
@@ -84,56 +84,26 @@ class SqliteStore:
 
     def __init__(self, path: Path, *, create: bool = False, lock_timeout: float = 600.0) -> None:
         self.path = path
-        self._lock_timeout = lock_timeout
+        self._writer = WriteLock(Path(f"{path}.lock"), str(path), lock_timeout)
         self._db = Connections(path, create=create)
         self._cache = Cache(path.with_name(path.name + ".cache"))
         self._loaded: _Loaded | None = None
-        self._renew_locks()
-        after_fork(self._renew_locks)
+        self._renew_loader()
+        after_fork(self._renew_loader)
 
-    def _renew_locks(self) -> None:
-        """Locks that nobody holds, for a process that was just forked."""
-        _inherited.append(getattr(self, "_lock", None))  # which is released when it is forgotten
-        self._writer = threading.RLock()
+    def _renew_loader(self) -> None:
+        """A lock that nobody holds, for a process that was just forked."""
         self._loader = threading.Lock()
-        self._depth = 0
 
     @contextmanager
     def writing(self, timeout: float | None = None) -> Iterator[None]:
         """See `Store.writing`."""
-        if timeout is None:
-            timeout = self._lock_timeout
-        busy = IndexBusyError(
-            f"another writer is at work on {self.path}; waited {timeout:g} s, try again when it is"
-            " done"
-        )
         if self._db.read_only:
             raise StoreError(*self._db.refusal)
-        if not self._writer.acquire(timeout=timeout):
-            raise busy
-        try:
-            if self._depth == 0:
-                from filelock import FileLock, Timeout  # 15 ms that a mere search need not pay
-
-                # The operating system releases it when its process dies, however it dies.
-                self._lock = FileLock(f"{self.path}.lock", timeout=timeout)
-                try:
-                    self._lock.acquire()
-                except Timeout:
-                    raise busy from None
-                except OSError as e:
-                    raise StoreError(f"cannot write beside {self.path}: {e.strerror}") from None
-            self._depth += 1
-            try:
-                if self._depth == 1:
-                    self._derive()  # what is written next stands beside it
-                yield
-            finally:
-                self._depth -= 1
-                if self._depth == 0:
-                    self._lock.release()
-        finally:
-            self._writer.release()
+        with self._writer.taken(timeout) as outermost:
+            if outermost:
+                self._derive()  # what is written next stands beside it
+            yield
 
     # --- reading ---------------------------------------------------------------------------
 

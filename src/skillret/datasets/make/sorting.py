@@ -5,19 +5,20 @@ from __future__ import annotations
 import math
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
 from skillret.datasets.make.config import TaxonomySection
 from skillret.datasets.make.step import Context, Result
+from skillret.datasets.row_files import Row
 from skillret.errors import InputError
 from skillret.files import expand, read_text
 from skillret.lexical.analyzer import read_terms
 
-__all__ = ["UNSORTED", "Category", "read_taxonomy", "sort_skills"]
+__all__ = ["UNSORTED", "Category", "read_taxonomy", "sort_skills", "sorted_into"]
 
-UNSORTED = "Unsorted"
 _MOST = 256 << 10
 _NAME, _LEAST = 3.0, 3.0  # weight of words of a name; evidence that a category takes
 
@@ -28,6 +29,9 @@ class Category(NamedTuple):
     major: str
     sub: str
     words: str = ""
+
+
+UNSORTED = Category("Unsorted", "Unsorted")
 
 
 def read_taxonomy(section: TaxonomySection) -> list[Category]:
@@ -73,7 +77,7 @@ def sort_skills(context: Context) -> Result:
     terms = [set(read_terms(c.words)) for c in categories]
     held = Counter(term for words in terms for term in words)
     weights = {term: 1 + math.log(len(categories) / count) for term, count in held.items()}
-    result = Result(unit="skill")
+    found = []
     for row in skills:
         name, text = set(read_terms(row["name"])), set(read_terms(row["description"]))
         scores = [
@@ -81,10 +85,17 @@ def sort_skills(context: Context) -> Result:
             for words in terms
         ]
         best = max(range(len(scores)), key=scores.__getitem__)
-        found = categories[best] if scores[best] >= _LEAST else Category(UNSORTED, UNSORTED)
+        found.append(categories[best] if scores[best] >= _LEAST else UNSORTED)
+    return sorted_into(skills, found)
+
+
+def sorted_into(skills: Sequence[Row], categories: Sequence[Category]) -> Result:
+    """What the step leaves: the category of each skill, and counts."""
+    result = Result(unit="skill")
+    for row, found in zip(skills, categories, strict=True):
         result.rows.append({"id": row["id"], "major": found.major, "sub": found.sub})
     result.facts["categories"] = len({(r["major"], r["sub"]) for r in result.rows})
-    unsorted = sum(r["major"] == UNSORTED for r in result.rows)
+    unsorted = sum(found == UNSORTED for found in categories)
     if unsorted:
         result.facts["unsorted"] = unsorted
     return result

@@ -38,7 +38,6 @@ __all__ = [
     "count_grams",
     "gram_page",
     "length_table",
-    "lengths_of",
     "pair_code",
     "pair_term",
     "term_page",
@@ -136,11 +135,6 @@ def count_grams(
     if not grams:
         return np.empty(0, dtype=np.uint32), np.empty(0, dtype=np.int64)
     return count_distinct(np.concatenate(grams))
-
-
-def lengths_of(change: Change) -> Lengths:
-    """How many terms a skill has."""
-    return _read(change)[1]
 
 
 def _read(change: Change) -> tuple[list[Counter[str]], Lengths]:

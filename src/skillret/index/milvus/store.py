@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -30,6 +30,7 @@ from skillret.index.milvus.values import PENDING, Cache, Values
 from skillret.index.milvus.writing import Writer
 from skillret.index.rows import digest
 from skillret.index.store import Change, Encoded, IndexInfo, State
+from skillret.index.write_lock import WriteLock
 from skillret.lexical.bm25 import LEXICAL_VERSION
 from skillret.skills import content_hash
 from skillret.types import Skill
@@ -69,7 +70,7 @@ class MilvusStore:
         self, address: Address, *, create: bool = False, lock_timeout: float = 600.0
     ) -> None:
         self.address = address
-        self._lock_timeout = lock_timeout
+        self._writer = WriteLock(_lock_file(address), address.name, lock_timeout)
         if address.file and not create and not Path(address.file).exists():
             raise _missing(address)
         self._server = Server(address)
@@ -79,8 +80,8 @@ class MilvusStore:
         self._corpus: MilvusCorpus | None = None
         self._entry: Entry | None = None
         self._looked = self._cleared = 0.0
-        self._renew_locks()
-        after_fork(self._renew_locks)
+        self._renew_loader()
+        after_fork(self._renew_loader)
         if not self._server.exists():
             if not create:
                 raise _missing(address)
@@ -88,35 +89,17 @@ class MilvusStore:
                 if not self._server.exists():
                     self._server.create_values()
 
-    def _renew_locks(self) -> None:
-        """Locks that nobody holds, for a process that was just forked."""
-        self._writer = threading.RLock()
+    def _renew_loader(self) -> None:
+        """A lock that nobody holds, for a process that was just forked."""
         self._loader = threading.Lock()
-        self._depth = 0
 
     @contextmanager
     def writing(self, timeout: float | None = None) -> Iterator[None]:
         """See `Store.writing`. Writers of other machines are met when a change is stored."""
-        if timeout is None:
-            timeout = self._lock_timeout
-        busy = IndexBusyError(
-            f"another writer is at work on {self.address.name}; waited {timeout:g} s, try again"
-            " when it is done"
-        )
-        if not self._writer.acquire(timeout=timeout):
-            raise busy
-        try:
-            with ExitStack() as held:
-                if self._depth == 0:
-                    held.enter_context(_locked(self.address, timeout, busy))
-                    self._entry = None  # what is current is asked for once more
-                self._depth += 1
-                try:
-                    yield
-                finally:
-                    self._depth -= 1
-        finally:
-            self._writer.release()
+        with self._writer.taken(timeout) as outermost:
+            if outermost:
+                self._entry = None  # what is current is asked for once more
+            yield
 
     # --- reading ---------------------------------------------------------------------------
 
@@ -125,7 +108,7 @@ class MilvusStore:
         known = self._entry
         if known is None:
             known, _ = self._log.newest(strong=True)
-        elif not self._depth and time.monotonic() - self._looked > _LOOK:
+        elif not self._writer.held and time.monotonic() - self._looked > _LOOK:
             seen, _ = self._log.newest(strong=False)
             if seen.number > known.number:
                 known = seen
@@ -358,23 +341,12 @@ def _packed(encoded: Encoded) -> bytes:
     return pack(**arrays)
 
 
-@contextmanager
-def _locked(address: Address, timeout: float, busy: IndexBusyError) -> Iterator[None]:
-    """Be the only writer of an index on this machine."""
+def _lock_file(address: Address) -> Path:
+    """What the writers of an index on this machine lock."""
     import platformdirs
-    from filelock import FileLock, Timeout
 
     if address.file:
-        file = Path(f"{address.file}.lock")
-    else:
-        place = f"{address.uri}/{address.collection}?{address.tenant}"
-        name = hashlib.sha256(place.encode()).hexdigest()[:32]
-        file = platformdirs.user_data_path("skillret", appauthor=False) / "milvus" / f"{name}.lock"
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(file, timeout=timeout):
-            yield
-    except Timeout:
-        raise busy from None
-    except OSError as e:
-        raise StoreError(f"cannot write {file}: {e.strerror}") from None
+        return Path(f"{address.file}.lock")
+    place = f"{address.uri}/{address.collection}?{address.tenant}"
+    name = hashlib.sha256(place.encode()).hexdigest()[:32]
+    return platformdirs.user_data_path("skillret", appauthor=False) / "milvus" / f"{name}.lock"

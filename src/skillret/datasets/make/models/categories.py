@@ -10,7 +10,7 @@ from skillret.datasets.make.models.asker import Asker, Question
 from skillret.datasets.make.models.forms import Categories, Categorised, read_form
 from skillret.datasets.make.models.prompts import SYSTEMS, fenced, skill_text
 from skillret.datasets.make.models.tags import batches
-from skillret.datasets.make.sorting import UNSORTED, Category, read_taxonomy
+from skillret.datasets.make.sorting import UNSORTED, Category, read_taxonomy, sorted_into
 from skillret.datasets.make.step import Result
 from skillret.datasets.row_files import Row
 from skillret.errors import ServiceError
@@ -53,17 +53,11 @@ def sort_by_model(
         return found
 
     answers = model.ask([categorise_question(part, categories) for part in parts], read)
-    result = Result(unit="skill")
-    none = Category(UNSORTED, UNSORTED)
+    found = []
     for part, answer in zip(parts, answers, strict=True):
-        for number, row in enumerate(part, start=1):
-            found = categories[answer.value[number] - 1] if answer.value else none
-            result.rows.append({"id": row["id"], "major": found.major, "sub": found.sub})
-    result.facts["categories"] = len({(r["major"], r["sub"]) for r in result.rows})
-    unsorted = sum(r["major"] == UNSORTED for r in result.rows)
-    if unsorted:
-        result.facts["unsorted"] = unsorted
-    return result
+        for number in range(1, len(part) + 1):
+            found.append(categories[answer.value[number] - 1] if answer.value else UNSORTED)
+    return sorted_into(skills, found)
 
 
 def _discover(tags: Sequence[Row], model: Asker) -> list[Category]:

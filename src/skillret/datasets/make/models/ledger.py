@@ -161,14 +161,6 @@ class Ledger:
         """Cost and tokens of all calls so far."""
         return self._cost, self._tokens
 
-    def mean_output(self) -> float | None:
-        """Tokens of an answer in the mean; None before the first."""
-        with self._lock, self._errors():
-            row = self._db.execute(
-                "SELECT AVG(output) FROM calls WHERE state = 'answered'"
-            ).fetchone()
-        return None if row[0] is None else float(row[0])
-
     def report(self) -> list[str]:
         """A line for each model: calls by what became of them, tokens and cost."""
         with self._lock, self._errors():
