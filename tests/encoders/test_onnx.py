@@ -84,6 +84,7 @@ def test_a_model_without_tokens_says_what_to_do(default, monkeypatch):
         def get_outputs(self):
             return []
 
+    monkeypatch.setattr(default, "profile", replace(default.profile, query_tokens=""))
     monkeypatch.setattr(default, "_query_session", Older)
     with pytest.raises(EncoderError, match="skillret export"):
         default.encode_tokens(["pods"])

@@ -4,12 +4,13 @@ import json
 import shutil
 
 import numpy as np
+import onnx
 import pytest
 from tests.encoders.test_onnx import DEFAULT
 
 from skillret import load_encoder
 from skillret.encoders.onnx import QUERY_TOKENS
-from skillret.encoders.weights import hash_weights
+from skillret.encoders.weights import MODEL, hash_weights
 from skillret.errors import EncoderError
 
 QUERY = "please turn the scanned pages into one pdf"
@@ -50,9 +51,18 @@ def test_nothing_that_says_something_is_no_tokens():
     assert read.late.shape == (0, load_encoder().profile.token_dim)
 
 
-def test_a_long_query_is_read_from_its_start():
+def test_of_a_long_query_the_start_is_read_for_late_interaction(folder):
     (read,) = load_encoder().encode_tokens([f"{QUERY} " * 100])
-    assert 0 < len(read.late) <= 128
+    (plain,) = promise(folder, query_tokens="").encode_tokens([f"{QUERY} " * 100])
+    assert 0 < len(read.late) <= 128 < len(read.vectors)
+    np.testing.assert_array_equal(read.pooled, plain.pooled)
+    np.testing.assert_array_equal(read.vectors, plain.vectors)
+
+
+def test_what_encoder_and_reader_share_is_computed_once():
+    graphs = [onnx.load(DEFAULT / name, load_external_data=False) for name in (MODEL, QUERY_TOKENS)]
+    encoder, both = (sum("MatMul" in n.op_type for n in g.graph.node) for g in graphs)
+    assert encoder + encoder * 4 / 6 <= both <= encoder + encoder * 4 / 6 + 3  # two layers of six
 
 
 def test_weights_of_another_reader_read_nothing(folder):

@@ -57,13 +57,17 @@ class TestMilvusServer(Conformance):
 
 
 def until(is_so, seconds=90):
-    """Look again and again until something is so; errors of the store count as not yet."""
+    """Look again and again until something is so.
+
+    Errors of the store count as not yet, and looks of which one is older than the next: a writer's
+    change is seen elsewhere a moment later.
+    """
     end = time.monotonic() + seconds
     while True:
         try:
             if found := is_so():
                 return found
-        except StoreError:
+        except (StoreError, AssertionError):
             if time.monotonic() > end:
                 raise
         assert time.monotonic() < end, "it was not so in time"

@@ -4,10 +4,11 @@ A model folder holds `model.onnx` (inputs `input_ids` and `attention_mask`, int6
 output `embedding`, float32 `(n, dim)`, pooled and of unit length, and `tokens`, float32
 `(n, length, dim)`, the last layer) with its weights in `model.onnx.data`, `tokenizer.json` and
 `profile.json`; for late interaction also `token_projection.npz` (see `TokenProjection`). Where
-queries have a reader of their own for that, it is `query_tokens.onnx` (the same inputs; outputs
-`tokens`, float32 `(n, length, token_dim)`, rows of unit length, and `weights`, float32
-`(n, length)`, of at least 0) with what differs from the encoder's weights in
-`query_tokens.onnx.data`.
+queries have a reader of their own for that, it is `query_tokens.onnx` (the same inputs and
+outputs, and besides `late_tokens`, float32 `(n, length, token_dim)`, rows of unit length, and
+`weights`, float32 `(n, length)`, of at least 0) with what differs from the encoder's weights in
+`query_tokens.onnx.data`: one pass gives what both make of a query, and what they have in common is
+computed once.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["QUERY_TOKENS", "OnnxEncoder", "forward", "load_session"]
 
 QUERY_TOKENS = "query_tokens.onnx"
-_LATE_TOKENS = 128  # of a longer query only the first are read once more
+_OUTPUTS = ("embedding", "tokens")
+_LATE_TOKENS = 128  # of a longer query only the first are read for late interaction
 _TINY = np.float32(1e-6)
 
 # A token of real text is shorter than this on average, so cutting the characters first loses
@@ -99,26 +101,39 @@ class OnnxEncoder:
     def encode_tokens(self, texts: Sequence[str]) -> list[Tokens]:
         """Read queries with their tokens; see `TokenEncoder.encode_tokens`."""
         texts = check_texts(texts)
-        p, session = self.profile, self._query_session()
-        self._check_tokens(session)
+        p = self.profile
         projection = self._projection() if p.token_dim else None
         tokenizer = self._tokenizer(p.max_query_tokens)
         read = []
         for text in self._clean(texts, p.query_prompt, p.max_query_tokens):
             encoding = self._cut(tokenizer.encode, text)
-            pooled, vectors = self._run(session, encoding.ids, ("embedding", "tokens"))
+            pooled, vectors, late = self._read(encoding.ids, projection)
             spans = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
             spans = np.maximum(spans - len(p.query_prompt), 0)
-            late = None if projection is None else self._late(projection, encoding.ids, vectors)
             read.append(Tokens(check_vectors(pooled[None], p.name)[0], vectors, spans, late))
         return read
 
-    def _late(self, projection: TokenProjection, ids: Sequence[int], states: Float32) -> Float32:
+    def _read(
+        self, ids: Sequence[int], projection: TokenProjection | None
+    ) -> tuple[Float32, Float32, Float32 | None]:
+        """A query's vector, states of its tokens, and their vectors for late interaction."""
+        if projection is not None and self.profile.query_tokens:
+            first = ids[:_LATE_TOKENS]
+            pooled, states, *late = self._run(
+                self._reader(), first, (*_OUTPUTS, "late_tokens", "weights")
+            )
+            if len(ids) > len(first):
+                pooled, states = self._run(self._query_session(), ids, _OUTPUTS)
+            return pooled, states, self._weighed(first, late, projection)
+        session = self._query_session()
+        self._check_tokens(session)
+        pooled, states = self._run(session, ids, _OUTPUTS)
+        return pooled, states, None if projection is None else projection.query(ids, states)
+
+    def _weighed(
+        self, ids: Sequence[int], made: Sequence[Float32], projection: TokenProjection
+    ) -> Float32:
         """Vectors of a query's tokens for late interaction, `(q, k)`; see `Tokens.late`."""
-        if not self.profile.query_tokens:
-            return projection.query(ids, states)
-        ids = ids[:_LATE_TOKENS]
-        made = self._forward(self._reader(), ids, ("tokens", "weights"))
         if [a.shape for a in made] != [(len(ids), self.profile.token_dim), (len(ids),)]:
             raise EncoderError(
                 f"the graph in {self.folder / QUERY_TOKENS} makes tokens of shape {made[0].shape}"
@@ -156,7 +171,7 @@ class OnnxEncoder:
         self._check_tokens(session)
         vectors, tokens = np.zeros((len(listed), p.dim), dtype=np.float32), []
         for row, ids in enumerate(listed):
-            vectors[row], states = self._run(session, ids, ("embedding", "tokens"))
+            vectors[row], states = self._run(session, ids, _OUTPUTS)
             tokens.append(projection.document(ids, states))
             if progress is not None:
                 progress(1)
@@ -229,7 +244,7 @@ def _load_tokenizer(folder: Path, max_tokens: int) -> Tokenizer:
 
 
 def _load_reader(folder: Path, weights: str, checked: Callable[[], str]) -> ort.InferenceSession:
-    """What reads queries for late interaction; it shares weights with the encoder."""
+    """What reads queries for late interaction as well; it shares weights with the encoder."""
     checked()
     return load_session(
         folder, 1, partial(check_weights, folder, weights, QUERY_TOKENS), QUERY_TOKENS

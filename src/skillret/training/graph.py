@@ -16,7 +16,7 @@ from typing import Any
 
 from skillret.encoders.weights import MODEL
 
-__all__ = ["trace", "write_graph"]
+__all__ = ["merge", "trace", "write_graph"]
 
 _OPSET = 17
 # A protobuf file ends at 2 GiB; above this the optimizer keeps weights in a file of their own.
@@ -140,6 +140,83 @@ def _share(graph: Path, other: Path) -> None:
                     entry.value = f"{where.name}.data" if entry.key == "location" else str(offset)
     own.write_bytes(rest)
     graph.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def merge(graph: Path, other: Path, outputs: Mapping[str, str]) -> None:
+    """Let a graph do what another one beside it does as well, and what both do only once.
+
+    Args:
+        graph: It is replaced; its own `.data` stays as it is.
+        other: Its outputs come first. Both have inputs of the same names.
+        outputs: What the graph's own outputs are called afterwards, by their names so far.
+    """
+    import onnx
+
+    model = onnx.load(other, load_external_data=False)
+    ours = onnx.load(graph, load_external_data=False).graph
+    tensors: dict[bytes, Any] = {}
+    nodes: dict[bytes, Any] = {}
+    for part, file, prefix in ((model.graph, other, ""), (ours, graph, f"{graph.stem}/")):
+        names = _add(part, _contents(file), prefix, tensors, nodes)
+        for value in part.output:
+            made = names[value.name]
+            value.name = outputs[value.name] if part is ours else value.name
+            if made != value.name:
+                same = onnx.helper.make_node("Identity", [made], [value.name], value.name)
+                nodes[same.SerializeToString(deterministic=True)] = same
+    results = [*model.graph.output, *ours.output]
+    merged = onnx.helper.make_graph(
+        list(nodes.values()), model.graph.name, model.graph.input, results, list(tensors.values())
+    )
+    model.graph.CopyFrom(merged)
+    graph.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _contents(graph: Path) -> list[bytes]:
+    """What each tensor of a graph holds, with its type and shape."""
+    import onnx
+
+    contents = []
+    for tensor in onnx.load(graph).graph.initializer:
+        tensor.name = ""
+        contents.append(tensor.SerializeToString(deterministic=True))
+    return contents
+
+
+def _add(
+    graph: Any,
+    contents: Sequence[bytes],
+    prefix: str,
+    tensors: dict[bytes, Any],
+    nodes: dict[bytes, Any],
+) -> dict[str, str]:
+    """Add what a graph holds and does to what is there, each once; what its values are called.
+
+    Args:
+        graph: Its names are changed.
+        contents: Of its tensors, in their order.
+        prefix: Of the names of what is new.
+        tensors: By what they hold.
+        nodes: By what they do to which values, each after those that it needs.
+    """
+    names = {"": "", **{value.name: value.name for value in graph.input}}
+    for tensor, content in zip(graph.initializer, contents, strict=True):
+        known = tensors.setdefault(content, tensor)
+        own = tensor.name
+        if known is tensor:
+            tensor.name = prefix + own
+        names[own] = known.name
+    for node in graph.node:
+        made = list(node.output)
+        node.input[:] = [names[name] for name in node.input]
+        node.output[:] = ["?" if name else "" for name in made]
+        node.name = node.doc_string = ""
+        known = nodes.setdefault(node.SerializeToString(deterministic=True), node)
+        if known is node:
+            node.output[:] = [prefix + name if name else "" for name in made]
+            node.name = node.output[0]
+        names.update(zip(made, known.output, strict=True))
+    return names
 
 
 def _external(graph: Path) -> Iterator[tuple[str, bytes, int]]:

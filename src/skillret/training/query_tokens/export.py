@@ -11,7 +11,7 @@ from skillret.encoders.onnx import QUERY_TOKENS
 from skillret.encoders.profile import Profile
 from skillret.encoders.token_projection import PROJECTION_FILE, TokenProjection
 from skillret.encoders.weights import MODEL, hash_weights
-from skillret.training.graph import trace, write_graph
+from skillret.training.graph import merge, trace, write_graph
 from skillret.training.query_tokens.model import QueryReader
 
 __all__ = ["export_query_tokens"]
@@ -40,6 +40,7 @@ def export_query_tokens(
         name=QUERY_TOKENS,
         beside=MODEL,
     )
+    merge(output / QUERY_TOKENS, output / MODEL, {"tokens": "late_tokens", "weights": "weights"})
     projection = reader.projection(start).save(output)
     profile = Profile.load(folder / "profile.json")
     profile = replace(
