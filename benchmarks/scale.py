@@ -4,8 +4,9 @@
 
 Skills are those of the train split and copies of them with a few words changed; vectors of
 documents are made up near those of real ones, so that all but the encoding is measured. Queries are
-encoded as ever. Prints one table of ratios, each of two figures of the same run; those of processor
-time, that of all threads, show what a busy machine does to the others.
+encoded as ever. Threads take turns as in `skillret serve`. Prints one table of ratios, each of two
+figures of the same run; those of processor time, that of all threads, show what a busy machine does
+to the others.
 """
 
 from __future__ import annotations
@@ -253,6 +254,7 @@ def main() -> None:
     parser.add_argument("--dataset", type=Path, default=Path("../shared/data/openskillret"))
     parser.add_argument("--sizes", default="1000,17000,100000")
     args = parser.parse_args()
+    sys.setswitchinterval(0.0005)
     sizes = [int(size) for size in args.sizes.split(",")]
     skills = list(open_split(args.dataset, "train").skills())
     queries = [query.text for query in open_split(args.dataset, "dev").queries()]

@@ -197,8 +197,9 @@ def test_changed_folders_are_searchable_at_once(serve, library, monkeypatch):
     search = {"query": "bake sourdough bread", "k": 1}
 
     def found():
-        (hit,) = client.post("/v1/search", json=search).json()["hits"]
-        return hit["name"] == "bread-baking"
+        # None for a moment: what is removed after it was ranked is left out.
+        hits = client.post("/v1/search", json=search).json()["hits"]
+        return "bread-baking" in [hit["name"] for hit in hits]
 
     wait_for(found)
     (library / "bread-baking" / "SKILL.md").unlink()

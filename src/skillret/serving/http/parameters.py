@@ -11,8 +11,10 @@ from fastapi.routing import APIRoute
 __all__ = ["body_fields", "known_parameters"]
 
 
-def known_parameters(request: Request) -> None:
+async def known_parameters(request: Request) -> None:
     """A dependency of routes that refuses parameters which they do not know.
+
+    It waits for nothing, but what is no coroutine FastAPI would hand to another thread.
 
     Raises:
         RequestValidationError: If there is one.
