@@ -32,6 +32,7 @@ from skillret.messages import printable, visible
 from skillret.serving import skill_files
 from skillret.serving.security import App, BearerKey, allowed_hosts, listen
 from skillret.serving.skills_extension import SkillsExtension
+from skillret.serving.stdio import standard_streams
 from skillret.settings import load_settings
 from skillret.skills.frontmatter import MAX_FILE_BYTES
 from skillret.skills.repair import decode
@@ -154,6 +155,12 @@ class _Server(MCPServer[None]):
     """Also reads skills as resources; there are too many of them to be listed as such."""
 
     skills: SkillsExtension
+
+    async def run_stdio_async(self) -> None:
+        """Serve on stdin and stdout, quicker than by the SDK's own streams."""
+        options = self._lowlevel_server.create_initialization_options()
+        async with standard_streams() as (read, write):
+            await self._lowlevel_server.run(read, write, options)
 
     async def read_resource(self, uri: Any, context: Any = None) -> Iterable[ReadResourceContents]:
         """A skill's file."""
