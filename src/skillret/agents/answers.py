@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skillret.agents.decision import Decision, Turn
+from skillret.agents.prompts import passed_over
 from skillret.errors import SkillretError
 from skillret.settings import Eagerness, Settings, load_settings
 
@@ -54,6 +55,9 @@ class Answers:
             NotYetError: If the library is not open in time.
             SkillretError: If the skills cannot be read.
         """
+        silent = passed_over(turn.prompt)
+        if silent:  # whatever the skills are
+            return Decision(silent=silent)
         kept = self._find(turn.agent, turn.cwd)
         retriever = kept.current(self._patience)
         from skillret.agents.route import route

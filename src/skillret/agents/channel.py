@@ -98,10 +98,15 @@ def ask(parts: Sequence[bytes], end: float) -> bytes | None:
             address = ("127.0.0.1", int(port))
         opened = _socket.socket(family, _socket.SOCK_STREAM)
         try:
+
+            def receive(size: int) -> bytes:
+                opened.settimeout(max(0.01, end - time.monotonic()))
+                return opened.recv(size)
+
             opened.settimeout(max(0.01, end - time.monotonic()))
             opened.connect(address)  # type: ignore[arg-type, unused-ignore]
             opened.sendall(pack([token, who, *parts]))
-            answer = unpack(opened.recv, lambda: end - time.monotonic() > 0)
+            answer = unpack(receive, lambda: end - time.monotonic() > 0)
         finally:
             opened.close()
     except (OSError, ValueError):
