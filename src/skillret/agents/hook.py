@@ -156,7 +156,7 @@ def _end_in_time(agent: str, end: float) -> None:
     _thread.start_new_thread(expire, ())
 
 
-def _within(agent: str, mode: str, data: bytes, end: float) -> bytes:  # noqa: ARG001
+def _within(agent: str, mode: str, data: bytes, end: float) -> bytes:
     """Answer in this process, which ends in time; see `_by_child`."""
     out, err = os.dup(1), os.dup(2)
     _silence()
