@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _SECONDS = 2.0
+_TO_PRINT = 0.1  # seconds that are left for what is found to be printed
 _MOST_BYTES = 4 << 20  # of an event
 _MOST_ANSWER = 1 << 16  # a pipe takes as much at once
 # Claude Code's mod sets it to the session whose prompt it has answered (`plugin/register.js`).
@@ -111,7 +112,7 @@ def _by_child(agent: str, mode: str, data: bytes, end: float) -> bytes | None:
             os.close(answers)
             _silence()
             _end_by_itself(end)
-            answer = _answer(agent, mode, data)
+            answer = _answer(agent, mode, data, end)
             os.write(hand, b"%07d" % len(answer) + answer)
         except BaseException as e:
             _log(agent, f"{type(e).__name__}: {e}")
@@ -161,7 +162,7 @@ def _within(agent: str, mode: str, data: bytes, end: float) -> bytes:
     out, err = os.dup(1), os.dup(2)
     _silence()
     try:
-        return _answer(agent, mode, data)
+        return _answer(agent, mode, data, end)
     finally:
         os.dup2(out, 1)
         os.dup2(err, 2)
@@ -176,7 +177,7 @@ def _ask(agent: str, mode: str, data: bytes, end: float) -> bytes | None:
     return ask(parts, end)
 
 
-def _answer(agent: str, mode: str, data: bytes) -> bytes:
+def _answer(agent: str, mode: str, data: bytes, end: float) -> bytes:
     """The same by this process."""
     from pathlib import Path
 
@@ -185,7 +186,7 @@ def _answer(agent: str, mode: str, data: bytes) -> bytes:
     from skillret.settings import MODES
 
     eagerness = next((m for m in MODES if m == mode), None)
-    answers = Answers(most_new=_MOST_NEW if _may_be_warm() else None)
+    answers = Answers(most_new=_MOST_NEW if _may_be_warm() else None, end=end - _TO_PRINT)
     answer = reply(data, agent, Path(_cwd()), answers, eagerness, _program())
     return answer[: _MOST_ANSWER - 7]
 
