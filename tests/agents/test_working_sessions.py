@@ -1,7 +1,7 @@
 """Ten working sessions of ten prompts with the skills of `examples/skills`.
 
 Beside each prompt stands what it wants: a skill's name; `+` and the name if it only goes on with
-what was asked before; nothing; `/` if it is no request of a person; `?` if either will do.
+what was asked before; nothing; `/` if nothing whatever; `?` if either will do.
 """
 
 import json
@@ -65,5 +65,5 @@ def test_ten_sessions_of_ten_prompts(decisions):
     wants = [want for _, _, want, _ in decisions]
     assert unresolved == []
     # Small talk and small edits may cost a line now and then; what must not is said above.
-    assert len(needless) <= 0.05 * wants.count(""), needless
+    assert len(needless) <= 0.1 * wants.count(""), needless
     assert len(missed) <= 3, missed
