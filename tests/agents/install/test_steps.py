@@ -339,6 +339,14 @@ def test_folders_that_variables_name(home, tmp_path, program, monkeypatch):
     assert list(moved.iterdir()) == []
 
 
+def test_what_a_project_needs_besides_is_said(home, program, tmp_path):
+    (home / ".codex").mkdir()
+    (step,) = install()
+    assert step.message == "Codex runs a new hook only once you trust it: open /hooks there"
+    (step,) = install([], tmp_path)
+    assert step.message.endswith("; it reads this file only in a project that you trust")
+
+
 def test_a_project_has_files_of_its_own(claude, home, tmp_path):
     project = tmp_path / "project"
     project.mkdir()
