@@ -283,6 +283,15 @@ def test_two_hooks_at_once_have_one_warm_process(warm):
     assert stays.wait(60) == 0
 
 
+def test_one_that_is_only_starting_is_stopped_too(warm, monkeypatch):
+    monkeypatch.setattr("skillret.agents.install.leftovers._SECONDS", 120.0)
+    process = start(warm)
+    wait_for(lambda: list(Path(private_folder()).glob("warm-*.lock")))
+    assert stop_warm(wait=True) == 1
+    assert process.wait(60) == 0
+    assert sockets() == []
+
+
 def test_a_warm_process_ends_when_nobody_asks(warm):
     assert start(warm, "--idle", "0.5").wait(120) == 0
     assert sockets() == []

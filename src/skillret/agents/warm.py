@@ -181,7 +181,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         opening.start()
         warm.serve()
     except Exception as e:  # nobody sees it; the next hook starts another one
-        failed(args.agent, f"the warm process ends: {type(e).__name__}: {e}")
+        if Path(folder).is_dir():  # it is not made anew after a purge
+            failed(args.agent, f"the warm process ends: {type(e).__name__}: {e}")
     finally:
         lock.release()
     os._exit(0)  # a thread may hang
