@@ -9,12 +9,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.conftest import ROOT
 
 from skillret import Retriever
 from skillret.agents.decision import Turn
 from skillret.agents.route import route
 from skillret.agents.session import SessionMemory
+from tests.conftest import ROOT
 
 SESSIONS = json.loads((Path(__file__).parent / "working_sessions.json").read_text("utf-8"))
 AGENT = "claude-code"
