@@ -1,7 +1,5 @@
 """Find the right agent skills for a query: fast, offline, trainable, measured."""
 
-from __future__ import annotations
-
 from skillret._version import __version__
 
 TYPE_CHECKING = False  # as type checkers take it; `typing` would be nearly all of the import's time
@@ -56,7 +54,7 @@ _PACKAGES = {*_MODULES.values(), "calibration", "datasets", "evaluation", "lexic
 
 if not TYPE_CHECKING:  # a type checker would take any name for one that there is
 
-    def __getattr__(name: str) -> Any:
+    def __getattr__(name: str) -> "Any":
         # Loaded when asked for: a search should not pay for evaluation, nor `--help` for NumPy, nor
         # a hook for `importlib`.
         from importlib import import_module

@@ -5,8 +5,6 @@ import on the way. Else the work is done by a child: whatever hangs or crashes t
 prints a whole answer within the time limit, or nothing.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import time
@@ -26,7 +24,7 @@ _BY_MOD = "SKILLRET_MOD"
 _MOST_NEW = 40  # skills that are encoded at a prompt; more of them the warm process encodes
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: "Sequence[str]") -> int:
     """Run the hook.
 
     Args:
@@ -62,7 +60,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _read(arguments: Sequence[str]) -> tuple[str, str]:
+def _read(arguments: "Sequence[str]") -> tuple[str, str]:
     agent, mode, words = "", "", iter(arguments)
     for word in words:
         name, equals, value = word.partition("=")
