@@ -1,9 +1,5 @@
 """Find the right agent skills for a query: fast, offline, trainable, measured."""
 
-from __future__ import annotations
-
-from importlib import import_module
-
 from skillret._version import __version__
 
 TYPE_CHECKING = False  # as type checkers take it; `typing` would be nearly all of the import's time
@@ -58,8 +54,11 @@ _PACKAGES = {*_MODULES.values(), "calibration", "datasets", "evaluation", "lexic
 
 if not TYPE_CHECKING:  # a type checker would take any name for one that there is
 
-    def __getattr__(name: str) -> Any:
-        # Loaded when asked for: a search should not pay for evaluation, nor `--help` for NumPy.
+    def __getattr__(name: str) -> "Any":
+        # Loaded when asked for: a search should not pay for evaluation, nor `--help` for NumPy, nor
+        # a hook for `importlib`.
+        from importlib import import_module
+
         if name in _MODULES:
             value = getattr(import_module(f"skillret.{_MODULES[name]}"), name)
             globals()[name] = value

@@ -23,6 +23,8 @@ def counted(number: int, noun: str) -> str:
 def printable(text: str) -> str:
     """Untrusted text for a terminal: one line, no control characters, no hidden direction marks."""
     line = " ".join(text.split())
+    if line.isprintable():  # nearly always, and twenty times as quick
+        return line
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
 
 

@@ -1,4 +1,5 @@
 import threading
+import time
 
 import pytest
 
@@ -100,3 +101,14 @@ def test_so_many_new_skills_are_left_to_another_process(home, tmp_path):
         Answers(most_new=2)(turn)
     assert Answers(most_new=3)(turn).silent
     assert Answers(most_new=0)(turn).silent  # none is new now
+
+
+def test_what_is_found_too_late_was_told_to_nobody(home, tmp_path):
+    write_skill(home / ".codex" / "skills", "meal-planner", "Plan meals for a week and shop.")
+    turn = Turn("plan meals for a week", "codex", tmp_path, session="s")
+    with pytest.raises(NotYetError, match="too late"):
+        Answers(end=time.monotonic() - 1)(turn)
+    assert [named.name for named in Answers(end=time.monotonic() + 60)(turn).named] == [
+        "meal-planner"
+    ]
+    assert Answers()(turn).silent == "the session was told already"

@@ -1,9 +1,14 @@
+import os
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from skillret.agents.channel import MOST_BYTES, VARIABLES, identity, pack, socket_name, unpack
 from skillret.skills.agents import AGENTS
+from tests.conftest import ROOT
 
 
 def reader(data, step):
@@ -42,3 +47,21 @@ def test_where_a_socket_s_name_would_be_too_long_there_is_a_port():
     path, unix = socket_name("/" + "x" * 100, who)
     assert not unix
     assert path.endswith(".port")
+
+
+def test_a_hook_imports_hardly_anything_on_the_way_to_a_warm_process():
+    code = (
+        "import sys; before = set(sys.modules);"
+        "import skillret.agents.hook, skillret.agents.channel;"
+        "skillret.agents.channel.ask([], 0); print(*sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+    )
+    own = {"skillret", "skillret._version", "skillret.agents"}
+    own |= {f"skillret.agents.{name}" for name in ("channel", "hook", "private")}
+    assert set(done.stdout.split()) <= own | {"_socket"}

@@ -39,6 +39,10 @@ def route(turn, retriever, memory, mode="normal"):
     if turn.prompt == "hang with the lock of Python":
         import ctypes
         ctypes.PyDLL(None).sleep(600)
+    if turn.prompt == "wait":
+        open(os.path.expanduser("~/waiting"), "w").close()
+        while not os.path.exists(os.path.expanduser("~/go-on")):
+            time.sleep(0.01)
     if turn.prompt == "crash":
         os.kill(os.getpid(), 11)
     if turn.prompt == "noise":
@@ -52,6 +56,8 @@ def route(turn, retriever, memory, mode="normal"):
 class SessionMemory:
     def forget(self, agent, session):
         open(os.path.expanduser("~/forgotten"), "a").write(f"{agent} {session}\\n")
+    def untell(self, agent, session, skills):
+        open(os.path.expanduser("~/untold"), "a").write(f"{agent} {session} {skills}\\n")
 
 module("skillret.retrieval", Retriever=Retriever)
 module("skillret.agents.route", route=route)
@@ -277,6 +283,15 @@ def test_two_hooks_at_once_have_one_warm_process(warm):
     assert stays.wait(60) == 0
 
 
+def test_one_that_is_only_starting_is_stopped_too(warm, monkeypatch):
+    monkeypatch.setattr("skillret.agents.install.leftovers._SECONDS", 120.0)
+    process = start(warm)
+    wait_for(lambda: list(Path(private_folder()).glob("warm-*.lock")))
+    assert stop_warm(wait=True) == 1
+    assert process.wait(60) == 0
+    assert sockets() == []
+
+
 def test_a_warm_process_ends_when_nobody_asks(warm):
     assert start(warm, "--idle", "0.5").wait(120) == 0
     assert sockets() == []
@@ -297,6 +312,22 @@ def test_one_that_hangs_in_a_warm_process_does_not_stop_others(environment):
     assert answer(hook(warm, prompt("x"))) == f"normal {process.pid}"
     hanging.kill()
     hanging.wait()
+    process.kill()
+    process.wait()
+
+
+def test_what_a_hook_that_has_given_up_was_to_be_told_is_new_again(warm, home):
+    process = start(warm)
+    wait_for(sockets)
+    command = [sys.executable, "-m", "skillret", "hook", "claude"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, env=warm) as asking:
+        asking.stdin.write(json.dumps(prompt("wait")).encode())
+        asking.stdin.close()
+        wait_for((home / "waiting").exists)
+        asking.kill()
+    (home / "go-on").touch()
+    wait_for((home / "untold").exists)
+    assert (home / "untold").read_text() == "claude-code s ['a']\n"
     process.kill()
     process.wait()
 

@@ -108,6 +108,8 @@ def test_an_export_is_what_evaluate_takes(capsys, tmp_path):
     assert "no skill was loaded" in fails(capsys, "log", "--export", str(file))
     load("s", "pdf")
     decide("s", query="thanks")
+    decide("t", query="/pdf-forms my file.pdf")
+    load("t", "pdf-forms")
     assert "call the file x.jsonl" in fails(capsys, "log", "--export", "x")
     assert run(capsys, "log", "--export", str(file))[0] == 0
     assert json.loads(file.read_text()) == {"query": "read a PDF", "skills": ["pdf"]}

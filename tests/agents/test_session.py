@@ -23,6 +23,13 @@ def test_a_session_remembers_what_it_was_told_until_it_is_forgotten(memory):
     assert not memory.told("codex", "one", ["a", "b", "c"])
 
 
+def test_what_nobody_has_heard_is_new_again(memory):
+    memory.untell("codex", "one", ["a"])
+    memory.tell("codex", "one", ["a", "b", "c"])
+    memory.untell("codex", "one", ["a", "c", "d"])
+    assert memory.tell("codex", "one", ["a", "b", "c"]) == {"a", "c"}
+
+
 @pytest.mark.parametrize(
     "session", ["../../x", "a\0b", "%2e%2e%2f", "x" * 10_000, "\ud800", "", "con", "/etc/passwd"]
 )

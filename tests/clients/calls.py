@@ -18,8 +18,8 @@ def texts(value):
             yield from texts(child) if isinstance(child, str | dict | list) else ()
 
 
-def sent(command, prompt, variables, work):
-    """All strings that a client sends to the model with a prompt.
+def asked(command, prompt, variables, work):
+    """The requests that a client sends to the model with a prompt.
 
     `variables` are its whole environment, `work` is where it runs.
     """
@@ -32,6 +32,11 @@ def sent(command, prompt, variables, work):
     )
     assert log.exists(), done.stdout + done.stderr
     bodies = [json.loads(line)["body"] for line in log.read_text().splitlines()]
-    found = [text for body in bodies if prompt in body for text in texts(json.loads(body))]
+    found = [json.loads(body) for body in bodies if prompt in body]
     assert found, done.stdout + done.stderr
     return found
+
+
+def sent(*arguments):
+    """All strings in these requests."""
+    return list(texts(asked(*arguments)))

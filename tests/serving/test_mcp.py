@@ -101,6 +101,11 @@ def test_tools_are_listed_before_the_library_is_open():
     for name in ("search_skills", "read_skill"):
         assert by_name[name].meta["anthropic/alwaysLoad"] is True
         assert by_name[name].output_schema["type"] == "object"
+    found = by_name["search_skills"].output_schema["properties"]
+    assert found["need"]["type"] == ["number", "null"]
+    skill = found["skills"]["items"]
+    assert set(skill["required"]) == set(skill["properties"])
+    assert skill["properties"]["path"]["type"] == ["string", "null"]
 
 
 def test_a_library_that_cannot_be_opened_is_tried_again(retriever):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
+from collections.abc import Iterable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotInTime  # not Python's own before 3.11
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skillret.agents.decision import Decision, Turn
+from skillret.agents.prompts import passed_over
 from skillret.errors import SkillretError
 from skillret.settings import Eagerness, Settings, load_settings
 
@@ -36,10 +39,17 @@ class Answers:
         patience: Seconds that a prompt waits for its library, which goes on being opened; forever
             if None.
         most_new: How many skills may have to be encoded at a prompt; any number if None.
+        end: After this time, by `time.monotonic()`, nobody waits for a decision any more: what it
+            names is then not taken for told.
     """
 
-    def __init__(self, patience: float | None = None, most_new: int | None = None) -> None:
-        self._patience, self._most_new = patience, most_new
+    def __init__(
+        self,
+        patience: float | None = None,
+        most_new: int | None = None,
+        end: float | None = None,
+    ) -> None:
+        self._patience, self._most_new, self._end = patience, most_new, end
         self._kept: OrderedDict[tuple[str, Path], _Kept] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -51,15 +61,17 @@ class Answers:
             mode: How sure a skill must be to be named; as the settings say if None.
 
         Raises:
-            NotYetError: If the library is not open in time.
+            NotYetError: If the library is not open in time, or the decision is not made in time.
             SkillretError: If the skills cannot be read.
         """
+        silent = passed_over(turn.prompt)
+        if silent:  # whatever the skills are
+            return Decision(silent=silent)
         kept = self._find(turn.agent, turn.cwd)
         retriever = kept.current(self._patience)
         from skillret.agents.route import route
-        from skillret.agents.session import SessionMemory
 
-        return route(turn, retriever, SessionMemory(), mode or kept.settings.mode)
+        return route(turn, retriever, _InTime(self._end), mode or kept.settings.mode)
 
     def open(self, agent: str, cwd: Path) -> None:
         """Open the library of an agent in a folder before it is asked for.
@@ -79,6 +91,25 @@ class Answers:
             while len(self._kept) > _MOST_KEPT:
                 self._kept.popitem(last=False)  # closed with its last user
         return kept
+
+
+class _InTime:
+    """The memory of sessions, for what somebody still waits for."""
+
+    def __init__(self, end: float | None) -> None:
+        self._end = end
+
+    def tell(self, agent: str, session: str, skills: Iterable[str]) -> set[str]:
+        """See `Memory`.
+
+        Raises:
+            NotYetError: If nobody waits any more.
+        """
+        if self._end is not None and time.monotonic() > self._end:
+            raise NotYetError("what fits was found too late to be named")
+        from skillret.agents.session import SessionMemory
+
+        return SessionMemory().tell(agent, session, skills)
 
 
 class _Kept:

@@ -1,10 +1,9 @@
 """How a hook speaks with a warm process: what it is called, and messages of a few byte strings.
 
 A hook waits for these imports at every prompt, and `socket` alone takes nearly as long as Python's
-own start: `_socket` is what it is made of.
+own start: `_socket` is what it is made of. For the same reason annotations are quoted here, in
+`hook`, `private` and `skillret` itself: `__future__` is a module too.
 """
-
-from __future__ import annotations
 
 import _socket
 import os
@@ -56,14 +55,13 @@ def identity() -> bytes:
 
     Its first byte string is a name for files; processes that differ may share it by chance.
     """
-    import binascii
-
     names = [*VARIABLES, *sorted(n for n in os.environ if n.startswith("SKILLRET_"))]
     given = [f"{name}={os.environ[name]}" for name in names if name in os.environ]
     machine = os.uname().nodename if sys.platform != "win32" else ""  # a home may be shared
     whole = "\0".join([__version__, sys.executable, __file__, machine, *given])
     data = whole.encode("utf-8", "surrogateescape")
-    return b"%08x\0" % binascii.crc32(data) + data
+    # A prime that leaves 32 bits: no module of checksums is imported.
+    return b"%08x\0" % (int.from_bytes(data, "big") % 4_294_967_291) + data
 
 
 def socket_name(folder: str, who: bytes) -> tuple[str, bool]:
@@ -73,7 +71,7 @@ def socket_name(folder: str, who: bytes) -> tuple[str, bool]:
     return (f"{path}.sock" if unix else f"{path}.port"), unix
 
 
-def ask(parts: Sequence[bytes], end: float) -> bytes | None:
+def ask(parts: "Sequence[bytes]", end: float) -> bytes | None:
     """Let a warm process answer.
 
     Args:
@@ -98,10 +96,15 @@ def ask(parts: Sequence[bytes], end: float) -> bytes | None:
             address = ("127.0.0.1", int(port))
         opened = _socket.socket(family, _socket.SOCK_STREAM)
         try:
+
+            def receive(size: int) -> bytes:
+                opened.settimeout(max(0.01, end - time.monotonic()))
+                return opened.recv(size)
+
             opened.settimeout(max(0.01, end - time.monotonic()))
             opened.connect(address)  # type: ignore[arg-type, unused-ignore]
             opened.sendall(pack([token, who, *parts]))
-            answer = unpack(opened.recv, lambda: end - time.monotonic() > 0)
+            answer = unpack(receive, lambda: end - time.monotonic() > 0)
         finally:
             opened.close()
     except (OSError, ValueError):
@@ -109,14 +112,14 @@ def ask(parts: Sequence[bytes], end: float) -> bytes | None:
     return answer[1] if len(answer) == 2 and answer[0] == b"ok" else None
 
 
-def pack(parts: Sequence[bytes]) -> bytes:
+def pack(parts: "Sequence[bytes]") -> bytes:
     """A message: a line with the lengths of its parts, and the parts."""
     head = b" ".join(b"%d" % len(part) for part in parts)
     return head + b"\n" + b"".join(parts)
 
 
 def unpack(
-    receive: Callable[[int], bytes], go_on: Callable[[], bool] = lambda: True
+    receive: "Callable[[int], bytes]", go_on: "Callable[[], bool]" = lambda: True
 ) -> list[bytes]:
     """Read a message.
 

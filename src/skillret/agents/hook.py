@@ -1,11 +1,9 @@
 """`skillret hook AGENT`: reads an agent's event, prints what the agent takes, and always succeeds.
 
 The agent waits for it at every prompt, so a warm process answers where there is one, with hardly an
-import on the way. The work is done by a child: whatever hangs or crashes there, this process prints
-a whole answer within the time limit, or nothing.
+import on the way. Else the work is done by a child: whatever hangs or crashes there, this process
+prints a whole answer within the time limit, or nothing.
 """
-
-from __future__ import annotations
 
 import os
 import sys
@@ -18,15 +16,15 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _SECONDS = 2.0
+_TO_PRINT = 0.1  # seconds that are left for what is found to be printed
 _MOST_BYTES = 4 << 20  # of an event
 _MOST_ANSWER = 1 << 16  # a pipe takes as much at once
 # Claude Code's mod sets it to the session whose prompt it has answered (`plugin/register.js`).
 _BY_MOD = "SKILLRET_MOD"
 _MOST_NEW = 40  # skills that are encoded at a prompt; more of them the warm process encodes
-_WARM, _COLD, _ALONE = b"w", b"c", b"a"  # how the child answered; alone: no warm process is wanted
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: "Sequence[str]") -> int:
     """Run the hook.
 
     Args:
@@ -40,22 +38,29 @@ def main(arguments: Sequence[str]) -> int:
     agent, mode = _read(arguments)
     end = time.monotonic() + _limit()
     by_mod = os.environ.pop(_BY_MOD, "")  # a warm process must not tell hooks apart by it
+    warm = _may_be_warm()
     try:
         _occupy()
-        if hasattr(os, "fork"):
-            how, answer = _by_child(agent, mode, end, by_mod)
-        else:
-            how, answer = _within(agent, mode, end, by_mod)
+        if not hasattr(os, "fork"):
+            _end_in_time(agent, end)
+        data = _event(agent, end)
+        if data is None or (by_mod and _is_answered(data, by_mod)):
+            return 0
+        found = _ask(agent, mode, data, end) if warm else None
+        answer = found
+        if found is None:
+            cold = _by_child if hasattr(os, "fork") else _within
+            answer = cold(agent, mode, data, end)
         while answer:
             answer = answer[os.write(1, answer) :]
-        if how == _COLD and os.environ.get("SKILLRET_WARM", "1") != "0":
+        if found is None and warm and answer is not None:
             _start_warm(agent)
     except BaseException as e:  # not even an interruption is the agent's business
         _log(agent, f"{type(e).__name__}: {e}")
     return 0
 
 
-def _read(arguments: Sequence[str]) -> tuple[str, str]:
+def _read(arguments: "Sequence[str]") -> tuple[str, str]:
     agent, mode, words = "", "", iter(arguments)
     for word in words:
         name, equals, value = word.partition("=")
@@ -74,6 +79,11 @@ def _limit() -> float:
         return _SECONDS
 
 
+def _may_be_warm() -> bool:
+    """Whether a warm process may be asked, and started."""
+    return os.environ.get("SKILLRET_WARM", "1") != "0"
+
+
 def _occupy() -> None:
     """Standard streams that the agent has closed lead nowhere: no other file takes their place."""
     while (nowhere := os.open(os.devnull, os.O_RDWR)) < 3:
@@ -89,8 +99,8 @@ def _silence() -> None:
     os.close(nowhere)
 
 
-def _by_child(agent: str, mode: str, end: float, by_mod: str) -> tuple[bytes, bytes]:
-    """Let a child answer in time; no answer if it does not."""
+def _by_child(agent: str, mode: str, data: bytes, end: float) -> bytes | None:
+    """Let a child answer in time; nothing if it does not, None if it crashes."""
     import select
 
     answers, hand = os.pipe()
@@ -100,28 +110,28 @@ def _by_child(agent: str, mode: str, end: float, by_mod: str) -> tuple[bytes, by
             os.close(answers)
             _silence()
             _end_by_itself(end)
-            how, answer = _answer(agent, mode, end, by_mod)
-            os.write(hand, b"%s%07d" % (how, len(answer)) + answer)
+            answer = _answer(agent, mode, data, end)
+            os.write(hand, b"%07d" % len(answer) + answer)
         except BaseException as e:
             _log(agent, f"{type(e).__name__}: {e}")
         finally:
             os._exit(0)
     os.close(hand)
-    data = b""
+    got = b""
     while True:
         left = end - time.monotonic()
         if left <= 0 or not select.select([answers], [], [], left)[0]:
             os.kill(child, 9)
             _log(agent, f"no answer within {_limit():g} s")
-            return _COLD, b""
+            return b""
         more = os.read(answers, _MOST_ANSWER)
-        data += more
+        got += more
         if not more:
             break
-        if len(data) >= 8 and len(data) == 8 + int(data[1:8]):
-            return data[:1], data[8:]
+        if len(got) >= 7 and len(got) == 7 + int(got[:7]):
+            return got[7:]
     _log(agent, "the process that answers has crashed")
-    return _ALONE, b""
+    return None
 
 
 def _end_by_itself(end: float) -> None:
@@ -133,8 +143,8 @@ def _end_by_itself(end: float) -> None:
     faulthandler.dump_traceback_later(left, exit=True, file=nowhere)
 
 
-def _within(agent: str, mode: str, end: float, by_mod: str) -> tuple[bytes, bytes]:
-    """Answer in this process, where none can be forked; at the end of the time it ends."""
+def _end_in_time(agent: str, end: float) -> None:
+    """End this process at the end of the time, where no child can be forked that may hang."""
     import _thread
 
     def expire() -> None:
@@ -143,33 +153,30 @@ def _within(agent: str, mode: str, end: float, by_mod: str) -> tuple[bytes, byte
         os._exit(0)
 
     _thread.start_new_thread(expire, ())
+
+
+def _within(agent: str, mode: str, data: bytes, end: float) -> bytes:
+    """Answer in this process, which ends in time; see `_by_child`."""
     out, err = os.dup(1), os.dup(2)
     _silence()
     try:
-        return _answer(agent, mode, end, by_mod)
+        return _answer(agent, mode, data, end)
     finally:
         os.dup2(out, 1)
         os.dup2(err, 2)
 
 
-def _answer(agent: str, mode: str, end: float, by_mod: str) -> tuple[bytes, bytes]:
-    """How it was answered, and what is to be printed."""
-    data = _event()
-    if data is None:
-        _log(agent, f"the event is larger than {_MOST_BYTES >> 20} MB")
-        return _ALONE, b""
-    if by_mod and _is_answered(data, by_mod):
-        return _ALONE, b""
-    cwd, program = _cwd(), _program()
-    warm = os.environ.get("SKILLRET_WARM", "1") != "0"
-    if warm:
-        from skillret.agents.channel import ask
+def _ask(agent: str, mode: str, data: bytes, end: float) -> bytes | None:
+    """What a warm process answers; None if there is none."""
+    from skillret.agents.channel import ask
 
-        parts = [agent.encode("utf-8", "replace"), mode.encode("utf-8", "replace")]
-        parts += [os.fsencode(cwd), program.encode("utf-8", "replace"), data]
-        answer = ask(parts, end)
-        if answer is not None:
-            return _WARM, answer
+    parts = [agent.encode("utf-8", "replace"), mode.encode("utf-8", "replace")]
+    parts += [os.fsencode(_cwd()), _program().encode("utf-8", "replace"), data]
+    return ask(parts, end)
+
+
+def _answer(agent: str, mode: str, data: bytes, end: float) -> bytes:
+    """The same by this process."""
     from pathlib import Path
 
     from skillret.agents.answers import Answers
@@ -177,9 +184,9 @@ def _answer(agent: str, mode: str, end: float, by_mod: str) -> tuple[bytes, byte
     from skillret.settings import MODES
 
     eagerness = next((m for m in MODES if m == mode), None)
-    answers = Answers(most_new=_MOST_NEW if warm else None)
-    answer = reply(data, agent, Path(cwd), answers, eagerness, program)
-    return _COLD, answer[: _MOST_ANSWER - 8]
+    answers = Answers(most_new=_MOST_NEW if _may_be_warm() else None, end=end - _TO_PRINT)
+    answer = reply(data, agent, Path(_cwd()), answers, eagerness, _program())
+    return answer[: _MOST_ANSWER - 7]
 
 
 def _is_answered(data: bytes, session: str) -> bool:
@@ -197,14 +204,30 @@ def _is_answered(data: bytes, session: str) -> bool:
     return whose == session and name in ("UserPromptSubmit", "PostToolUse")
 
 
-def _event() -> bytes | None:
-    """What the agent says; None if it is too large, but it is taken all the same."""
+def _event(agent: str, end: float) -> bytes | None:
+    """What the agent says; None if it is too large, but it is taken all the same, or not in time.
+
+    Where there is no `fork`, no stream can be waited for either: this process ends in time.
+    """
     pieces, size = [], 0
-    while more := os.read(0, 1 << 16):
+    while True:
+        if hasattr(os, "fork"):
+            import select
+
+            left = end - time.monotonic()
+            if left <= 0 or not select.select([0], [], [], left)[0]:
+                _log(agent, f"no answer within {_limit():g} s")
+                return None
+        more = os.read(0, 1 << 16)
+        if not more:
+            break
         size += len(more)
         if size <= _MOST_BYTES:
             pieces.append(more)
-    return b"".join(pieces) if size <= _MOST_BYTES else None
+    if size > _MOST_BYTES:
+        _log(agent, f"the event is larger than {_MOST_BYTES >> 20} MB")
+        return None
+    return b"".join(pieces)
 
 
 def _cwd() -> str:

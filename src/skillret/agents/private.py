@@ -1,7 +1,5 @@
 """The folder of what hooks leave behind. Nothing is imported: an agent waits at every prompt."""
 
-from __future__ import annotations
-
 import os
 import sys
 

@@ -82,6 +82,15 @@ class SessionMemory:
             write_text(file, json.dumps({"told": told[-_MOST_SKILLS:]}) + "\n")
         return set(new)
 
+    def untell(self, agent: str, session: str, skills: Iterable[str]) -> None:
+        """Forget that a session was told of some skills: nobody has heard it."""
+        if not self._private(make=False):
+            return
+        file, gone = self._file(agent, session), set(map(_hash, skills))
+        with suppress(SkillretError, OSError), self._locked():
+            left = [skill for skill in self._read(file) if skill not in gone]
+            write_text(file, json.dumps({"told": left}) + "\n")
+
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Alone with the files; after a second of waiting, no more than likely so."""

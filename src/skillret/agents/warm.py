@@ -20,9 +20,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from skillret.agents.channel import identity, pack, socket_name, unpack
+from skillret.agents.decision import Decision, Turn
 from skillret.agents.log import failed
 from skillret.agents.private import private_folder
-from skillret.settings import MODES
+from skillret.settings import MODES, Eagerness
 
 __all__ = ["IDLE_SECONDS", "Warm", "main"]
 
@@ -99,14 +100,21 @@ class Warm:
                 opened.settimeout(_REQUEST_SECONDS)
                 end = time.monotonic() + _REQUEST_SECONDS
                 parts = unpack(opened.recv, lambda: time.monotonic() < end)
-                opened.sendall(pack(self._answered(parts)))
+                told: list[tuple[Turn, Decision]] = []
+                answer = pack(self._answered(parts, told))
+                try:
+                    opened.sendall(answer)
+                except OSError:  # the hook has given up
+                    _untell(told)
+                    raise
         except (OSError, ValueError):
             return
         finally:
             self._last = time.monotonic()
             self._turns.release()
 
-    def _answered(self, parts: list[bytes]) -> list[bytes]:
+    def _answered(self, parts: list[bytes], told: list[tuple[Turn, Decision]]) -> list[bytes]:
+        """The answer to a request; what is decided is added to `told`."""
         if len(parts) != 7 or not hmac.compare_digest(parts[0], self._token):
             return [b"no"]
         _, who, agent, mode, cwd, program, data = parts
@@ -114,11 +122,25 @@ class Warm:
             return [b"no"]
         from skillret.agents.reply import reply
 
+        def answer(turn: Turn, mode: Eagerness | None) -> Decision:
+            told.append((turn, self.answers(turn, mode)))
+            return told[-1][1]
+
         asked = mode.decode("utf-8", "replace")
         eagerness = next((m for m in MODES if m == asked), None)
         folder, name = Path(os.fsdecode(cwd)), agent.decode("utf-8", "replace")
         called = program.decode("utf-8", "replace")
-        return [b"ok", reply(data, name, folder, self.answers, eagerness, called)]
+        return [b"ok", reply(data, name, folder, answer, eagerness, called)]
+
+
+def _untell(told: list[tuple[Turn, Decision]]) -> None:
+    """What nobody has heard may be named at the next prompt."""
+    from skillret.agents.session import SessionMemory
+
+    for turn, decision in told:
+        if turn.session and decision.named:
+            named = [skill.id for skill in decision.named]
+            SessionMemory().untell(turn.agent, turn.session, named)
 
 
 def _program_state() -> tuple[int, int] | None:
@@ -159,7 +181,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         opening.start()
         warm.serve()
     except Exception as e:  # nobody sees it; the next hook starts another one
-        failed(args.agent, f"the warm process ends: {type(e).__name__}: {e}")
+        if Path(folder).is_dir():  # it is not made anew after a purge
+            failed(args.agent, f"the warm process ends: {type(e).__name__}: {e}")
     finally:
         lock.release()
     os._exit(0)  # a thread may hang

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from skillret.agents.log import Logged, logged, read_log
+from skillret.agents.prompts import passed_over
 from skillret.cli.common import check_output, note, positive, print_json
 from skillret.cli.terminal import bold, dim, fold, tilde, width
 from skillret.errors import InputError
@@ -90,14 +91,19 @@ def _number(value: Any) -> str:
 
 
 def _export(entries: list[Logged], name: str) -> int:
-    """Queries with the skills that were loaded then: whoever needed none cannot be told apart."""
+    """Queries with the skills that were loaded then: whoever needed none cannot be told apart.
+
+    A skill that was called by its name, as `/pdf`, was not asked for in a query.
+    """
     if not name.endswith(".jsonl"):
         raise InputError(f"--export writes JSON lines; call the file {name}.jsonl, say")
     file = check_output(name)
     rows = [
         {"query": entry["query"], "skills": list({s["name"]: None for s in entry["loaded"]})}
         for entry in entries
-        if isinstance(entry.get("query"), str) and entry["loaded"]
+        if isinstance(entry.get("query"), str)
+        and entry["loaded"]
+        and not passed_over(entry["query"])
     ]
     if not rows:
         asked = any(entry.get("query") for entry in entries)

@@ -24,6 +24,7 @@ _WORDS = {
     "broken": "broken",
     "not ours": "installed by hand",
     "plugin": "installed as a plugin",
+    "by hand": "to be added by hand, unless it is there",
     "no": "not installed",
     "unreadable": "not installed",
 }

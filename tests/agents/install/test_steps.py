@@ -66,7 +66,7 @@ def test_every_agent_is_given_something_once_and_it_all_goes_again(home, program
     assert {step.done for step in install(mode="quiet")} == {"unchanged", "by hand"}
     assert tree(home) == written
     states = [(s.agent, s.state) for s in status()]
-    assert sorted(state for _, state in states)[-1] == "no"
+    assert ("goose", "by hand") in states
     assert {state for agent, state in states if agent != "goose"} == {"installed"}
     assert {s.done for s in uninstall(dry_run=True)} == {"removed"}
     assert tree(home) == written
@@ -135,14 +135,33 @@ def test_an_entry_that_was_edited_is_ours_as_long_as_it_calls_us_alone(claude, p
     assert done(uninstall()) == [("claude-code", "cleaned")]
     assert claude.read_text() == SETTINGS
     install(["claude-code"])
-    data = jsonc.parse(claude.read_text())
-    data["hooks"]["UserPromptSubmit"][0]["hooks"].append({"type": "command", "command": "mine"})
-    claude.write_text(json.dumps(data))
+    claude.write_text(claude.read_text().replace("skillret hook", "skillret --x hook", 1))
     (step,) = uninstall()
     assert step.done == "cleaned"
     assert "an entry that calls skillret is left" in step.message
     assert "PostToolUse" not in claude.read_text()
-    assert "mine" in claude.read_text()
+    assert "--x" in claude.read_text()
+
+
+def test_copies_of_ours_and_what_was_moved_into_other_entries_go_too(claude):
+    mine = {"type": "command", "command": "mine"}
+    claude.write_text(json.dumps({"hooks": {"UserPromptSubmit": [{"hooks": [mine]}], "Stop": []}}))
+    install(["claude-code"])
+    data = json.loads(claude.read_text())
+    own, ours = data["hooks"]["UserPromptSubmit"]
+    own["hooks"] += [*ours["hooks"], {**ours["hooks"][0], "timeout": 60}]
+    own["matcher"] = "x"
+    data["hooks"]["UserPromptSubmit"] = [own]
+    data["hooks"]["Stop"] = [ours, {"matcher": "y", **ours}, {"hooks": [mine]}]
+    claude.write_text(json.dumps(data, indent=4))
+    assert done(install(["claude-code"])) == [("claude-code", "written")]
+    assert claude.read_text().count("hook claude-code") == 3
+    claude.write_text(json.dumps(data, indent=4))
+    assert done(uninstall()) == [("claude-code", "cleaned")]
+    assert json.loads(claude.read_text())["hooks"] == {
+        "UserPromptSubmit": [{"hooks": [mine], "matcher": "x"}],
+        "Stop": [{"hooks": [mine]}],
+    }
 
 
 def test_another_command_takes_the_place_of_the_old_one(claude, program):
@@ -318,6 +337,14 @@ def test_folders_that_variables_name(home, tmp_path, program, monkeypatch):
     assert [(s.agent, s.state, s.there) for s in status()] == [("codex", "broken", True)]
     uninstall()
     assert list(moved.iterdir()) == []
+
+
+def test_what_a_project_needs_besides_is_said(home, program, tmp_path):
+    (home / ".codex").mkdir()
+    (step,) = install()
+    assert step.message == "Codex runs a new hook only once you trust it: open /hooks there"
+    (step,) = install([], tmp_path)
+    assert step.message.endswith("; it reads this file only in a project that you trust")
 
 
 def test_a_project_has_files_of_its_own(claude, home, tmp_path):

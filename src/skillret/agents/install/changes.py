@@ -234,6 +234,8 @@ def _without(text: str, parts: Sequence[Part]) -> str:
     for part in reversed(parts):
         for entry in reversed(part.entries):
             text = jsonc.remove(text, entry) or text
+        for entry in part.entries:
+            text = jsonc.remove_moved(text, entry)
         if part.lines:
             without = block.remove(text, part.lines)
             text = text if without is None else without

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any, NamedTuple
 
-__all__ = ["END", "Inserted", "has", "insert", "parse", "remove"]
+__all__ = ["END", "Inserted", "has", "insert", "parse", "remove", "remove_moved"]
 
 END = "-"  # as the last step of a path: behind the last element of a list
 _DEPTH = 100
@@ -132,6 +132,42 @@ def remove(text: str, inserted: Inserted) -> str | None:
     chain = _find(_tree(text), inserted.path, inserted.value)
     if chain is None:
         return None
+    return _without(text, chain, inserted)
+
+
+def remove_moved(text: str, inserted: Inserted) -> str:
+    """Take out of lists what runs the very commands of an inserted value: copies, and what moved.
+
+    Args:
+        text: JSON, without the value itself.
+        inserted: What was inserted into a list.
+
+    Raises:
+        ValueError: If the text cannot be parsed.
+    """
+    commands = _commands(inserted.value) if inserted.path[-1] == END else []
+    while commands:
+        item = next((i for i in _tree(text).items if i.key == inserted.path[0]), None)
+        chain = None if item is None else _calling(item.node, commands)
+        if chain is None:
+            break
+        text = _without(text, chain, inserted._replace(depth=len(chain), gap=""))
+    return text
+
+
+def _calling(node: _Node, commands: list[Any]) -> list[tuple[_Node, int]] | None:
+    """The way to an element of a list that runs nothing but some commands."""
+    for index, item in enumerate(node.items):
+        runs = _commands(item.node.value)
+        if item.key is None and runs and all(command in commands for command in runs):
+            return [(node, index)]
+        below = _calling(item.node, commands)
+        if below is not None:
+            return [(node, index), *below]
+    return None
+
+
+def _without(text: str, chain: list[tuple[_Node, int]], inserted: Inserted) -> str:
     depth = len(chain) - 1
     while depth > inserted.depth and _holds_only(text, *chain[depth]):
         depth -= 1

@@ -25,17 +25,21 @@ def stop_warm(*, wait: bool = False) -> int:
     folder = private_folder(make=False)
     if folder is None:
         return 0
+    asked, end = _ask_to_end(Path(folder)), time.monotonic() + _SECONDS
+    locks = list(Path(folder).glob("warm-*.lock")) if wait else []
+    while any(map(_is_held, locks)) and time.monotonic() < end:
+        time.sleep(0.1)
+        asked += _ask_to_end(Path(folder))  # one that was only starting
+    return asked
+
+
+def _ask_to_end(folder: Path) -> int:
     asked = 0
-    for file in Path(folder).glob("warm-*"):
+    for file in folder.glob("warm-*"):
         if file.suffix in (".sock", ".port"):
             with suppress(OSError):
                 file.unlink()  # without which it ends
                 asked += 1
-    if wait and asked:
-        end = time.monotonic() + _SECONDS
-        locks = [*Path(folder).glob("warm-*.lock")]
-        while any(map(_is_held, locks)) and time.monotonic() < end:
-            time.sleep(0.1)
     return asked
 
 

@@ -37,7 +37,8 @@ class State(NamedTuple):
         file: The file; None if there is none.
         state: `installed`, `outdated` (install would write something else), `gone` (somebody has
             taken it out), `broken` (the program that it calls is no more), `not ours` (there, but
-            not by install), `plugin` (the agent has the plugin instead), `no`, or `unreadable`.
+            not by install), `plugin` (the agent has the plugin instead), `by hand` (its user has
+            to), `no`, or `unreadable`.
         message: More on it; may be empty.
     """
 
@@ -216,7 +217,8 @@ def status() -> list[State]:
                 states.append(_state(change, target.agent, there, record))
         if there and target.by_hand:
             message = target.by_hand.replace("{mcp}", as_string(command("mcp")))
-            states.append(State(target.agent, target.title, True, None, "no", message))
+            title = f"{target.title}, MCP"
+            states.append(State(target.agent, title, True, None, "by hand", message))
     for path, record in manifest.records.items():
         for owner in record.parts:
             if (path, owner) not in seen:

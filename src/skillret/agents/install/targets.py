@@ -67,6 +67,7 @@ class Target:
         programs: Names of its program.
         pieces: What goes into its files.
         remark: What its user should know.
+        in_project: What the user of a project should know besides.
         by_hand: What its user has to do.
     """
 
@@ -75,6 +76,7 @@ class Target:
     programs: tuple[str, ...]
     pieces: tuple[Piece, ...]
     remark: str = ""
+    in_project: str = ""
     by_hand: str = ""
 
     @property
@@ -195,12 +197,14 @@ TARGETS: tuple[Target, ...] = (
         ("codex",),
         (Piece("hooks.json", ".codex/hooks.json", edits=_codex),),
         remark="Codex runs a new hook only once you trust it: open /hooks there",
+        in_project="it reads this file only in a project that you trust",
     ),
     Target(
         "gemini-cli",
         ".gemini",
         ("gemini",),
         (Piece("settings.json", ".gemini/settings.json", edits=_gemini_cli),),
+        in_project="Gemini CLI reads this file only in a folder that you trust",
     ),
     Target(
         "opencode",
@@ -309,8 +313,9 @@ def changes_of(target: Target, home: Path, project: Path | None = None) -> list[
                 options=bool(piece.owner),  # `mcp install` knows some
             )
         )
-    if changes and target.remark:
-        changes[0] = changes[0]._replace(remark=target.remark)
+    remarks = (target.remark, target.in_project if project else "")
+    if changes:
+        changes[0] = changes[0]._replace(remark="; ".join(filter(None, remarks)))
     return changes
 
 
