@@ -42,7 +42,7 @@ _CALLS = ("/", "$")  # before the name of a skill, in agents
 _CHATTER = STOP_WORDS | frozenset(
     """
     again ahead alright awesome back bye cancel cheers continue cool correct done enough
-    excellent exactly fine finish go good goodbye got great hello hey hi hmm indeed k keep kk
+    excellent exactly fine finish go good goodbye got great hello help hey hi hmm indeed k keep kk
     later look maybe morning move nevermind next nice ok okay okey ones onward perfect proceed
     ready really redo repeat resume retry right see sorry start stop super sure thank thanks
     think thx try two undo understood wait way welcome well whatever works wow yeah yep yes yo
