@@ -81,6 +81,38 @@ def test_what_a_skill_is_not_for_does_not_attract(retriever, query, right):
     assert [hit.name for hit in retriever.select(query).hits] == right
 
 
+@pytest.mark.parametrize(
+    ("query", "right"),
+    [
+        (
+            "Please translate the following message to French, keep the tone friendly:\n\n> Hi all,"
+            " the release notes are out. The pods kept restarting, so we rolled back Terraform.",
+            [],
+        ),
+        (
+            "write release notes from these:\n- fix: total of the PDF invoice\n- feat: faster React"
+            " search\n- chore: smaller docker image",
+            ["release-notes"],
+        ),
+        (
+            "make an invoice from this:\n2h kubernetes debugging 190\n3h SQL tuning 285",
+            ["invoice-generator"],
+        ),
+    ],
+)
+def test_what_something_is_made_of_does_not_attract(retriever, query, right):
+    assert [hit.name for hit in retriever.select(query).hits] == right
+
+
+def test_short_forms_are_the_words_that_they_stand_for(tmp_path):
+    write_skill(tmp_path, "bundles", "Shrinks JavaScript bundles by code splitting.")
+    write_skill(tmp_path, "plural-rules", "Internationalization: plural rules and locale files.")
+    write_skill(tmp_path, "heap-dumps", "Finds memory leaks in Java programs.")
+    with Retriever.open(library=tmp_path) as opened:
+        for query, name in (("my JS is too big", "bundles"), ("add i18n", "plural-rules")):
+            assert [hit.name for hit in opened.select(query).hits] == [name]
+
+
 def test_what_a_skill_is_not_for_hands_it_over_to_nobody(tmp_path):
     attracted = {
         "turn this PDF into Excel": "pdf-form-filling",

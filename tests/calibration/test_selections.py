@@ -18,7 +18,7 @@ def test_a_set_holds_what_reaches_a_share_of_the_best():
 
 
 def test_the_threshold_counts_for_the_query_and_for_each_part():
-    j = judged("b", [3], {3: 0.8}, 0.6)
+    j = judged("b", [3], {3: 0.8, 5: 0.01}, 0.6)
     j = replace(
         j,
         whole=replace(j.whole, text="do the first. do the second."),

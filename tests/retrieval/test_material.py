@@ -101,6 +101,62 @@ def test_where_own_words_say_nothing_the_material_begins_to_speak():
     assert len(read.split()) < 40
 
 
+LIST = "- pods restarting since Tuesday\n- invoice 2041 sent\n- the SQL query is slow"
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        "write a press release from this:",
+        "Write a haiku from this list:",
+        "Write release notes from these",
+        "slides from this\n",
+        "minutes from this please:",
+        "draft a mail to the team with these points:",
+        "Put together a newsletter out of the following items:",
+        "write a poem about this:",
+        "make this shorter and less stiff:",
+        "translate to Spanish:",
+        "Summarise:",
+        "Reword this for my boss:",
+        "翻译成英文：",
+    ],
+)
+def test_what_something_is_made_of_is_material_however_short(own):
+    assert own_words(f"{own}\n{LIST}") == own.strip()
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        "do these:",
+        "Help me with these points:",
+        "write these:",
+        "do something about this:",
+        "how do I recover from this:",
+        "What do I get from this:",
+        "I need this from you:",
+        "todo from this morning:",
+        "plan my trip with these stops:",
+        "make this faster:",
+        "Translate Product Goals:",
+        "Summarize Business Metrics:",
+    ],
+)
+def test_a_list_of_tasks_or_facts_is_the_user_s_own(own):
+    assert own_words(f"{own}\n{LIST}") == f"{own}\n{LIST}"
+
+
+def test_it_may_stand_on_the_same_line():
+    for own in ("make this shorter:", "write a haiku about this:", "translate to Spanish:"):
+        assert own_words(f"{own} the pods keep restarting") == own
+
+
+def test_a_file_that_something_is_made_from_says_what_the_task_is_about():
+    for text in ("build a dashboard from this: sales.csv", "make slides from these\nnotes.docx"):
+        assert own_words(text) == text
+
+
 LINES = st.sampled_from(
     ["fix it", "```", "> a", '"""', "<x>", "</x>", LOG, DIFF, MAIL, "Review this:", "", LONG]
 )

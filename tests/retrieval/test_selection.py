@@ -74,6 +74,26 @@ def test_among_few_skills_a_rival_needs_more():
     assert SelectionPolicy(share=0.8).among(1, calibration).rivals_share == 0.8
 
 
+def test_among_few_skills_the_best_one_must_be_likelier():
+    policy = SelectionPolicy(share=0.2, least=0.03)
+
+    def kept(skills, *scores):
+        return choose(ranked(scores), policy.among(skills, make_calibration()))
+
+    assert kept(100, 0.04) == kept(5000, 0.04) == [0]
+    assert kept(60, 0.04) == []
+    assert kept(60, 0.06, 0.04) == [0, 1]  # one that joins it need not be
+    assert kept(1, 0.07) == []
+    assert kept(1, 0.09) == [0]
+
+
+def test_beside_pasted_material_the_best_one_must_be_likelier():
+    policy = SelectionPolicy(share=0.2, least=0.03).beside_material()
+    assert choose(ranked([0.14]), policy) == []
+    assert choose(ranked([0.16, 0.06]), policy) == [0, 1]
+    assert policy.beside_material() == policy
+
+
 def test_a_near_duplicate_adds_nothing():
     vectors = [[1, 0], [1, 0], [0, 1]]
     assert chosen([0.9, 0.8, 0.7], [0, 0, 0], 0.1, vectors) == [0, 2]
@@ -128,6 +148,10 @@ def test_below_the_threshold_nothing_is_selected_but_what_is_called_so():
     for text in ("ok", "Go on!", "thank you"):  # people say it anyway
         whole = ranked([0.9, 0.001], need=0.1, text=text)
         assert not selected(whole, names={1: text}, threshold=0.4)[0]
+    for text, keys in (("continue.", []), ("please continue", [0]), ("/continue", [0])):
+        whole = ranked([0.9], text=text)
+        assert [k for (k, _) in selected(whole, names={0: "continue"})[0]] == keys
+    assert selected(ranked([0.9, 0.8], text="resume"), names={1: "resume"})[0] == [(0, 0.9)]
     whole = ranked([0.9, 0.001], text="api keys please")
     assert [k for (k, _) in selected(whole, names=names)[0]] == [0]
 
@@ -158,7 +182,7 @@ E1, E2, E3 = np.eye(3).tolist()
 
 
 def test_each_part_adds_its_best_skill_if_that_is_likely_and_new():
-    whole = ranked([0.8, 0.1], [E1, E2], text=TWO)
+    whole = ranked([0.8, 0.1], [E1, E3], text=TWO, keys=np.array([0, 7]))
     alone = {
         PARTS[0]: ranked([0.7], [E1], keys=np.array([0])),
         PARTS[1]: ranked([0.9], [E3], keys=np.array([7])),
@@ -174,6 +198,19 @@ def test_each_part_adds_its_best_skill_if_that_is_likely_and_new():
     assert selected(whole, nothing, tasks=4)[0] == [(0, 0.8)]
 
 
+def test_a_part_adds_nothing_that_the_whole_query_hardly_fits():
+    alone = {
+        PARTS[0]: ranked([0.7], [E1]),
+        PARTS[1]: ranked([0.9], [E3], keys=np.array([7])),
+    }
+    for scores, keys in (([0.8, 0.002], [0, 7]), ([0.8, 0.1], [0, 6])):
+        whole = ranked(scores, [E1, E3], text=TWO, keys=np.array(keys))
+        assert selected(whole, alone, tasks=4)[0] == [(0, 0.8)]
+    # How well one fits that stands further behind than the ranking goes is not known.
+    whole = ranked([0.8, 0.1], [E1, E2], text=TWO)
+    assert selected(whole, alone, tasks=4, limit=1)[0] == [(7, 0.9)]
+
+
 def test_parts_are_not_asked_for_where_there_are_many_none_or_nothing_is_needed():
     story = ". ".join([*PARTS, "plan my meals now", "review my code too", "fix the broken build"])
     whole = ranked([0.8])
@@ -184,7 +221,7 @@ def test_parts_are_not_asked_for_where_there_are_many_none_or_nothing_is_needed(
 
 
 def test_two_parts_do_not_add_one_skill_twice():
-    whole = ranked([0.8], [E1], text=TWO)
+    whole = ranked([0.8, 0.1, 0.1], [E1, E2, E2], text=TWO, keys=np.array([0, 7, 8]))
     same = ranked([0.9], [E3], keys=np.array([7]))
     assert selected(whole, dict.fromkeys(PARTS, same), tasks=4)[0] == [(7, 0.9), (0, 0.8)]
     copy = ranked([0.9], [E3], keys=np.array([8]))

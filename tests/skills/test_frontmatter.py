@@ -95,10 +95,11 @@ def test_a_list_for_a_name_falls_back_to_the_folder():
         (b" \n\n", "empty"),
         (b"# Just Markdown\n", "no front matter"),
         (b"---\nname: a\n", "not closed"),
-        (md("name: a"), "no description"),
-        (md("name: a\ndescription:"), "no description"),
-        (md("name: a\ndescription: null"), "no description"),
-        (md("name: a\ndescription: []"), "no description"),
+        (md("name: a", ""), "no description"),
+        (md("name: a\ndescription:", "# Title"), "no description"),
+        (md("name: a\ndescription: null", "```sh\nls\n```"), "no description"),
+        (md("name: a\ndescription: []", "<!-- Reads. -->"), "no description"),
+        (md("license: MIT"), "no description"),
         (b"# On skills\n\n```\n---\nname: a\ndescription: b\n---\n```\n", "no front matter"),
         (b"Title\n---\n\nNote: this\n\n---\n", "no front matter"),
         (b"---\nname: a\n---\n# Title\n\ndescription: of what\n---\n", "no description"),
@@ -114,6 +115,24 @@ def test_a_list_for_a_name_falls_back_to_the_folder():
 )
 def test_what_cannot_be_loaded_is_skipped_with_a_reason(data, reason):
     assert reason in skipped(data)
+
+
+@pytest.mark.parametrize(
+    ("front", "body"),
+    [
+        ("name: a", "Reads PDFs\nand scans.\n\nStep 1"),
+        ("name: a\ndescription:", "# Title\n\nReads PDFs and scans."),
+        ("name: a\ndescription: ''", "# Title\nReads PDFs and scans.\n\n- a"),
+        ("name: a\nlicense: MIT", "<!-- made by x -->\n![x](y.png)\n\nReads PDFs and scans."),
+        ("name: a", "```sh\nls\n\nrm\n```\n\n---\n\nReads PDFs and scans."),
+    ],
+)
+def test_without_a_description_the_first_paragraph_stands_in(front, body):
+    skill, notes = parse_skill(md(front, body), "a")
+    assert skill.description == "Reads PDFs and scans."
+    assert [note for note in notes if "first paragraph stands in" in note]
+    long, _ = parse_skill(md(front, "Reads. " * 1000), "a")
+    assert len(long.description) == 1024
 
 
 @pytest.fixture(params=["CBaseLoader", "BaseLoader"])

@@ -40,7 +40,22 @@ _SIGNS = {
     "golang": "golang go",
 }
 _SCRIPTS = "alpine angular chart d3 electron express nest next node nuxt p5 react three vue".split()
-_SIGNS |= {f"{name}js": f"{name}js {name} js" for name in _SCRIPTS}
+_SIGNS |= {f"{name}js": f"{name}js {name}" for name in _SCRIPTS}
+# Short forms that stand for one word and no other, where people type one and skills have the other.
+_SHORT = {
+    "a11y": "accessibility",
+    "authn": "authentication",
+    "authz": "authorization",
+    "i18n": "internationalization",
+    "js": "javascript",
+    "k8s": "kubernetes",
+    "l10n": "localization",
+}
+# The letters before all else here too.
+_SHORTENED = [
+    (short.encode(), re.compile(rf"{short}(?<!\w{short})(?!\w)"), word)
+    for short, word in _SHORT.items()
+]
 # Letters that no normal form takes apart.
 _LETTERS_APART = {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ı": "i", "ς": "σ"}
 _LETTERS = re.compile(r"[^a-z0-9+#]")
@@ -170,6 +185,9 @@ def _spell(text: str) -> str:
         text = _SIGNED.sub(lambda found: f" {spell_sign(found[0])} ", text)
     if b"js" in raw:
         text = _scripts(text)
+    for short, written, word in _SHORTENED:
+        if short in raw:
+            text = written.sub(word, text)
     if b"&" in raw:
         text = _AND.sub("", text)
     if not strange:

@@ -71,6 +71,30 @@ _CUE = lazy_pattern(
     r"|\b(?:folgend|siguient|suivant|seguint|seguent)\w*\b|以下|下面|次の|다음",
     re.IGNORECASE,
 )
+# What follows is a text however short it is: these are done to texts alone.
+_OF_TEXT = lazy_pattern(
+    r"\b(?:translate|summari[sz]e|proofread|paraphrase|rephrase|reword|shorten|condense|spell-?check"
+    r"|tl;?dr)(?:,? please)?(?: (?:(?:for )?me|th(?:is|at|ese|ose)|it|the following|(?:in)?to)\b"
+    r"[^.!?\n:]{0,50})?[:：]\s*$"
+    r"|\bmake (?:this|it|that|the following)\b[^.!?\n]{0,40}\b(?:shorter|friendlier|nicer|clearer"
+    r"|politer|warmer|(?:more|less) (?:formal|casual|friendly|polite|professional|concise|stiff"
+    r"|natural|personal|wordy))\b[^.!?\n]{0,40}[:：]\s*$"
+    r"|(?:翻[译譯訳]|总结|總結|要約|번역|요약)[^。.!?\n]{0,20}[:：]\s*$",
+    re.IGNORECASE,
+)
+# What follows is what something is to be made of: "write a post from these points:".
+_THESE = r"(?:all )?(?:of )?(?:this|these|those|the following)"
+_POINTS = r"(?:lists?|notes?|points?|bullets?|items?|facts?|words?|numbers?|topics?|entries)"
+_MADE_OF = lazy_pattern(
+    r"(?:\b(?:write|draft|compose|create|make|prepare|generate|produce|put together|draw|give me"
+    rf"|need|want)\b(?!.*\bhelp\b)[^.!?\n:]{{0,100}}?\b(?:(?:from|based on|out of|using) {_THESE}"
+    rf"|(?:with|from|using) (?:{_THESE} |my |our )?{_POINTS})"
+    rf"|\b(?:write|draft|compose)\b[^.!?\n:]{{0,100}}? about {_THESE}"
+    r"|^\W*(?!(?:how|what|why|tell|get|i|help|recover|to-?do)\b)(?:[\w-]+ ){1,3}?"
+    rf"from {_THESE})\b(?! (?:morning|afternoon|week|month|year|quarter|sprint)\b)"
+    r"(?:[ \w]{0,25}|, ?please) ?[:：]?\s*$",
+    re.IGNORECASE,
+)
 _ABOVE = lazy_pattern(r"\babove\b|以上|上記|위의", re.IGNORECASE)
 # Words that say neither what to do nor with what.
 _EMPTY = (
@@ -169,25 +193,36 @@ def _document(text: str) -> str:
         if _ABOVE().search(last) and _is_long(before):
             return last
     first, *others = paragraphs
-    head, colon, tail = _announced(first)
-    if not colon and (_is_long(first) or not others or not _CUE().search(first)):
+    head, found, tail = _announced(first)
+    if not found and (_is_long(first) or not others or not _CUE().search(first)):
         return text
-    after = others if not colon else [tail, *others]
-    if not _is_long("\n\n".join(after)):
+    after = others if not found else [tail, *others]
+    material = "\n\n".join(after)
+    if not (_is_long(material) or (_hands_over(head) and _says_more_than_a_name(material))):
         return text
     asks = len(after) > 1 and not _is_long(last) and last.rstrip().endswith(("?", "？"))
     return f"{head}\n{last}" if asks else head
 
 
-def _announced(paragraph: str) -> tuple[str, str, str]:
-    """What stands before a colon that announces a document, the colon, and what stands behind."""
-    for colon in re.finditer(r"[:：](?=\s|$|[^\x00-\x7f])", paragraph):
-        head = paragraph[: colon.end()]
+def _announced(paragraph: str) -> tuple[str, bool, str]:
+    """What announces material, up to a colon or the end of a line, if so, and what follows."""
+    for end in re.finditer(r"[:：](?=\s|$|[^\x00-\x7f])|\n|$", paragraph):
+        head = paragraph[: end.end()].rstrip("\n")
         if _is_long(head):
             break
-        if _CUE().search(head):
-            return head, ":", paragraph[colon.end() :]
-    return paragraph, "", ""
+        if (end[0] in (":", "：") and _CUE().search(head)) or _hands_over(head):
+            return head, True, paragraph[end.end() :]
+    return paragraph, False, ""
+
+
+def _hands_over(head: str) -> bool:
+    """Whether what follows is material even if it is short."""
+    return bool(_OF_TEXT().search(head) or _MADE_OF().search(head))
+
+
+def _says_more_than_a_name(text: str) -> bool:
+    """Whether it is a text: a file's name or a link says what the task is about."""
+    return len(text.split()) >= _RUN or not text.isascii()
 
 
 def _is_long(text: str) -> bool:

@@ -27,6 +27,7 @@ __all__ = [
     "MAX_QUERY_CHARACTERS",
     "ReadQuery",
     "clean_query",
+    "has_material",
     "read_queries",
     "unread_language",
     "valid_query",
@@ -78,6 +79,11 @@ def clean_query(query: str) -> str:
     text = valid_query(query)
     plain = normalize(text)[:MAX_QUERY_CHARACTERS].strip()
     return own_words(plain) if plain else text
+
+
+def has_material(query: str) -> bool:
+    """Whether a query holds pasted material, which `clean_query` leaves out."""
+    return clean_query(query) != normalize(valid_query(query))[:MAX_QUERY_CHARACTERS].strip()
 
 
 def unread_language(query: str, profile: Profile) -> str | None:

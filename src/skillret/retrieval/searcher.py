@@ -22,7 +22,13 @@ from skillret.retrieval.candidates import TINY, Evidence, find_candidates, fitti
 from skillret.retrieval.features import LATE, columns
 from skillret.retrieval.fusion import LEXICAL_CANDIDATES, fuse
 from skillret.retrieval.late import late_interaction
-from skillret.retrieval.query import ReadQuery, clean_query, read_queries, unread_language
+from skillret.retrieval.query import (
+    ReadQuery,
+    clean_query,
+    has_material,
+    read_queries,
+    unread_language,
+)
 from skillret.retrieval.ranker import Ranker
 from skillret.retrieval.rerank import DEPTH, Reranker, rerank_order, reranker_template
 from skillret.retrieval.selection import Picked, SelectionPolicy, select, spells_identifier
@@ -178,6 +184,8 @@ class Searcher:
                 asked *= 4
 
         text = clean_query(query)
+        if self.calibration is not None and has_material(query):
+            policy = policy.beside_material()
         whole = self._without_user_only(ranking) if ranking else rank(text, policy.depth)
         picked = select(whole, rank, self.names, policy)
         if not picked and len(whole):

@@ -30,14 +30,19 @@ TASKS = 4  # parts of a query that are asked for by themselves at most, where a 
 _LIKELY = 0.03  # the least probability that a skill is selected at
 _RIVALS = 0.15  # power of a library's size by which the share of rivals grows as it shrinks ...
 _LARGEST_SHARE = 0.4  # ... to no more than this
+_FEW = 100  # skills; of fewer the best one must be likelier in proportion ...
+_LARGEST_LEAST = 0.08  # ... to no more than this
+_OF_MATERIAL = 0.15  # the least probability of the best skill beside pasted material
+_HEARD = 0.003  # probability in the whole query of a skill that a part of it asks for
 _LONGEST_NAME = 100  # characters
 _FEWEST_WORDS, _MOST_WORDS = 3, 8  # of a query that spells an identifier
 _IDENTIFIER = partial(re.compile, r"\b[A-Za-z]+(?:_[A-Za-z0-9]+|(?<=[a-z])[A-Z][A-Za-z0-9]*)+\b")
+_CALLS = ("/", "$")  # before the name of a skill, in agents
 # What people say between tasks: a skill that is called so is not called by it.
 _CHATTER = STOP_WORDS | frozenset(
     """
     again ahead alright awesome back bye cancel cheers continue cool correct done enough
-    excellent exactly fine finish go good goodbye got great hello hey hi hmm indeed k keep kk
+    excellent exactly fine finish go good goodbye got great hello help hey hi hmm indeed k keep kk
     later look maybe morning move nevermind next nice ok okay okey ones onward perfect proceed
     ready really redo repeat resume retry right see sorry start stop super sure thank thanks
     think thx try two undo understood wait way welcome well whatever works wow yeah yep yes yo
@@ -109,10 +114,13 @@ class SelectionPolicy:
             few skills hardly two do the same, and the second one fits by chance.
         new_part: Of the share, where a skill fits a part of the query that no selected one fits: a
             query for several skills names each in a sentence of its own.
-        least: Score that a selected skill has at least; a probability .03. A query may well ask for
-            something that no skill of a small library does: in parts of dev2's with 60 skills 13 %
-            of such queries get nothing at .01, 26 % at .03 and 38 % at .06. No right skill is lost
-            there at .03; at .06 sets are complete for 1.7 of 100 queries fewer in all of dev2.
+        least: Score that a selected skill has at least; a probability .03. In all of dev2 sets are
+            complete for 1.7 of 100 queries fewer at .06.
+        least_best: The same of the best skill, if it is more. The fewer skills there are, the more
+            queries ask for what none of them does: in parts of dev2's and dev's with 60 skills 21
+            and 22 of 100 such queries get nothing at .03, 30 and 29 at .05, where 0.3 and 0.2 of
+            100 others lose their skill. What stands beside pasted material is brief, and most of
+            it asks for nothing that a skill does ("translate this:"): see `beside_material`.
         same: Cosine from which a skill does what a selected one already does.
         tasks: Parts of a query that are asked for by themselves too; more are a story, and none are
             where scores are no probabilities.
@@ -125,6 +133,7 @@ class SelectionPolicy:
     smaller: float = 1.0
     new_part: float = 0.4
     least: float = 0.01
+    least_best: float = 0.0
     same: float = 0.9
     tasks: int = 0
     sure: float = 0.2
@@ -142,7 +151,19 @@ class SelectionPolicy:
         """The policy for a library of some size."""
         if calibration is None:
             return self
-        return replace(self, smaller=max(calibration.ranker.need_skills / max(skills, 1), 1.0))
+        return replace(
+            self,
+            smaller=max(calibration.ranker.need_skills / max(skills, 1), 1.0),
+            least_best=min(self.least * _FEW / max(skills, 1), _LARGEST_LEAST),
+        )
+
+    def beside_material(self) -> SelectionPolicy:
+        """The policy for a query of which pasted material was left out.
+
+        In parts of dev's and dev2's with 60 skills 22 such queries get their skill, each at .3 or
+        more.
+        """
+        return replace(self, least_best=max(self.least_best, _OF_MATERIAL))
 
     @property
     def rivals_share(self) -> float:
@@ -165,9 +186,10 @@ def select(
 
     Nothing if a skill is not likely enough to be needed, else the best hit and the others that are
     likely enough, without near-duplicates. A query that is a skill's name gets that skill in any
-    case: a word says little, unless it is what a skill is called. Not so if people say it anyway
-    ("ok", "go on"). Where a query has two to four parts, each is searched for by itself as well,
-    since the skill for one task stands little chance beside that for another one.
+    case: a word says little, unless it is what a skill is called. If people say it anyway ("ok",
+    "continue") the skill is left out, unless it is called by a sign ("/continue"). Where a query
+    has two to four parts, each is searched for by itself as well, since the skill for one task
+    stands little chance beside that for another one.
 
     Args:
         whole: The ranking of the query.
@@ -179,7 +201,10 @@ def select(
     if whole.need is not None and whole.need < policy.threshold:
         positions = []
     called = _called(whole, names, policy)
-    positions = sorted({*positions, *called})[: policy.limit]
+    if _said_anyway(whole.text):
+        positions = sorted({*positions} - {*called})
+    else:
+        positions = sorted({*positions, *called})[: policy.limit]
     picked = [Picked(whole, position) for position in positions]
     if picked and policy.tasks:
         picked += _of_parts(whole, picked, rank, policy)
@@ -191,11 +216,12 @@ def choose(ranked: Ranked, policy: SelectionPolicy) -> list[int]:
     """Positions of the selected skills in one ranking, best first."""
     chosen: list[int] = []
     met = {-1}
+    least = max(policy.least, policy.least_best)
     scores, parts = ranked.scores[: policy.depth].tolist(), ranked.parts.tolist()
     vectors = ranked.vectors
     assert vectors is not None
     for position, score in enumerate(scores):
-        if len(chosen) == policy.limit or score < policy.least:
+        if len(chosen) == policy.limit or score < least:
             break
         share = policy.rivals_share if parts[position] in met else policy.share * policy.new_part
         if chosen and score < share * scores[0]:
@@ -203,6 +229,7 @@ def choose(ranked: Ranked, policy: SelectionPolicy) -> list[int]:
         if chosen and float((vectors[chosen] @ vectors[position]).max()) >= policy.same:
             continue
         chosen.append(position)
+        least = policy.least
         met.add(parts[position])
     return chosen
 
@@ -214,11 +241,16 @@ def _called(
 ) -> list[int]:
     """Positions of the skills that are called what the query says."""
     wanted = _plain(ranked.text)
-    if not wanted or len(wanted) > _LONGEST_NAME or _CHATTER.issuperset(wanted.split()):
+    if not wanted or len(wanted) > _LONGEST_NAME:
         return []
     keys = ranked.keys[: policy.depth].tolist()
     known = names(keys)
     return [i for i, key in enumerate(keys) if key in known and _plain(known[key]) == wanted]
+
+
+def _said_anyway(query: str) -> bool:
+    """Whether a query is but what people say between tasks, and calls nothing by a sign."""
+    return not query.startswith(_CALLS) and _CHATTER.issuperset(_plain(query).split())
 
 
 def spells_identifier(query: str, text: str) -> bool:
@@ -243,7 +275,13 @@ def _of_parts(
     rank: Callable[[str, int], Ranked],
     policy: SelectionPolicy,
 ) -> list[Picked]:
-    """The best skill of each part of a query, where it is likely and none of the picked."""
+    """The best skill of each part of a query, where it is likely and none of the picked.
+
+    Taken by itself a part ("and what should I charge") may ask for what the query does not; then
+    the skill fits the query as a whole hardly at all.
+    """
+    heard = dict(zip(whole.keys.tolist(), whole.scores.tolist(), strict=True))
+    below = float(whole.scores[-1]) if len(whole.keys) >= policy.depth else 0.0  # at most
     added: list[Picked] = []
     spans = segments(whole.text)
     assert whole.vectors is not None
@@ -257,6 +295,8 @@ def _of_parts(
         known = {p.key for p in (*picked, *added)}
         alike = float((vectors @ ranked.vectors[0]).max()) >= policy.same
         if best.score < policy.sure or best.key in known or alike:
+            continue
+        if heard.get(best.key, below) < _HEARD:
             continue
         added.append(best)
         vectors = np.concatenate([vectors, ranked.vectors[:1]])

@@ -1,7 +1,8 @@
 """One SKILL.md: front matter and body, read leniently as the Agent Skills specification asks.
 
 A client warns about what breaks the rules and loads the skill all the same; only a skill whose
-description nobody could read off the file is skipped.
+description nobody could read off the file is skipped. Where there is none, Claude Code takes the
+first paragraph of the body (code.claude.com/docs/en/skills).
 Specification: https://agentskills.io/specification and /client-implementation.
 """
 
@@ -21,6 +22,7 @@ from skillret.skills.repair import (
     drop_odd_characters,
     entries_of,
     find_parts,
+    first_paragraph,
     key_of,
     plain,
 )
@@ -50,6 +52,9 @@ _UNUSUAL = (
     " them; other clients may not read it"
 )
 _NO_DESCRIPTION = "it has no description: add `description:` to the front matter"
+_PARAGRAPH = (
+    "it has no description: its first paragraph stands in, as in Claude Code; other clients skip it"
+)
 _TRUE = frozenset({"true", "yes", "on", "y", "1"})
 _FALSE = frozenset({"false", "no", "off", "n", "0"})
 _DEPTH = 4  # of lists and mappings that someone wrote for a text
@@ -108,7 +113,8 @@ def parse_skill(data: bytes, folder: str) -> tuple[ParsedSkill | None, list[str]
         return None, [*notes, front]
     description = _description(front, notes)
     if not description:
-        return None, [*notes, _NO_DESCRIPTION]
+        notes.append(_PARAGRAPH)
+        description = first_paragraph(front.body)[:MAX_DESCRIPTION]
     if len(description) > MAX_DESCRIPTION:
         notes.append(
             f"the description has {len(description)} characters, the limit is {MAX_DESCRIPTION}"
@@ -177,7 +183,8 @@ def _read(text: str, notes: list[str]) -> _Front | str:
     if _description(front, said):
         notes += repairs or ([] if said else [_UNUSUAL])
         return front
-    return reason or _NO_DESCRIPTION
+    named = not reason and _get(front.fields, "name")
+    return front if named and first_paragraph(front.body) else reason or _NO_DESCRIPTION
 
 
 def _goes_on(fields: Mapping[str, Any], body: str) -> bool:

@@ -13,7 +13,16 @@ from typing import NamedTuple
 
 from skillret.encodings import LATIN, is_escaped, is_mostly_utf8, legacy_encoding, name_of
 
-__all__ = ["Parts", "decode", "drop_odd_characters", "entries_of", "find_parts", "key_of", "plain"]
+__all__ = [
+    "Parts",
+    "decode",
+    "drop_odd_characters",
+    "entries_of",
+    "find_parts",
+    "first_paragraph",
+    "key_of",
+    "plain",
+]
 
 _ABOVE = 60  # lines that are neither empty nor comments, in which the front matter must begin
 _FURTHEST = 1000  # of all lines
@@ -27,6 +36,9 @@ _FENCE = re.compile(
 _CODE = re.compile(r"(?:`{3,}|~{3,})\s*\w*\s*$")
 _FIELD = re.compile(r"""(\s*)["']?([A-Za-z][\w-]*)["']?[ \t]*([:：])(.*)$""")
 _TOML = re.compile(r"^([A-Za-z][\w-]*)[ \t]*=[ \t]*")
+_PROSE = 4000  # characters in which a body's first paragraph stands
+_PARAGRAPH = re.compile(r"\n[ \t]*\n")
+_NO_PROSE = re.compile(r"<!--.*?-->|^(```|~~~).*?^\1", re.DOTALL | re.MULTILINE)
 _CONFLICT = re.compile(r"(?:<{7}|={7}|>{7}|\|{7})(?: |$)")  # that git could not merge
 _BLOCK = re.compile(r"^[|>][-+0-9]{0,2}(?:\s+|$)(?:#.*)?")
 
@@ -88,6 +100,16 @@ def _character(pair: re.Match[str]) -> str:
 def _whole(escape: re.Match[str]) -> str:
     code = int(escape[1] or escape[2], 16)
     return "\ufffd" if code > 0x10FFFF or 0xD800 <= code < 0xE000 else escape[0]
+
+
+def first_paragraph(body: str) -> str:
+    """The first paragraph of a body as one line, without headings, comments, code and pictures."""
+    for paragraph in _PARAGRAPH.split(_NO_PROSE.sub("", body[:_PROSE])):
+        lines = [line for line in paragraph.strip().split("\n") if not line.startswith("#")]
+        text = " ".join(" ".join(lines).split())
+        if text and text[0] not in "<|![" and not _FENCE.match(text) and not key_of(lines[0]):
+            return text
+    return ""
 
 
 # --- where the front matter lies ---------------------------------------------------------------
