@@ -110,8 +110,8 @@ def test_a_ranker_goes_by_tokens_where_the_encoder_shows_them(small):
 def test_a_packaged_ranker_that_goes_by_tokens_is_adapted_to_any_encoder(kind, monkeypatch):
     packaged = module._packaged()
     plain = packaged.ranker.without(LATE)
-    better = 0.1 * np.sign(plain.output)[:, None].repeat(2, axis=1)
-    more = {"mean": np.zeros(2), "scale": np.ones(2), "hidden": better}
+    better = 0.1 * np.sign(plain.output)[:, None].repeat(len(LATE), axis=1)
+    more = {"mean": np.zeros(len(LATE)), "scale": np.ones(len(LATE)), "hidden": better}
     arrays = {
         name: np.concatenate([getattr(plain, name), a.astype(np.float32)], axis=-1)
         for name, a in more.items()
@@ -260,7 +260,7 @@ def test_few_queries_adapt_the_packaged_ranker():
     result = calibrate(replace(labelled(), negatives=[]), HashEncoder(), refit_ranker=True)
     fitted, packaged = result.calibration, load_calibration(load_encoder())
     # This encoder shows no tokens.
-    kept = packaged.ranker.without(["late_gap"])
+    kept = packaged.ranker.without(LATE)
     np.testing.assert_array_equal(fitted.ranker.hidden, kept.hidden)
     assert (len(fitted.ranker.probe.weights), fitted.ranker.terms) == (
         HashEncoder().profile.dim,

@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from skillret.index.memory import corpus_of
 from skillret.retrieval import late as module
 from skillret.retrieval.candidates import find_candidates
 from skillret.retrieval.features import FEATURES, LATE, columns, features_of
-from skillret.retrieval.late import late_interaction, likely_rows, maxsim
+from skillret.retrieval.late import late_interaction, likely_rows, matches, votes
 from skillret.retrieval.query import read_queries
 from skillret.skills import document_text
 
@@ -54,9 +55,46 @@ def test_maxsim_is_what_a_plain_loop_counts(seed, q, lengths):
     draw = np.random.default_rng(seed)
     asked = widen(draw.integers(-127, 128, (q, 5), dtype=np.int8) | np.int8(1))
     documents = [draw.integers(-127, 128, (n, 5), dtype=np.int8) | np.int8(1) for n in lengths]
-    found = maxsim(asked, documents)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, plain_maxsim(asked, documents), atol=1e-5)
+    found = matches(asked, documents)
+    assert (found.dtype, found.shape) == (np.float32, (len(lengths), q))
+    np.testing.assert_allclose(found.mean(axis=1), plain_maxsim(asked, documents), atol=1e-5)
+
+
+def plain_votes(best, counts):
+    """Token by token."""
+    shares = [0.0] * len(best)
+    for i, count in enumerate(counts):
+        parts = [math.exp(10 * row[i] / count) for row in best]
+        for j, part in enumerate(parts):
+            shares[j] += count / sum(counts) * part / sum(parts) * len(best) / 64
+    return shares
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.integers(1, 64))
+def test_votes_are_what_a_plain_loop_counts(seed, q, n):
+    draw = np.random.default_rng(seed)
+    counts = draw.uniform(0.05, 3, q).astype(np.float32)
+    best = (draw.uniform(-1, 1, (n, q)) * counts).astype(np.float32)
+    found = votes(best, counts)
+    assert (found.dtype, found.shape) == (np.float32, (n,))
+    np.testing.assert_allclose(found, plain_votes(best.tolist(), counts.tolist()), atol=1e-5)
+    assert found.sum() == pytest.approx(n / 64, abs=1e-4)
+
+
+def test_a_token_that_one_skill_meets_is_a_vote_for_it_and_one_that_all_meet_is_none():
+    counts = np.array([2.0, 1.0], dtype=np.float32)
+    best = counts * np.array([[0.9, 0.2], [0.9, 0.8], [0.9, 0.2]], dtype=np.float32)
+    first, second, third = votes(best, counts).tolist()
+    assert second > first == third
+    assert votes(best[:, :1], counts[:1]).tolist() == pytest.approx([1 / 64] * 3)
+    assert votes(best[:1], counts).tolist() == pytest.approx([1 / 64])
+
+
+def test_a_token_that_does_not_count_has_no_vote():
+    counts = np.array([1.0, 0.0], dtype=np.float32)
+    best = np.array([[0.9, 0.0], [0.3, 0.0]], dtype=np.float32)
+    np.testing.assert_allclose(votes(best, counts), votes(best[:, :1], counts[:1]))
+    assert not votes(best * 0, counts * 0).any()
 
 
 def test_the_skill_that_holds_the_words_is_met_best():
@@ -69,6 +107,8 @@ def test_the_skill_that_holds_the_words_is_met_best():
     np.testing.assert_allclose(found.scores, expected, atol=1e-5)
     assert found.mean == pytest.approx(np.mean(expected), abs=1e-5)
     assert found.deviation == pytest.approx(np.std(expected), abs=1e-5)
+    assert found.votes.argmax() == found.scores.argmax()
+    assert found.votes.sum() == pytest.approx(len(evidence.keys) / 64)
 
 
 def test_only_the_likeliest_are_looked_at_and_the_others_get_the_worst(monkeypatch):
@@ -92,6 +132,8 @@ def test_only_the_likeliest_are_looked_at_and_the_others_get_the_worst(monkeypat
     others = np.delete(np.arange(30), rows)
     assert set(found.scores[others].tolist()) == {float(whole.scores[rows].min())}
     assert found.mean == pytest.approx(whole.scores[rows].mean())
+    assert set(found.votes[others].tolist()) == {float(found.votes[rows].min())}
+    assert found.votes[rows].sum() == pytest.approx(1)
 
 
 def test_the_likeliest_are_good_by_the_whole_or_by_a_part():
@@ -125,12 +167,14 @@ def test_an_encoder_without_tokens_says_nothing():
 
 def test_features_are_gaps_and_standard_scores():
     found, evidence = interact()
-    gap, z = columns(LATE, evidence).T
+    gap, z, voted = columns(LATE, evidence).T
+    np.testing.assert_allclose(voted, found.votes - found.votes.max(), atol=1e-6)
+    assert voted.max() == 0
     np.testing.assert_allclose(gap, found.scores - found.scores.max(), atol=1e-6)
     assert gap.max() == 0
     assert (z.mean(), z.std()) == (pytest.approx(0, abs=1e-5), pytest.approx(1, abs=1e-4))
     one, evidence = interact(skills=SKILLS[:1])
-    assert (float(one.mean), columns(LATE, evidence).tolist()) == (float(one.best), [[0, 0]])
+    assert (float(one.mean), columns(LATE, evidence).tolist()) == (float(one.best), [[0, 0, 0]])
 
 
 def test_only_an_encoder_with_tokens_has_these_features():

@@ -11,7 +11,7 @@ from tests.training.conftest import recipe_table
 from skillret import load_encoder
 from skillret.encoders.token_projection import PROJECTION_FILE
 from skillret.errors import InputError
-from skillret.retrieval.late import maxsim as engine_maxsim
+from skillret.retrieval.late import matches
 from skillret.training.export import export_onnx, model_profile
 from skillret.training.late_interaction import LateInteractionLoss, fit_on, maxsim
 from skillret.training.loss import MaskedRankingLoss
@@ -46,7 +46,7 @@ def token_vectors(model, projection, text, *, document):
 def engine_scores(model, projection):
     held = [token_vectors(model, projection, d, document=True) for d in DOCUMENTS]
     asked = [token_vectors(model, projection, q, document=False) for q in QUERIES]
-    return np.stack([engine_maxsim(a, held) for a in asked])
+    return np.stack([matches(a, held).mean(axis=1) for a in asked])
 
 
 def labels():

@@ -73,12 +73,15 @@ class Late(NamedTuple):
         best: The largest.
         mean: Over the candidates whose tokens are looked at.
         deviation: Standard deviation over these.
+        votes: The share of the query's tokens that each candidate meets better than others do,
+            `(m,)`; of candidates whose tokens are not looked at the smallest of the others.
     """
 
     scores: Float32
     best: np.float32
     mean: np.float32
     deviation: np.float32
+    votes: Float32
 
 
 class Evidence(NamedTuple):

@@ -95,8 +95,12 @@ FEATURES: dict[str, Feature] = {
     "late_z": lambda e: (
         np.float32(0) if e.late is None else (e.late.scores - e.late.mean) / e.late.deviation
     ),
+    # the share of the query's tokens that it has for itself, less the best candidate's
+    "late_votes": lambda e: (
+        np.float32(0) if e.late is None else e.late.votes - e.late.votes.max(initial=np.float32(0))
+    ),
 }
-LATE = ("late_gap", "late_z")  # those that need the tokens of an encoder
+LATE = ("late_gap", "late_z", "late_votes")  # those that need the tokens of an encoder
 
 
 def features_of(profile: Profile) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 One hidden layer over some features orders the candidates; a logistic curve turns its output into
 the probability that a candidate is needed, given that the query needs a skill of the library at
 all. That is judged apart, from the vectors of the query and its sentences, which tell tasks from
-small talk, and from how well the best candidate fits. Some 2,700 numbers, stored in a
+small talk, and from how well the best candidate fits. Some 2,900 numbers, stored in a
 calibration; `skillret.calibration.fit_ranker` and `.fit_need` fit them.
 """
 
