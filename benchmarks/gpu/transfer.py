@@ -2,6 +2,7 @@ r"""Take weights and data to a machine that nothing reaches but transfers of a l
 
     python -m benchmarks.gpu.transfer --student FOLDER --teacher FOLDER --data FOLDER \
         --output PACK
+    python -m benchmarks.gpu.transfer --unpack OUT --output FOLDER     # what came back
 
 Weights travel in fewer bits: the student in float16, which is exact to a two-thousandth of each
 weight, the teacher, which is trained before it teaches, as int8 with a scale for each row. Of the
@@ -94,7 +95,7 @@ def pack_result(model: Path, out: Path) -> None:
     for old in out.glob(f"{STUDENT}.*"):
         old.unlink()
     joined = out / STUDENT
-    joined.write_bytes(_packed(STUDENT, model, preset=0))  # weights: time is all that it takes
+    joined.write_bytes(_packed(STUDENT, model))
     _write_list(out / f"{STUDENT}.json", _cut(joined, RETURNED, STUDENT))
     joined.unlink()
 
@@ -139,9 +140,10 @@ def unpack(folder: Path, stem: str, target: Path) -> list[str]:
     return sorted(f.name for f in target.iterdir())
 
 
-def _packed(name: str, folder: Path, preset: int = 2) -> bytes:
-    """One source as an archive compressed by xz."""
+def _packed(name: str, folder: Path) -> bytes:
+    """One source as an archive compressed by xz; of weights more effort would gain nothing."""
     files = _data_files(folder) if name == DATA else _model_files(folder, FORMS[name])
+    preset = 2 if name == DATA else 0
     packed = io.BytesIO()
     with (
         lzma.open(packed, "wb", preset=preset) as out,
@@ -241,7 +243,14 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder to make")
     parser.add_argument("--mib", type=float, default=64, help="of a transfer")
     parser.add_argument("--tree", type=float, default=0, help="MiB that travel with each transfer")
+    parser.add_argument("--unpack", type=Path, help="folder with a trained student in parts")
     args = parser.parse_args()
+    if args.unpack:
+        try:
+            print("unpacked", ", ".join(unpack(args.unpack, STUDENT, args.output)))
+        except InputError as e:
+            raise SystemExit(str(e)) from None
+        return
     sources = {n: getattr(args, n) for n in (STUDENT, TEACHER, DATA) if getattr(args, n)}
     # A mebibyte is left for the list of the parts and for what a transfer needs itself.
     rows = pack(sources, args.output, int((args.mib - args.tree - 1) * (1 << 20)))
