@@ -27,7 +27,7 @@ from skillret import load_encoder
 from skillret.arrays import Float32, top_rows
 from skillret.evaluation.metrics import measure
 from skillret.training.dev_evaluator import DEPTH
-from skillret.training.dev_split import read_dev
+from skillret.training.dev_split import Dev, read_dev
 
 ROOT = Path(__file__).parents[1]
 PLAIN = "plain"
@@ -87,25 +87,28 @@ def run(name: str, settings: Sequence[str], args: argparse.Namespace) -> Outcome
     encoder = load_encoder(str(folder / "model"))
     with torch.autocast("cpu", torch.bfloat16, enabled=args.precision == "bf16"):
         vectors = encoder.encode_queries(dev.queries), encoder.encode_documents(dev.documents)
-    scores = []
-    for dim in (encoder.profile.dim, encoder.profile.dim // 4):
-        queries, documents = (shortened(v, dim) for v in vectors)
-        ranked = {
-            id_: [dev.skill_ids[i] for i in top_rows(query @ documents.T, DEPTH)]
-            for id_, query in zip(dev.query_ids, queries, strict=True)
-        }
-        values = measure(ranked, dev.qrels, (10,))
-        scores.append([values[id_]["ndcg@10"] for id_ in dev.query_ids])
+    dim = encoder.profile.dim
+    scores = [by_query(dev, *(shortened(v, cut) for v in vectors)) for cut in (dim, dim // 4)]
     outcome = Outcome(
         ndcg=scores[0],
         cut=scores[1],
-        dim=encoder.profile.dim,
+        dim=dim,
         skills=len(dev.skill_ids),
         cpu_seconds=usage.ru_utime + usage.ru_stime,
         peak_mb=usage.ru_maxrss / 1024,
     )
     file.write_text(json.dumps(asdict(outcome)))
     return outcome
+
+
+def by_query(dev: Dev, queries: Float32, documents: Float32) -> list[float]:
+    """NDCG@10 of exact search, by query in order of dev; vectors are of unit length."""
+    ranked = {
+        id_: [dev.skill_ids[i] for i in top_rows(query @ documents.T, DEPTH)]
+        for id_, query in zip(dev.query_ids, queries, strict=True)
+    }
+    values = measure(ranked, dev.qrels, (10,))
+    return [values[id_]["ndcg@10"] for id_ in dev.query_ids]
 
 
 def shortened(vectors: Float32, dim: int) -> Float32:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from sentence_transformers import SentenceTransformerTrainingArguments
 from sentence_transformers.cross_encoder import CrossEncoderTrainingArguments
-from transformers import PrinterCallback, ProgressCallback
+from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 
 from skillret.errors import TrainingError
 from skillret.training.dev_evaluator import DevEvaluator
@@ -32,7 +32,7 @@ from skillret.training.trainer import (
     common_checkpoint,
 )
 
-__all__ = ["fit"]
+__all__ = ["build_trainer", "fit"]
 
 _MOST_WORKERS = 12
 
@@ -58,14 +58,9 @@ def fit(
     if resume and checkpoint is None:
         say("no checkpoint was complete: starting from step 0 again")
     with _quiet():
-        arguments = _arguments(recipe, checkpoints, device, resumed=checkpoint is not None)
-        _seed(recipe.train.seed)
-        if recipe.train.activation_checkpointing:
-            _checkpoint_activations(prepared.model)
-        make = _retriever if recipe.kind == "embedding" else _reranker
-        trainer = make(recipe, prepared, arguments, callbacks=[Watch(output, metric, say)])
-        trainer.remove_callback(PrinterCallback)
-        trainer.remove_callback(ProgressCallback)
+        watch = Watch(output, metric, say)
+        resumed = checkpoint is not None
+        trainer = build_trainer(recipe, prepared, checkpoints, device, [watch], resumed=resumed)
         if checkpoint is not None:
             say(f"resuming from {checkpoint.name}")
         try:
@@ -97,6 +92,36 @@ def fit(
             f" before, {chosen[metric]:.4f} after)"
         )
     return result, rows, trainer
+
+
+def build_trainer(
+    recipe: Recipe,
+    prepared: Prepared,
+    checkpoints: Path,
+    device: str,
+    callbacks: Sequence[TrainerCallback],
+    *,
+    resumed: bool = False,
+) -> GuardedTrainer:
+    """Everything that trains, ready to begin, with all seeds set.
+
+    Args:
+        recipe: What to do.
+        prepared: What it starts from.
+        checkpoints: Folder for them.
+        device: As `check_devices` has it.
+        callbacks: Of transformers; there are no others that print.
+        resumed: Whether a checkpoint will be gone on from.
+    """
+    arguments = _arguments(recipe, checkpoints, device, resumed=resumed)
+    _seed(recipe.train.seed)
+    if recipe.train.activation_checkpointing:
+        _checkpoint_activations(prepared.model)
+    make = _retriever if recipe.kind == "embedding" else _reranker
+    trainer = make(recipe, prepared, arguments, callbacks=list(callbacks))
+    trainer.remove_callback(PrinterCallback)
+    trainer.remove_callback(ProgressCallback)
+    return trainer
 
 
 def _arguments(recipe: Recipe, folder: Path, device: str, *, resumed: bool) -> Any:

@@ -244,9 +244,9 @@ class Watch(TrainerCallback):  # type: ignore[misc]
             control.should_log = control.should_evaluate = control.should_save = True
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Write what is known so far."""
+        """Write what is known so far; the curve is drawn when an evaluation is done."""
         if state.is_world_process_zero:
-            self.write(state)
+            self.write(state, draw=False)
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Say how it stands."""
@@ -271,9 +271,10 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         if self._bar is not None:
             self._bar.close()
 
-    def write(self, state: Any) -> list[dict[str, Any]]:
-        """Write `log.csv` and `curve.png`; the rows."""
+    def write(self, state: Any, *, draw: bool = True) -> list[dict[str, Any]]:
+        """Write `log.csv` and perhaps `curve.png`; the rows."""
         rows = log_rows(state.log_history)
         write_log(rows, self._folder / "log.csv")
-        plot_curve(rows, self._metric, state.best_global_step, self._folder / "curve.png")
+        if draw:
+            plot_curve(rows, self._metric, state.best_global_step, self._folder / "curve.png")
         return rows
