@@ -78,7 +78,9 @@ STAGES = (
         (
             "model.base={student-with-teacher-model}",
             "negatives.encoder={student-with-teacher-model}",
-            'negatives.sources=["encoder"]',  # BM25 of all queries takes a CPU minutes
+            # BM25 of all queries and comparing texts would take a CPU minutes.
+            'negatives.sources=["encoder"]',
+            "negatives.max_overlap=1",
             "train.batch_size=256",
             "loss.mini_batch_size=128",
             *LEARN,
