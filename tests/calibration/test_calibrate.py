@@ -110,7 +110,8 @@ def test_a_ranker_goes_by_tokens_where_the_encoder_shows_them(small):
 def test_a_packaged_ranker_that_goes_by_tokens_is_adapted_to_any_encoder(kind, monkeypatch):
     packaged = module._packaged()
     plain = packaged.ranker.without(LATE)
-    better = 0.1 * np.sign(plain.output)[:, None].repeat(len(LATE), axis=1)
+    used = plain.hidden.any(axis=1)  # others went by tokens alone
+    better = 0.1 * (np.sign(plain.output) * used)[:, None].repeat(len(LATE), axis=1)
     more = {"mean": np.zeros(len(LATE)), "scale": np.ones(len(LATE)), "hidden": better}
     arrays = {
         name: np.concatenate([getattr(plain, name), a.astype(np.float32)], axis=-1)
