@@ -89,8 +89,8 @@ def test_among_few_skills_the_best_one_must_be_likelier():
 
 def test_beside_pasted_material_the_best_one_must_be_likelier():
     policy = SelectionPolicy(share=0.2, least=0.03).beside_material()
-    assert choose(ranked([0.14]), policy) == []
-    assert choose(ranked([0.16, 0.06]), policy) == [0, 1]
+    assert choose(ranked([0.19]), policy) == []
+    assert choose(ranked([0.21, 0.06]), policy) == [0, 1]
     assert policy.beside_material() == policy
 
 

@@ -59,7 +59,7 @@ def test_every_step_says_what_it_dropped_and_a_second_run_does_nothing(library, 
     text = (library / "repo0" / "skills" / "pdf" / "SKILL.md").read_text()
     (twin / "SKILL.md").write_text(text.replace("name: pdf", "name: pdf2"))
     (library / "repo2" / "broken").mkdir()
-    (library / "repo2" / "broken" / "SKILL.md").write_text("---\nname: broken\n---\nText.\n")
+    (library / "repo2" / "broken" / "SKILL.md").write_text("---\nname: broken\n---\n")
     reports = make(library, tmp_path / "out")
     assert reports["filter"].summary == (
         "12 skills; dropped 2: 1 description cannot be read, 1 same body"
