@@ -6,7 +6,8 @@
 
 --model is run by MTEB's own wrapper of sentence-transformers, encoding and searching apart from our
 code; --system by our search behind MTEB's protocol. Both are then measured by `skillret evaluate`,
-and the script fails where a figure differs by more than 1e-4. The name is not mteb.py, which would
+and the script fails where a figure differs by more than 1e-4. Queries are handed to both as our
+searches read them, in normal form and without pasted material. The name is not mteb.py, which would
 hide the package from its own script. Needs the extra mteb.
 """
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from skillret.encoders import DEFAULT_MODEL
 from skillret.errors import SkillretError
 from skillret.evaluation.evaluator import evaluate
 from skillret.evaluation.mteb import ProfiledEncoder, SkillRetrieval, SkillretSearch
+from skillret.retrieval.query import clean_query
 from skillret.types import Mode
 
 FAMILIES = ("ndcg", "recall", "completeness", "map", "mrr", "precision")
@@ -61,6 +64,8 @@ def main() -> int:
     logging.getLogger("mteb").setLevel(logging.ERROR)
     try:
         dataset = load_dataset(args.dataset, args.split)
+        queries = [replace(query, text=clean_query(query.text)) for query in dataset.queries]
+        dataset = replace(dataset, queries=queries)
         model = ProfiledEncoder(args.model) if args.model else SkillretSearch(args.system)
         theirs = scores_of(model, SkillRetrieval(dataset), args.results)
         mode: Mode = args.system or "dense"
