@@ -45,7 +45,7 @@ async function show(number) {
   $("mine").textContent = mine ? mine.decision + (mine.query ? `: ${mine.query}` : "") : "not decided yet";
   if (mine) $("mine").dataset.decision = mine.decision; else delete $("mine").dataset.decision;
   $("skills").replaceChildren(...shown.skills.map(skill));
-  $("correction").hidden = true;
+  closeCorrection();
 }
 
 function nextOpen() {
@@ -66,6 +66,11 @@ async function decide(decision, query) {
   await show(nextOpen());
 }
 
+function closeCorrection() {
+  $("correction").hidden = true;
+  $("text").blur(); // browsers do it at the next frame: a key until then would be typed in there
+}
+
 function correct() {
   $("text").value = (shown.mine && shown.mine.query) || shown.query;
   $("correction").hidden = false;
@@ -76,7 +81,7 @@ $("correction").addEventListener("submit", (event) => {
   event.preventDefault();
   decide("correct", $("text").value);
 });
-$("cancel").addEventListener("click", () => { $("correction").hidden = true; });
+$("cancel").addEventListener("click", closeCorrection);
 $("finish").addEventListener("click", async () => {
   await call("/finish", {});
   document.body.replaceChildren(h("p", "Every decision is stored. This page can be closed."));
@@ -92,7 +97,7 @@ const KEYS = {
 };
 document.addEventListener("keydown", (event) => {
   if (event.target === $("text")) {
-    if (event.key === "Escape") $("correction").hidden = true;
+    if (event.key === "Escape") closeCorrection();
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) $("correction").requestSubmit();
     return;
   }
