@@ -27,7 +27,7 @@ from skillret.types import Hit
 __all__ = ["route"]
 
 _NEAR = 10  # hits that are looked at: a namesake, or what only the user may start
-_BEFORE = 2  # earlier prompts that a follow-up is read with
+_BEFORE = 3  # earlier prompts that a follow-up is read with
 _LONGEST_BEFORE = 1000  # characters of each
 _LONGEST_NAME = 100  # characters of a name that is handed over
 _WORDS = 4  # of the prompt, in a reason
