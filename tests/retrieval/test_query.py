@@ -11,7 +11,7 @@ from skillret.errors import EncoderError
 from skillret.retrieval import query as module
 from skillret.retrieval.query import (
     clean_query,
-    has_material,
+    plain_query,
     read_queries,
     unread_language,
     valid_query,
@@ -109,8 +109,8 @@ def test_a_query_is_searched_in_normal_form_by_its_own_words():
     assert clean_query(f" Translate the cafe\u0301 menu:\n{pasted}") == "Translate the café menu:"
     assert valid_query(" Ｐ ") == "Ｐ"
     assert clean_query("\u200b") == "\u200b"  # nothing else is there
-    assert has_material(f" Translate the menu:\n{pasted}")
-    assert not has_material(" Translate the cafe\u0301 menu ")
+    assert plain_query(f" Translate the cafe\u0301 menu:\n{pasted} ").endswith(pasted.strip())
+    assert plain_query(" Translate the cafe\u0301 menu ") == "Translate the caf\xe9 menu"
 
 
 def test_only_encoders_known_to_read_english_alone_have_unread_languages():

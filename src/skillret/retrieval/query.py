@@ -27,7 +27,7 @@ __all__ = [
     "MAX_QUERY_CHARACTERS",
     "ReadQuery",
     "clean_query",
-    "has_material",
+    "plain_query",
     "read_queries",
     "unread_language",
     "valid_query",
@@ -70,20 +70,23 @@ def valid_query(query: str) -> str:
     return text
 
 
+def plain_query(query: str) -> str:
+    """A query in normal form, with all that was pasted into it.
+
+    Raises:
+        InputError: If nothing is left, or it is no text.
+    """
+    text = valid_query(query)
+    return normalize(text)[:MAX_QUERY_CHARACTERS].strip() or text
+
+
 def clean_query(query: str) -> str:
     """A query as it is searched: the user's own words, in normal form.
 
     Raises:
         InputError: If nothing is left, or it is no text.
     """
-    text = valid_query(query)
-    plain = normalize(text)[:MAX_QUERY_CHARACTERS].strip()
-    return own_words(plain) if plain else text
-
-
-def has_material(query: str) -> bool:
-    """Whether a query holds pasted material, which `clean_query` leaves out."""
-    return clean_query(query) != normalize(valid_query(query))[:MAX_QUERY_CHARACTERS].strip()
+    return own_words(plain_query(query))
 
 
 def unread_language(query: str, profile: Profile) -> str | None:

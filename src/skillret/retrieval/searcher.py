@@ -22,10 +22,11 @@ from skillret.retrieval.candidates import TINY, Evidence, find_candidates, fitti
 from skillret.retrieval.features import LATE, columns
 from skillret.retrieval.fusion import LEXICAL_CANDIDATES, fuse
 from skillret.retrieval.late import late_interaction
+from skillret.retrieval.material import own_words
 from skillret.retrieval.query import (
     ReadQuery,
     clean_query,
-    has_material,
+    plain_query,
     read_queries,
     unread_language,
 )
@@ -183,8 +184,9 @@ class Searcher:
                     return kept
                 asked *= 4
 
-        text = clean_query(query)
-        if self.calibration is not None and has_material(query):
+        plain = plain_query(query)
+        text = own_words(plain)
+        if self.calibration is not None and text != plain:
             policy = policy.beside_material()
         whole = self._without_user_only(ranking) if ranking else rank(text, policy.depth)
         picked = select(whole, rank, self.names, policy)
