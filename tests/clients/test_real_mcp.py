@@ -1,11 +1,7 @@
 """Real agents with the MCP server, added as each of them takes one, offline."""
 
-import os
-
 import pytest
-from tests.clients.calls import asked, texts
-from tests.clients.test_real_clients import CLIENTS, FITTING, tree
-from tests.conftest import SKILLS, write_skill
+from tests.clients.calls import CLIENTS, FITTING, asked, prepare, texts, tree
 
 from skillret.cli import main
 
@@ -23,22 +19,13 @@ SEARCH, READ = "Find the installed skills", "Read the instructions of a skill"
 def test_the_tools_are_among_those_of_the_client(
     agent, programs, program, home, tmp_path, monkeypatch
 ):
-    place, files, variables, command = CLIENTS[agent]
-    for skill in SKILLS:
-        write_skill(home / place, skill.name, skill.description, skill.body)
-    for name, text in files.items():
-        (home / name).parent.mkdir(parents=True, exist_ok=True)
-        (home / name).write_text(text)
-    work = tmp_path / "work"
-    work.mkdir()
-    path = f"{programs}:{os.environ['PATH']}"
-    monkeypatch.setenv("PATH", path)
-    variables = {"HOME": str(home), "PATH": path, **VARIABLES, **variables}
+    _, files, _, command = CLIENTS[agent]
+    variables, work = prepare(agent, programs, home, tmp_path, monkeypatch)
     before = tree(home)
 
     def offered(*more):
         first, *rest = command
-        bodies = asked([first, *more, *rest], FITTING, variables, work)
+        bodies = asked([first, *more, *rest], FITTING, {**VARIABLES, **variables}, work)
         return [text for body in bodies for text in texts(body.get("tools") or [])]
 
     assert main(["mcp", "install", "--client", agent]) == 0

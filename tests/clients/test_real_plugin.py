@@ -8,8 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.clients.calls import sent
-from tests.clients.test_real_clients import CLIENTS, FITTING, NEEDLESS
+from tests.clients.calls import CLIENTS, FITTING, NEEDLESS, sent
 from tests.conftest import SKILLS, write_skill
 
 from skillret.agents.install.steps import status
