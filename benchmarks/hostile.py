@@ -56,7 +56,7 @@ def measure(
     for id_, text in texts.items():
         ranking = searcher.rank(text, searcher.policy.depth)
         first = ids[int(ranking.keys[0])] if len(ranking.keys) else ""
-        picked, _ = searcher.select(text, ranking=ranking)
+        picked = searcher.select(text, ranking=ranking).picked
         selected = {ids[p.key] for p in picked}
         gold = {*data.qrels[id_]}
         found.append((first in bad, bool(selected & bad), first in gold, bool(selected & gold)))

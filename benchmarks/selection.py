@@ -70,7 +70,7 @@ def measure(
     policy = replace(searcher.policy, tasks=parts)
     rows: dict[str, list[tuple[float, float, float]]] = {}
     for kind, text, gold in asked:
-        chosen = {ids[p.key] for p in searcher.select(text, policy)[0]}
+        chosen = {ids[p.key] for p in searcher.select(text, policy).picked}
         hit = len(gold & chosen)
         precision = hit / len(chosen) if chosen else float(not gold)
         complete = float(chosen >= gold if gold else not chosen)

@@ -41,7 +41,7 @@ def measure(searcher: Searcher, pool: Pool) -> Iterator[Row]:
     for query in pool.queries:
         gold = pool.gold.get(query.id, frozenset())
         ranking = searcher.rank(query.text, searcher.policy.depth)
-        chosen = {p.key for p in searcher.select(query.text, ranking=ranking)[0]}
+        chosen = {p.key for p in searcher.select(query.text, ranking=ranking).picked}
         if not gold:
             yield str(query.extra["kind"]), [not chosen]
             continue

@@ -109,7 +109,7 @@ def measure(searcher: Searcher, skills: Sequence[Skill], asked: Sequence[Asked])
     """Number of queries; shares that get something and their skill; mean size of the sets."""
     rows = []
     for text, skill in asked:
-        chosen = [skills[p.key].id for p in searcher.select(text)[0]]
+        chosen = [skills[p.key].id for p in searcher.select(text).picked]
         rows.append((bool(chosen), skill in chosen, len(chosen)))
     some, right, size = np.mean(rows, axis=0).tolist()
     return len(asked), some, right, size

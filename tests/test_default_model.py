@@ -57,6 +57,21 @@ def test_asking_politely_changes_little(retriever):
         assert polite >= plain - 0.05 * len(tasks), way
 
 
+@pytest.mark.parametrize(
+    ("done", "missing"),
+    [
+        ("shrink my docker image", "review the Solidity smart contract for reentrancy"),
+        ("plan a trip to Lisbon", "write a GLSL shader for the water"),
+        ("", "migrate our Oracle stored procedures to BigQuery"),
+    ],
+)
+def test_what_no_skill_does_is_told(retriever, done, missing):
+    selection = retriever.select(f"{done} and {missing}" if done else missing)
+    assert selection.missing == (missing,)
+    assert len(selection) == bool(done)
+    assert retriever.select(done or "thanks, that was all").missing == ()
+
+
 def test_a_skill_is_had_by_its_name(tmp_path):
     for name in ("commit", "wallet", "api-keys"):
         write_skill(tmp_path, name, f"Use it for {name[::-1]}.", "Some text.")

@@ -129,11 +129,14 @@ class Selection:
         hits: The skills, best first.
         need: Probability that the query needs a skill; below the threshold, or where no skill is
             likely, the set is empty. For an encoder without a ranker the largest cosine.
+        missing: Parts of the query, or all of it, that surely ask for something which no skill
+            here does, in their order. What nobody asks for is not missing.
     """
 
     query: str
     hits: tuple[Hit, ...]
     need: float | None = None
+    missing: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)

@@ -21,7 +21,7 @@ def ranked(likely, need, text="text"):
     values = np.full(N, 1e-3, dtype=np.float32)
     values[list(likely)] = list(likely.values())
     order = np.argsort(-values, kind="stable")
-    return RankedRows(text, order, values[order], np.full(N, -1), VECTORS[order], need)
+    return RankedRows(text, order, values[order], np.full(N, -1), VECTORS[order], need, 0.0)
 
 
 def judged(query_id, gold, likely, need, fold=0):

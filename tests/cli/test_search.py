@@ -64,11 +64,25 @@ def test_a_selection_as_json_says_how_sure_it_is(library, capsys):
         status, out, _ = run(capsys, "search", query, *arguments)
         found[query] = json.loads(out)
         assert status == 0
-        assert list(found[query])[4:] == ["hits", "need", "threshold"]
+        assert list(found[query])[4:] == ["hits", "need", "threshold", "missing"]
     needed, idle = found.values()
     assert [h["name"] for h in needed["hits"]] == ["kubernetes-debugging"]
     assert needed["need"] >= needed["threshold"] == idle["threshold"] > idle["need"]
-    assert idle["hits"] == []
+    assert idle["hits"] == needed["missing"] == idle["missing"] == []
+
+
+def test_what_no_skill_does_is_said(library, capsys):
+    port, base = "migrate our Oracle stored procedures to BigQuery", ("--library", str(library))
+    query = f"find out why my pods crash and {port}"
+    for way in ((), ("--select",)):
+        _, out, _ = run(capsys, "search", query, *base, *way)
+        assert out.splitlines()[-2] == f"no skill here does this: {port}"
+    _, out, _ = run(capsys, "search", query, *base, "--select", "--json")
+    assert json.loads(out)["missing"] == [port]
+    _, out, _ = run(capsys, "search", port, *base)
+    assert out.startswith("no skill here does what is asked; nearest:")
+    _, out, err = run(capsys, "search", port, *base, "--select")
+    assert (out, "no skill of this library seems to do what is asked" in err) == ("", True)
 
 
 def test_an_empty_selection_says_why_and_names_the_nearest(library, capsys):

@@ -85,6 +85,8 @@ def test_it_answers_as_a_retriever_does(client, retriever):
     assert selection == replace(own, hits=tuple(known(own.hits)))
     assert {hit.name for hit in selection} == {"pdf-tables", "kubernetes-debugging"}
     assert client.select("thanks, that was all").abstained
+    port = "migrate our Oracle stored procedures to BigQuery"
+    assert client.select(port).missing == retriever.select(port).missing == (port,)
     near, selection = client.look_up("plan my meals", k=3)
     own_near, own = retriever.look_up("plan my meals", k=3)
     assert (near, list(selection)) == (known(own_near), known(own.hits))

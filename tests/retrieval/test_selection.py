@@ -17,6 +17,7 @@ class Ranked:
     text: str = "anything"
     need: float | None = 1.0
     keys: np.ndarray = None
+    asks: float | None = None
 
     def __post_init__(self):
         if self.keys is None:
@@ -134,8 +135,14 @@ def selected(whole, parts=None, names=None, **policy):
     def known(keys):
         return {key: (names or {}).get(key, f"skill {key}") for key in keys}
 
-    picked = select(whole, rank, known, SelectionPolicy(**policy))
-    return [(p.key, pytest.approx(p.score)) for p in picked], asked
+    chosen = select(whole, rank, known, SelectionPolicy(**policy))
+    return [(p.key, pytest.approx(p.score)) for p in chosen.picked], asked
+
+
+def missing(whole, parts=None, **policy):
+    return select(
+        whole, lambda text, _: parts[text], lambda _: {}, SelectionPolicy(**policy)
+    ).missing
 
 
 def test_below_the_threshold_nothing_is_selected_but_what_is_called_so():
@@ -189,7 +196,7 @@ def test_each_part_adds_its_best_skill_if_that_is_likely_and_new():
     }
     picked, asked = selected(whole, alone, tasks=4)
     assert picked == [(7, 0.9), (0, 0.8)]
-    assert asked == [(PARTS[0], 1), (PARTS[1], 1)]
+    assert asked == [(PARTS[0], 20), (PARTS[1], 20)]
     assert selected(whole, alone, tasks=4, limit=1)[0] == [(7, 0.9)]
     for change in ({"scores": np.array([0.1])}, {"need": 0.1}, {"vectors": np.array([E1])}):
         other = {**alone, PARTS[1]: replace(alone[PARTS[1]], **change)}
@@ -218,6 +225,34 @@ def test_parts_are_not_asked_for_where_there_are_many_none_or_nothing_is_needed(
     assert selected(replace(whole, text=TWO), tasks=0)[1] == []
     assert selected(replace(whole, text=TWO, need=0.1), tasks=4, threshold=0.2)[1] == []
     assert selected(replace(whole, text=PARTS[0]), tasks=4)[1] == []
+
+
+def test_a_query_that_surely_asks_for_what_no_skill_does_is_missing():
+    surely, nothing = {"text": "deploy the shop", "asks": 3.1}, [0.001]
+    assert missing(ranked(nothing, **surely)) == ("deploy the shop",)
+    assert missing(ranked([], **surely)) == ("deploy the shop",)
+    assert missing(ranked([0.9], need=0.1, **surely), threshold=0.2) == ("deploy the shop",)
+    assert missing(ranked([0.9], **surely)) == ()
+    assert missing(ranked(nothing, text="deploy the shop", asks=2.9)) == ()
+    assert missing(ranked(nothing, text="deploy the shop")) == ()  # no ranker is at work
+
+
+def test_a_part_that_no_skill_does_is_missing():
+    whole = ranked([0.8], [E1], text=TWO, keys=np.array([0]))
+    first = ranked([0.7], [E1], keys=np.array([0]))
+    second = ranked([0.15, 0.0005], [E2, E1], keys=np.array([5, 0]), text=PARTS[1], asks=3.1)
+
+    def left(**change):
+        parts = dict(zip(PARTS, (first, replace(second, **change)), strict=True))
+        return missing(whole, parts, tasks=4, threshold=0.1)
+
+    assert left() == left(need=0.01) == (PARTS[1],)
+    assert left(asks=1.0) == ()  # a remark
+    assert left(scores=np.array([0.15, 0.002])) == ()  # what is selected may do it too
+    assert left(keys=np.array([0, 5])) == ()  # ... and does it best
+    assert left(vectors=np.array([E1, E2])) == ()  # ... or one just like it
+    assert left(scores=np.array([0.9, 0.0])) == ()
+    assert missing(replace(whole, asks=9.0), dict.fromkeys(PARTS, first), tasks=4) == ()
 
 
 def test_two_parts_do_not_add_one_skill_twice():

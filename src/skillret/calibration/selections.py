@@ -36,6 +36,7 @@ class RankedRows:
     parts: NDArray[np.int64]
     vectors: Float32
     need: float
+    asks: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,8 @@ def rank_rows(pool: Pool, example: Example, outputs: Float64, ranker: Ranker, k:
     scores = (need * ranker.probabilities(outputs)).astype(np.float32)
     order = np.argsort(-scores, kind="stable")[:k]
     rows, text = example.rows[order], clean_query(example.query.text)
-    return RankedRows(text, rows, scores[order], example.parts[order], pool.vectors[rows], need)
+    parts, vectors = example.parts[order], pool.vectors[rows]
+    return RankedRows(text, rows, scores[order], parts, vectors, need, example.evidence)
 
 
 def judge(
@@ -121,7 +123,7 @@ def judge(
     """
     spoken: dict[str, dict[str, RankedRows]] = {}
     for e, outputs in parts:
-        ranked = rank_rows(pool, e, outputs, ranker, 1)
+        ranked = rank_rows(pool, e, outputs, ranker, policy.depth)
         spoken.setdefault(str(e.query.extra["of"]), {})[ranked.text] = ranked
     for e, outputs in found:
         whole = rank_rows(pool, e, outputs, ranker, policy.depth)
@@ -147,8 +149,8 @@ class Selector:
         sure = tuple(need >= policy.threshold for need in needs)
         key = (judged.query.id, policy.share, sure)
         if key not in self._known:
-            picked = select(judged.whole, lambda text, _: judged.parts[text], self._names, policy)
-            self._known[key] = tuple(p.key for p in picked)
+            chosen = select(judged.whole, lambda text, _: judged.parts[text], self._names, policy)
+            self._known[key] = tuple(p.key for p in chosen.picked)
         return self._known[key]
 
     def _names(self, rows: Sequence[int]) -> dict[int, str]:

@@ -154,7 +154,8 @@ def run(args: argparse.Namespace) -> int:
         need = None if selection is None else selection.need
         language = None if args.mode == "lexical" else retriever.unread_language(query)
         names = invocable_names(retriever.index, hits)
-        why = "" if hits or args.json else _why_none(retriever, query, need, where)
+        missing = () if selection is None else selection.missing
+        why = "" if hits or args.json else _why_none(retriever, query, need, where, missing)
     if language:
         note(
             f"this looks like {language}, which {model} does not read: only words that skills share"
@@ -170,6 +171,8 @@ def run(args: argparse.Namespace) -> int:
         }
         if need is not None:
             document |= {"need": round(need, 6), "threshold": policy.threshold}
+        if selection is not None:
+            document["missing"] = list(selection.missing)
         print_json(document)
     elif not hits:
         note(why)
@@ -178,9 +181,11 @@ def run(args: argparse.Namespace) -> int:
         if not ranked and fitting:  # scores that are no probabilities do not say what fits
             fitting = {h.id for h in hits}
         if selection is not None and not fitting:
-            print(yellow(_nothing_fits(selection.need or 0.0, policy.threshold)))
+            print(yellow(_nothing_fits(selection, policy.threshold)))
             hits = hits[: args.k or _NEAREST]
         _print(hits, fitting, names)
+        for part in missing if fitting else ():
+            print(yellow(fold(f"no skill here does this: {part}", width(), lines=2)))
         legend = "ranked" if ranked and args.mode == "hybrid" else args.mode
         print(dim(fold(_LEGENDS[legend], width(), lines=3)))
     return 0
@@ -193,8 +198,11 @@ def _together(hits: Sequence[Hit], selection: Selection) -> list[Hit]:
     return [replace(hit, rank=rank) for rank, hit in enumerate(best, start=1)]
 
 
-def _nothing_fits(need: float, threshold: float) -> str:
+def _nothing_fits(selection: Selection, threshold: float) -> str:
     """What people are told where a selection would be empty."""
+    need = selection.need or 0.0
+    if selection.missing:
+        return "no skill here does what is asked; nearest:"
     if need >= threshold:
         return "nothing here fits well; nearest:"
     return fold(
@@ -206,7 +214,11 @@ def _nothing_fits(need: float, threshold: float) -> str:
 
 
 def _why_none(
-    retriever: Retriever, query: str, need: float | None, where: dict[str, list[str]] | None
+    retriever: Retriever,
+    query: str,
+    need: float | None,
+    where: dict[str, list[str]] | None,
+    missing: Sequence[str],
 ) -> str:
     """Why nothing was found: what a selection turned away is named, so that it can be judged."""
     if retriever.index.info().skills == 0:
@@ -220,7 +232,7 @@ def _why_none(
         return "no skill shares a word with the query; try --mode hybrid"
     nearest = ", ".join(hit.name for hit in retriever.search(query, k=_NEAREST, where=where))
     told = f"the nearest: {nearest}; without --select they are shown"
-    if need >= retriever.policy.threshold:
+    if need >= retriever.policy.threshold or missing:
         return f"no skill of this library seems to do what is asked; {told}"
     sure = f"probability that one is: {need:.2f}, threshold {retriever.policy.threshold:.2f}"
     return f"no skill seems to be needed ({sure}); {told}"

@@ -118,7 +118,8 @@ def select(
 
     def read(answer: Any) -> tuple[list[Hit], Selection]:
         need = answer["need"]
-        selection = Selection(query, tuple(_hits(answer["hits"])), need)
+        missing = tuple(map(str, answer.get("missing") or ()))
+        selection = Selection(query, tuple(_hits(answer["hits"])), need, missing)
         return _hits(answer.get("near") or ()), selection
 
     asked = {"query": query, "limit": limit, "where": where, "near": near}

@@ -147,7 +147,7 @@ def answer(
         largest = float(ranking.scores.max(initial=0.0))
         answers.sure[id_] = largest if ranking.need is None else ranking.need
         if select:
-            picked, _ = searcher.select(ranking.text, ranking=ranking)
+            picked = searcher.select(ranking.text, ranking=ranking).picked
             answers.selected[id_] = [ids[p.key] for p in picked]
             answers.likely[id_] = [p.score for p in picked]
         if searched is not None:

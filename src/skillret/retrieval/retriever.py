@@ -371,7 +371,7 @@ class Retriever:
         with self._turns:
             searcher = self.searcher()
             whole = searcher.rank(query, max(k, policy.depth), where=where)
-            picked, need = searcher.select(query, policy, where, whole)
+            picked, need, missing = searcher.select(query, policy, where, whole)
             near = range(min(k, len(whole)))
             hits = self._hits(searcher, whole, "hybrid", explain, near) if k else []
             # Those of one ranking together: to explain one hit costs nearly as much as many.
@@ -381,7 +381,7 @@ class Retriever:
                 selected += self._hits(searcher, ranking, "hybrid", explain, positions)
             selected.sort(key=lambda hit: -hit.score)
         ranked = (replace(hit, rank=rank) for rank, hit in enumerate(selected, start=1))
-        return hits, Selection(query, tuple(ranked), need)
+        return hits, Selection(query, tuple(ranked), need, missing)
 
     def unread_language(self, query: str) -> str | None:
         """The language of a query that the encoder does not read; None if all is well.

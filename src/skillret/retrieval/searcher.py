@@ -32,7 +32,13 @@ from skillret.retrieval.query import (
 )
 from skillret.retrieval.ranker import Ranker
 from skillret.retrieval.rerank import DEPTH, Reranker, rerank_order, reranker_template
-from skillret.retrieval.selection import Picked, SelectionPolicy, select, spells_identifier
+from skillret.retrieval.selection import (
+    Chosen,
+    Picked,
+    SelectionPolicy,
+    select,
+    spells_identifier,
+)
 from skillret.retrieval.term_head import needs_tokens, term_factors
 from skillret.skills import document_text
 from skillret.types import Mode, Where
@@ -66,6 +72,8 @@ class Ranking:
             counted against it. None where no ranker is at work.
         late: Late interaction with each skill, as it counted, `(m,)`; NaN for those behind the
             candidates. None where it was not asked for.
+        asks: Log odds that the query asks for something, whatever there is. None where no ranker
+            is at work.
     """
 
     text: str
@@ -79,6 +87,7 @@ class Ranking:
     terms: Terms | None
     excluded: Float32 | None = None
     late: Float32 | None = None
+    asks: float | None = None
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -162,7 +171,7 @@ class Searcher:
         policy: SelectionPolicy | None = None,
         where: Where | None = None,
         ranking: Ranking | None = None,
-    ) -> tuple[list[Picked], float | None]:
+    ) -> Chosen:
         """The set of skills to hand to an agent, and how sure it is that one is needed.
 
         Where nothing would be selected, the best skill is if the query spells an identifier in it.
@@ -189,13 +198,13 @@ class Searcher:
         if self.calibration is not None and text != plain:
             policy = policy.beside_material()
         whole = self._without_user_only(ranking) if ranking else rank(text, policy.depth)
-        picked = select(whole, rank, self.names, policy)
-        if not picked and len(whole):
+        chosen = select(whole, rank, self.names, policy)
+        if not chosen.picked and len(whole):
             (best,) = whole.keys[:1].tolist()
             skill = self.corpus.texts([best]).get(best)
             if skill and spells_identifier(text, f"{skill.description}\n{skill.body}"):
-                picked = [Picked(whole, 0)]
-        return picked, whole.need
+                chosen = Chosen([Picked(whole, 0)], whole.need)
+        return chosen
 
     def _without_user_only(self, ranking: Ranking) -> Ranking:
         """A ranking for an agent: what only its user may start is as good as absent."""
@@ -328,7 +337,8 @@ class Searcher:
         if any(name in LATE for name in ranker.features):
             e = e._replace(late=late_interaction(query, e, self.corpus))
         outputs = ranker.outputs(columns(ranker.features, e), e.excluded)
-        need = ranker.need(outputs, ranker.probe.evidence(query.vectors), len(self.corpus))
+        asks = ranker.probe.evidence(query.vectors)
+        need = ranker.need(outputs, asks, len(self.corpus))
         likely = (need * ranker.probabilities(outputs)).astype(np.float32)
         order = np.argsort(-likely, kind="stable")[:k]
         ranking = Ranking(
@@ -343,6 +353,7 @@ class Searcher:
             terms=e.terms,
             excluded=e.excluded[order],
             late=None if e.late is None else e.late.scores[order],
+            asks=asks,
         )
         return ranking if k <= len(e.keys) else self._extended(ranking, e, query, k, where)
 
@@ -362,16 +373,14 @@ class Searcher:
         late = ranking.late
         if late is not None:
             late = np.concatenate([late, np.full(len(order), np.nan, dtype=np.float32)])
-        return Ranking(
-            text=ranking.text,
+        return replace(
+            ranking,
             keys=np.concatenate([ranking.keys, keys[order]]),
             scores=np.concatenate([ranking.scores, rest[order]]),
             dense=np.concatenate([ranking.dense, dense[order]]),
             lexical=np.concatenate([ranking.lexical, bm25[order]]),
             parts=np.concatenate([ranking.parts, _unknown(order)]),
             vectors=np.concatenate([ranking.vectors, vectors[order]]),
-            need=ranking.need,
-            terms=ranking.terms,
             excluded=np.concatenate([ranking.excluded, np.zeros(len(order), dtype=np.float32)]),
             late=late,
         )

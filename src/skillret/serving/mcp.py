@@ -328,6 +328,8 @@ def _search(opened: OpenLater, query: str, k: int) -> Skills:
     best = sorted(by_id.values(), key=lambda hit: -hit.score)[:k]
     names = invocable_names(retriever.index, best)
     note = "" if fitting else "no skill of this library fits; these are merely the nearest"
+    if fitting and selection.missing:
+        note = f"no skill of this library does this part: {'; '.join(selection.missing)}"
     language = retriever.unread_language(query)
     if language:
         note = f"the query looks like {language}, which the model does not read; ask in English"

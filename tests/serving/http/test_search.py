@@ -86,6 +86,7 @@ def test_select(client):
     assert reply["hits"][0]["explanation"]["sentences"]
     assert [near["selected"] for near in reply["near"]].count(True) == 1
     assert all(bool(near["reason"]) != near["selected"] for near in reply["near"])
+    assert reply["missing"] == []
 
 
 def test_route(client):

@@ -178,6 +178,7 @@ class SelectReply(Answered):
     need: float | None = Field(description="Probability that the query needs a skill.")
     threshold: float = Field(description="Below which nothing is selected.")
     abstained: bool
+    missing: list[str] = Field(description="Parts of the query that no skill here does.")
     hits: list[Hit]
     near: list[NearHit]
 

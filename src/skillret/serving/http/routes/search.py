@@ -135,6 +135,7 @@ def router(
             need=selection.need,
             threshold=selected.threshold,
             abstained=selection.abstained,
+            missing=list(selection.missing),
             hits=[hit_of(hit) for hit in selection],
             near=[
                 NearHit(**hit_fields(near.hit), selected=near.selected, reason=near.reason)

@@ -82,6 +82,7 @@ export class Search {
       h("h2.part", found.abstained ? "An agent would get nothing" : "An agent would get"),
       found.abstained ? h("p.nothing", because(found)) : null,
       ...found.hits.map((hit) => this.#row(hit, true)),
+      ...(found.abstained ? [] : found.missing).map((part) => h("p.nothing", `No skill here does this: ${part}`)),
       left.length ? h("h2.part", "Near, but left out") : null,
       ...left.map((hit) => this.#row(hit, false)),
     ];
@@ -164,6 +165,7 @@ function summary(found) {
 }
 
 function because(found) {
+  if (found.missing.length) return "It asks for something that no skill of this library does.";
   if (found.need !== null && found.need < found.threshold) {
     return `It seems to need no skill: ${score(found.need)}, and only from ${score(found.threshold)} on is one given.`;
   }
