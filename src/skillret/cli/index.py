@@ -20,8 +20,9 @@ from skillret.cli.common import (
     printable,
     progress_bar,
 )
+from skillret.cli.workers import add_workers, open_encoder
 from skillret.datasets.labelled import open_split
-from skillret.encoders import DEFAULT_MODEL, load_encoder
+from skillret.encoders import DEFAULT_MODEL, Encoder, load_encoder
 from skillret.errors import (
     DatasetError,
     EncoderError,
@@ -147,6 +148,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         sub.add_argument("--split", help="of the data set (default: train)")
         if name == "build":
             sub.add_argument("--verbose", action="store_true", help="name every odd skill")
+            add_workers(sub)
         if name in ("status", "list"):
             sub.add_argument("--json", action="store_true", help="print one JSON document")
         add_model_arguments(sub, by_settings=True)
@@ -175,7 +177,11 @@ class _Input:
 
 def _build(args: argparse.Namespace) -> int:
     # Before the file is made: a model that cannot be loaded should leave nothing behind.
-    encoder = load_encoder(args.model, trust_remote_code=args.trust_remote_code)
+    with open_encoder(args) as encoder:
+        return _build_with(encoder, args)
+
+
+def _build_with(encoder: Encoder, args: argparse.Namespace) -> int:
     dataset = _dataset(args)
     if dataset is not None:
         given = _from_dataset(dataset)

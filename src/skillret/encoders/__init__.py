@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from skillret.encoders.encoder import (
+    BulkEncoder,
     Documents,
     Encoder,
     LateEncoder,
@@ -12,6 +13,7 @@ from skillret.encoders.encoder import (
     Tokens,
     check_texts,
     check_vectors,
+    read_chunks,
     read_documents,
 )
 from skillret.encoders.profile import DOCUMENT_TEMPLATE, Profile
@@ -20,6 +22,7 @@ from skillret.encoders.registry import DEFAULT_MODEL, load_encoder
 __all__ = [
     "DEFAULT_MODEL",
     "DOCUMENT_TEMPLATE",
+    "BulkEncoder",
     "Documents",
     "Encoder",
     "LateEncoder",
@@ -29,6 +32,7 @@ __all__ = [
     "check_texts",
     "check_vectors",
     "load_encoder",
+    "read_chunks",
     "read_documents",
 ]
 

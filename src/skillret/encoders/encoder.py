@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray  # 5 ms of every start, and only names at run time
 
 __all__ = [
+    "BulkEncoder",
     "Documents",
     "Encoder",
     "LateEncoder",
@@ -22,6 +23,7 @@ __all__ = [
     "Tokens",
     "check_texts",
     "check_vectors",
+    "read_chunks",
     "read_documents",
 ]
 
@@ -132,6 +134,36 @@ class LateEncoder(TokenEncoder, Protocol):
             InputError: If `texts` is one text, or holds something else than texts.
         """
         ...
+
+
+@runtime_checkable
+class BulkEncoder(LateEncoder, Protocol):
+    """An encoder that reads many documents better at once than one lot after the other."""
+
+    def read_chunks(self, chunks: Iterable[Sequence[str]]) -> Iterator[Documents]:
+        """Read chunks of documents, in their order, as `read_documents` does each.
+
+        Raises:
+            EncoderError: If the model cannot be loaded, or fails.
+        """
+        ...
+
+
+def read_chunks(
+    encoder: Encoder,
+    chunks: Iterable[Sequence[str]],
+    progress: Callable[[int], None] | None = None,
+) -> Iterator[Documents]:
+    """Chunks of documents, one after the other as they are read; see `read_documents`."""
+    if not isinstance(encoder, BulkEncoder):
+        for chunk in chunks:
+            yield read_documents(encoder, chunk, progress)
+        return
+    for read in encoder.read_chunks(chunks):
+        check_vectors(read.vectors, encoder.profile.name)
+        if progress is not None:
+            progress(len(read.vectors))
+        yield read
 
 
 def read_documents(

@@ -27,6 +27,7 @@ def load_encoder(
     *,
     device: str | None = None,
     trust_remote_code: bool = False,
+    threads: int = 0,
 ) -> Encoder:
     """Load an encoder.
 
@@ -39,6 +40,7 @@ def load_encoder(
             (`skillret[train]`). A path is always a folder. An encoder is returned as it is.
         device: torch device, for sentence-transformers models and those of other packages.
         trust_remote_code: Run Python code that a sentence-transformers model brings along.
+        threads: Of a pass over documents, for ONNX models; all physical cores if 0.
 
     Raises:
         EncoderError: If the model cannot be loaded, or is no encoder.
@@ -60,7 +62,7 @@ def load_encoder(
     if name and (folder / "model.onnx").is_file():
         from skillret.encoders.onnx import OnnxEncoder
 
-        return OnnxEncoder(folder)
+        return OnnxEncoder(folder, threads)
     options: dict[str, Any] = {"device": device, "trust_remote_code": trust_remote_code}
     if name and folder.is_dir():
         if not any((folder / file).is_file() for file in _MODEL_FILES):

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from skillret.encoders import DEFAULT_MODEL, Encoder, Profile, load_encoder, read_documents
+from skillret.encoders import DEFAULT_MODEL, Encoder, Profile, load_encoder, read_chunks
 from skillret.errors import EncoderMismatchError, InputError, StoreError
 from skillret.extensions import STORES, find_extension
 from skillret.files import expand, is_address
@@ -438,9 +438,9 @@ class Index:
         fresh: dict[str, Encoded] = {}  # and not kept yet
         kept = time.monotonic()
         try:
-            for start in range(0, len(order), _CHUNK):
-                chunk = order[start : start + _CHUNK]
-                read = read_documents(self.encoder, [documents[h] for h in chunk], advance)
+            chunks = [order[start : start + _CHUNK] for start in range(0, len(order), _CHUNK)]
+            texts = ([documents[h] for h in chunk] for chunk in chunks)
+            for chunk, read in zip(chunks, read_chunks(self.encoder, texts, advance), strict=True):
                 tokens = repeat(None) if read.tokens is None else (t.tobytes() for t in read.tokens)
                 rows = map(Encoded, (row.tobytes() for row in _halve(read.vectors)), tokens)
                 fresh |= dict(zip(chunk, rows, strict=True))
