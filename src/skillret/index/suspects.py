@@ -1,17 +1,18 @@
 """Skills that draw queries which are not theirs: what a person should look at, and perhaps remove.
 
 Told by their text alone, in a second or two for thousands of skills. A body of other skills'
-queries speaks as users do, of ever new things, and hardly of what its description says. A clone
-has the description of another skill under another name.
+queries speaks as users do, of ever new things: of what many other skills do, or at least hardly of
+what its own description says. A clone has the description of another skill under another name.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from skillret.lexical.analyzer import STOP_WORDS
 from skillret.types import Skill
@@ -25,14 +26,20 @@ _ASKS = re.compile(
     r"\b(?:i|i'm|i've|i'd|my|me|we|we're|our|us|can you|could you|please|let's|help)\b|\?\s*$",
     re.IGNORECASE,
 )
-# Chosen on a development set: none of its 2,571 skills meets all three, and of 75 bodies of 60 to
-# 3,000 queries 74 do. Of 2,550 other skills four do.
+# Chosen on two sets of 2,550 and 2,571 skills: none of them is taken for such a body, and all are
+# that hold 40 to 3,000 queries, with a description or one of queries too. Of 21,647 other skills
+# seven are.
 _SAMPLE = 150  # sentences that are looked at, evenly over the body
 _LEAST = 30
-_NEW = 0.75  # distinct words among the first of the sample
+_NEW = 0.7  # distinct words among the first of the sample
 _FIRST = 600
 _ASKED = 0.15  # sentences that a user would say
-_OWN = 0.3  # sentences that share a word with name or description, at most
+_OWN = 0.6  # sentences that share a word with name or description, at most
+_SPREAD = 0.3  # skills that are each meant by a sentence more than its own, for each sentence
+_RARE = 0.02  # of the skills that a word may be used by to say which one is meant
+_MEANT = 1.6  # rare words that do, of three skills each: a rarer one counts for more
+# Among few skills such a body speaks of things that none of them does, and its text alone tells:
+_FEW, _FEW_NEW, _FEW_OWN = 200, 0.75, 0.3
 _ALIKE = 0.9  # shared words of two descriptions
 _LEAST_WORDS = 8
 
@@ -59,13 +66,14 @@ def find_suspects(skills: Sequence[Skill]) -> list[Suspect]:
         skills: In order of precedence: of two alike the later one is named.
     """
     copied = _copies(skills)
+    topics = _Topics(skills)
     found = []
     for row, skill in enumerate(skills):
         if row in copied:
             like = skills[copied[row]]
             reason = f"its description is nearly that of {like.name!r}, under another name"
             found.append(Suspect(skill, reason, like))
-        elif _holds_queries(skill):
+        elif _holds_queries(skill, row, topics):
             found.append(Suspect(skill, "its text is mostly queries about other things"))
     return found
 
@@ -79,19 +87,73 @@ def _evenly(parts: Sequence[str]) -> list[str]:
     return [parts[int(n * step)] for n in range(min(len(parts), _SAMPLE))]
 
 
-def _holds_queries(skill: Skill) -> bool:
+class _Topics:
+    """What each skill of a library says that it is for, by its words.
+
+    Args:
+        skills: The library.
+    """
+
+    def __init__(self, skills: Sequence[Skill]) -> None:
+        self._skills = skills
+
+    @cached_property
+    def _users(self) -> dict[str, list[int]]:
+        """Rows of the skills whose name or description holds each word."""
+        users: dict[str, list[int]] = {}
+        for row, skill in enumerate(self._skills):
+            for word in _topic(skill):
+                users.setdefault(word, []).append(row)
+        return users
+
+    def __len__(self) -> int:
+        return len(self._skills)
+
+    def spread(self, row: int, sentences: Sequence[Sequence[str]]) -> float:
+        """How many other skills are meant by a sentence of a skill, for each of its sentences.
+
+        Args:
+            row: The skill's.
+            sentences: Words of each.
+        """
+        count = len(self)
+        enough = _MEANT * math.log(max(count / 3, 2))
+        meant = set()
+        for words in sentences:
+            says: defaultdict[int, float] = defaultdict(float)
+            for word in set(words):
+                users = self._users.get(word, ())
+                if len(users) <= max(3, _RARE * count):
+                    for user in users:
+                        says[user] += math.log(count / len(users))
+            own = says.pop(row, 0.0)
+            best, weight = max(says.items(), key=lambda item: item[1], default=(row, 0.0))
+            if weight > own and weight >= enough:
+                meant.add(best)
+        return len(meant) / len(sentences)
+
+
+def _topic(skill: Skill) -> set[str]:
+    return {*_words(f"{skill.name.replace('-', ' ')} {skill.description}")}
+
+
+def _holds_queries(skill: Skill, row: int, topics: _Topics) -> bool:
     """Whether a body is a list of what users ask for, about anything."""
     lines = _evenly([line for line in skill.body.splitlines() if line.strip()])
     parts = [part for line in lines for part in _SENTENCE_END.split(line)]
     sample = _evenly([part for part in parts if 4 <= len(part.split()) <= 60])
     words = [_words(part) for part in sample]
     first = [word for part in words for word in part][:_FIRST]
-    if len(sample) < _LEAST or len(set(first)) < _NEW * len(first):
+    new = len(set(first)) / max(len(first), 1)
+    if len(sample) < _LEAST or new < _NEW:
         return False
-    own = {*_words(f"{skill.name.replace('-', ' ')} {skill.description}")}
-    asks = sum(_ASKS.search(part) is not None for part in sample)
-    about = sum(not own.isdisjoint(part) for part in words)
-    return asks >= _ASKED * len(sample) and about <= _OWN * len(sample)
+    if sum(_ASKS.search(part) is not None for part in sample) < _ASKED * len(sample):
+        return False
+    own = _topic(skill)
+    about = sum(not own.isdisjoint(part) for part in words) / len(sample)
+    if len(topics) < _FEW and new >= _FEW_NEW and about <= _FEW_OWN:
+        return True
+    return about <= _OWN and topics.spread(row, words) >= _SPREAD
 
 
 def _copies(skills: Sequence[Skill]) -> dict[int, int]:
