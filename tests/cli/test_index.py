@@ -266,7 +266,7 @@ def test_progress_is_shown_on_a_terminal_and_only_there(library, tmp_path):
 
 _SLOW_BUILD = """
     import signal, sys, time
-    import skillret.cli.index as module
+    import skillret.cli.workers as module
     import skillret.index.index
     from skillret.cli import main
     from tests.conftest import HashEncoder
