@@ -229,7 +229,7 @@ def select(
 
     Args:
         whole: The ranking of the query.
-        rank: Ranks another text: asked for the best skill of each part.
+        rank: Ranks another text: asked for the best skills of each part.
         names: Names of skills by their keys.
         policy: How to choose.
     """
