@@ -117,6 +117,8 @@ def test_nothing_listens_beyond_loopback(encoder):
     # 127.0.0.1, and the same within IPv6
     assert addresses <= {"0100007F", "0000000000000000FFFF00000100007F"}
     assert os.environ["RAY_AUTH_MODE"] == "token"
+    node = encoder._ray._private.worker.global_worker.node
+    assert Path(node.get_temp_dir_path()).parent.stat().st_mode & 0o077 == 0
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
 
 

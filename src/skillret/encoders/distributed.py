@@ -32,6 +32,7 @@ __all__ = ["DistributedEncoder"]
 _AHEAD = 2  # chunks under way for each worker: one that it reads, and one that waits
 _SHARED = 256 * 2**20  # bytes of memory that texts and vectors pass through
 _START = 600.0  # seconds until every worker has loaded its model
+_SHORT = "/tmp"  # noqa: S108 (a folder of its own is made there)
 _PATIENCE = 10.0  # seconds until a cluster answers
 _ADDRESS = "RAY_ADDRESS"
 
@@ -235,13 +236,19 @@ def _connect(workers: int) -> tuple[Any, Callable[[], None]]:
         if address:
             ray.init(address=address, **options)
             return ray, ray.shutdown
-        folder = tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True)
+        # Ray opens the folder it is given to everybody, so that lies in one that is ours alone; and
+        # its sockets' names may not be longer than this allows.
+        folder = tempfile.TemporaryDirectory(
+            prefix="skillret-",
+            dir=_SHORT if os.path.isdir(_SHORT) else None,  # noqa: PTH112
+            ignore_cleanup_errors=True,
+        )
         ray.init(
             address="local",
             num_cpus=workers,
             include_dashboard=False,
             object_store_memory=_SHARED,
-            _temp_dir=folder.name,
+            _temp_dir=os.path.join(folder.name, "ray"),  # noqa: PTH118
             **options,
         )
     except (ConnectionError, OSError, RuntimeError, ValueError) as e:
