@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 from tests.conftest import SKILLS
 
 from skillret import Index, load_encoder
-from skillret.encoders import BulkEncoder, read_chunks, read_documents
+from skillret.encoders import BulkEncoder, distributed, read_chunks, read_documents
 from skillret.encoders.distributed import DistributedEncoder
 from skillret.errors import EncoderError, InputError, MissingExtraError
 
@@ -164,9 +165,11 @@ def test_an_index_is_built_by_workers(library, tmp_path):
             capture_output=True,
             text=True,
             env=os.environ | environment,
+            cwd=tmp_path,
         )
 
-    built = build("--workers", "2")
+    shutil.copytree(Path(distributed.__file__).parent / "default", tmp_path / "model")
+    built = build("--workers", "2", "--model", "model")
     assert built.returncode == 0, built.stderr
     assert f"{len(SKILLS)} encoded" in built.stderr
     assert f"{len(SKILLS)} unchanged" in build().stderr

@@ -79,6 +79,8 @@ class DistributedEncoder:
             num_cpus=1, num_gpus=gpus, max_restarts=-1, max_task_retries=-1
         )
         name = os.fspath(model)
+        if os.path.isdir(name):  # noqa: PTH112
+            name = os.path.abspath(name)  # noqa: PTH100 (a worker may start elsewhere)
         self._workers = [made.remote(name, trust_remote_code) for _ in range(workers)]
         try:
             self._check_workers()

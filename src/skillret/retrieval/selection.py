@@ -158,7 +158,7 @@ class SelectionPolicy:
             missing. In parts of dev2 with 60 skills, 33 of 100 tasks beside another one are told
             to be so if their skill is absent, 1 if it is there, and 2 of 100 sentences of queries
             whose skills are all selected; with 300 skills 21, 0 and 2. At 2 it tells 41 of absent
-            ones, and 22 of 100 remarks ("it should look professional") instead of 8.
+            ones, and 22 of 100 remarks by themselves ("it should look professional") instead of 8.
         limit: How many skills at most.
     """
 
