@@ -39,6 +39,7 @@ THREADS = 8
 EVEN, EVEN_BYTES = 8000, 6000  # skills whose bodies have so many bytes each
 CHANGES = 15
 COLD = 15
+SKILLRET = str(Path(sys.executable).with_name("skillret"))  # as it is installed beside it
 IMPORTS = "import numpy, onnxruntime, tokenizers"
 REQUEST = "turn this scanned PDF into a spreadsheet"
 
@@ -218,14 +219,14 @@ def cold(index: Path) -> tuple[Cost, Cost]:
     # Without this setting Python keeps compiled modules, as it does on a user's machine.
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 
-    def process(*arguments: str) -> Cost:
-        command = [sys.executable, *arguments]
+    def process(*command: str) -> Cost:
         return cost(
             partial(subprocess.run, command, check=True, capture_output=True, env=environment)
         )
 
-    search = ("-m", "skillret", "search", REQUEST, "--index", str(index))
-    pairs = [(process(*search), process("-c", IMPORTS)) for _ in range(COLD + 1)][1:]
+    search = (SKILLRET, "search", REQUEST, "--index", str(index))
+    imports = (sys.executable, "-c", IMPORTS)
+    pairs = [(process(*search), process(*imports)) for _ in range(COLD + 1)][1:]
     return median([ours for ours, _ in pairs]), median([imports for _, imports in pairs])
 
 

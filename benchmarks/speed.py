@@ -32,6 +32,7 @@ from skillret.types import Mode, Skill
 os.environ["ORT_DISABLE_TELEMETRY"] = (
     os.environ.get("ORT_DISABLE_TELEMETRY") or "1"
 )  # as skillret does: for the baselines too
+SKILLRET = str(Path(sys.executable).with_name("skillret"))  # as it is installed beside it
 IMPORTS = "import numpy, onnxruntime, tokenizers"
 REQUEST = "turn this scanned PDF into a spreadsheet"
 
@@ -53,9 +54,7 @@ def interleaved(a: Callable[[], object], b: Callable[[], object], runs: int) -> 
 def process(*command: str) -> Callable[[], object]:
     # Without this setting Python keeps compiled modules, as it does on a user's machine.
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    return lambda: subprocess.run(
-        [sys.executable, *command], check=True, capture_output=True, env=environment
-    )
+    return partial(subprocess.run, command, check=True, capture_output=True, env=environment)
 
 
 def row(name: str, ours: str, baseline: str, ratio: float, limit: str) -> None:
@@ -63,11 +62,9 @@ def row(name: str, ours: str, baseline: str, ratio: float, limit: str) -> None:
 
 
 def cold_search(index: Path, library: Path, runs: int) -> None:
-    base = process("-c", IMPORTS)
-    search = process("-m", "skillret", "search", REQUEST, "--index", str(index))
-    refresh = process(
-        "-m", "skillret", "search", REQUEST, "--index", str(index), "--library", str(library)
-    )
+    base = process(sys.executable, "-c", IMPORTS)
+    command = (SKILLRET, "search", REQUEST, "--index", str(index))
+    search, refresh = process(*command), process(*command, "--library", str(library))
     for name, action, limit in (
         ("cold `skillret search`, whole process", search, "<= 2.0"),
         ("the same, looking through all folders for changes", refresh, ""),
@@ -192,7 +189,7 @@ def write_library(skills: Sequence[Skill], folder: Path) -> None:
 
 def updates(index: Path, library: Path) -> None:
     """Build and updates as a user runs them: whole processes, reading included."""
-    command = ("-m", "skillret", "index")
+    command = (SKILLRET, "index")
     build = seconds(process(*command, "build", "--index", str(index), "--library", str(library)))
     print(f"(build: {build:.1f} s)", file=sys.stderr)
     update = process(*command, "update", "--index", str(index))

@@ -13,8 +13,9 @@ import pytest
 
 import skillret.encoders
 from skillret import load_encoder
-from skillret.encoders import TokenEncoder
+from skillret.encoders import TokenEncoder, onnx
 from skillret.encoders.encoder import Encoder
+from skillret.encoders.onnx import load_session
 from skillret.encoders.token_projection import PROJECTION_FILE
 from skillret.encoders.weights import hash_weights
 from skillret.errors import EncoderError
@@ -59,6 +60,31 @@ def test_it_is_what_onnxruntime_says(default):
     }
     (expected,) = session.run(["embedding"], inputs)
     assert float((default.encode_queries([TEXTS[0]]) @ expected.T)[0, 0]) > 0.999
+
+
+def test_queries_are_read_alike_before_and_after_the_weights_are_packed():
+    encoder = load_encoder()
+    first, *_, last = [encoder.encode_tokens(["turn a PDF into Excel"])[0] for _ in range(20)]
+    np.testing.assert_array_equal(first.pooled, last.pooled)
+    np.testing.assert_array_equal(first.late, last.late)
+    first, *_, last = [encoder.encode_queries(["turn a PDF into Excel"]) for _ in range(20)]
+    np.testing.assert_array_equal(first, last)
+
+
+def test_weights_are_packed_by_a_process_that_reads_many_queries(monkeypatch):
+    loaded = []
+
+    def noted(*arguments, packed=True):
+        loaded.append(packed)
+        return load_session(*arguments, packed=packed)
+
+    monkeypatch.setattr(onnx, "load_session", noted)
+    encoder = load_encoder()
+    encoder.encode_tokens(["turn a PDF into Excel"])
+    assert loaded == [False]
+    for _ in range(20):
+        encoder.encode_tokens(["turn a PDF into Excel"])
+    assert loaded == [False, True]
 
 
 def test_tokens_are_those_behind_a_request_s_vector(default):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from skillret.datasets.dataset import Dataset
 from skillret.errors import DatasetError
@@ -54,13 +53,13 @@ def fitted_on(dataset: Dataset, texts: Sequence[str], *purpose: str) -> FittedOn
 
 def only(entries: Iterable[FittedOn], *purpose: str) -> list[FittedOn]:
     """What is left of entries if nothing but these purposes counts any more."""
-    kept = (replace(f, purpose=tuple(p for p in f.purpose if p in purpose)) for f in entries)
+    kept = (f._replace(purpose=tuple(p for p in f.purpose if p in purpose)) for f in entries)
     return [f for f in kept if f.purpose]
 
 
 def without(entries: Iterable[FittedOn], *purpose: str) -> list[FittedOn]:
     """What is left of entries if these purposes were served anew."""
-    kept = (replace(f, purpose=tuple(p for p in f.purpose if p not in purpose)) for f in entries)
+    kept = (f._replace(purpose=tuple(p for p in f.purpose if p not in purpose)) for f in entries)
     return [f for f in kept if f.purpose]
 
 

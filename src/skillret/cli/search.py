@@ -51,6 +51,8 @@ _LEGENDS = {
 _LEAST_ROOM = 20  # columns for a description beside a name
 _NEAREST = 3  # named where nothing fits
 
+_last: Retriever | None = None  # not taken apart at the end of the process, which takes a while
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Fill in the command's arguments."""
@@ -130,6 +132,8 @@ def run(args: argparse.Namespace) -> int:
             on_update=note,
             progress=progress,
         )
+    global _last
+    _last = retriever
     with retriever:
         selection: Selection | None = None
         start = time.perf_counter()

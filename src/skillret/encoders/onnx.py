@@ -38,6 +38,7 @@ __all__ = ["QUERY_TOKENS", "OnnxEncoder", "forward", "load_session"]
 
 QUERY_TOKENS = "query_tokens.onnx"
 _OUTPUTS = ("embedding", "tokens")
+_BRIEF = 16  # passes over queries after which packing the weights would have paid
 _LATE_TOKENS = 128  # of a longer query only the first are read for late interaction
 _TINY = np.float32(1e-6)
 
@@ -76,14 +77,14 @@ class OnnxEncoder:
         checked = PerProcess(partial(check_weights, self.folder, self.profile.weights))
         # One thread: waking a second one costs more than it saves on a single short text, and
         # the other cores are free for BM25 and for the user.
-        self._query_session = PerProcess(partial(load_session, self.folder, 1, checked))
+        self._query_session = _QuerySession(partial(load_session, self.folder, 1, checked))
         self._document_session = PerProcess(partial(load_session, self.folder, threads, checked))
         p = self.profile
         shape = (p.dim, p.token_dim)
         self._projection = PerProcess(
             partial(TokenProjection.load, self.folder, p.token_projection, shape)
         )
-        self._reader = PerProcess(partial(_load_reader, self.folder, p.query_tokens, checked))
+        self._reader = _QuerySession(partial(_load_reader, self.folder, p.query_tokens, checked))
 
     def _tokenizer(self, max_tokens: int) -> Tokenizer:
         made = self._tokenizers.get(max_tokens)
@@ -236,6 +237,26 @@ class OnnxEncoder:
         return check_vectors(out, self.profile.name)
 
 
+class _QuerySession:
+    """A graph that reads queries; its weights are packed once it is clear that packing pays.
+
+    That makes a pass a quarter faster, with the same results, and loading three times as long. Most
+    processes that search make one or two passes.
+
+    Args:
+        load: Takes `packed`.
+    """
+
+    def __init__(self, load: Callable[..., ort.InferenceSession]) -> None:
+        self._brief = PerProcess(partial(load, packed=False))
+        self._packed = PerProcess(partial(load, packed=True))
+        self._passes = 0
+
+    def __call__(self) -> ort.InferenceSession:
+        self._passes += 1  # two threads may count one
+        return self._brief() if self._passes <= _BRIEF else self._packed()
+
+
 def _load_tokenizer(folder: Path, max_tokens: int) -> Tokenizer:
     tokenizer = load_tokenizer(folder)
     tokenizer.no_padding()
@@ -243,16 +264,22 @@ def _load_tokenizer(folder: Path, max_tokens: int) -> Tokenizer:
     return tokenizer
 
 
-def _load_reader(folder: Path, weights: str, checked: Callable[[], str]) -> ort.InferenceSession:
+def _load_reader(
+    folder: Path, weights: str, checked: Callable[[], str], *, packed: bool
+) -> ort.InferenceSession:
     """What reads queries for late interaction as well; it shares weights with the encoder."""
     checked()
-    return load_session(
-        folder, 1, partial(check_weights, folder, weights, QUERY_TOKENS), QUERY_TOKENS
-    )
+    own = partial(check_weights, folder, weights, QUERY_TOKENS)
+    return load_session(folder, 1, own, QUERY_TOKENS, packed=packed)
 
 
 def load_session(
-    folder: Path, threads: int, checked: Callable[[], str], graph: str = MODEL
+    folder: Path,
+    threads: int,
+    checked: Callable[[], str],
+    graph: str = MODEL,
+    *,
+    packed: bool = True,
 ) -> ort.InferenceSession:
     """The graph of a model folder, ready to run.
 
@@ -261,6 +288,7 @@ def load_session(
         threads: Of one pass.
         checked: Raises where the weights are not those that the profile names.
         graph: Name of its file.
+        packed: Lay out the weights as its products read them, which takes time once.
 
     Raises:
         EncoderError: If the graph cannot be loaded.
@@ -275,6 +303,7 @@ def load_session(
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     # Threads that spin for work burn a laptop's battery, and stall on a busy machine.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.disable_prepacking", "0" if packed else "1")
     try:
         return ort.InferenceSession(
             str(folder / graph), options, providers=["CPUExecutionProvider"]

@@ -17,10 +17,9 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 import tantivy
@@ -185,8 +184,7 @@ def idf(found: NDArray[np.int64] | int, skills: int) -> NDArray[np.float64]:
     return np.asarray(np.where(held > 0, np.log1p((rest + 0.5) / (held + 0.5)), 0.0))
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(NamedTuple):
     """The terms of one text that some skill holds.
 
     Attributes:
@@ -392,8 +390,7 @@ def _terms(
     return Terms(tuple(weights), tuple(weights.values()), own, guessed, total)
 
 
-@dataclass(frozen=True, slots=True)
-class _Term:
+class _Term(NamedTuple):
     """A term as it is searched for: its weight, and the queries that score it, one per field."""
 
     weight: float

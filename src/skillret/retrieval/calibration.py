@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -111,8 +111,7 @@ class QueryDigests:
         return frozenset(self.data[i : i + _PREFIX] for i in range(0, len(self.data), _PREFIX))
 
 
-@dataclass(frozen=True, slots=True)
-class FittedOn:
+class FittedOn(NamedTuple):
     """Labelled queries that something was fitted on.
 
     Attributes:

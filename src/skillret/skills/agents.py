@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from skillret.errors import InputError
 
@@ -15,8 +15,7 @@ _MANAGED = {
 }.get(sys.platform, "/etc/claude-code")
 
 
-@dataclass(frozen=True, slots=True)
-class Agent:
+class Agent(NamedTuple):
     """What is known of one agent.
 
     Attributes:

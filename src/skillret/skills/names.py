@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from operator import itemgetter
+from typing import NamedTuple
 
 from skillret.skills.agents import Agent, find_agent
 from skillret.skills.walk import Root
@@ -17,8 +17,7 @@ _RESERVED = "anthropic-skills"  # Claude Code's own, for what an account brings
 _OWN = ("user", "project")
 
 
-@dataclass(frozen=True, slots=True)
-class Invocation:
+class Invocation(NamedTuple):
     """How an agent invokes a skill, or why it cannot.
 
     Attributes:

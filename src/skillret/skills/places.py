@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
@@ -24,8 +23,7 @@ _FIRST = (".agents/skills", ".claude/skills")  # what most agents share
 _MOST_SEEN = 1000  # entries of a folder in which skills are looked for that no agent reads
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A folder in which agents look for skills, whether it is there or not.
 
     Attributes:

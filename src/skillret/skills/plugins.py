@@ -10,9 +10,8 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from skillret.files import parse_json
 from skillret.skills.project import is_file, is_folder
@@ -31,8 +30,7 @@ __all__ = [
 _MOST = 8 * 1024 * 1024  # bytes of a settings file
 
 
-@dataclass(frozen=True, slots=True)
-class PluginFolder:
+class PluginFolder(NamedTuple):
     """A folder of a plugin with skills, or one that is left out.
 
     Attributes:

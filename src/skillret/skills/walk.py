@@ -7,8 +7,8 @@ import re
 import stat
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from skillret.errors import InputError
 from skillret.skills.agents import AGENTS
@@ -56,8 +56,7 @@ _SYSTEM = tuple(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Root:
+class Root(NamedTuple):
     """A folder that is searched for skills.
 
     Attributes:
@@ -75,8 +74,7 @@ class Root:
         return self.scope.partition(":")[2]
 
 
-@dataclass(frozen=True, slots=True)
-class SkillFile:
+class SkillFile(NamedTuple):
     """A SKILL.md on disk, not yet read; `stamp` changes whenever it or its policy does."""
 
     path: str
@@ -345,7 +343,7 @@ def _with_policy(found: SkillFile) -> SkillFile:
         return found
     if not stat.S_ISREG(s.st_mode):
         return found
-    return replace(found, stamp=f"{found.stamp} {_stamp(s)}", policy=policy)
+    return found._replace(stamp=f"{found.stamp} {_stamp(s)}", policy=policy)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
