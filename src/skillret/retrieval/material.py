@@ -95,6 +95,32 @@ _MADE_OF = lazy_pattern(
     r"(?:[ \w]{0,25}|, ?please) ?[:：]?\s*$",
     re.IGNORECASE,
 )
+# What people call "this" who do not say what it is, by a line of it.
+_NAMES = (
+    ("diff", lazy_pattern(r"diff --git |@@ -\d+|\+\+\+ \S")),
+    ("SQL query", lazy_pattern(r"(?:SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH)\s", re.IGNORECASE)),
+    (
+        "error log",
+        lazy_pattern(
+            r"Traceback \(|Caused by: |at [\w.$<>]+ ?\(|File \"|goroutine \d+ \[|E\d{4} \d\d:"
+            r"|(?:\[?\d[\d:.,TZ/ +-]*\]? ?)?\[?(?:ERROR|FATAL|Error|error|panic)\b"
+        ),
+    ),
+)
+_UNNAMED = lazy_pattern(r"\bth(?:is|ese)\b(?!-)", re.IGNORECASE)
+_ACKNOWLEDGED = lazy_pattern(  # what follows tells more often than it asks
+    r"\W*(?:thanks|thank you|thx|great|perfect|awesome|cool|nice|ok(?:ay)?|done|yes|no)\b",
+    re.IGNORECASE,
+)
+_THANKED = lazy_pattern(  # and this asks for nothing at all
+    r"\W*(?:thanks|thank you|thx)\b(?!.*(?:\?|\b(?:can|could|please|but|now|next|also|fix)\b))",
+    re.IGNORECASE | re.DOTALL,
+)
+_NAMED = lazy_pattern(
+    rf"\b(?:{_NOUN}|(?:patch|change|commit|PR|MR|pull request|merge request|query|SQL|stack ?trace"
+    r"|traceback|exception|warning|file|script|class|method|test|table|build|bug|crash)(?:e?s)?\b)",
+    re.IGNORECASE,
+)
 _ABOVE = lazy_pattern(r"\babove\b|以上|上記|위의", re.IGNORECASE)
 # Words that say neither what to do nor with what.
 _EMPTY = (
@@ -108,7 +134,8 @@ _SIGNS = frozenset('\n:："“„«»「『')  # one of them is in whatever hold
 def own_words(text: str) -> str:
     """The user's own words in a query, without pasted material; all of it if there is nothing else.
 
-    Where they say no more than "fix this", the beginning of the material says what it is about.
+    What is called "this" and nothing else is called by its name, where that can be told. Where they
+    say no more than "fix this", the beginning of the material says what it is about.
     """
     if _SIGNS.isdisjoint(text):
         return text
@@ -121,11 +148,24 @@ def own_words(text: str) -> str:
     terms = set(read_terms(own))
     if own == text or not terms:
         return text
-    if not terms <= set(read_terms(_EMPTY)):
-        return own
+    named = _with_name(own, [line for line, left in zip(lines, kept, strict=True) if left is None])
+    if not terms <= set(read_terms(_EMPTY)) or _THANKED().match(own):
+        return named
     known = set(own.split("\n"))
     words = [word for line in lines if line.strip() not in known for word in line.split()]
-    return f"{own}\n{' '.join(words[:_FEW])}"
+    return f"{named}\n{' '.join(words[:_FEW])}"
+
+
+def _with_name(own: str, material: Sequence[str]) -> str:
+    """The user's own words, "this" with what it is: "have a look at this" says too little."""
+    if _NAMED().search(own) or _ACKNOWLEDGED().match(own):
+        return own
+    name = "text" if _OF_TEXT().search(own) else ""
+    for kind, line_of_it in _NAMES:
+        if any(line_of_it().match(line.strip()) for line in material):
+            name = kind
+            break
+    return _UNNAMED().sub(rf"\g<0> {name}", own, count=1) if name else own
 
 
 def _kept(line: str, pasted: bool) -> str | None:

@@ -37,8 +37,9 @@ __all__ = [
 
 TASKS = 4  # parts of a query that are asked for by themselves at most, where a ranker is at work
 _LIKELY = 0.03  # the least probability that a skill is selected at
-_RIVALS = 0.15  # power of a library's size by which the share of rivals grows as it shrinks ...
-_LARGEST_SHARE = 0.4  # ... to no more than this
+_GROWTH = 0.2  # power of a library's size by which shares grow as it shrinks, ...
+_LARGEST_SHARE = 0.45  # ... that of rivals to no more than this, ...
+_LARGEST_PART = 0.8  # ... and this of it where a skill fits another part of the query
 _FEW = 100  # skills; of fewer the best one must be likelier in proportion ...
 _LARGEST_LEAST = 0.08  # ... to no more than this
 _OF_MATERIAL = 0.2  # the least probability of the best skill beside pasted material
@@ -139,8 +140,8 @@ class SelectionPolicy:
         share: Of the best skill's score that another one has at least. On dev a share does better
             than a fixed probability: where a query needs several skills, each is less sure.
         smaller: How many times smaller the library is than the one that the share was chosen in.
-            Rivals, skills that fit what a selected one fits too, need a larger share then: among
-            few skills hardly two do the same, and the second one fits by chance.
+            Others need a larger share then: among few skills hardly two do the same, and the second
+            one fits by chance.
         new_part: Of the share, where a skill fits a part of the query that no selected one fits: a
             query for several skills names each in a sentence of its own.
         least: Score that a selected skill has at least; a probability .03. In all of dev2 sets are
@@ -202,8 +203,18 @@ class SelectionPolicy:
 
     @property
     def rivals_share(self) -> float:
-        """Of the best skill's score that a rival has at least."""
-        return max(self.share, min(self.share * math.pow(self.smaller, _RIVALS), _LARGEST_SHARE))
+        """Of the best skill's score that one has at least which fits what a selected one fits."""
+        return max(self.share, min(self.share * self._growth, _LARGEST_SHARE))
+
+    @property
+    def others_share(self) -> float:
+        """The same of one that fits another part of the query."""
+        part = max(self.new_part, min(self.new_part * self._growth, _LARGEST_PART))
+        return self.share * part
+
+    @property
+    def _growth(self) -> float:
+        return math.pow(self.smaller, _GROWTH)
 
     @property
     def depth(self) -> int:
@@ -261,7 +272,7 @@ def choose(ranked: Ranked, policy: SelectionPolicy) -> list[int]:
     for position, score in enumerate(scores):
         if len(chosen) == policy.limit or score < least:
             break
-        share = policy.rivals_share if parts[position] in met else policy.share * policy.new_part
+        share = policy.rivals_share if parts[position] in met else policy.others_share
         if chosen and score < share * scores[0]:
             continue
         if chosen and float((vectors[chosen] @ vectors[position]).max()) >= policy.same:

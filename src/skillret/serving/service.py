@@ -354,7 +354,7 @@ def _reason(hit: Hit, selected: Selection, policy: SelectionPolicy) -> str:
     if len(selected) >= policy.limit:
         return f"the selection is full ({policy.limit})"
     best = max((other.score for other in selected), default=hit.score)
-    if hit.score < policy.share * policy.new_part * best:
+    if hit.score < policy.others_share * best:
         return f"far less likely than the best one ({hit.score:.3f} against {best:.3f})"
     if hit.score < policy.rivals_share * best:
         return "less likely, and fits no part of the query that the selected ones leave open"
