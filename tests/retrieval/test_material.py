@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skillret.retrieval.material import own_words
+from skillret.retrieval.material import names_material, own_words
 
 LONG = (
     "Hi all, the release notes for 2.4 are out. The pods kept restarting on Tuesday, so we rolled"
@@ -172,6 +172,7 @@ def test_it_may_stand_on_the_same_line():
 )
 def test_what_is_called_this_is_called_by_its_name(text, own):
     assert own_words(text) == own
+    assert names_material(own) == ("text" not in own)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from itertools import groupby
 from skillret.lexical.analyzer import read_terms
 from skillret.patterns import lazy_pattern
 
-__all__ = ["own_words"]
+__all__ = ["names_material", "own_words"]
 
 _LONG = 25  # words that make a text a document, or ...
 _LONG_RUN = 60  # ... characters, in a language without spaces
@@ -107,6 +107,7 @@ _NAMES = (
         ),
     ),
 )
+_KIND = lazy_pattern(rf"\bth(?:is|ese) (?:{'|'.join(name for name, _ in _NAMES)})\b")
 _UNNAMED = lazy_pattern(r"\bth(?:is|ese)\b(?!-)", re.IGNORECASE)
 _ACKNOWLEDGED = lazy_pattern(  # what follows tells more often than it asks
     r"\W*(?:thanks|thank you|thx|great|perfect|awesome|cool|nice|ok(?:ay)?|done|yes|no)\b",
@@ -154,6 +155,11 @@ def own_words(text: str) -> str:
     known = set(own.split("\n"))
     words = [word for line in lines if line.strip() not in known for word in line.split()]
     return f"{named}\n{' '.join(words[:_FEW])}"
+
+
+def names_material(own: str) -> bool:
+    """Whether a user's own words say of what kind the material is, as no text in prose does."""
+    return _KIND().search(own) is not None
 
 
 def _with_name(own: str, material: Sequence[str]) -> str:

@@ -22,7 +22,7 @@ from skillret.retrieval.candidates import TINY, Evidence, find_candidates, fitti
 from skillret.retrieval.features import LATE, columns
 from skillret.retrieval.fusion import LEXICAL_CANDIDATES, fuse
 from skillret.retrieval.late import late_interaction
-from skillret.retrieval.material import own_words
+from skillret.retrieval.material import names_material, own_words
 from skillret.retrieval.query import (
     ReadQuery,
     clean_query,
@@ -195,7 +195,7 @@ class Searcher:
 
         plain = plain_query(query)
         text = own_words(plain)
-        if self.calibration is not None and text != plain:
+        if self.calibration is not None and text != plain and not names_material(text):
             policy = policy.beside_material()
         whole = self._without_user_only(ranking) if ranking else rank(text, policy.depth)
         chosen = select(whole, rank, self.names, policy)

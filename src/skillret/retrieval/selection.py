@@ -194,7 +194,7 @@ class SelectionPolicy:
         )
 
     def beside_material(self) -> SelectionPolicy:
-        """The policy for a query of which pasted material was left out.
+        """The policy for a query of which pasted material was left out that it gives no name.
 
         In parts of dev's and dev2's with 60 skills 22 such queries get their skill, each at .3 or
         more.
