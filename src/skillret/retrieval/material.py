@@ -34,6 +34,13 @@ _GREETING = lazy_pattern(
     r"(?: [^\s,]+){0,4},$",
     re.IGNORECASE,
 )
+# A letter whose text goes on in the line of its greeting.
+_LETTER = lazy_pattern(
+    r"(?i:dear|hi|hello|hey|hallo|liebe[rs]?|sehr geehrte[rs]?|bonjour|ch(?:er|ère)|hola"
+    r"|estimad[oa]) "
+    r"(?:(?i:mrs?|ms|dr|sir|madam|herrn?|frau|madame|monsieur|señora?)\b\.?(?: [A-Z][\w'-]+){0,3}"
+    r"|(?!Claude|Codex|Gemini|Copilot|Cursor)[A-Z][\w'-]+(?: [A-Z][\w'-]+){0,2}), [a-zA-Z]"
+)
 _DIFF = lazy_pattern(r"diff --git |@@ -\d+|--- [^\s-]")  # the context of a change is pasted, too
 # Lines that nobody types: logs, stack traces, prompts, diffs, tables, code. Without indentation.
 _PASTED = lazy_pattern(
@@ -60,6 +67,16 @@ _NOUN = (
     r"|comment|announcement|description|log|output|error|trace|code|snippet|function|diff|config"
     r"|content)s?\b"
 )
+_LANGUAGE = (
+    r"(?:english|german|french|spanish|italian|portuguese|dutch|polish|czech|swedish|danish|norwegian"
+    r"|finnish|russian|ukrainian|turkish|greek|hungarian|romanian|arabic|hebrew|hindi|chinese"
+    r"|mandarin|japanese|korean)\b"
+)
+# To translate, as it is said in passing.
+_INTO = (
+    r"\b(?:put|get|turn|bring|have|need|want)\b(?: \w+){0,2}? (?:this|these|it|the following)"
+    rf"(?: \w+){{0,2}}? (?:in|into|to) (?:\w+ )?{_LANGUAGE}"
+)
 _CUE = lazy_pattern(
     r"\b(?:translat|summar|proofread|paraphras|rephras|rewrit|rewrote|shorten|polish|review|correct"
     r"|edit|repl|respon|answer|explain|extract|classif|convert|improv|simplif|format|analy|check"
@@ -67,6 +84,7 @@ _CUE = lazy_pattern(
     rf"\b(?:(?:\W+\w+){{0,3}}?\W+{_NOUN}|\s*:)"
     rf"|\b{_NOUN} (?:below|underneath)\b"
     r"|\b(?:translat|summar|proofread|paraphras|rephras|tl;?dr)[^.!?\n]{0,60}:\s*$"
+    rf"|{_INTO}"
     rf"|\bhere(?:'s| is| are) (?:\w+ ){{0,3}}{_NOUN}"
     r"|\b(?:folgend|siguient|suivant|seguint|seguent)\w*\b|以下|下面|次の|다음",
     re.IGNORECASE,
@@ -79,6 +97,7 @@ _OF_TEXT = lazy_pattern(
     r"|\bmake (?:this|it|that|the following)\b[^.!?\n]{0,40}\b(?:shorter|friendlier|nicer|clearer"
     r"|politer|warmer|(?:more|less) (?:formal|casual|friendly|polite|professional|concise|stiff"
     r"|natural|personal|wordy))\b[^.!?\n]{0,40}[:：]\s*$"
+    rf"|{_INTO}[^.!?\n]{{0,40}}[:：]\s*$"
     r"|(?:翻[译譯訳]|总结|總結|要約|번역|요약)[^。.!?\n]{0,20}[:：]\s*$",
     re.IGNORECASE,
 )
@@ -186,8 +205,9 @@ def _blocks(lines: Sequence[str]) -> list[bool]:
     for number, line in enumerate(lines):
         next_line = lines[number + 1] if number + 1 < len(lines) else ""
         begins = bool(_HEADER().match(line) and _HEADER().match(next_line))
-        if number and not line.strip() and _GREETING().match(next_line.strip()):
-            begins = any(map(str.strip, lines[:number]))
+        if number and not line.strip():
+            greets = _GREETING().match(next_line.strip()) or _LETTER().match(next_line.strip())
+            begins = bool(greets) and any(map(str.strip, lines[:number]))
         if _MAIL().match(line) or begins:
             pasted[number:] = [True] * (len(lines) - number)
             break
