@@ -35,6 +35,28 @@ def test_turns_of_a_conversation_need_no_skill(retriever):
     assert len(taken) <= 0.1 * len(turns), taken
 
 
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ("mach aus diesem gescannten PDF eine Tabelle", "scanned-pdf-to-spreadsheet"),
+        ("meine Pods starten ständig neu, finde heraus warum", "kubernetes-debugging"),
+        ("convierte este PDF escaneado en una hoja de cálculo", "scanned-pdf-to-spreadsheet"),
+        ("écris les notes de version à partir des commits", "release-notes"),
+        ("把这份扫描的PDF转成表格", "scanned-pdf-to-spreadsheet"),
+    ],
+)
+def test_other_languages_are_read_word_by_word(retriever, query, name):
+    assert [hit.name for hit in retriever.select(query)] == [name]
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["danke, das hat geklappt", "gracias, perfecto", "merci, c'est bon", "谢谢", "好的,继续"],
+)
+def test_other_languages_need_no_skill_to_chat(retriever, query):
+    assert not retriever.select(query).hits
+
+
 def test_casual_requests_get_their_skill(retriever):
     data = load_dataset(ROOT / "examples" / "skills")
     learnt = {*written("tasks"), *written("idle")}

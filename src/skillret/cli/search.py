@@ -162,8 +162,8 @@ def run(args: argparse.Namespace) -> int:
         why = "" if hits or args.json else _why_none(retriever, query, need, where, missing)
     if language:
         note(
-            f"this looks like {language}, which {model} does not read: only words that skills share"
-            " with it are found for sure; ask in English, or use a model that reads it (--model)"
+            f"this looks like {language}, which {model} does not read: by single words it finds"
+            " less than in English; ask in English, or use a model that reads it (--model)"
         )
     if args.json:
         document: dict[str, Any] = {

@@ -24,17 +24,25 @@ _SCRIPTS = {
 }
 SCRIPTS = frozenset(_SCRIPTS)  # the languages that have one of their own
 _SHARE = 0.3  # of a query's letters
+_CHARACTER = 3  # letters that a Chinese, Japanese or Korean character is worth
+_SPACELESS = frozenset(("Japanese", "Korean", "Chinese"))
 _WORD = re.compile(r"[^\W\d_]+")
 _SMALL = {
     "German": "der die das den dem ein eine einen einer und oder ist sind nicht mit für von zu zum"
     " zur auf aus bei nach wie ich mir mich wir bitte kann kannst mein meine diese dieses dieser"
-    " ins datei erstelle schreibe prüfe über neu im am als auch wird werden soll",
+    " ins datei erstelle schreibe prüfe über neu im am als auch wird werden soll"
+    " welche welcher welches wenn dass sein hier unter dann aber noch mal schon nur diesen alle"
+    " alles gegen beim vom ohne bis damit weil doch heute jetzt unser unsere unserem euch uns",
     "Spanish": "el la los las un una unos y o de del al que es son no con para por en como mi mis"
     " este esta estos quiero necesito convierte puedes favor sobre desde se lo"
-    " hacer crear crea traducir traduce archivo informe resumen",
+    " hacer crear crea traducir traduce archivo informe resumen"
+    " cuando cuándo qué quién cómo dónde cuál entre hasta cada todo todos toda todas nos tiene haz"
+    " hazme dime sin más muy ya aquí está están hay pero también eso esto su sus le les cuya nada",
     "French": "le la les un une des et ou du de est sont pas avec pour par dans sur mon ma mes ce"
     " cette ces je tu nous vous peux veux plaît comment en au aux que qui"
-    " faire créer traduire fichier rapport",
+    " faire créer traduire fichier rapport"
+    " fais quand faut ici rien ne depuis quelle quel chaque tout tous toute toutes sans mais aussi"
+    " très leur leurs notre votre ta tes sa ses cela ça c'est qu qui quoi où dont lors",
     "Portuguese": "o os as um uma e ou do da dos das de é são não com para por em no na como meu"
     " minha este esta isso quero preciso pode que"
     " fazer criar traduzir arquivo relatório",
@@ -55,7 +63,7 @@ _ENGLISH = frozenset(
 )
 # Of several languages, or names.
 _ANY = frozenset(
-    "die am im den son con per par ten la de en os e y un pod mi il se das van com".split()
+    "die am im den son con per par ten la de en os e y un pod mi il se das van com comment".split()
 )
 _LETTERS = {
     "German": frozenset("äöüß"),
@@ -78,7 +86,9 @@ def language(text: str) -> str | None:
     """
     letters = [character for character in text[:1000] if character.isalpha()]
     for name, characters in _SCRIPTS.items() if not text.isascii() else ():
-        if len(re.findall(f"[{characters}]", text[:1000])) > _SHARE * len(letters) > 0:
+        count = len(re.findall(f"[{characters}]", text[:1000]))
+        worth = count * _CHARACTER if name in _SPACELESS else count
+        if worth > _SHARE * (len(letters) - count + worth) > 0:
             return name
     found: dict[str, float] = defaultdict(float)
     words, languages = set(_WORD.findall(text[:1000].lower())), _languages()

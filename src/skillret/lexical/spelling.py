@@ -19,7 +19,7 @@ from pathlib import Path
 
 from skillret.patterns import lazy_pattern
 
-__all__ = ["normalize", "spell", "spell_sign", "units"]
+__all__ = ["normalize", "simplified", "spell", "spell_sign", "units"]
 
 _UTF8 = ("utf-8", "replace")
 _ASCII = bytes(range(128))
@@ -199,11 +199,11 @@ def _spell(text: str) -> str:
             text = text.replace(letter, plain)
     if _RUN().search(strange) is None:
         return text
-    return _RUN().sub(_pairs, text.translate(_simplified()))
+    return _RUN().sub(_pairs, text.translate(simplified()))
 
 
 @cache
-def _simplified() -> dict[int, str]:
+def simplified() -> dict[int, str]:
     """The simplified forms of Chinese characters: who writes traditional ones means the same."""
     text = Path(__file__).with_name("simplified.txt").read_text(encoding="utf-8")
     traditional, simple = (line for line in text.splitlines() if not line.startswith("#"))

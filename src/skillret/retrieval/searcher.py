@@ -16,6 +16,7 @@ from skillret.encoders import Encoder
 from skillret.index.corpus import Corpus
 from skillret.lexical.analyzer import read_terms
 from skillret.lexical.bm25 import Terms
+from skillret.lexical.glossary import GLOSSARIES, gloss
 from skillret.lexical.language import SCRIPTS
 from skillret.retrieval.calibration import Calibration
 from skillret.retrieval.candidates import TINY, Evidence, find_candidates, fitting_parts, scores_of
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 __all__ = ["Ranking", "Searcher"]
 
 _DENSE_CANDIDATES = 100
+_NATIVE = 0.5  # of a query's words, if skills have more of them they speak its language
 _BELOW = np.float32(0.99)  # of the last candidate's score, for what stands behind the candidates
 
 
@@ -162,6 +164,7 @@ class Searcher:
         else:
             ranker = self.calibration.ranker
             tokens = needs_tokens(ranker.terms, self.encoder.profile)
+            texts = map(self._in_english, texts)
             for query in read_queries(texts, self.encoder, tokens=tokens):
                 yield self._reranked(self._ranked(ranker, query, self._deep(k), where), k)
 
@@ -205,6 +208,17 @@ class Searcher:
             if skill and spells_identifier(text, f"{skill.description}\n{skill.body}"):
                 chosen = Chosen([Picked(whole, 0)], whole.need)
         return chosen
+
+    def _in_english(self, query: str) -> str:
+        """A query word by word in English, if neither encoder nor skills know its language."""
+        language = unread_language(query, self.encoder.profile)
+        if language not in GLOSSARIES:
+            return query
+        told = gloss(query, language)
+        terms = {term for word in told.words for term in read_terms(word)}
+        held = self.corpus.terms(" ".join(told.words))
+        known = len({*held.names} - held.guessed)
+        return query if not told.text or known > _NATIVE * len(terms) else told.text
 
     def _without_user_only(self, ranking: Ranking) -> Ranking:
         """A ranking for an agent: what only its user may start is as good as absent."""
