@@ -204,3 +204,16 @@ def test_parts_add_only_what_is_new_and_likely(retriever, tmp_path, monkeypatch)
             (tmp_path / name / "SKILL.md").write_text(copy)
     with Retriever.open(library=tmp_path) as opened:
         assert len(opened.select(f"{slim} and {notes}").hits) == 2
+
+
+def test_every_task_of_a_list_gets_its_skill(retriever):
+    tasks = {
+        "turn this scanned PDF into a spreadsheet": "scanned-pdf-to-spreadsheet",
+        "fix my crashing kubernetes pods": "kubernetes-debugging",
+        "pick colours for my app": "color-palette",
+        "review the literature on sleep": "literature-review",
+        "write the release notes": "release-notes",
+    }
+    for text in ("\n".join(tasks), "\n".join(f"- {task}" for task in tasks), ", ".join(tasks)):
+        found = {hit.name for hit in retriever.select(text)}
+        assert len(found & {*tasks.values()}) >= 4, text

@@ -88,8 +88,6 @@ def test_own_words_may_stand_on_both_sides(text, own):
     [
         LONG,
         f"> {LONG}",
-        LOG,
-        f"```\n{LOG}\n```",
         "use the 'pdf-tables' skill",
         "I get `CrashLoopBackOff`, what now?",
         'kubectl says "Back-off restarting failed container", why?',
@@ -107,6 +105,25 @@ def test_own_words_may_stand_on_both_sides(text, own):
 )
 def test_everything_else_is_the_user_s_own(text):
     assert own_words(text) == text
+
+
+TRACE = """Traceback (most recent call last):
+  File "/app/run.py", line 10, in <module>
+    main()
+KeyError: 'sum'"""
+
+
+@pytest.mark.parametrize("text", [LOG, f"```\n{LOG}\n```", TRACE])
+def test_who_pastes_an_error_log_alone_asks_what_is_wrong(text):
+    first, rest = own_words(text).split("\n")
+    assert first == "find out what is wrong in this error log"
+    assert rest.split() == text.split()[:30]
+
+
+def test_here_is_what_was_pasted_too():
+    assert own_words(f"what went wrong here?\n\n{LOG}").startswith(
+        "what went wrong here in this error log?"
+    )
 
 
 def test_where_own_words_say_nothing_the_material_begins_to_speak():
@@ -209,4 +226,5 @@ def test_something_is_left_and_no_more_than_was_there(text):
     own = own_words(text)
     assert bool(own.strip()) == bool(text.strip())
     there = {*text.split(), *text.replace("```", " ").split()}
-    assert set(unnamed(own).split()) <= there or '"' in text
+    asked = set("find out what is wrong in this".split())
+    assert set(unnamed(own).split()) <= there | asked or '"' in text

@@ -1,6 +1,6 @@
 import pytest
 
-from skillret.retrieval.sentences import segments, split_sentences
+from skillret.retrieval.sentences import is_list, segments, split_sentences, tasks, unmarked
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,38 @@ def test_long_runs_of_spaces_and_dots_are_no_boundary():
     assert split_sentences(long) == [long]
     assert segments(long) == []
     assert segments("do it now and " * 7000) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        (
+            "write the changelog\ndeploy to staging\nplan a trip",
+            ["write the changelog", "deploy to staging", "plan a trip"],
+        ),
+        (
+            "write the changelog, deploy to staging, and then plan a trip",
+            ["write the changelog", "deploy to staging", "plan a trip"],
+        ),
+        ("write the changelog. Then deploy it.", ["write the changelog.", "Then deploy it."]),
+        ("clean the CSV, JSON, XML", []),  # no tasks of three words
+        ("write the changelog", []),
+    ],
+)
+def test_tasks_are_those_of_a_list_or_a_few_sentences(text, parts):
+    assert [text[start:end] for start, end in tasks(text, 4)] == parts
+    assert is_list(text) == (len(parts) > 2)
+
+
+def test_a_story_has_no_tasks_and_a_letter_is_no_list():
+    story = " ".join(f"And then it did thing {n}." for n in range(6))
+    assert tasks(story, 4) == []
+    assert not is_list("my pods restart all day\n\nthe logs say nothing\n\nwhat can I do")
+    assert not is_list("\n".join(f"do the thing number {n}" for n in range(20)))
+
+
+def test_marks_of_a_list_are_no_words():
+    listed = "1. write the changelog\n2. deploy to staging"
+    assert unmarked(listed) == "write the changelog\ndeploy to staging"
+    assert unmarked("- write it\n- deploy it") == "write it\ndeploy it"
+    assert unmarked("3. write it") == "3. write it"

@@ -18,6 +18,9 @@ _HEAD = (
     "skillret found installed skills that may fit this request."
     " Ignore them if they do not fit. Descriptions are quoted from the skills."
 )
+_MOST_WORDS = 6  # of a folder's name: more may be meant for the agent
+_LONGEST_NAME = 64  # characters of one that is quoted
+_NAME = re.compile(r"[\w.:-]+(?: [\w.:-]+){0,3}")
 _LENGTHS = (240, 120, 60, 0)  # characters of a description; the longest that there is room for
 # They show as nothing, or hide what comes after them, and count as printable.
 _HIDDEN = re.compile(
@@ -63,15 +66,19 @@ def context_of(decision: Decision, limit: int) -> str:
 def _harmless(path: str) -> bool:
     """Whether a path may be written as it is; Windows has backslashes in it."""
     slashes = path.replace("\\", "/")
-    return inert(slashes) == slashes
+    short = all(len(part.split()) <= _MOST_WORDS for part in slashes.split("/"))
+    return short and inert(slashes) == slashes
 
 
 def _line(named: Named, length: int) -> str:
     path = named.path if named.path and _harmless(named.path) else None
+    # Names are a word or two; what reads like a sentence is shown as somebody's words.
+    plain = _NAME.fullmatch(named.invocation) is not None
+    invocation = named.invocation if plain else f'"{inert(named.invocation)[:_LONGEST_NAME]}"'
     if named.user_only:
-        line = f"- the user can type /{named.invocation} (the agent cannot start this one)"
+        line = f"- the user can type /{invocation} (the agent cannot start this one)"
     else:
-        line = f"- {named.invocation}" + (f" ({path})" if path else "")
+        line = f"- {invocation}" + (f" ({path})" if path and plain else "")
     line += f": {inert(named.reason)}" if named.reason else ""
     description = inert(named.description)
     if len(description) > length:

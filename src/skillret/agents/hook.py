@@ -74,9 +74,10 @@ def _read(arguments: "Sequence[str]") -> tuple[str, str]:
 def _limit() -> float:
     """Seconds until the agent goes on without us; a variable is for slow machines, and tests."""
     try:
-        return min(max(float(os.environ.get("SKILLRET_HOOK_SECONDS", "")), 0.05), 60.0)
+        seconds = float(os.environ.get("SKILLRET_HOOK_SECONDS", ""))
     except ValueError:
         return _SECONDS
+    return _SECONDS if seconds != seconds else min(max(seconds, 0.05), 60.0)  # NaN is not itself
 
 
 def _may_be_warm() -> bool:

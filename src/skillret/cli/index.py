@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -338,6 +339,8 @@ def _verify(args: argparse.Namespace) -> int:
 
 def _copy(args: argparse.Namespace) -> int:
     source, target = index_place(args.source), index_place(args.target)
+    if os.path.realpath(source) == os.path.realpath(target):
+        raise InputError(f"{target} is the index that is copied; give another name to copy it to")
     with (
         Index.open(source) as old,
         Index.open(target, create=True) as new,

@@ -140,14 +140,14 @@ def run(args: argparse.Namespace) -> int:
         if args.select:
             selection = retriever.select(query, limit=args.k, where=where, explain=args.explain)
             hits = list(selection.hits)
-            if not retriever.policy.threshold:
+            if not retriever.policy.threshold and settings.threshold is None:
                 note(
                     "nothing says when this model should hand over nothing, so it never does;"
                     " `skillret calibrate` fits that on labelled queries"
                 )
         else:
             k = args.k or settings.limit or _HITS
-            if args.json or args.mode != "hybrid":
+            if args.mode != "hybrid":
                 hits = retriever.search(query, k=k, where=where, explain=args.explain)
             else:
                 hits, selection = retriever.look_up(query, k, where=where, explain=args.explain)
@@ -173,10 +173,10 @@ def run(args: argparse.Namespace) -> int:
             "took_ms": round(took, 3),
             "hits": [_json(h) | names.get(h.id, {}) for h in hits],
         }
-        if need is not None:
-            document |= {"need": round(need, 6), "threshold": policy.threshold}
-        if selection is not None:
-            document["missing"] = list(selection.missing)
+        if args.select:
+            if need is not None:
+                document |= {"need": round(need, 6), "threshold": policy.threshold}
+            document["missing"] = list(missing)
         print_json(document)
     elif not hits:
         note(why)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import groupby, islice
 
 from skillret.lexical.analyzer import read_terms
 from skillret.patterns import lazy_pattern
@@ -19,8 +19,16 @@ __all__ = ["names_material", "own_words"]
 _LONG = 25  # words that make a text a document, or ...
 _LONG_RUN = 60  # ... characters, in a language without spaces
 _RUN = 3  # lines that make a block
+_LONGEST_HEAD = 400  # characters of what announces material: whoever says more tells a story
+_LONGEST_TEXT = 20_000  # characters that are looked through; the material of a longer one is cut
+_MOST_HEADS = 20  # places where an announcement may end that are looked at
 _FEW = 30  # words of the material that are read where the user's own say nothing
 _FENCES = ("```", "~~~", '"""', "'''")
+# Words go on behind a closing fence.
+_CLOSED = lazy_pattern(
+    r"^(?P<fence>[ \t]*(?:```|~~~))[ \t]+(?P<more>(?=[^\n`~]*[a-z])(?:[^\s`~]+[ \t]+)[^\n`~]+)$",
+    re.MULTILINE,
+)
 _LABEL = lazy_pattern(r"\s*(?:```|~~~)\s*([\w+#-]+)\s*$")  # "```python" says the language
 _TAG = lazy_pattern(r"<([A-Za-z][\w-]*)(?:\s[^<>]*)?>")
 _QUOTED = lazy_pattern(r'"[^"]+"|“[^“”]+”|„[^„“”]+[“”]|«[^«»]+»|»[^«»]+«|「[^「」]+」|『[^『』]+』')
@@ -49,12 +57,16 @@ _PASTED = lazy_pattern(
     r"|Traceback \(|Caused by: |\.{3} \d+ more|at [\w.$<>]+ ?\(|File \"|goroutine \d+ \[|--> "
     r"|\d{0,5} {1,8}\|(?: |$)|/\S+\.\w+:\d+|[$#%] \w|PS [A-Z]:\\|[A-Z]:\\[^>]*>"
     r"|@@ |diff --|index [0-9a-f]{7}|[+-]{1,3}[^\s+\-*]"
+    r"|(?:new|deleted) file mode \d|(?:old|new) mode \d|similarity index \d"
+    r"|(?:rename|copy) (?:from|to) \S"
+    r"|Index: \S|={30,}$|\*{15}|panic: |npm (?:ERR!|error)|stack backtrace:|thread '"
     r"|commit [0-9a-f]{7}|Author: .*<|[0-9a-f]{7,12} \S"
     r"|[\]})]|[{\[]\s*[{\"]|\"[^\"]+\": ?|.*[;{\[]$|[^{}]*\{[^{}]*\}$"
     r"|</?[A-Za-z][\w:-]*(?:\s[^<>]*)?>|\\(?:begin|end|caption|label|section|item)\b"
     r"|\|.*\||[^,\t]*\t[^\t]*\t|[^, ]+(?:,[^, ]+){2,}$|(?:\S+(?: \S+)* {3,}){2}"
     r"|https?://\S+$|(?:/[\w.-]+){2,}$|[\w.]+ ?= ?\S*$|\[[\w. -]+\]$"
     r"|(?:def|class) \w+.*:$|import \w|from [\w.]+ import "
+    r"|(?i:select .+ from |insert into |update .+ set |delete from )"
     r"|(?:SELECT|FROM|(?:LEFT |INNER )?JOIN|WHERE|(?:GROUP|ORDER) BY|INSERT|UPDATE|CREATE"
     r"|RUN|COPY|ADD|CMD|ENV|ARG|EXPOSE|WORKDIR|ENTRYPOINT) \S",
 )
@@ -114,20 +126,38 @@ _MADE_OF = lazy_pattern(
     r"(?:[ \w]{0,25}|, ?please) ?[:：]?\s*$",
     re.IGNORECASE,
 )
+_LOG = "error log"
+_ABOUT_LOG = f"find out what is wrong in this {_LOG}"
+# What ends a trace, and is not indented as the rest is.
+_ERROR = lazy_pattern(
+    r"[\w.]*(?:Error|Exception|Panic|Warning)\b.*|error(?:\[\w+\])?: .*", re.DOTALL
+)
 # What people call "this" who do not say what it is, by a line of it.
 _NAMES = (
-    ("diff", lazy_pattern(r"diff --git |@@ -\d+|\+\+\+ \S")),
+    ("diff", lazy_pattern(r"diff --git |@@ -\d+|\+\+\+ \S|Index: \S|rename from \S")),
     ("SQL query", lazy_pattern(r"(?:SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH)\s", re.IGNORECASE)),
     (
-        "error log",
+        _LOG,
         lazy_pattern(
-            r"Traceback \(|Caused by: |at [\w.$<>]+ ?\(|File \"|goroutine \d+ \[|E\d{4} \d\d:"
+            r"Traceback \(|Caused by: |panic: |npm (?:ERR!|error)|thread '|at [\w.$<>]+ ?\("
+            r"|File \"|goroutine \d+ \[|E\d{4} \d\d:"
             r"|(?:\[?\d[\d:.,TZ/ +-]*\]? ?)?\[?(?:ERROR|FATAL|Error|error|panic)\b"
         ),
     ),
 )
 _KIND = lazy_pattern(rf"\bth(?:is|ese) (?:{'|'.join(name for name, _ in _NAMES)})\b")
-_UNNAMED = lazy_pattern(r"\bth(?:is|ese)\b(?!-)", re.IGNORECASE)
+# Not before what it may belong to ("these numbers", "this Friday", "get this done").
+_UNNAMED = lazy_pattern(
+    r"\bth(?:is|ese)\b(?=\W*$|\s*[^\w\s'’-]|\n|\s+(?:before|after|until|so|and|or|but|to|in|into|on|for"
+    r"|from|with|at|as|if|when|while|because|since|is|was|are|were|does|do|did|has|have|had|can"
+    r"|could|should|would|will|might|may|must|looks?|seems?|fails?|works?|takes?|keeps?|happens?"
+    r"|breaks?|crashe?s?|runs?|gets?|goes|gives?|says?|shows?|means?|makes?|needs?|sounds?|shorter"
+    r"|longer|better|nicer|clearer|friendlier|more|less|right|ok|okay|correct|wrong|good|bad|slow"
+    r"|fast|new|safe|please|pls|now|again|up|out|over|here|there|not|all|really|even|still|just|too"
+    r"|already|only|properly|quickly)\b)",
+    re.IGNORECASE,
+)
+_HERE = lazy_pattern(r"\bhere(?=\W*$)", re.IGNORECASE)
 _ACKNOWLEDGED = lazy_pattern(  # what follows tells more often than it asks
     r"\W*(?:thanks|thank you|thx|great|perfect|awesome|cool|nice|ok(?:ay)?|done|yes|no)\b",
     re.IGNORECASE,
@@ -154,11 +184,15 @@ _SIGNS = frozenset('\n:："“„«»「『')  # one of them is in whatever hold
 def own_words(text: str) -> str:
     """The user's own words in a query, without pasted material; all of it if there is nothing else.
 
+    Who pastes an error log and says nothing asks what is wrong.
     What is called "this" and nothing else is called by its name, where that can be told. Where they
     say no more than "fix this", the beginning of the material says what it is about.
     """
     if _SIGNS.isdisjoint(text):
         return text
+    text = _CLOSED().sub(r"\g<fence>\n\g<more>", text)
+    if len(text) > 2 * _LONGEST_TEXT:
+        text = f"{text[:_LONGEST_TEXT]}\n{text[-_LONGEST_TEXT:]}"
     lines = text.split("\n")
     pasted = _blocks(lines)
     kept = [_kept(line, material) for line, material in zip(lines, pasted, strict=True)]
@@ -166,14 +200,18 @@ def own_words(text: str) -> str:
     own: str = _QUOTED().sub(lambda found: " " if _is_long(found[0]) else found[0], _document(rest))
     own = own.strip()
     terms = set(read_terms(own))
+    material = [line for line, left in zip(lines, kept, strict=True) if left is None]
+    kind = _kind_of(material)
+    if kind == _LOG and (not terms or _ERROR().fullmatch(own)):
+        return f"{_ABOUT_LOG}\n{_beginning(text.split())}"
     if own == text or not terms:
         return text
-    named = _with_name(own, [line for line, left in zip(lines, kept, strict=True) if left is None])
+    named = _with_name(own, kind)
     if not terms <= set(read_terms(_EMPTY)) or _THANKED().match(own):
         return named
     known = set(own.split("\n"))
     words = [word for line in lines if line.strip() not in known for word in line.split()]
-    return f"{named}\n{' '.join(words[:_FEW])}"
+    return f"{named}\n{_beginning(words)}"
 
 
 def names_material(own: str) -> bool:
@@ -181,16 +219,25 @@ def names_material(own: str) -> bool:
     return _KIND().search(own) is not None
 
 
-def _with_name(own: str, material: Sequence[str]) -> str:
-    """The user's own words, "this" with what it is: "have a look at this" says too little."""
-    if _NAMED().search(own) or _ACKNOWLEDGED().match(own):
-        return own
-    name = "text" if _OF_TEXT().search(own) else ""
+def _beginning(words: Sequence[str]) -> str:
+    return " ".join(words[:_FEW])
+
+
+def _kind_of(material: Sequence[str]) -> str:
+    """What people call such material, if a line of it tells; else nothing."""
     for kind, line_of_it in _NAMES:
         if any(line_of_it().match(line.strip()) for line in material):
-            name = kind
-            break
-    return _UNNAMED().sub(rf"\g<0> {name}", own, count=1) if name else own
+            return kind
+    return ""
+
+
+def _with_name(own: str, kind: str) -> str:
+    """The user's own words, "this" with what it is: "have a look at this" says too little."""
+    name = kind or ("text" if _OF_TEXT().search(own) else "")
+    if not name or _NAMED().search(own) or _ACKNOWLEDGED().match(own):
+        return own
+    named = _UNNAMED().sub(rf"\g<0> {name}", own, count=1)
+    return _HERE().sub(rf"\g<0> in this {name}", own, count=1) if named == own else named
 
 
 def _kept(line: str, pasted: bool) -> str | None:
@@ -235,14 +282,16 @@ def _fenced(lines: Sequence[str]) -> list[bool]:
     """Which lines stand between fences or tags; what is never closed goes to the end."""
     inside = ""
     fenced = []
-    for line in map(str.strip, lines):
+    stripped = [line.strip() for line in lines]
+    ends = {line for line in stripped if line.startswith("</")}
+    for line in stripped:
         opened = inside
         if inside:
             inside = "" if line.startswith(inside) or line.endswith(inside) else inside
         elif fence := next((f for f in _FENCES if line.startswith(f)), ""):
             inside = fence if line.count(fence) % 2 else ""
             opened = fence
-        elif (tag := _TAG().fullmatch(line)) and f"</{tag[1]}>" in lines:
+        elif (tag := _TAG().fullmatch(line)) and f"</{tag[1]}>" in ends:
             opened = inside = f"</{tag[1]}>"
         fenced.append(bool(opened))
     return fenced
@@ -256,11 +305,11 @@ def _document(text: str) -> str:
     last = paragraphs[-1]
     if len(paragraphs) > 1 and not _is_long(last):
         before = "\n\n".join(paragraphs[:-1])
-        if _ABOVE().search(last) and _is_long(before):
+        if _ABOVE().search(last[:_LONGEST_HEAD]) and _is_long(before):
             return last
     first, *others = paragraphs
     head, found, tail = _announced(first)
-    if not found and (_is_long(first) or not others or not _CUE().search(first)):
+    if not found and (_is_long(first) or not others or not _CUE().search(first[:_LONGEST_HEAD])):
         return text
     after = others if not found else [tail, *others]
     material = "\n\n".join(after)
@@ -272,9 +321,10 @@ def _document(text: str) -> str:
 
 def _announced(paragraph: str) -> tuple[str, bool, str]:
     """What announces material, up to a colon or the end of a line, if so, and what follows."""
-    for end in re.finditer(r"[:：](?=\s|$|[^\x00-\x7f])|\n|$", paragraph):
+    ends = re.finditer(r"[:：](?=\s|$|[^\x00-\x7f])|\n|$", paragraph)
+    for end in islice(ends, _MOST_HEADS):
         head = paragraph[: end.end()].rstrip("\n")
-        if _is_long(head):
+        if _is_long(head) or len(head) > _LONGEST_HEAD:
             break
         if (end[0] in (":", "：") and _CUE().search(head)) or _hands_over(head):
             return head, True, paragraph[end.end() :]

@@ -18,7 +18,8 @@ from skillret.errors import EncoderError, InputError
 from skillret.lexical.language import language
 from skillret.lexical.spelling import normalize
 from skillret.retrieval.material import own_words
-from skillret.retrieval.sentences import segments
+from skillret.retrieval.negation import without_negated
+from skillret.retrieval.sentences import segments, unmarked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,12 +82,12 @@ def plain_query(query: str) -> str:
 
 
 def clean_query(query: str) -> str:
-    """A query as it is searched: the user's own words, in normal form.
+    """A query as it is searched: in normal form, what the user asks for in words of their own.
 
     Raises:
         InputError: If nothing is left, or it is no text.
     """
-    return own_words(plain_query(query))
+    return without_negated(unmarked(own_words(plain_query(query))))
 
 
 def unread_language(query: str, profile: Profile) -> str | None:

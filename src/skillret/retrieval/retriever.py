@@ -21,7 +21,7 @@ from skillret.errors import (
 from skillret.files import expand
 from skillret.index.forks import after_fork
 from skillret.index.index import Index, Progress
-from skillret.index.sources import default_index_path
+from skillret.index.sources import Sources, default_index_path
 from skillret.retrieval.calibration import Calibration, load_calibration
 from skillret.retrieval.query import clean_query, unread_language
 from skillret.retrieval.refresh import Folders, nothing_found, refresh
@@ -255,7 +255,13 @@ class Retriever:
         if searcher is None or searcher.corpus is not corpus:
             self.index.check_encoder(corpus)
             # Complete before it takes the place of the one before.
-            searcher = Searcher(corpus, self.encoder, self.calibration, self.reranker)
+            searcher = Searcher(
+                corpus,
+                self.encoder,
+                self.calibration,
+                self.reranker,
+                of_agent=bool(Sources.from_info(self.index.info()).agent),
+            )
             self._searcher = searcher
         return searcher
 

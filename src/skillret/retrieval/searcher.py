@@ -104,6 +104,8 @@ class Searcher:
         calibration: What was fitted for the encoder; None fuses cosines and BM25 by the weight of
             the encoder's profile.
         reranker: Decides the order of the best hits in hybrid mode.
+        of_agent: The skills are those of one agent, which cannot start one that another one's name
+            hides.
     """
 
     def __init__(
@@ -112,11 +114,14 @@ class Searcher:
         encoder: Encoder,
         calibration: Calibration | None = None,
         reranker: Reranker | None = None,
+        *,
+        of_agent: bool = False,
     ) -> None:
         self.corpus = corpus
         self.encoder = encoder
         self.calibration = calibration
         self.reranker = reranker
+        self.of_agent = of_agent
         self.policy = SelectionPolicy.of(calibration)
 
     def rank(
@@ -191,7 +196,7 @@ class Searcher:
             asked = k
             while True:
                 ranking = self.rank(text, asked, where=where)
-                kept = self._without_user_only(ranking)
+                kept = self._startable(ranking)
                 if len(kept) >= k or len(ranking) < asked or len(kept) == len(ranking):
                     return kept
                 asked *= 4
@@ -200,7 +205,7 @@ class Searcher:
         text = own_words(plain)
         if self.calibration is not None and text != plain and not names_material(text):
             policy = policy.beside_material()
-        whole = self._without_user_only(ranking) if ranking else rank(text, policy.depth)
+        whole = self._startable(ranking) if ranking else rank(text, policy.depth)
         chosen = select(whole, rank, self.names, policy)
         if not chosen.picked and len(whole):
             (best,) = whole.keys[:1].tolist()
@@ -220,10 +225,14 @@ class Searcher:
         known = len({*held.names} - held.guessed)
         return query if not told.text or known > _NATIVE * len(terms) else told.text
 
-    def _without_user_only(self, ranking: Ranking) -> Ranking:
-        """A ranking for an agent: what only its user may start is as good as absent."""
+    def _startable(self, ranking: Ranking) -> Ranking:
+        """A ranking for an agent: what it cannot start is as good as absent."""
         records = self.corpus.records(ranking.keys.tolist())
-        theirs = sorted(key for key, record in records.items() if record.user_only)
+        theirs = sorted(
+            key
+            for key, record in records.items()
+            if record.user_only or (self.of_agent and record.shadowed_by)
+        )
         if not theirs:
             return ranking
         kept = _rows(ranking, ~holds(ranking.keys, np.array(theirs, dtype=np.int64)))

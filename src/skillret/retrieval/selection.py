@@ -17,7 +17,7 @@ import numpy as np
 
 from skillret.arrays import Float32
 from skillret.lexical.analyzer import STOP_WORDS
-from skillret.retrieval.sentences import segments
+from skillret.retrieval.sentences import is_list, tasks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -234,9 +234,10 @@ def select(
     likely enough, without near-duplicates. A query that is a skill's name gets that skill in any
     case: a word says little, unless it is what a skill is called. If people say it anyway ("ok",
     "continue") the skill is left out, unless it is called by a sign ("/continue"). Where a query
-    has two to four parts, each is searched for by itself as well, since the skill for one task
-    stands little chance beside that for another one. A part that surely asks for something, and
-    finds nothing likely, is missing; so is the whole query where nothing is selected.
+    has two to four parts, or lists up to ten tasks, each is searched for by itself as well, since
+    the skill for one task stands little chance beside that for another one. A part that surely asks
+    for something, and finds nothing likely, is missing; so is the whole query where nothing is
+    selected.
 
     Args:
         whole: The ranking of the query.
@@ -253,11 +254,16 @@ def select(
     else:
         positions = sorted({*positions, *called})[: policy.limit]
     picked = [Picked(whole, position) for position in positions]
-    missing = [] if picked else _asked_in_vain(whole, policy)
-    if picked and policy.tasks:
-        added, missing = _of_parts(whole, picked, rank, policy)
+    missing: list[str] = []
+    needed = whole.need is None or whole.need >= policy.threshold
+    if policy.tasks and len(whole.keys) and (picked or needed):
+        # Where no skill fits the whole, its sentences are hardly tasks; what it lists are.
+        parts = tasks(whole.text, policy.tasks if picked else 0)
+        added, missing = _of_parts(whole, parts, picked, rank, policy)
         picked += added
         picked.sort(key=lambda p: -p.score)
+    if not picked:
+        missing = _asked_in_vain(whole, policy)
     return Chosen(picked[: policy.limit], whole.need, tuple(missing))
 
 
@@ -320,6 +326,7 @@ def spells_identifier(query: str, text: str) -> bool:
 
 def _of_parts(
     whole: Ranked,
+    parts: Sequence[tuple[int, int]],
     picked: Sequence[Picked],
     rank: Callable[[str, int], Ranked],
     policy: SelectionPolicy,
@@ -329,29 +336,32 @@ def _of_parts(
     And the parts that no skill does.
 
     Taken by itself a part ("and what should I charge") may ask for what the query does not; then
-    the skill fits the query as a whole hardly at all.
+    the skill fits the query as a whole hardly at all. What is listed is asked for.
     """
     heard = dict(zip(whole.keys.tolist(), whole.scores.tolist(), strict=True))
     below = float(whole.scores[-1]) if len(whole.keys) >= policy.depth else 0.0  # at most
+    listed = is_list(whole.text)
     added: list[Picked] = []
     missing: list[str] = []
-    spans = segments(whole.text)
     assert whole.vectors is not None
-    vectors = whole.vectors[[p.position for p in picked]]
-    for start, end in spans if len(spans) <= policy.tasks else ():
+    vectors = whole.vectors[np.array([p.position for p in picked], dtype=np.int64)]
+    for start, end in parts:
         ranked = rank(whole.text[start:end], policy.depth)
         if not len(ranked.keys):
             continue
         best = Picked(ranked, 0)
         assert ranked.vectors is not None
         known = {p.key for p in (*picked, *added)}
-        if best.key in known or float((vectors @ ranked.vectors[0]).max()) >= policy.same:
+        like = (vectors @ ranked.vectors[0]).max(initial=np.float32(-1.0))
+        if best.key in known or float(like) >= policy.same:
             continue
         if best.score < policy.sure:
             served = ranked.scores[np.isin(ranked.keys, list(known))].max(initial=np.float32(0.0))
             missing += _asked_in_vain(ranked, policy) if served < _SERVED else []
             continue
-        if (ranked.need or 0.0) < policy.threshold or heard.get(best.key, below) < _HEARD:
+        if (ranked.need or 0.0) < policy.threshold:
+            continue
+        if not listed and heard.get(best.key, below) < _HEARD:
             continue
         added.append(best)
         vectors = np.concatenate([vectors, ranked.vectors[:1]])

@@ -9,7 +9,7 @@ import numpy as np
 
 from skillret.patterns import lazy_pattern
 
-__all__ = ["segments", "split_sentences"]
+__all__ = ["is_list", "segments", "split_sentences", "tasks", "unmarked"]
 
 _MAX_SEGMENTS = 16  # more sentences than this are joined: each is searched for
 _MIN_WORDS = 3  # a shorter sentence ("Thanks!") says nothing, and so do ...
@@ -20,6 +20,10 @@ _WIDE = lazy_pattern(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u9fff\uac
 _MAX_CLAUSES = 4  # more are a list of things, not of tasks
 _LONG = 500  # characters of a sentence that is left whole
 _BOUNDARY = re.compile(r"(?<=[.!?])\s|\n|(?<=[。！？])")
+_LISTED = range(3, 11)  # tasks, one in each line or between commas
+_SHORT = 20  # words of one at most
+_MARK = lazy_pattern(r"^[ \t]*(?:[-*•]|\d{1,2}[.)])[ \t]+(?=\S)", re.MULTILINE)
+_COMMA = lazy_pattern(r",\s+(?:(?:and|then|also|please)\s+)*", re.IGNORECASE)
 _AND = re.compile(r"[,;]?\s(?:and|then|plus|also)\s+(?:(?:then|also|please)\s+)*", re.IGNORECASE)
 
 
@@ -49,6 +53,56 @@ def segments(text: str) -> list[tuple[int, int]]:
     if len(spans) == 1:
         spans = _clauses(text, *spans[0])
     return spans if len(spans) > 1 else []
+
+
+def tasks(text: str, most: int) -> list[tuple[int, int]]:
+    """Where the parts of a query stand that may each be a task of their own.
+
+    Those of a list, line by line or between the commas of a single sentence, else its segments.
+
+    Args:
+        text: The query.
+        most: Segments; more are a story, of which none is a task.
+    """
+    listed = _list(text)
+    if listed:
+        return listed
+    spans = segments(text)
+    return spans if len(spans) <= most else []
+
+
+def is_list(text: str) -> bool:
+    """Whether a query lists tasks."""
+    return bool(_list(text))
+
+
+def _list(text: str) -> list[tuple[int, int]]:
+    """Where the tasks of a list stand: a sentence in each line, or clauses of one sentence."""
+    spans = _spans(text)
+    if len(spans) > 1:
+        lines = text.strip().split("\n")
+        one_each = all(map(str.strip, lines)) and len(spans) == len(lines)
+        return spans if one_each and _are_tasks(text, spans) else []
+    clauses = []
+    for start, end in spans:
+        for comma in _COMMA().finditer(text, start, end):
+            clauses.append((start, comma.start()))
+            start = comma.end()
+        clauses.append((start, end))
+    return clauses if _are_tasks(text, clauses) else []
+
+
+def unmarked(text: str) -> str:
+    """A list without the marks and numbers of its lines, which are no words of the query."""
+    return _MARK().sub("", text) if len(_MARK().findall(text)) > 1 else text
+
+
+def _are_tasks(text: str, spans: list[tuple[int, int]]) -> bool:
+    """Whether each part of a list may be a task."""
+    parts = [text[start:end] for start, end in spans]
+    return len(spans) in _LISTED and all(
+        _says_something(part) and len(part.split()) <= _SHORT for part in parts
+    )
 
 
 def _clauses(text: str, start: int, end: int) -> list[tuple[int, int]]:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from skillret.patterns import lazy_pattern
 from skillret.skills import foreign
+from skillret.skills.visible import visible
 
 __all__ = ["Purpose", "read_purpose", "without_exclusions"]
 
@@ -207,6 +208,7 @@ def read_purpose(description: str, name: str = "") -> Purpose:
         description: Of a skill.
         name: Of the skill: a clause that sends its reader there excludes nothing.
     """
+    description = visible(description)
     plain = _QUOTED().sub(_masked, description[:_MOST])
     if name:
         plain = plain.replace(name, "x" * len(name))

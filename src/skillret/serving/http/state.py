@@ -88,5 +88,6 @@ class State:
                     await self._threads.write(retriever.refresh)
                 except SkillretError as e:
                     _log.warning("searching the index as it is: %s", e)
-        except (OSError, RuntimeError) as e:  # no more watches to be had, or no such folder
-            _log.warning("folders are looked at every few seconds only: %s", e)
+        except Exception as e:  # no more watches to be had, or a name that is no text
+            reason = " ".join(str(e).split())
+            _log.warning("folders are looked at every few seconds only: %.200s", reason)
