@@ -114,6 +114,17 @@ def test_a_file_of_queries_is_checked_as_any_data_set(library, tmp_path):
     assert "1 query without a gold skill: not scored" in data.notes
 
 
+def test_a_query_may_say_that_it_needs_no_skill(library, tmp_path):
+    file = tmp_path / "r.csv"
+    file.write_text("query,skill\nx,pdf-tables\nthanks,none\nhello,-\ny,none\ny,pdf-tables\n")
+    data = load_dataset(file, libraries=[library])
+    assert [query.text for query in data.queries] == ["x", "y"]
+    assert [query.text for query in data.negatives] == ["thanks", "hello"]
+    file = tmp_path / "r.jsonl"
+    file.write_text('{"query": "x", "skill": "pdf-tables"}\n{"query": "thanks", "skill": []}\n')
+    assert [q.text for q in load_dataset(file, libraries=[library]).negatives] == ["thanks"]
+
+
 @given(texts=st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), max_size=5))
 def test_whatever_csv_holds_is_read_or_refused_in_one_line(tmp_path_factory, texts):
     folder = tmp_path_factory.mktemp("csv")

@@ -17,7 +17,7 @@ from skillret.calibration.examples import Example, Float64, Pool
 from skillret.retrieval.query import clean_query
 from skillret.retrieval.ranker import Ranker
 from skillret.retrieval.selection import SelectionPolicy, select
-from skillret.retrieval.sentences import segments
+from skillret.retrieval.sentences import tasks
 from skillret.types import Query
 
 if TYPE_CHECKING:
@@ -70,13 +70,12 @@ def parts_of(pool: Pool, most: int) -> Pool:
 
     Args:
         pool: The library with its queries.
-        most: Parts that a query has at most; of more none is searched.
+        most: Parts that a query has at most which lists none; of more none is searched.
     """
     queries = []
     for query in pool.queries:
         text = clean_query(query.text)
-        spans = segments(text)
-        for number, (start, end) in enumerate(spans if len(spans) <= most else ()):
+        for number, (start, end) in enumerate(tasks(text, most)):
             extra = {"kind": "part", "of": query.id}
             queries.append(Query(f"\0part-{number}-{query.id}", text[start:end], extra))
     return replace(pool, queries=queries, gold={})

@@ -26,6 +26,7 @@ __all__ = ["QUERY_SUFFIXES", "QueryFile"]
 QUERY_SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".jsonl.gz", ".parquet")
 
 _TABLES = (".csv", ".tsv", ".txt")
+_NONE = frozenset(("none", "-", "\u2014", "no skill"))  # of a query that needs none
 _SKILL_COLUMNS = (
     *("skill", "skillid", "skillname", "skills", "skillids", "skillnames"),
     *("expectedskill", "expectedskills", "expected", "goldskill", "goldskills", "gold"),
@@ -42,9 +43,10 @@ class QueryFile:
     A query stands in the column `request` or `query`; its skill, by name or id, in `skill`,
     `skill_id` or `skill_name`, or several of them as a list in `skills` or `skill_ids`, in a table
     with commas, semicolons or bars between them. Names of columns are compared by `column_key`. A
-    `relevance` of 0, or `should_trigger` that says no, makes a row no label. A query
-    that is repeated with another skill is one query with two gold skills; of its other columns
-    those of the first row count. Of one name the first skill in order of precedence is meant.
+    `relevance` of 0, or `should_trigger` that says no, makes a row no label. A query whose skill is
+    `none`, `-` or an empty list needs none. A query that is repeated with another skill is one query
+    with two gold skills; of its other columns those of the first row count. Of one name the first
+    skill in order of precedence is meant.
 
     Attributes:
         file: One of `QUERY_SUFFIXES`.
@@ -86,14 +88,22 @@ class QueryFile:
         if table == "skills":
             for row in self._skill_rows():
                 yield row, str(row["source_url"])
-        elif table == "queries":
+        elif table in ("queries", "negatives"):
+            needless = self._needless()
             seen = set()
             for given, text, where in self._read():
-                if (id_ := query_id(text)) not in seen:
-                    seen.add(id_)
-                    yield {**_others(given), "id": id_, "query": text}, where
+                if (id_ := query_id(text)) in seen or (text in needless) != (table == "negatives"):
+                    continue
+                seen.add(id_)
+                yield {**_others(given), "id": id_, "query": text}, where
         elif table == "qrels":
             yield from self._labels()
+
+    def _needless(self) -> set[str]:
+        """Queries of which every row says that they need no skill."""
+        names = {skill.name for skill in self.library.skills}
+        said = [(text, _says_none(row, names)) for row, text, _ in self._read()]
+        return {text for text, none in said if none} - {text for text, none in said if not none}
 
     def _labels(self) -> Iterator[tuple[Row, str]]:
         skills = self.library.skills
@@ -105,7 +115,10 @@ class QueryFile:
         small = {name.casefold(): id_ for name, id_ in reversed([*known.items()])}
         known = {**small, **known}
         seen = set()
+        names = {skill.name for skill in skills}
         for row, text, where in self._read():
+            if _says_none(row, names):
+                continue
             for skill in _named_skills(row, known, where):
                 if not isinstance(skill, str) or skill not in known:
                     mixed = "; are the columns mixed up?" if text in known else ""
@@ -161,6 +174,16 @@ def _named_skills(row: Mapping[str, Any], known: Container[str], where: str) -> 
         return [one] if one else []
     names = [_plain(part) for part in _SEVERAL.split(one) if _plain(part)]
     return names if all(name in known for name in names) else [one]
+
+
+def _says_none(row: Mapping[str, Any], names: Container[str]) -> bool:
+    """Whether a row says that its query needs no skill; a skill may be called "none"."""
+    given = [value for name, value in row.items() if column_key(name) in _SKILL_COLUMNS]
+    return bool(given) and all(
+        value == []
+        or (isinstance(value, str) and value.strip().casefold() in _NONE and value not in names)
+        for value in given
+    )
 
 
 def _plain(cell: str) -> str:

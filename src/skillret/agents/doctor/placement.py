@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from skillret.agents.doctor.finding import Examined, Finding
 from skillret.messages import counted
@@ -12,6 +13,7 @@ from skillret.types import Diagnostic
 
 __all__ = ["check"]
 
+_HIDDEN = "left out: your settings hide it"  # or the agent's own, as they say
 _COPY = "a copy of "  # how a library says that it kept one of two
 
 
@@ -23,16 +25,19 @@ def check(examined: Examined) -> Iterator[Finding]:
             continue  # a folder that was given is nobody's place
         title = find_agent(agent).title
         hows = invocations(agent, library.skills, library.roots)
+        set_by_user = [str(root.path) for root in library.roots if root.scope == "settings"]
         for skill, how in zip(library.skills, hows, strict=True):
             if how.name is None and how.shadowed_by is None and skill.shadowed_by is None:
+                asked = any(Path(skill.path or "").is_relative_to(root) for root in set_by_user)
+                remedy = f"move it into one of its places (`skillret places --agent {agent} --all`)"
                 yield Finding(
                     "no-name",
-                    "warning",
+                    "remark" if asked else "warning",
                     skill.name,
                     skill.path,
                     None,
                     f"{title} cannot invoke it: {how.refused or 'it lies in none of its places'}",
-                    f"move it into one of its places (`skillret places --agent {agent} --all`)",
+                    f"nothing, if it is to be found alone; else {remedy}" if asked else remedy,
                 )
         for root, count in zip(library.roots, library.counts, strict=True):
             if count and root.scope.startswith(("plugin", "extension")):
@@ -83,7 +88,7 @@ def _left_out(examined: Examined) -> Iterator[Finding]:
             told.add(found)
             yield Finding(
                 "left-out",
-                found.level,
+                "remark" if found.message.startswith(_HIDDEN) else found.level,
                 "",
                 found.path,
                 None,
