@@ -151,3 +151,20 @@ def test_a_file_is_read_by_the_sdk(server, tmp_path):
     with (tmp_path / "in").open("rb") as source:
         out, _ = server(stdin=source).communicate(timeout=60)
     assert json.loads(out.splitlines()[0])["id"] == 0
+
+
+def test_what_is_no_message_is_answered_too(server):
+    process = server()
+    data = (
+        lines()
+        + b"garbage\n[1]\n"
+        + b'{"jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": []}\n'
+    )
+    half = b'{"jsonrpc": "2.0", "id": 6, "method": "tools/call", "params": {"name": "echo",'
+    process.stdin.write(data + half + b' "arguments": {"text": "\\ud83d go"}}}\n')
+    process.stdin.flush()
+    answers = [json.loads(process.stdout.readline()) for _ in range(5)]
+    codes = {(a.get("id"), a["error"]["code"]) for a in answers if "error" in a}
+    assert codes == {(None, -32700), (None, -32600), (5, -32602)}
+    (said,) = [a for a in answers if a.get("id") == 6]
+    assert said["result"]["content"][0]["text"] == "? go"

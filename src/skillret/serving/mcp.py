@@ -24,7 +24,7 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp_types import ResourceTemplate, ToolAnnotations
-from pydantic import BaseModel, Field, WithJsonSchema
+from pydantic import BaseModel, Field, ValidationError, WithJsonSchema
 
 from skillret._version import __version__
 from skillret.errors import InputError, SkillretError, StoreError
@@ -170,6 +170,19 @@ class _Server(MCPServer[None]):
         options = self._lowlevel_server.create_initialization_options()
         async with standard_streams() as (read, write):
             await self._lowlevel_server.run(read, write, options)
+
+    async def call_tool(self, name: str, arguments: dict[str, Any], context: Any = None) -> Any:
+        """As the SDK does; wrong arguments are told in one line, without its address."""
+        try:
+            return await super().call_tool(name, arguments, context)
+        except ToolError as e:
+            if not isinstance(e.__cause__, ValidationError):
+                raise
+            wrong = [
+                f"{'.'.join(map(str, error['loc'])) or 'the arguments'}: {error['msg']}"
+                for error in e.__cause__.errors(include_url=False, include_input=False)
+            ]
+            raise ToolError(printable(f"{name}: {'; '.join(wrong)}")) from None
 
     async def read_resource(self, uri: Any, context: Any = None) -> Iterable[ReadResourceContents]:
         """A skill's file."""

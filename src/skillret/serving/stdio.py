@@ -6,6 +6,7 @@ of what a call costs beyond the library. Pipes need none of them.
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import stat
@@ -39,8 +40,9 @@ async def standard_streams() -> AsyncIterator[tuple[Any, Any]]:
     # A process that was started without stderr has some other file there.
     instead = None if sys.stderr is None else 2
     with _taken(0) as source, _taken(1, instead) as target:
-        lines = cast("AsyncFile[str]", _Lines(source))
-        async with stdio_server(lines, cast("AsyncFile[str]", _Writer(target))) as streams:
+        writer = _Writer(target)
+        lines = cast("AsyncFile[str]", _Lines(source, writer))
+        async with stdio_server(lines, cast("AsyncFile[str]", writer)) as streams:
             yield streams
 
 
@@ -73,15 +75,27 @@ def _taken(fd: int, instead: int | None = None) -> Iterator[int]:
 
 
 class _Lines:
-    """Lines as they come, also the last one if nothing ends it."""
+    """Messages as they come, one in each line, also the last one if nothing ends it.
 
-    def __init__(self, fd: int) -> None:
+    What is no message is refused here: the SDK passes over it, and a client would wait.
+    """
+
+    def __init__(self, fd: int, answers: _Writer) -> None:
         self._fd, self._rest, self._seen = fd, bytearray(), 0
+        self._answers = answers
 
     def __aiter__(self) -> _Lines:
         return self
 
     async def __anext__(self) -> str:
+        while True:
+            line, refusal = _checked(await self._line())
+            if refusal is None:
+                return line
+            await self._answers.write(json.dumps(refusal) + "\n")
+            await self._answers.flush()
+
+    async def _line(self) -> str:
         while (end := self._rest.find(b"\n", self._seen)) < 0:
             self._seen = len(self._rest)
             await anyio.wait_readable(self._fd)
@@ -96,6 +110,30 @@ class _Lines:
         del self._rest[: end + 1]
         self._seen = 0
         return line
+
+
+def _checked(line: str) -> tuple[str, dict[str, Any] | None]:
+    """A line as the SDK can read it, or why it is no message (JSON-RPC 2.0, section 5.1)."""
+    if not line.strip():
+        return line, None
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError):
+        return line, _refusal(None, -32700, "this line is no JSON")
+    if not isinstance(message, dict):
+        return line, _refusal(None, -32600, "a message is one JSON object")
+    params = message.get("params")
+    if "id" in message and "method" in message and not isinstance(params, dict | None):
+        return line, _refusal(message["id"], -32602, "params must be an object")
+    if "\\ud" in line.lower():  # half an emoji, perhaps: a prompt that was cut
+        text = json.dumps(message, ensure_ascii=False).encode("utf-8", "replace")
+        return text.decode() + "\n", None
+    return line, None
+
+
+def _refusal(number: object, code: int, reason: str) -> dict[str, Any]:
+    known = number if isinstance(number, str | int) else None
+    return {"jsonrpc": "2.0", "id": known, "error": {"code": code, "message": reason}}
 
 
 class _Writer:
