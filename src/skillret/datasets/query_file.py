@@ -44,7 +44,7 @@ class QueryFile:
     `skill_id` or `skill_name`, or several of them as a list in `skills` or `skill_ids`, in a table
     with commas, semicolons or bars between them. Names of columns are compared by `column_key`. A
     `relevance` of 0, or `should_trigger` that says no, makes a row no label. A query whose skill is
-    `none`, `-` or an empty list needs none. A query that is repeated with another skill is one query
+    `none`, `-` or an empty list needs none. One that is repeated with another skill is one query
     with two gold skills; of its other columns those of the first row count. Of one name the first
     skill in order of precedence is meant.
 
