@@ -65,6 +65,10 @@ _ADAPTED = (
     f"fewer than {_LEAST_RANKER} queries: the ranker's weights are those of the packaged model; its"
     " probabilities and thresholds are fitted here, drawn towards the packaged ones"
 )
+_FEW = (
+    f"fewer than {_LEAST_RANKER} queries: probabilities and thresholds are drawn towards those that"
+    " the model had"
+)
 _SEEDS = 3  # rankers that are averaged into one
 
 
@@ -164,6 +168,15 @@ def calibrate(
         if train is not None:
             notes.append("the train split is not used: it helps to fit a ranker, and none is")
     kept = prior or (None if refit_ranker else stored)
+    few = kept is not None and labelled < _LEAST_RANKER
+    if few and prior is None:  # a small library's own queries alone make it too sure
+        assert kept is not None
+        ranker = replace(
+            ranker,
+            slope=_mixed(ranker.slope, kept.ranker.slope, labelled),
+            intercept=_mixed(ranker.intercept, kept.ranker.intercept, labelled),
+        )
+        notes = [*notes, _FEW]
     calibration = Calibration(
         encoder=encoder.profile.identity,
         ranker=ranker,
@@ -185,10 +198,11 @@ def calibrate(
         )
     )
     chosen = choose_thresholds(selector, judged, policy)
-    if prior is not None:
+    if few:
+        assert kept is not None
         chosen = replace(
             chosen,
-            share=_mixed(chosen.share, prior.ranker.share, labelled),
+            share=_mixed(chosen.share, kept.ranker.share, labelled),
             threshold=_mixed(chosen.threshold, policy.threshold, labelled),
         )
     judged_need = any(not j.gold for j in judged)
