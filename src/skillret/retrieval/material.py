@@ -13,8 +13,17 @@ from itertools import groupby, islice
 
 from skillret.lexical.analyzer import read_terms
 from skillret.patterns import lazy_pattern
+from skillret.retrieval.reference import (
+    ABOUT_LOG,
+    LOG,
+    MATERIAL,
+    ends_trace,
+    kind_of,
+    only_thanks,
+    with_name,
+)
 
-__all__ = ["names_material", "own_words"]
+__all__ = ["own_words"]
 
 _LONG = 25  # words that make a text a document, or ...
 _LONG_RUN = 60  # ... characters, in a language without spaces
@@ -73,12 +82,6 @@ _PASTED = lazy_pattern(
 _INDENTED = ("    ", "\t")  # as code is
 _ITEM = lazy_pattern(r"[-*•\d]")  # of a list, which may be indented as well
 _OBJECT = lazy_pattern(r"(?:\{\s*\"[^\"]+\"\s*:.*\}|\[\s*\{.*\}\s*\])$")  # JSON on one line
-_NOUN = (
-    r"(?:text|message|e-?mail|mail|letter|article|document|doc|paragraph|passage|notes?|memo"
-    r"|transcript|post|draft|sentence|abstract|essay|report|story|section|thread|conversation|chat"
-    r"|comment|announcement|description|log|output|error|trace|code|snippet|function|diff|config"
-    r"|content)s?\b"
-)
 _LANGUAGE = (
     r"(?:english|german|french|spanish|italian|portuguese|dutch|polish|czech|swedish|danish|norwegian"
     r"|finnish|russian|ukrainian|turkish|greek|hungarian|romanian|arabic|hebrew|hindi|chinese"
@@ -93,11 +96,11 @@ _CUE = lazy_pattern(
     r"\b(?:translat|summar|proofread|paraphras|rephras|rewrit|rewrote|shorten|polish|review|correct"
     r"|edit|repl|respon|answer|explain|extract|classif|convert|improv|simplif|format|analy|check"
     r"|read|turn|tl;?dr|condens|fix|debug|look)\w*(?:\W+\w+){0,6}?\W+(?:this|these|following|below)"
-    rf"\b(?:(?:\W+\w+){{0,3}}?\W+{_NOUN}|\s*:)"
-    rf"|\b{_NOUN} (?:below|underneath)\b"
+    rf"\b(?:(?:\W+\w+){{0,3}}?\W+{MATERIAL}|\s*:)"
+    rf"|\b{MATERIAL} (?:below|underneath)\b"
     r"|\b(?:translat|summar|proofread|paraphras|rephras|tl;?dr)[^.!?\n]{0,60}:\s*$"
     rf"|{_INTO}"
-    rf"|\bhere(?:'s| is| are) (?:\w+ ){{0,3}}{_NOUN}"
+    rf"|\bhere(?:'s| is| are) (?:\w+ ){{0,3}}{MATERIAL}"
     r"|\b(?:folgend|siguient|suivant|seguint|seguent)\w*\b|以下|下面|次の|다음",
     re.IGNORECASE,
 )
@@ -124,51 +127,6 @@ _MADE_OF = lazy_pattern(
     r"|^\W*(?!(?:how|what|why|tell|get|i|help|recover|to-?do)\b)(?:[\w-]+ ){1,3}?"
     rf"from {_THESE})\b(?! (?:morning|afternoon|week|month|year|quarter|sprint)\b)"
     r"(?:[ \w]{0,25}|, ?please) ?[:：]?\s*$",
-    re.IGNORECASE,
-)
-_LOG = "error log"
-_ABOUT_LOG = f"find out what is wrong in this {_LOG}"
-# What ends a trace, and is not indented as the rest is.
-_ERROR = lazy_pattern(
-    r"[\w.]*(?:Error|Exception|Panic|Warning)\b.*|error(?:\[\w+\])?: .*", re.DOTALL
-)
-# What people call "this" who do not say what it is, by a line of it.
-_NAMES = (
-    ("diff", lazy_pattern(r"diff --git |@@ -\d+|\+\+\+ \S|Index: \S|rename from \S")),
-    ("SQL query", lazy_pattern(r"(?:SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH)\s", re.IGNORECASE)),
-    (
-        _LOG,
-        lazy_pattern(
-            r"Traceback \(|Caused by: |panic: |npm (?:ERR!|error)|thread '|at [\w.$<>]+ ?\("
-            r"|File \"|goroutine \d+ \[|E\d{4} \d\d:"
-            r"|(?:\[?\d[\d:.,TZ/ +-]*\]? ?)?\[?(?:ERROR|FATAL|Error|error|panic)\b"
-        ),
-    ),
-)
-_KIND = lazy_pattern(rf"\bth(?:is|ese) (?:{'|'.join(name for name, _ in _NAMES)})\b")
-# Not before what it may belong to ("these numbers", "this Friday", "get this done").
-_UNNAMED = lazy_pattern(
-    r"\bth(?:is|ese)\b(?=\W*$|\s*[^\w\s'’-]|\n|\s+(?:before|after|until|so|and|or|but|to|in|into|on|for"
-    r"|from|with|at|as|if|when|while|because|since|is|was|are|were|does|do|did|has|have|had|can"
-    r"|could|should|would|will|might|may|must|looks?|seems?|fails?|works?|takes?|keeps?|happens?"
-    r"|breaks?|crashe?s?|runs?|gets?|goes|gives?|says?|shows?|means?|makes?|needs?|sounds?|shorter"
-    r"|longer|better|nicer|clearer|friendlier|more|less|right|ok|okay|correct|wrong|good|bad|slow"
-    r"|fast|new|safe|please|pls|now|again|up|out|over|here|there|not|all|really|even|still|just|too"
-    r"|already|only|properly|quickly)\b)",
-    re.IGNORECASE,
-)
-_HERE = lazy_pattern(r"\bhere(?=\W*$)", re.IGNORECASE)
-_ACKNOWLEDGED = lazy_pattern(  # what follows tells more often than it asks
-    r"\W*(?:thanks|thank you|thx|great|perfect|awesome|cool|nice|ok(?:ay)?|done|yes|no)\b",
-    re.IGNORECASE,
-)
-_THANKED = lazy_pattern(  # and this asks for nothing at all
-    r"\W*(?:thanks|thank you|thx)\b(?!.*(?:\?|\b(?:can|could|please|but|now|next|also|fix)\b))",
-    re.IGNORECASE | re.DOTALL,
-)
-_NAMED = lazy_pattern(
-    rf"\b(?:{_NOUN}|(?:patch|change|commit|PR|MR|pull request|merge request|query|SQL|stack ?trace"
-    r"|traceback|exception|warning|file|script|class|method|test|table|build|bug|crash)(?:e?s)?\b)",
     re.IGNORECASE,
 )
 _ABOVE = lazy_pattern(r"\babove\b|以上|上記|위의", re.IGNORECASE)
@@ -201,43 +159,21 @@ def own_words(text: str) -> str:
     own = own.strip()
     terms = set(read_terms(own))
     material = [line for line, left in zip(lines, kept, strict=True) if left is None]
-    kind = _kind_of(material)
-    if kind == _LOG and (not terms or _ERROR().fullmatch(own)):
-        return f"{_ABOUT_LOG}\n{_beginning(text.split())}"
+    kind = kind_of(material)
+    if kind == LOG and (not terms or ends_trace(own)):
+        return f"{ABOUT_LOG}\n{_beginning(text.split())}"
     if own == text or not terms:
         return text
-    named = _with_name(own, kind)
-    if not terms <= set(read_terms(_EMPTY)) or _THANKED().match(own):
+    named = with_name(own, kind or ("text" if _OF_TEXT().search(own) else ""))
+    if not terms <= set(read_terms(_EMPTY)) or only_thanks(own):
         return named
     known = set(own.split("\n"))
     words = [word for line in lines if line.strip() not in known for word in line.split()]
     return f"{named}\n{_beginning(words)}"
 
 
-def names_material(own: str) -> bool:
-    """Whether a user's own words say of what kind the material is, as no text in prose does."""
-    return _KIND().search(own) is not None
-
-
 def _beginning(words: Sequence[str]) -> str:
     return " ".join(words[:_FEW])
-
-
-def _kind_of(material: Sequence[str]) -> str:
-    """What people call such material, if a line of it tells; else nothing."""
-    for kind, line_of_it in _NAMES:
-        if any(line_of_it().match(line.strip()) for line in material):
-            return kind
-    return ""
-
-
-def _with_name(own: str, kind: str) -> str:
-    """The user's own words, "this" with what it is: "have a look at this" says too little."""
-    name = kind or ("text" if _OF_TEXT().search(own) else "")
-    if not name or _NAMED().search(own) or _ACKNOWLEDGED().match(own):
-        return own
-    named = _UNNAMED().sub(rf"\g<0> {name}", own, count=1)
-    return _HERE().sub(rf"\g<0> in this {name}", own, count=1) if named == own else named
 
 
 def _kept(line: str, pasted: bool) -> str | None:

@@ -23,7 +23,7 @@ from skillret.retrieval.candidates import TINY, Evidence, find_candidates, fitti
 from skillret.retrieval.features import LATE, columns
 from skillret.retrieval.fusion import LEXICAL_CANDIDATES, fuse
 from skillret.retrieval.late import late_interaction
-from skillret.retrieval.material import names_material, own_words
+from skillret.retrieval.material import own_words
 from skillret.retrieval.query import (
     ReadQuery,
     clean_query,
@@ -32,6 +32,7 @@ from skillret.retrieval.query import (
     unread_language,
 )
 from skillret.retrieval.ranker import Ranker
+from skillret.retrieval.reference import names_material
 from skillret.retrieval.rerank import DEPTH, Reranker, rerank_order, reranker_template
 from skillret.retrieval.selection import (
     Chosen,
