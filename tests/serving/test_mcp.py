@@ -375,7 +375,7 @@ def test_a_real_process_speaks_on_stdio_and_ends_with_its_stdin(library):
     name, text = talk(server, work)
     assert name == "kubernetes-debugging"
     assert "Read the events." in text
-    # By hand: lines that are no protocol are answered or passed over, and never end it.
+    # By hand: lines that are no protocol are refused, and never end it.
     hello = {"protocolVersion": "2025-06-18", "capabilities": {}}
     hello["clientInfo"] = {"name": "test", "version": "1"}
     lines = [
@@ -396,7 +396,9 @@ def test_a_real_process_speaks_on_stdio_and_ends_with_its_stdin(library):
     answers = []
     while not any(answer.get("id") == 2 for answer in answers):
         answers.append(json.loads(process.stdout.readline()))
-    assert answers[0]["result"]["protocolVersion"] == "2025-06-18"
+    by_id = {answer.get("id"): answer for answer in answers}
+    assert by_id[1]["result"]["protocolVersion"] == "2025-06-18"
+    assert by_id[None]["error"]["code"] == -32700
     rest, noise = process.communicate(timeout=60)  # closes its stdin
     assert process.returncode == 0
     assert all(json.loads(line)["jsonrpc"] == "2.0" for line in rest.splitlines())
