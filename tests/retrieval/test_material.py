@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skillret.retrieval.material import own_words
-from skillret.retrieval.reference import names_material
+from skillret.retrieval.referents import names_material
 
 LONG = (
     "Hi all, the release notes for 2.4 are out. The pods kept restarting on Tuesday, so we rolled"

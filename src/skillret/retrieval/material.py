@@ -13,7 +13,7 @@ from itertools import groupby, islice
 
 from skillret.lexical.analyzer import read_terms
 from skillret.patterns import lazy_pattern
-from skillret.retrieval.reference import (
+from skillret.retrieval.referents import (
     ABOUT_LOG,
     LOG,
     MATERIAL,

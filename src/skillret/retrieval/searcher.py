@@ -32,7 +32,7 @@ from skillret.retrieval.query import (
     unread_language,
 )
 from skillret.retrieval.ranker import Ranker
-from skillret.retrieval.reference import names_material
+from skillret.retrieval.referents import names_material
 from skillret.retrieval.rerank import DEPTH, Reranker, rerank_order, reranker_template
 from skillret.retrieval.selection import (
     Chosen,

@@ -1,6 +1,6 @@
 import pytest
 
-from skillret.retrieval.reference import (
+from skillret.retrieval.referents import (
     LOG,
     ends_trace,
     kind_of,
