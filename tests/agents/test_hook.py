@@ -364,3 +364,13 @@ def test_with_skills_and_a_model(home, tmp_path, monkeypatch):
     assert "kubernetes-debugging" in answer(hook(environment, asked))
     process.kill()
     process.wait()
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"), [("nan", 2.0), ("x", 2.0), ("1.5", 1.5), ("inf", 60.0)]
+)
+def test_seconds_that_are_none_are_the_usual_ones(given, seconds, monkeypatch):
+    from skillret.agents import hook as module
+
+    monkeypatch.setenv("SKILLRET_HOOK_SECONDS", given)
+    assert module._limit() == seconds

@@ -382,3 +382,10 @@ def test_an_older_scan_does_not_overwrite_a_newer_one(library, tmp_path, capsys,
         ]
     assert said[0] == "another process is writing this index; waiting for it"
     assert "0 added, 0 changed" in said[1]
+
+
+def test_an_index_is_not_copied_onto_itself(library, tmp_path, capsys):
+    file = str(tmp_path / "a.db")
+    run(capsys, "index", "build", "--library", str(library), "--index", file)
+    assert "is the index that is copied" in fails(capsys, "index", "copy", file, file)
+    assert os.path.exists(file)  # noqa: PTH110

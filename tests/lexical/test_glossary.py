@@ -64,6 +64,9 @@ def test_any_text_can_be_read(name, text):
         ("给modules/vpc写个readme,带inputs和outputs的表格", "Chinese"),
         ("Handles Linear comment feedback and triggers iterative refinement", None),
         ("resize images", None),
+        ("overage invoices dont match our api call counts", None),
+        ("todo app", None),
+        ("plot sin and cos", None),
     ],
 )
 def test_the_language_of_what_people_type_is_told(text, name):

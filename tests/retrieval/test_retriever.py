@@ -13,6 +13,7 @@ from skillret.errors import EncoderError, EncoderMismatchError, InputError, Stor
 from skillret.index import Sources, default_index_path
 from skillret.retrieval.calibration import load_calibration
 from skillret.retrieval.query import MAX_QUERY_CHARACTERS
+from skillret.retrieval.searcher import Searcher
 from skillret.settings import Settings
 
 
@@ -475,3 +476,16 @@ def test_an_explanation_says_what_a_skill_is_not_for():
         assert all(-1 <= hit.explanation.tokens <= 1 for hit in hits)
         assert max(hit.explanation.tokens for hit in hits) > 0.5
         assert dense.explanation.tokens is None
+
+
+def test_a_set_for_one_agent_holds_no_skill_that_another_one_hides():
+    skill = make_skill("scale", "Scale recipes for the canteen.")
+    hidden = replace(skill, shadowed_by="/home/scale")
+    with Index.in_memory() as index:
+        index.add([hidden, make_skill("forms", "Fill in PDF forms.")])
+        retriever = Retriever(index)
+        searcher = retriever.searcher()
+        query = "scale a recipe for the canteen"
+        assert [searcher.names([p.key])[p.key] for p in searcher.select(query).picked] == ["scale"]
+        own = Searcher(searcher.corpus, index.encoder, retriever.calibration, of_agent=True)
+        assert not own.select(query).picked

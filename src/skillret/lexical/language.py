@@ -36,13 +36,13 @@ _SMALL = {
     "Spanish": "el la los las un una unos y o de del al que es son no con para por en como mi mis"
     " este esta estos quiero necesito convierte puedes favor sobre desde se lo"
     " hacer crear crea traducir traduce archivo informe resumen"
-    " cuando cuándo qué quién cómo dónde cuál entre hasta cada todo todos toda todas nos tiene haz"
-    " hazme dime sin más muy ya aquí está están hay pero también eso esto su sus le les cuya nada",
+    " cuando cuándo qué quién cómo dónde cuál entre hasta cada todos toda todas nos tiene haz"
+    " hazme dime más muy ya aquí está están pero también eso esto su le cuya nada",
     "French": "le la les un une des et ou du de est sont pas avec pour par dans sur mon ma mes ce"
     " cette ces je tu nous vous peux veux plaît comment en au aux que qui"
     " faire créer traduire fichier rapport"
     " fais quand faut ici rien ne depuis quelle quel chaque tout tous toute toutes sans mais aussi"
-    " très leur leurs notre votre ta tes sa ses cela ça c'est qu qui quoi où dont lors",
+    " très leur leurs notre votre ta tes sa ses cela ça c'est qu qui quoi où lors",
     "Portuguese": "o os as um uma e ou do da dos das de é são não com para por em no na como meu"
     " minha este esta isso quero preciso pode que"
     " fazer criar traduzir arquivo relatório",
