@@ -191,7 +191,7 @@ def replacing(file: Path) -> Iterator[IO[bytes]]:
         # Nobody can know the name and put a link there.
         temporary = file.with_name(f".{os.urandom(8).hex()}.tmp")
         try:
-            with temporary.open("xb") as out:
+            with temporary.open("x+b") as out:
                 yield out
                 out.flush()
                 os.fsync(out.fileno())

@@ -16,8 +16,10 @@ from tests.index.tools import SOURCES, change, keys_of, names, said
 
 from skillret import Index, Retriever
 from skillret.errors import StoreError
+from skillret.index.base import Base, Extent
 from skillret.index.blocks import Block
-from skillret.index.cache import Base, Cache
+from skillret.index.cache import Cache
+from skillret.lexical.bm25 import LexicalIndex
 
 NAMES = sorted(s.name for s in SKILLS)
 
@@ -26,6 +28,11 @@ NAMES = sorted(s.name for s in SKILLS)
 def mapped(monkeypatch):
     """Also small indexes have a file of arrays."""
     monkeypatch.setattr("skillret.index.sqlite._MAP_FROM", 1)
+
+
+def write_base(cache, token, block, last_key, seq):
+    extent = Extent(len(block), len(block.grams), block.vectors.shape[1])
+    return cache.write_base([block], extent, token, last_key, seq)
 
 
 def rows_of(path):
@@ -188,7 +195,7 @@ def test_a_description_of_arrays_that_is_wrong_is_refused_or_harmless(
 @pytest.mark.parametrize("token", ["../../x", "", 5, "A" * 16, "0" * 17])
 def test_a_token_that_leads_elsewhere_is_refused(tmp_path, mapped, token):
     block = Block.of([1], np.ones((1, 1), dtype=np.float32), [np.array([1], dtype=np.uint32)])
-    base = Cache(tmp_path).write_base("0" * 16, block, 1, 0)
+    base = write_base(Cache(tmp_path), "0" * 16, block, 1, 0)
     text = base.to_json().replace('"' + "0" * 16 + '"', repr(token).replace("'", '"'))
     with pytest.raises(ValueError, match="cached rows"):
         Base.from_json(text)
@@ -198,7 +205,7 @@ def test_arrays_with_nan_are_not_believed_though_their_digest_is_right(tmp_path)
     vectors = np.full((1, 2), np.nan, dtype=np.float32)
     block = Block.of([1], vectors, [np.array([1], dtype=np.uint32)])
     cache = Cache(tmp_path)
-    base = cache.write_base("0" * 16, block, 1, 0)
+    base = write_base(cache, "0" * 16, block, 1, 0)
     assert cache.open_base(base) is not None  # written by this very process
     (tmp_path / f"rows-{'0' * 16}.json").unlink()
     assert cache.open_base(base) is None
@@ -210,7 +217,7 @@ def test_arrays_come_back_as_they_were_written(tmp_path):
     vectors = rng.standard_normal((3, 7), dtype=np.float32)
     block = Block.of([2, 5, 9], vectors, grams)
     cache = Cache(tmp_path / "new")
-    base = cache.write_base("f" * 16, block, 9, 4)
+    base = write_base(cache, "f" * 16, block, 9, 4)
     assert Base.from_json(base.to_json()) == base
     assert (base.last_key, base.seq) == (9, 4)
     again = cache.open_base(base)
@@ -219,6 +226,67 @@ def test_arrays_come_back_as_they_were_written(tmp_path):
         assert not getattr(again, name).flags.writeable
     assert again.moments.count == 3
     np.testing.assert_array_equal(again.moments.products, block.moments.products)
+
+
+def test_arrays_written_in_pages_are_those_written_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("skillret.index.blocks._SMALL", 3)  # pages with counts, and without
+    rng = np.random.default_rng(4)
+    sizes = (0, 5, 300, 7, 0, 40, 1, 9)
+    grams = [np.unique(rng.integers(0, 7 << 20, n)).astype(np.uint32) for n in sizes]
+    vectors = rng.standard_normal((8, 5), dtype=np.float32)
+    keys = [2, 5, 9, 10, 11, 50, 51, 60]
+    whole, cache = Block.of(keys, vectors, grams), Cache(tmp_path)
+    slices = (slice(0, 5), slice(5, 6), slice(6, 8))
+    pages = [Block.of(keys[own], vectors[own], grams[own]) for own in slices]
+    extent = Extent(8, sum(map(len, grams)), 5)
+    paged = cache.open_base(cache.write_base(pages, extent, "a" * 16, 60, 0))
+    once = cache.open_base(write_base(cache, "b" * 16, whole, 60, 0))
+    for name in ("keys", "vectors", "starts", "grams", "names"):
+        np.testing.assert_array_equal(getattr(paged, name), getattr(once, name))
+    np.testing.assert_array_equal(paged.counts.codes, once.counts.codes)
+    np.testing.assert_array_equal(paged.counts.counts, once.counts.counts)
+    np.testing.assert_allclose(paged.moments.products, once.moments.products, atol=1e-5)
+    with pytest.raises(ValueError, match="8 rows"):
+        cache.write_base(pages, extent._replace(rows=9), "c" * 16, 60, 0)
+    assert not list(tmp_path.glob(f"*{'c' * 16}*"))
+
+
+def test_bm25_is_compared_with_the_skills_once_for_each_of_its_states(
+    tmp_path, mapped, monkeypatch
+):
+    path = tmp_path / "i.db"
+    fill(path).close()
+    asked = []
+    keys = LexicalIndex.keys
+    monkeypatch.setattr(LexicalIndex, "keys", lambda *a: asked.append(1) or keys(*a))
+    with Index.open(path) as index:
+        index.corpus()
+    assert asked
+    asked.clear()
+    with Index.open(path) as index:
+        index.corpus()
+    assert not asked
+    (note,) = path.with_name("i.db.cache").glob("*/checked.json")
+    note.write_text("[1, 2, 3, 4, 5]")
+    with Index.open(path) as index:
+        index.corpus()
+    assert asked
+
+
+def test_many_changes_under_one_lock_write_the_arrays_once(tmp_path, encoder, mapped, monkeypatch):
+    monkeypatch.setattr("skillret.index.sqlite._LEAST_TAIL", 0)
+    written = []
+    write = Cache.write_base
+    monkeypatch.setattr(Cache, "write_base", lambda *a: written.append(1) or write(*a))
+    with fill(tmp_path / "i.db", encoder=encoder) as index:
+        written.clear()
+        with index.writing():
+            for number in range(5):
+                index.add([make_skill(f"s{number}")])
+            assert not written
+            assert names(index)  # and what was added is there before
+        assert len(written) == 1
+        assert len(index) == len(SKILLS) + 5
 
 
 def test_old_generations_are_cleaned_up(tmp_path, encoder, mapped, monkeypatch):

@@ -8,88 +8,36 @@ be is written in the store, so that neither damage nor another index's file is t
 from __future__ import annotations
 
 import json
-import math
 import mmap
 import re
 import shutil
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from skillret.errors import SkillretError, StoreError
 from skillret.files import parse_json, read_text, replacing, write_text
-from skillret.index.blocks import Block, GramCounts
-from skillret.index.corpus import Moments
+from skillret.index.base import Base, Extent, map_block, write_arrays
+from skillret.index.blocks import Block
 from skillret.lexical.bm25 import LEXICAL_VERSION, LexicalIndex, write_lexical
 from skillret.lexical.texts import SkillTexts
 from skillret.types import Skill
 
-__all__ = ["TOKEN", "Base", "Cache"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["TOKEN", "Cache"]
 
 # What a cache holds, and nothing else in there is ever deleted.
 TOKEN = re.compile(r"[0-9a-f]{16}")
 _GENERATION = re.compile(rf"{TOKEN.pattern}|tmp-\w+")
-_DERIVED = re.compile(r"bm25(-v\d+)?|(keys|vectors)\.npy")
+_CHECKED = "checked.json"
+_DERIVED = re.compile(r"bm25(-v\d+)?|(keys|vectors)\.npy|checked\.json")
 _BASE = re.compile(r"rows-[0-9a-f]{16}\.(bin|json)")
-_ALIGNED = 64
-_KINDS = ("<i8", "<u4", "<f4", "<f8")
 _MOST_NOTED = 1000  # bytes of what is noted of a file's state
-_ROWS = ("keys", "vectors", "starts", "grams", "names")
-_ARRAYS = (*_ROWS, "codes", "counts", "total", "products")
-
-
-class Base(NamedTuple):
-    """What a store says of the file of arrays.
-
-    Attributes:
-        token: Names the file.
-        last_key: Largest key that it covers; later skills are in the store alone.
-        seq: Number of the last removal that it knows.
-        arrays: For each of its arrays: offset in bytes, type and shape.
-        size: Bytes of the file.
-        digest: CRC-32 of the file.
-    """
-
-    token: str
-    last_key: int
-    seq: int
-    arrays: Mapping[str, tuple[int, str, tuple[int, ...]]]
-    size: int
-    digest: int
-
-    def to_json(self) -> str:
-        """As stored."""
-        return json.dumps(self._asdict())
-
-    @classmethod
-    def from_json(cls, text: str) -> Base | None:
-        """As stored; None if there is none of this version.
-
-        Raises:
-            ValueError: If it is malformed.
-        """
-        if not text:
-            return None
-        data = parse_json(text)
-        if not isinstance(data["arrays"], dict):
-            raise ValueError("the description of the cached rows")
-        arrays = {
-            str(name): (int(offset), str(kind), tuple(map(int, shape)))
-            for name, (offset, kind, shape) in data["arrays"].items()
-        }
-        token = str(data["token"])
-        if not _BASE.fullmatch(f"rows-{token}.bin"):
-            raise ValueError("the description of the cached rows")
-        if set(arrays) != set(_ARRAYS):
-            return None  # of another version of this package
-        numbers = {name: int(data[name]) for name in ("last_key", "seq", "size", "digest")}
-        if max(map(abs, numbers.values())) >= 1 << 63:
-            raise ValueError("the description of the cached rows")
-        return cls(token=token, arrays=arrays, **numbers)
 
 
 class Cache:
@@ -142,38 +90,38 @@ class Cache:
         except OSError as e:
             raise StoreError(f"cannot write the cache {self.folder}: {e.strerror}") from None
 
-    def write_base(self, token: str, block: Block, last_key: int, seq: int) -> Base:
-        """Write the arrays of some skills, complete or not at all.
+    def is_checked(self, token: str, keys: NDArray[np.int64]) -> bool:
+        """Whether the BM25 index of a generation was seen to hold just these skills."""
+        try:
+            text = read_text(self.folder / token / _CHECKED, _MOST_NOTED)
+            return bool(parse_json(text) == self._lexical_state(token, keys))
+        except (OSError, ValueError):
+            return False
 
-        Args:
-            token: Names the file.
-            block: Counted, as large ones are.
-            last_key: See `Base`.
-            seq: See `Base`.
+    def note_checked(self, token: str, keys: NDArray[np.int64]) -> None:
+        """Note that it does: to ask for all of its keys takes a microsecond for each."""
+        with suppress(OSError, SkillretError):
+            state = self._lexical_state(token, keys)
+            write_text(self.folder / token / _CHECKED, json.dumps(state))
+
+    def _lexical_state(self, token: str, keys: NDArray[np.int64]) -> list[int]:
+        status = (self._lexical(token) / "meta.json").stat()
+        own = [status.st_size, status.st_mtime_ns, status.st_ino]
+        return [zlib.crc32(keys.tobytes()), len(keys), *own]
+
+    def write_base(
+        self, pages: Iterable[Block], extent: Extent, token: str, last_key: int, seq: int
+    ) -> Base:
+        """Write the arrays of all skills, complete or not at all; see `write_arrays`.
 
         Raises:
             StoreError: If it cannot be written.
+            ValueError: If the pages hold something else.
         """
-        counts = block.counts or GramCounts.of(block.grams)
-        given = {
-            **{name: getattr(block, name) for name in _ROWS},
-            **{"codes": counts.codes, "counts": counts.counts},
-            **{"total": block.moments.total, "products": block.moments.products},
-        }
         file = self._base(token)
         self._refuse_links(file)
-        arrays: dict[str, tuple[int, str, tuple[int, ...]]] = {}
-        digest = offset = 0
         with replacing(file) as out:
-            for name in _ARRAYS:
-                array = np.ascontiguousarray(given[name])
-                padding = -offset % _ALIGNED
-                arrays[name] = (offset + padding, array.dtype.str, array.shape)
-                for data in (bytes(padding), array.reshape(-1).view(np.uint8).data):
-                    out.write(data)
-                    digest = zlib.crc32(data, digest)
-                offset += padding + array.nbytes
-        base = Base(token, last_key, seq, arrays, offset, digest)
+            base = write_arrays(out, pages, extent, token, last_key, seq)
         self._remember(base)
         return base
 
@@ -185,18 +133,13 @@ class Cache:
                 return None
             with file.open("rb") as opened:
                 mapped = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
-            arrays = {name: _array(mapped, *where) for name, where in base.arrays.items()}
-            # Reading it all costs as much as a search does: once for each state of the file.
-            remembered = self._is_remembered(base)
-            if not remembered and (zlib.crc32(mapped) != base.digest or not _is_sound(arrays)):
-                return None
-            if not remembered:
+            known = self._is_remembered(base)
+            block = map_block(mapped, base, known=known)
+            if block is not None and not known:
                 self._remember(base)
         except (OSError, ValueError, TypeError):
             return None
-        rows = {name: arrays[name] for name in _ROWS}
-        moments = Moments(len(arrays["keys"]), arrays["total"], arrays["products"])
-        return Block(**rows, moments=moments, counts=GramCounts(arrays["codes"], arrays["counts"]))
+        return block
 
     def _remember(self, base: Base) -> None:
         """Note the state in which the file was known to be right."""
@@ -249,33 +192,6 @@ class Cache:
         for place in (self.folder, path.parent):
             if place.is_symlink():  # not of our making, and leads anywhere
                 raise StoreError(f"{place} is a link, and a cache is never kept behind one")
-
-
-def _array(mapped: mmap.mmap, offset: int, kind: str, shape: tuple[int, ...]) -> Any:
-    count = math.prod(shape)
-    if kind not in _KINDS or offset < 0 or any(n < 0 for n in shape) or count > len(mapped):
-        raise ValueError("no plain array")
-    return np.frombuffer(mapped, kind, count, min(offset, len(mapped))).reshape(shape)
-
-
-def _is_sound(arrays: Mapping[str, Any]) -> bool:
-    """Whether arrays could be the rows of a block, whoever has written them."""
-    keys, vectors, starts, grams, names, codes, counts, total, products = map(
-        arrays.__getitem__, _ARRAYS
-    )
-    n, dim = vectors.shape
-    shapes = [(n,), (n, dim), (n + 1,), grams.shape, (n,), codes.shape, codes.shape]
-    kinds = ["<i8", "<f4", "<i8", "<u4", "<i8", "<u4", "<i8", "<f8", "<f8"]
-    return (
-        [arrays[name].shape for name in _ARRAYS] == [*shapes, (dim,), (dim, dim)]
-        and [arrays[name].dtype for name in _ARRAYS] == [np.dtype(kind) for kind in kinds]
-        and grams.ndim == codes.ndim == 1
-        and starts[0] == 0
-        and starts[-1] == len(grams)
-        and all(bool((np.diff(a) > 0).all()) for a in (keys, codes.astype(np.int64)))
-        and bool((np.diff(starts) >= 0).all() and (names >= 0).all() and (counts > 0).all())
-        and all(bool(np.isfinite(a).all()) for a in (vectors, total, products))
-    )
 
 
 def _entries(folder: Path) -> list[Path]:

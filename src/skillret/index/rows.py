@@ -11,7 +11,8 @@ from typing import Any
 
 from skillret.encoders import Profile
 from skillret.files import parse_json
-from skillret.index.cache import TOKEN, Base
+from skillret.index.base import Base
+from skillret.index.cache import TOKEN
 from skillret.index.corpus import Record
 from skillret.index.store import Change, metadata_json
 from skillret.lexical.texts import SkillTexts

@@ -17,8 +17,9 @@ import numpy as np
 from skillret.encoders import Profile
 from skillret.errors import IndexBusyError, SkillretError, StoreError
 from skillret.files import parse_json
+from skillret.index.base import Base, Extent
 from skillret.index.blocks import Block
-from skillret.index.cache import Base, Cache
+from skillret.index.cache import Cache
 from skillret.index.connections import Connections
 from skillret.index.corpus import Record
 from skillret.index.forks import after_fork
@@ -55,6 +56,7 @@ __all__ = ["SqliteStore"]
 
 _CHUNK = 500
 _REWRITTEN = 500  # skills up to which every removal writes BM25 anew: half a second
+_PAGE = 8192
 _MAP_FROM = 512  # below so many skills, reading the store is as fast as mapping a file
 _TAIL = 0.02  # of the skills, which may have come since the file of arrays was written
 _LEAST_TAIL = 256
@@ -104,6 +106,8 @@ class SqliteStore:
             if outermost:
                 self._derive()  # what is written next stands beside it
             yield
+            if outermost:
+                self._write_base()  # once, after however many changes
 
     # --- reading ---------------------------------------------------------------------------
 
@@ -282,19 +286,22 @@ class SqliteStore:
         base = Base.from_json(meta.get("base", ""))
         block = self._cache.open_base(base) if base is not None else None
         if base is not None and block is not None and profile is not None:
-            known = LocalCorpus.of("", profile, block, lexical, self._readers())
-            before = _Loaded(known, base.last_key, base.seq)
+            mapped = LocalCorpus.of("", profile, block, lexical, self._readers())
+            before = _Loaded(mapped, base.last_key, base.seq)
             loaded = self._since(before, db, meta, profile, lexical)
         if loaded is None:
             block = self._block(db, profile.dim if profile else 0, -1)
             corpus = LocalCorpus.of(token_of(meta), profile, block, lexical, self._readers())
             loaded = _Loaded(corpus, *ends(db))
-        keys = loaded.corpus.keys()
-        same = np.array_equal(keys, lexical.keys())
+        keys, token = loaded.corpus.keys(), token_of(meta)
+        known = cached is not None and self._cache.is_checked(token, keys)
+        same = known or np.array_equal(keys, lexical.keys())
         if cached is not None and not same:
             lexical = self._rebuild(db, meta)
             loaded = loaded._replace(corpus=replace(loaded.corpus, lexical=lexical))
             same = np.array_equal(keys, lexical.keys())
+        if same and not known and lexical is cached and len(keys) >= _MAP_FROM:
+            self._cache.note_checked(token, keys)
         if len(keys) != skills or not same:
             what = f"{skills} skills, the vectors of {len(keys)} and the texts of {len(lexical)}"
             raise corrupt(self.path, what)
@@ -316,10 +323,17 @@ class SqliteStore:
                 self._cache.write_lexical(token_of(meta), map(read_skill, db.execute(query)))
         return rebuilt
 
-    def _block(self, db: sqlite3.Connection, dim: int, after: int) -> Block:
-        """Vectors and grams of all skills with larger keys."""
-        query = "SELECT key, vector, grams, digest FROM vectors WHERE key > ? ORDER BY key"
-        rows = db.execute(query, (after,)).fetchall()
+    def _pages(self, db: sqlite3.Connection, dim: int) -> Iterator[Block]:
+        """Vectors and grams of all skills, some at a time."""
+        last = -1
+        while len(page := self._block(db, dim, last, _PAGE)):
+            yield page
+            last = int(page.keys[-1])
+
+    def _block(self, db: sqlite3.Connection, dim: int, after: int, most: int = -1) -> Block:
+        """Vectors and grams of all skills with larger keys, or of the first so many of them."""
+        query = "SELECT key, vector, grams, digest FROM vectors WHERE key > ? ORDER BY key LIMIT ?"
+        rows = db.execute(query, (after, most)).fetchall()
         if any(len(v) != 2 * dim or len(g) % 4 or digest(v, g) != d for _, v, g, d in rows):
             raise corrupt(self.path, "vectors that are not those that were stored")
         halves = np.frombuffer(b"".join(r[1] for r in rows), dtype=np.float16)
@@ -338,16 +352,14 @@ class SqliteStore:
         if meta.get("lexical") == str(LEXICAL_VERSION) or not int(meta["skills"]):
             return
         reader = gram_reader()
-        with self.writing():
-            with self._transaction() as db:
-                query = "SELECT vector FROM vectors WHERE key = ?"
-                for key, skill in self.skills():
-                    grams = reader.read_skill(skill).tobytes()
-                    for (vector,) in db.execute(query, (key,)).fetchall():
-                        row = (grams, digest(vector, grams), key)
-                        db.execute("UPDATE vectors SET grams = ?, digest = ? WHERE key = ?", row)
-                set_meta(db, {"lexical": str(LEXICAL_VERSION), "base": ""})
-            self._write_base()
+        with self.writing(), self._transaction() as db:
+            query = "SELECT vector FROM vectors WHERE key = ?"
+            for key, skill in self.skills():
+                grams = reader.read_skill(skill).tobytes()
+                for (vector,) in db.execute(query, (key,)).fetchall():
+                    row = (grams, digest(vector, grams), key)
+                    db.execute("UPDATE vectors SET grams = ?, digest = ? WHERE key = ?", row)
+            set_meta(db, {"lexical": str(LEXICAL_VERSION), "base": ""})
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -423,36 +435,42 @@ class SqliteStore:
         except BaseException:
             self._cache.discard(token)
             raise
-        self._write_base()
-        with self._reading() as db:
-            after = read_meta(db)
-            with suppress(sqlite3.Error):  # a log left behind would outlive a replaced file
-                db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self._db.settled()
+        self._settle()
         # The previous generation stays until the next change: a reader may be opening it.
-        self._cache.clean({old, token, *base_tokens(before), *base_tokens(after)})
+        self._cache.clean({old, token, *base_tokens(before)})
+
+    def _settle(self) -> None:
+        """Leave no log behind, which would outlive a file that is replaced."""
+        with self._reading() as db, suppress(sqlite3.Error):
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._db.settled()
 
     def _write_base(self) -> None:
         """Write the file of arrays anew if much has come since, or gone."""
         with self._reading() as db:
             meta = read_meta(db)
-            base, skills = Base.from_json(meta.get("base", "")), int(meta["skills"])
+            base, profile = Base.from_json(meta.get("base", "")), read_profile(meta)
             last, seq = ends(db)
             if base is not None:
                 query = "SELECT (SELECT count(*) FROM vectors WHERE key > ?) + ?"
                 (late,) = db.execute(query, (base.last_key, seq - base.seq)).fetchone()
-                if late <= max(_LEAST_TAIL, _TAIL * skills):
+                if late <= max(_LEAST_TAIL, _TAIL * int(meta["skills"])):
                     return
-            if skills < _MAP_FROM:
+            if int(meta["skills"]) < _MAP_FROM or profile is None:
                 return
-            profile = read_profile(meta)
-            assert profile is not None
-            block = self._block(db, profile.dim, -1)
-        with suppress(SkillretError):  # full: readers do without
-            base = self._cache.write_base(os.urandom(8).hex(), block, last, seq)
+            query = "SELECT count(*), sum(length(grams)) FROM vectors"
+            rows, size = db.execute(query).fetchone()
+            extent = Extent(rows, size // 4, profile.dim)
+            pages = self._pages(db, profile.dim)
+            try:
+                base = self._cache.write_base(pages, extent, os.urandom(8).hex(), last, seq)
+            except SkillretError:  # full: readers do without
+                return
+        with suppress(SkillretError):
             with self._transaction() as db:
                 set_meta(db, {"base": base.to_json(), "trimmed": str(seq)})
                 db.execute("DELETE FROM removed WHERE seq <= ?", (seq,))
+            self._settle()
 
     def close(self) -> None:
         """See `Store.close`."""
