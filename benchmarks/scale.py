@@ -1,6 +1,7 @@
-"""What size costs: searches, threads, and changes at 1,000, 17,000 and 100,000 skills.
+"""What size costs: searches, threads, changes at 1,000, 17,000, 100,000 skills, or a million.
 
     python benchmarks/scale.py --dataset ../shared/data/openskillret
+    python benchmarks/scale.py --sizes 10000,1000000 --folder DISK    # 45 GB, an hour
 
 Skills are those of the train split and copies of them with a few words changed; vectors of
 documents are made up near those of real ones, so that all but the encoding is measured. Queries are
@@ -21,9 +22,10 @@ import tempfile
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,13 +36,27 @@ from skillret.arrays import Float32
 from skillret.datasets.labelled import open_split
 from skillret.encoders import Documents, Tokens
 from skillret.encoders.onnx import OnnxEncoder
+from skillret.index.local import LocalCorpus
 
 THREADS = 8
 EVEN, EVEN_BYTES = 8000, 6000  # skills whose bodies have so many bytes each
+PORTION = 50_000
 CHANGES = 15
 COLD = 15
 SKILLRET = str(Path(sys.executable).with_name("skillret"))  # as it is installed beside it
 IMPORTS = "import numpy, onnxruntime, tokenizers"
+OPEN = """
+import resource, sys, time
+from skillret import Index, Retriever
+start = time.perf_counter()
+index = Index.open(sys.argv[1])
+index.corpus()
+print(time.perf_counter() - start)
+retriever = Retriever(index)
+for query in sys.argv[2:]:
+    retriever.search(query)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
 REQUEST = "turn this scanned PDF into a spreadsheet"
 
 
@@ -129,14 +145,19 @@ def even(skills: Sequence[Skill], count: int, size: int) -> list[Skill]:
     return [replace(skill, body=body.decode("utf-8", "ignore")) for skill, body in pairs]
 
 
-def build(index: Index, library: Sequence[Skill], encoder: MadeUp) -> None:
-    """The row of a build."""
-    before = encoder.spent
-    whole = cost(partial(index.update, library))
-    beside = whole.less(encoder.spent.less(before))
-    size = sum(len(skill.body.encode()) for skill in library) / len(library) / 1000
-    what = f"build, {len(library):,} skills of {size:.1f} kB on average, beside encoding"
-    row(what, beside.rate("skills", len(library)), ">= 1,000")
+def build(index: Index, library: Iterable[Skill], encoder: MadeUp) -> None:
+    """The row of a build, some skills at a time: a million are more than memory holds."""
+    before, total, number, size = encoder.spent, Cost(0.0, 0.0), 0, 0
+    source = iter(library)
+    with index.writing():
+        while some := list(islice(source, PORTION)):
+            total = total.plus(cost(partial(index.add, some)))
+            number += len(some)
+            size += sum(len(skill.body.encode()) for skill in some)
+        start = used()
+    beside = total.plus(used().less(start)).less(encoder.spent.less(before))
+    what = f"build, {number:,} skills of {size / number / 1000:.1f} kB on average, beside encoding"
+    row(what, beside.rate("skills", number), ">= 1,000")
 
 
 def used() -> Cost:
@@ -230,6 +251,40 @@ def cold(index: Path) -> tuple[Cost, Cost]:
     return median([ours for ours, _ in pairs]), median([imports for _, imports in pairs])
 
 
+def opened(index: Path, queries: Sequence[str]) -> None:
+    """The rows of a process that opens an index and makes some searches."""
+    command = [sys.executable, "-c", OPEN, str(index), *queries]
+    command[1:1] = ["-X", "utf8"]
+    told = [subprocess.run(command, check=True, capture_output=True, text=True) for _ in range(4)]
+    seconds, kilobytes = zip(*(map(float, one.stdout.split()) for one in told[1:]), strict=True)
+    size = sum(f.stat().st_size for f in [index, *index.parent.glob(f"{index.name}.cache/**/*")])
+    name = f"{len(Index.open(index)):,} skills"
+    row(f"open, {name}", (f"{statistics.median(seconds) * 1000:.0f} ms", ""), "<= 300 ms")
+    row(f"resident memory after {len(queries)} searches, {name}",
+        (f"{statistics.median(kilobytes) / 1e6:.2f} GB", ""), "<= 1.2 GB (a million)")  # fmt: skip
+    row(f"file and what is derived from it, {name}", (f"{size / 1e9:.1f} GB", ""), "")
+
+
+def recall(index: Index, queries: Sequence[str]) -> None:
+    """The row of how many of the 15 nearest vectors are found."""
+    corpus = index.corpus()
+    assert isinstance(corpus, LocalCorpus)
+    if corpus.blocks[0].lists is None:
+        return
+    blocks = tuple(replace(block, lists=None) for block in corpus.blocks)
+    exact, vectors = replace(corpus, blocks=blocks), index.encoder.encode_queries(queries)
+    found, wanted = (c.nearest(vectors, [15] * len(vectors)) for c in (corpus, exact))
+    same = [np.isin(f.keys, w.keys).mean() for f, w in zip(found, wanted, strict=True)]
+    alone, all_of_them = (
+        median([cost(partial(c.nearest, vectors[n : n + 1], [64])) for n in range(20)])
+        for c in (corpus, exact)
+    )
+    row(f"nearest by lists, {len(corpus):,} skills; beside: by all vectors",
+        alone.milliseconds(), "", all_of_them.milliseconds(), (alone, all_of_them))  # fmt: skip
+    row(f"recall@15 of the nearest, {len(corpus):,} skills",
+        (f"{np.mean(same):.4f}", ""), ">= .99")  # fmt: skip
+
+
 def measure(
     index: Index, name: str, skills: Sequence[Skill], asked: Mapping[str, Sequence[str]]
 ) -> dict[str, Cost]:
@@ -254,6 +309,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--dataset", type=Path, default=Path("../shared/data/openskillret"))
     parser.add_argument("--sizes", default="1000,17000,100000")
+    parser.add_argument("--folder", type=Path, help="where indexes are made")
     args = parser.parse_args()
     sys.setswitchinterval(0.0005)
     sizes = [int(size) for size in args.sizes.split(",")]
@@ -266,27 +322,27 @@ def main() -> None:
     asked = {kind: some for kind, some in asked.items() if some}
     real = load_encoder()
     assert isinstance(real, OnnxEncoder)
-    encoder = MadeUp(real, real.encode_documents([s.description for s in skills[:500]]))
+    encoder = MadeUp(real, real.encode_documents([s.description for s in skills[:2000]]))
     print(f"{os.cpu_count()} cores\n")
     print("| what | ours | beside | ratio | aim | ours, processor | beside, processor | ratio |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|")
     before: dict[str, Cost] = {}
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(dir=args.folder) as scratch:
         with Index.open(Path(scratch) / "even.db", create=True, model=encoder) as index:
             build(index, even(skills, EVEN, EVEN_BYTES), encoder)
         for size in sizes:
             name, path = f"{size:,} skills", Path(scratch) / f"{size}.db"
-            library = list(enlarged(skills, size))
             index = Index.open(path, create=True, model=encoder)
-            build(index, library, encoder)
-            del library
+            build(index, enlarged(skills, size), encoder)
             warm = measure(index, name, skills, asked)
+            recall(index, queries[::20])
             for kind, own in warm.items():
                 last = before.get(kind)
                 beside = NOTHING if last is None else last.milliseconds()
                 row(f"warm search, {name}, {kind}; beside: the size before", own.milliseconds(),
                     "<= 2 (17,000 to 100,000)", beside, last and (own, last))  # fmt: skip
             before = warm
+            opened(path, asked["15 words"][:100])
             search, imports = cold(path)
             row(f"cold search, {name}; beside: `{IMPORTS}`", search.milliseconds(), "<= 2.0",
                 imports.milliseconds(), (search, imports))  # fmt: skip

@@ -102,6 +102,17 @@ def test_a_root_that_is_missing_is_remarked_on(project, home):
     assert settings.remarks == (f"{file}: roots: no such folder: {home / 'gone'}",)
 
 
+def test_a_root_of_nobody_is_told_with_the_place_that_names_it(project, home, monkeypatch):
+    file = user_file(home, 'roots = ["~no such user/skills"]\n')
+    with pytest.raises(InputError, match="no such user has a home") as e:
+        load_settings()
+    assert str(e.value).startswith(f"{file}: roots: ~no such user/skills")
+    file.unlink()
+    monkeypatch.setenv("SKILLRET_ROOTS", "~no such user")
+    with pytest.raises(InputError, match=r"^SKILLRET_ROOTS: ~no such user starts with ~"):
+        load_settings()
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

@@ -249,7 +249,11 @@ def _text(file: Path) -> str:
 
 def _rooted(values: dict[str, Any], file: Path) -> dict[str, Any]:
     """The values, with roots below the folder of the file that names them."""
-    roots = [Path(os.path.abspath(file.parent / expand(r))) for r in values.get("roots", ())]  # noqa: PTH100
+    try:
+        named = [file.parent / expand(root) for root in values.get("roots", ())]
+    except InputError as e:
+        raise InputError(f"{file}: roots: {e}") from None
+    roots = [Path(os.path.abspath(root)) for root in named]  # noqa: PTH100
     model = values.get("model")
     if model is not None and model.startswith("."):  # as for the command line, a path
         values = {**values, "model": os.path.abspath(file.parent / model)}  # noqa: PTH100
@@ -328,7 +332,10 @@ def _environment(here: Path | None) -> tuple[str, dict[str, Any]]:
             value = [item.strip() for item in text.split(between) if item.strip()]
         values[key] = _checked(name, key, value)
     if "roots" in values:
-        roots = [expand(root) for root in values["roots"]]
+        try:
+            roots = [expand(root) for root in values["roots"]]
+        except InputError as e:
+            raise InputError(f"{_variable('roots')}: {e}") from None
         values["roots"] = tuple((here / r if here else r) for r in roots)
     return "environment", values
 

@@ -427,6 +427,13 @@ def test_what_is_misspelt_is_told_and_never_obeyed(arguments, told, capsys):
     assert "\x1b" not in last
 
 
+@pytest.mark.parametrize("k", ["0", "-3"])
+def test_a_number_that_is_no_number_of_hits_is_no_query(capsys, k):
+    with pytest.raises(SystemExit, match="2"):
+        main(["search", "x", f"-k{k}"])
+    assert capsys.readouterr().err.endswith(f"at least 1, got '{k}'\n")
+
+
 def test_what_fits_is_shown_in_full_and_the_rest_in_a_line(library, capsys):
     base = ("--library", str(library))
     _, out, _ = run(capsys, "search", "find out why my pods crash", *base)

@@ -6,6 +6,7 @@ import random
 import shutil
 import sqlite3
 import sys
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -251,6 +252,38 @@ def test_arrays_written_in_pages_are_those_written_at_once(tmp_path, monkeypatch
     assert not list(tmp_path.glob(f"*{'c' * 16}*"))
 
 
+@pytest.mark.parametrize("loss", ["none", "folder", "arrays", "damage"])
+def test_arrays_that_are_lost_are_written_again_by_whoever_opens(tmp_path, encoder, mapped, loss):
+    path = tmp_path / "i.db"
+    fill(path, encoder=encoder).close()
+    before = rows_of(path)
+    if loss == "folder":  # as beside a copy of the file alone
+        shutil.rmtree(before.parent)
+    elif loss == "arrays":
+        before.unlink()
+    elif loss == "damage":
+        before.write_bytes(before.read_bytes()[:-1] + b"x")
+    check_answers(path)
+    assert (rows_of(path) == before) == (loss == "none")
+    with Index.open(path) as index:
+        assert not index.corpus().blocks[0].vectors.flags.writeable  # mapped
+        assert len(index.corpus().blocks) == 1
+
+
+def test_arrays_that_cannot_be_written_again_are_done_without(tmp_path, encoder, mapped):
+    path = tmp_path / "i.db"
+    fill(path, encoder=encoder).close()
+    rows_of(path).unlink()
+    holder = Index.open(path)
+    with holder.writing():
+        thread = threading.Thread(target=check_answers, args=(path,))
+        thread.start()
+        thread.join(60)
+        assert not thread.is_alive()
+        assert not list(path.with_name("i.db.cache").glob("rows-*.bin"))
+    assert rows_of(path)
+
+
 def test_bm25_is_compared_with_the_skills_once_for_each_of_its_states(
     tmp_path, mapped, monkeypatch
 ):
@@ -372,19 +405,17 @@ def test_a_cache_whose_folders_are_links_leads_nowhere(tmp_path, encoder, mapped
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs links")
-def test_files_of_arrays_that_are_links_are_passed_by(tmp_path, mapped):
+@pytest.mark.parametrize("suffix", [".bin", ".json"])
+def test_files_of_arrays_that_are_links_are_passed_by(tmp_path, mapped, suffix):
     path = tmp_path / "i.db"
     fill(path).close()
-    file, precious = rows_of(path), tmp_path / "precious"
-    for name in (file, file.with_suffix(".json")):
-        shutil.move(name, precious)
-        before = precious.read_bytes()
-        name.symlink_to(precious)
+    file, precious = rows_of(path).with_suffix(suffix), tmp_path / "precious"
+    shutil.move(file, precious)
+    before = precious.read_bytes()
+    file.symlink_to(precious)
+    for _ in range(2):
         check_answers(path)
         assert precious.read_bytes() == before
-        name.unlink()
-        shutil.move(precious, name)
-    check_answers(path)
 
 
 def test_damage_at_random_changes_no_answer(tmp_path, mapped):

@@ -92,7 +92,8 @@ class _Parser(argparse.ArgumentParser):
         from skillret.messages import printable
 
         about_query = message.startswith(("unknown arg", "argument -k:", "the following arg"))
-        meant = self._dashes and about_query and "did you mean" not in message
+        number = message.endswith("'") and message.split("'")[-2].lstrip("-").isdecimal()
+        meant = self._dashes and about_query and "did you mean" not in message and not number
         if self.prog.endswith(" search") and meant:
             message += "; a query that begins with a dash goes behind --: skillret search -- QUERY"
         super().error(printable(message))

@@ -18,6 +18,7 @@ import numpy as np
 from skillret.files import parse_json
 from skillret.index.blocks import Block, GramCounts
 from skillret.index.corpus import Moments
+from skillret.index.lists import LISTS_FROM, Lists, find_lists
 from skillret.lexical.grams import MAX_CODE
 
 if TYPE_CHECKING:
@@ -29,8 +30,10 @@ _TOKEN = re.compile(r"[0-9a-f]{16}")
 _ALIGNED = 64
 _KINDS = ("<i8", "<u4", "<f4", "<f8")
 _READ = 1 << 24  # bytes
+_PAGE = 1 << 13  # rows
 _ROWS = ("keys", "vectors", "starts", "grams", "names")
 _ARRAYS = (*_ROWS, "codes", "counts", "total", "products")
+_LISTS = ("centres", "bounds", "listed", "list_vectors")  # of large libraries
 
 
 class Base(NamedTuple):
@@ -75,7 +78,7 @@ class Base(NamedTuple):
         token = str(data["token"])
         if not _TOKEN.fullmatch(token):
             raise ValueError("the description of the cached rows")
-        if set(arrays) != set(_ARRAYS):
+        if set(arrays) not in ({*_ARRAYS}, {*_ARRAYS, *_LISTS}):
             return None  # of another version of this package
         numbers = {name: int(data[name]) for name in ("last_key", "seq", "size", "digest")}
         if max(map(abs, numbers.values())) >= 1 << 63:
@@ -111,7 +114,13 @@ class _Layout:
 
 
 def write_arrays(
-    out: IO[bytes], pages: Iterable[Block], extent: Extent, token: str, last_key: int, seq: int
+    out: IO[bytes],
+    pages: Iterable[Block],
+    extent: Extent,
+    token: str,
+    last_key: int,
+    seq: int,
+    before: Block | None = None,
 ) -> Base:
     """Write the arrays of all skills.
 
@@ -122,6 +131,7 @@ def write_arrays(
         token: See `Base`.
         last_key: See `Base`.
         seq: See `Base`.
+        before: The arrays of earlier, whose lists are kept.
 
     Raises:
         ValueError: If the pages hold something else.
@@ -158,12 +168,32 @@ def write_arrays(
     for name, array in rest.items():
         layout.add(name, array.dtype.str, *array.shape)
         _write(out, layout, name, 0, array)
+    if extent.rows >= LISTS_FROM:
+        _write_lists(out, layout, before)
     out.truncate(layout.size)
     out.seek(0)
     digest = 0
     while data := out.read(_READ):
         digest = zlib.crc32(data, digest)
     return Base(token, last_key, seq, layout.arrays, layout.size, digest)
+
+
+def _write_lists(out: IO[bytes], layout: _Layout, before: Block | None) -> None:
+    """Write lists of the vectors that have been written."""
+    out.truncate(layout.size)
+    mapped = mmap.mmap(out.fileno(), layout.size, access=mmap.ACCESS_READ)
+    keys, vectors = (_array(mapped, *layout.arrays[name]) for name in ("keys", "vectors"))
+    known = None if before is None or before.lists is None else (before.keys, before.lists)
+    centres, owners = find_lists(keys, vectors, known)
+    listed = np.argsort(owners, kind="stable")
+    bounds = np.searchsorted(owners[listed], np.arange(len(centres) + 1))
+    small: dict[str, NDArray[Any]] = {"centres": centres, "bounds": bounds, "listed": listed}
+    for name, array in small.items():
+        layout.add(name, array.dtype.str, *array.shape)
+        _write(out, layout, name, 0, array)
+    layout.add("list_vectors", "<f4", *vectors.shape)
+    for start in range(0, len(listed), _PAGE):
+        _write(out, layout, "list_vectors", start, vectors[listed[start : start + _PAGE]])
 
 
 def _write(out: IO[bytes], layout: _Layout, name: str, place: int, array: NDArray[Any]) -> None:
@@ -189,7 +219,9 @@ def map_block(mapped: mmap.mmap, base: Base, *, known: bool) -> Block | None:
         return None
     rows = {name: arrays[name] for name in _ROWS}
     moments = Moments(len(arrays["keys"]), arrays["total"], arrays["products"])
-    return Block(**rows, moments=moments, counts=GramCounts(arrays["codes"], arrays["counts"]))
+    counts = GramCounts(arrays["codes"], arrays["counts"])
+    lists = Lists(*(arrays[name] for name in _LISTS)) if _LISTS[0] in arrays else None
+    return Block(**rows, moments=moments, counts=counts, lists=lists)
 
 
 def _array(mapped: mmap.mmap, offset: int, kind: str, shape: tuple[int, ...]) -> Any:
@@ -216,4 +248,22 @@ def _is_sound(arrays: Mapping[str, Any]) -> bool:
         and all(bool((np.diff(a) > 0).all()) for a in (keys, codes.astype(np.int64)))
         and bool((np.diff(starts) >= 0).all() and (names >= 0).all() and (counts > 0).all())
         and all(bool(np.isfinite(a).all()) for a in (vectors, total, products))
+        and (_LISTS[0] not in arrays or _are_sound_lists(arrays, vectors.shape))
+    )
+
+
+def _are_sound_lists(arrays: Mapping[str, Any], shape: tuple[int, int]) -> bool:
+    """Whether arrays could be the lists of so many vectors, each in one of them."""
+    centres, bounds, listed, vectors = map(arrays.__getitem__, _LISTS)
+    n, dim = shape
+    return (
+        [centres.shape, listed.shape, vectors.shape] == [(len(bounds) - 1, dim), (n,), shape]
+        and [a.dtype for a in (centres, bounds, listed, vectors)]
+        == [np.dtype(kind) for kind in ("<f4", "<i8", "<i8", "<f4")]
+        and len(centres) > 0
+        and bounds[0] == 0
+        and bounds[-1] == n
+        and bool((np.diff(bounds) >= 0).all())
+        and np.array_equal(np.sort(listed), np.arange(n))
+        and all(bool(np.isfinite(a).all()) for a in (centres, vectors))
     )

@@ -10,6 +10,7 @@ import numpy as np
 
 from skillret.arrays import Float32, cosines, count_distinct, top_rows
 from skillret.index.corpus import Moments, Neighbours
+from skillret.index.lists import Lists
 from skillret.lexical.grams import EXCLUDED, FIRST_NAME
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ __all__ = ["Block", "GramCounts", "find_grams", "grow", "search_blocks"]
 _SIEVE = 1 << 16
 _NOWHERE = np.float32(-2.0)  # below every cosine
 _SMALL = 256  # rows up to which nothing is counted beforehand
+_FEW = 20  # a filter that leaves one of so many rows leaves few enough to compare all of them
 _JOINED = 2  # a block is joined with a new one unless it has more than so many times its rows
 
 
@@ -54,6 +56,7 @@ class Block:
         names: How many of a row's grams are terms of its name, int64 `(n,)`.
         moments: Of the vectors.
         counts: Of the grams; None in a small block, whose grams are counted when asked for.
+        lists: The vectors once more, near ones together, in a large block.
     """
 
     keys: NDArray[np.int64]
@@ -63,6 +66,7 @@ class Block:
     names: NDArray[np.int64]
     moments: Moments
     counts: GramCounts | None
+    lists: Lists | None = None
 
     @classmethod
     def of(
@@ -143,16 +147,66 @@ def search_blocks(
     """
     parts: list[list[Neighbours]] = [[] for _ in counts]
     for number, block in enumerate(blocks):
-        for line, k, part in zip(cosines(vectors, block.vectors), counts, parts, strict=True):
-            if len(dead[number]):
-                line[dead[number]] = _NOWHERE
-            if keep is not None:
-                line[~keep[number]] = _NOWHERE
-            rows = top_rows(line, k) if k else np.empty(0, dtype=np.int64)
-            near = line[rows]
-            seen = int((near > _NOWHERE).sum())
-            part.append(Neighbours(block.keys[rows[:seen]], near[:seen]))
+        alive = _alive(block, dead[number], None if keep is None else keep[number])
+        near = _by_lists(block, alive, vectors, counts)
+        if near is None:
+            near = _by_all(block, alive, vectors, counts)
+        for part, own in zip(parts, near, strict=True):
+            part.append(own)
     return [_merge(p, k) for p, k in zip(parts, counts, strict=True)]
+
+
+def _alive(
+    block: Block, dead: NDArray[np.int64], keep: NDArray[np.bool_] | None
+) -> NDArray[np.bool_] | None:
+    """Which rows count; None if all do."""
+    if not len(dead):
+        return keep
+    alive = np.ones(len(block), dtype=np.bool_) if keep is None else keep.copy()
+    alive[dead] = False
+    return alive
+
+
+def _by_all(
+    block: Block, alive: NDArray[np.bool_] | None, vectors: Float32, counts: Sequence[int]
+) -> list[Neighbours]:
+    """The nearest rows, by the cosines of all."""
+    near = []
+    for line, k in zip(cosines(vectors, block.vectors), counts, strict=True):
+        if alive is not None:
+            line[~alive] = _NOWHERE
+        rows = top_rows(line, k) if k else np.empty(0, dtype=np.int64)
+        seen = int((line[rows] > _NOWHERE).sum())
+        near.append(Neighbours(block.keys[rows[:seen]], line[rows[:seen]]))
+    return near
+
+
+def _by_lists(
+    block: Block, alive: NDArray[np.bool_] | None, vectors: Float32, counts: Sequence[int]
+) -> list[Neighbours] | None:
+    """The nearest rows of those that a filter leaves, or that lists of near vectors tell.
+
+    None if there are no lists, or so many would be looked at that it is as fast to look at all.
+    """
+    if block.lists is None:
+        return None
+    near = []
+    rows: NDArray[np.int64] | None = None
+    if alive is not None and int(alive.sum()) * _FEW <= len(block):
+        rows = np.flatnonzero(alive)
+    for vector, k in zip(vectors, counts, strict=True):
+        own = rows if rows is not None else block.lists.nearest(vector, k, alive)
+        if own is None:
+            return None
+        near.append(_best(block, own, vector, k))
+    return near
+
+
+def _best(block: Block, rows: NDArray[np.int64], vector: Float32, k: int) -> Neighbours:
+    """The nearest of some rows, ascending."""
+    (line,) = cosines(vector[None], block.vectors[rows])
+    order = top_rows(line, k) if k else np.empty(0, dtype=np.int64)
+    return Neighbours(block.keys[rows[order]], line[order])
 
 
 def _merge(parts: Sequence[Neighbours], k: int) -> Neighbours:

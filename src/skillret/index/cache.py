@@ -110,7 +110,13 @@ class Cache:
         return [zlib.crc32(keys.tobytes()), len(keys), *own]
 
     def write_base(
-        self, pages: Iterable[Block], extent: Extent, token: str, last_key: int, seq: int
+        self,
+        pages: Iterable[Block],
+        extent: Extent,
+        token: str,
+        last_key: int,
+        seq: int,
+        before: Base | None = None,
     ) -> Base:
         """Write the arrays of all skills, complete or not at all; see `write_arrays`.
 
@@ -120,8 +126,9 @@ class Cache:
         """
         file = self._base(token)
         self._refuse_links(file)
+        old = None if before is None else self.open_base(before)
         with replacing(file) as out:
-            base = write_arrays(out, pages, extent, token, last_key, seq)
+            base = write_arrays(out, pages, extent, token, last_key, seq, old)
         self._remember(base)
         return base
 
@@ -175,8 +182,12 @@ class Cache:
                 shutil.rmtree(entry, ignore_errors=True)
 
     def discard(self, token: str) -> None:
-        """Delete one generation."""
+        """Delete one generation, or some arrays."""
         shutil.rmtree(self.folder / token, ignore_errors=True)
+        for file in (self._base(token), self._base(token, ".json")):
+            with suppress(OSError):
+                if not file.is_symlink():
+                    file.unlink(missing_ok=True)
 
     def _lexical(self, token: str) -> Path:
         return self.folder / token / f"bm25-v{LEXICAL_VERSION}"

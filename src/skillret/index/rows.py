@@ -9,12 +9,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+import numpy as np
+
 from skillret.encoders import Profile
 from skillret.files import parse_json
 from skillret.index.base import Base
 from skillret.index.cache import TOKEN
 from skillret.index.corpus import Record
 from skillret.index.store import Change, metadata_json
+from skillret.lexical.grams import MAX_CODE
 from skillret.lexical.texts import SkillTexts
 from skillret.types import Skill
 
@@ -27,6 +30,7 @@ __all__ = [
     "digest",
     "ends",
     "insert",
+    "is_sound",
     "read_meta",
     "read_profile",
     "read_record",
@@ -112,6 +116,14 @@ def _mapping(metadata: str) -> dict[str, Any]:
 def digest(vector: bytes, grams: bytes) -> int:
     """CRC-32 of what is derived from a skill's text."""
     return zlib.crc32(grams, zlib.crc32(vector))
+
+
+def is_sound(vector: bytes, grams: bytes, dim: int) -> bool:
+    """Whether these could be a vector and the grams of a skill."""
+    if len(vector) != 2 * dim or len(grams) % 4:
+        return False
+    largest = np.frombuffer(grams, dtype=np.uint32).max(initial=0)
+    return bool(np.isfinite(np.frombuffer(vector, np.float16)).all()) and largest <= MAX_CODE
 
 
 def are_sound(tokens: bytes | None, known: int | None, dim: int) -> bool:

@@ -33,6 +33,7 @@ from skillret.index.rows import (
     digest,
     ends,
     insert,
+    is_sound,
     read_meta,
     read_profile,
     read_record,
@@ -152,7 +153,7 @@ class SqliteStore:
                 missing = row[4] is None or vector is None
                 if (
                     missing
-                    or not _is_sound(vector, grams, dim)
+                    or not is_sound(vector, grams, dim)
                     or digest(vector, grams) != known
                     or not are_sound(tokens, told, token_dim)
                     or content_hash(read_skill(row)[1]) != stored
@@ -205,7 +206,7 @@ class SqliteStore:
                     " WHERE content_hash IN ({})"
                 )
                 for content, vector, grams, of_both, tokens, told in select(db, query, wanted):
-                    whole = _is_sound(vector, grams, dim) and are_sound(tokens, told, token_dim)
+                    whole = is_sound(vector, grams, dim) and are_sound(tokens, told, token_dim)
                     if whole and digest(vector, grams) == of_both:
                         known[content] = Encoded(vector, tokens)
             query = (
@@ -238,6 +239,8 @@ class SqliteStore:
     def _load(self, before: _Loaded | None) -> _Loaded:
         """The current generation, from the one before where that is possible."""
         self._derive()
+        if before is None:
+            self._restore_base()
         with self._reading() as db:
             db.execute("BEGIN")  # all that follows is of one generation, whoever writes meanwhile
             meta = read_meta(db)
@@ -439,6 +442,19 @@ class SqliteStore:
         # The previous generation stays until the next change: a reader may be opening it.
         self._cache.clean({old, token, *base_tokens(before)})
 
+    def _restore_base(self) -> None:
+        """Write the file of arrays anew where it is gone, as beside a copy of the index alone."""
+        with self._reading() as db:
+            meta = read_meta(db)
+            if int(meta["skills"]) < _MAP_FROM or self._has_base(meta):
+                return
+        with suppress(StoreError), self.writing(timeout=0):  # read-only or busy: all is read
+            pass  # it is written at the end of whatever is written
+
+    def _has_base(self, meta: Mapping[str, str]) -> bool:
+        base = Base.from_json(meta.get("base", ""))
+        return base is not None and self._cache.open_base(base) is not None
+
     def _settle(self) -> None:
         """Leave no log behind, which would outlive a file that is replaced."""
         with self._reading() as db, suppress(sqlite3.Error):
@@ -449,11 +465,12 @@ class SqliteStore:
         """Write the file of arrays anew if much has come since, or gone."""
         with self._reading() as db:
             meta = read_meta(db)
-            base, profile = Base.from_json(meta.get("base", "")), read_profile(meta)
+            before, profile = Base.from_json(meta.get("base", "")), read_profile(meta)
             last, seq = ends(db)
-            if base is not None:
+            whole = self._has_base(meta)
+            if before is not None and whole:
                 query = "SELECT (SELECT count(*) FROM vectors WHERE key > ?) + ?"
-                (late,) = db.execute(query, (base.last_key, seq - base.seq)).fetchone()
+                (late,) = db.execute(query, (before.last_key, seq - before.seq)).fetchone()
                 if late <= max(_LEAST_TAIL, _TAIL * int(meta["skills"])):
                     return
             if int(meta["skills"]) < _MAP_FROM or profile is None:
@@ -463,7 +480,8 @@ class SqliteStore:
             extent = Extent(rows, size // 4, profile.dim)
             pages = self._pages(db, profile.dim)
             try:
-                base = self._cache.write_base(pages, extent, os.urandom(8).hex(), last, seq)
+                token = os.urandom(8).hex()
+                base = self._cache.write_base(pages, extent, token, last, seq, before)
             except SkillretError:  # full: readers do without
                 return
         with suppress(SkillretError):
@@ -471,16 +489,10 @@ class SqliteStore:
                 set_meta(db, {"base": base.to_json(), "trimmed": str(seq)})
                 db.execute("DELETE FROM removed WHERE seq <= ?", (seq,))
             self._settle()
+            if before is not None and not whole:
+                self._cache.discard(before.token)
 
     def close(self) -> None:
         """See `Store.close`."""
         self._db.close()
         self._loaded = None
-
-
-def _is_sound(vector: bytes, grams: bytes, dim: int) -> bool:
-    """Whether these could be a vector and the grams of a skill."""
-    if len(vector) != 2 * dim or len(grams) % 4:
-        return False
-    largest = np.frombuffer(grams, dtype=np.uint32).max(initial=0)
-    return bool(np.isfinite(np.frombuffer(vector, np.float16)).all()) and largest <= MAX_CODE
