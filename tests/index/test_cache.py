@@ -17,6 +17,7 @@ from tests.index.tools import SOURCES, change, keys_of, names, said
 
 from skillret import Index, Retriever
 from skillret.errors import StoreError
+from skillret.index import sqlite
 from skillret.index.base import Base, Extent
 from skillret.index.blocks import Block
 from skillret.index.cache import Cache
@@ -28,7 +29,7 @@ NAMES = sorted(s.name for s in SKILLS)
 @pytest.fixture
 def mapped(monkeypatch):
     """Also small indexes have a file of arrays."""
-    monkeypatch.setattr("skillret.index.sqlite._MAP_FROM", 1)
+    monkeypatch.setattr("skillret.index.sqlite_arrays.MAP_FROM", 1)
 
 
 def write_base(cache, token, block, last_key, seq):
@@ -93,9 +94,9 @@ def test_arrays_are_mapped_by_the_next_process_and_followed_by_what_came_since(
         expected = index.corpus()
         keys = keys_of(expected)
     reads = []
-    block = Index.open(path).store._block
+    block = sqlite.read_block
+    monkeypatch.setattr(sqlite, "read_block", lambda *a: reads.append(a[3]) or block(*a))
     with Index.open(path, model=encoder) as index:
-        monkeypatch.setattr(index.store, "_block", lambda *a: reads.append(a[2]) or block(*a))
         corpus = index.corpus()
         assert reads == [4]  # the rows behind the fourth key, and no others
         assert keys_of(corpus) == keys
@@ -284,6 +285,64 @@ def test_arrays_that_cannot_be_written_again_are_done_without(tmp_path, encoder,
     assert rows_of(path)
 
 
+def test_arrays_that_cannot_be_mapped_just_now_are_left_as_they_are(
+    tmp_path, encoder, mapped, monkeypatch
+):
+    path = tmp_path / "i.db"
+    fill(path, encoder=encoder).close()
+    file, before = rows_of(path), path.read_bytes()
+
+    def full(*_, **__):
+        raise OSError(12, "Cannot allocate memory")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("skillret.index.cache.mmap.mmap", full)
+        check_answers(path)
+    assert rows_of(path) == file
+    assert path.read_bytes() == before
+
+
+def test_a_note_that_is_a_link_leads_to_no_other_file(tmp_path, mapped):
+    path, precious = tmp_path / "i.db", tmp_path / "precious"
+    fill(path).close()
+    check_answers(path)
+    precious.write_text("precious")
+    notes = [*path.with_name("i.db.cache").rglob("*.json")]
+    notes = [n for n in notes if n.name == "checked.json" or n.name.startswith("rows-")]
+    assert len(notes) == 2
+    for note in notes:
+        note.unlink()
+        note.symlink_to(precious)
+    for _ in range(2):
+        check_answers(path)
+    assert precious.read_text() == "precious"
+
+
+def test_what_killed_processes_left_half_written_goes_with_the_next_change(tmp_path, encoder):
+    path = tmp_path / "i.db"
+    with fill(path, encoder=encoder) as index:
+        cache = path.with_name("i.db.cache")
+        (generation,) = cache.glob("*/bm25*")
+        left = [folder / f".{n * 16}.tmp" for n in "ab" for folder in (cache, generation.parent)]
+        for file in left:
+            file.write_text("half")
+        index.add([make_skill("next")])
+        index.add([make_skill("one more")])
+    assert not [file for file in left if file.exists()]
+
+
+def test_bm25_that_is_lost_is_made_anew_without_the_arrays(tmp_path, encoder, mapped, monkeypatch):
+    path = tmp_path / "i.db"
+    with fill(path, encoder=encoder) as index:
+        index.add([make_skill(f"s{n}") for n in range(9)])
+    for folder in path.with_name("i.db.cache").glob("*/bm25*"):
+        shutil.rmtree(folder)
+    monkeypatch.setattr("skillret.index.sqlite_arrays.LEAST_TAIL", 0)
+    monkeypatch.setattr(Cache, "write_base", None)  # which would wait for the reader itself
+    with Index.open(path) as index:
+        assert len(names(index)) == len(SKILLS) + 9
+
+
 def test_bm25_is_compared_with_the_skills_once_for_each_of_its_states(
     tmp_path, mapped, monkeypatch
 ):
@@ -307,7 +366,7 @@ def test_bm25_is_compared_with_the_skills_once_for_each_of_its_states(
 
 
 def test_many_changes_under_one_lock_write_the_arrays_once(tmp_path, encoder, mapped, monkeypatch):
-    monkeypatch.setattr("skillret.index.sqlite._LEAST_TAIL", 0)
+    monkeypatch.setattr("skillret.index.sqlite_arrays.LEAST_TAIL", 0)
     written = []
     write = Cache.write_base
     monkeypatch.setattr(Cache, "write_base", lambda *a: written.append(1) or write(*a))
@@ -323,7 +382,7 @@ def test_many_changes_under_one_lock_write_the_arrays_once(tmp_path, encoder, ma
 
 
 def test_old_generations_are_cleaned_up(tmp_path, encoder, mapped, monkeypatch):
-    monkeypatch.setattr("skillret.index.sqlite._LEAST_TAIL", 1)
+    monkeypatch.setattr("skillret.index.sqlite_arrays.LEAST_TAIL", 1)
     with fill(tmp_path / "i.db", encoder=encoder) as index:
         for number in range(9):
             index.update([*SKILLS, make_skill(f"s{number}")], sources=SOURCES)

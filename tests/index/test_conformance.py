@@ -28,6 +28,6 @@ class TestSqliteMapped(TestSqlite):
     @pytest.fixture(autouse=True, params=[(2, 10**6), (8, 12)], ids=["tail", "anew"])
     def large(self, monkeypatch, request):
         first, tail = request.param
-        monkeypatch.setattr("skillret.index.sqlite._MAP_FROM", first)
-        monkeypatch.setattr("skillret.index.sqlite._LEAST_TAIL", tail)
+        monkeypatch.setattr("skillret.index.sqlite_arrays.MAP_FROM", first)
+        monkeypatch.setattr("skillret.index.sqlite_arrays.LEAST_TAIL", tail)
         monkeypatch.setattr("skillret.index.blocks._SMALL", 4)

@@ -19,8 +19,8 @@ _FULL = """
     import skillret
     from skillret.errors import StoreError
     if sys.argv[3] == "mapped":
-        import skillret.index.sqlite
-        skillret.index.sqlite._MAP_FROM = skillret.index.sqlite._LEAST_TAIL = 1
+        import skillret.index.sqlite_arrays
+        skillret.index.sqlite_arrays.MAP_FROM = skillret.index.sqlite_arrays.LEAST_TAIL = 1
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     skills = [make_skill(f"new-{i}", body=f"body {i} " * 500) for i in range(300)]
     index = skillret.Index.open(sys.argv[1], model=HashEncoder())

@@ -40,8 +40,10 @@ _WRITER = """
         def encode_documents(self, texts, progress=None):
             time.sleep(0.003)
             return super().encode_documents(texts, progress)
-    import skillret.index.sqlite as sqlite
-    sqlite._MAP_FROM, sqlite._LEAST_TAIL = 8, 16
+    import skillret.index.sqlite_arrays as arrays
+    import skillret.index.base as base
+    arrays.MAP_FROM, arrays.LEAST_TAIL = 8, 16
+    base.LISTS_FROM = arrays.LISTS_FROM = 12
     index = skillret.Index.open(sys.argv[1], create=True, model=Slow())
     print("ready", flush=True)
     for number, skills in enumerate(libraries(int(sys.argv[2]))):

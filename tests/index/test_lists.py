@@ -14,6 +14,7 @@ from skillret.index.base import Base, Extent
 from skillret.index.blocks import Block, search_blocks
 from skillret.index.cache import Cache
 from skillret.index.lists import Lists, find_lists
+from skillret.index.sqlite import SqliteStore
 
 DIM = 48
 NONE = [np.empty(0, dtype=np.int64)]
@@ -130,9 +131,10 @@ def test_lists_stay_as_they_are_while_a_library_changes(monkeypatch):
 @pytest.fixture
 def small(monkeypatch):
     """Also small indexes have lists."""
-    monkeypatch.setattr("skillret.index.sqlite._MAP_FROM", 1)
-    monkeypatch.setattr("skillret.index.sqlite._LEAST_TAIL", 0)
+    monkeypatch.setattr("skillret.index.sqlite_arrays.MAP_FROM", 1)
+    monkeypatch.setattr("skillret.index.sqlite_arrays.LEAST_TAIL", 0)
     monkeypatch.setattr("skillret.index.base.LISTS_FROM", 4)
+    monkeypatch.setattr("skillret.index.sqlite_arrays.LISTS_FROM", 4)
     for name in ("_LEAST", "_SHARE", "_EACH"):
         monkeypatch.setattr(f"skillret.index.lists.{name}", 0.1)
 
@@ -140,6 +142,14 @@ def small(monkeypatch):
 def block_of(path):
     with Index.open(path, model=HashEncoder()) as index:
         return index.corpus().blocks[0]
+
+
+def block_of_any(path):
+    store = SqliteStore(path)
+    try:
+        return store.corpus().blocks[0]
+    finally:
+        store.close()
 
 
 def test_an_index_keeps_lists_that_follow_its_changes(tmp_path, small, looked_at):
@@ -205,3 +215,18 @@ def test_lists_of_another_shape_are_refused(tmp_path, small):
     for shape in ((rows - 1, dim), (rows, dim - 1), (rows * dim,)):
         arrays = {**base.arrays, "list_vectors": (offset, kind, shape)}
         assert cache.open_base(base._replace(arrays=arrays)) is None
+    offset, kind, (count,) = base.arrays["bounds"]
+    arrays = {**base.arrays, "bounds": (offset, kind, (count, 1))}
+    assert cache.open_base(base._replace(arrays=arrays)) is None
+
+
+def test_lists_become_more_as_a_library_grows():
+    vectors = near_some(4000)
+    known, sizes = None, []
+    for number in range(200, 4001, 200):
+        keys = np.arange(number)
+        lists = make_lists(keys, vectors[:number], known)
+        known = keys, lists
+        sizes.append(len(lists.centres))
+    fresh = len(make_lists(np.arange(4000), vectors).centres)
+    assert sizes[0] < fresh / 2 <= sizes[-1]

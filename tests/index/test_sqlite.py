@@ -193,7 +193,7 @@ def test_an_index_that_another_one_replaced_is_opened_again(
     tmp_path, encoder, monkeypatch, how, mapped
 ):
     if mapped:
-        monkeypatch.setattr("skillret.index.sqlite._MAP_FROM", 1)
+        monkeypatch.setattr("skillret.index.sqlite_arrays.MAP_FROM", 1)
     path, new = tmp_path / "i.db", tmp_path / "new.db"
     with fill(path, encoder=encoder) as index, Retriever(index) as retriever:
         assert len(retriever.search("pods", 9)) == 4

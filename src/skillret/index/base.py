@@ -99,6 +99,12 @@ class Extent(NamedTuple):
     grams: int
     dim: int
 
+    @property
+    def bytes(self) -> int:
+        """What its arrays take at most, but for small ones."""
+        vectors = 2 if self.rows >= LISTS_FROM else 1
+        return 4 * (self.grams + vectors * self.rows * self.dim) + 32 * self.rows
+
 
 class _Layout:
     """Where arrays stand in a file, one behind the other."""
@@ -260,6 +266,7 @@ def _are_sound_lists(arrays: Mapping[str, Any], shape: tuple[int, int]) -> bool:
         [centres.shape, listed.shape, vectors.shape] == [(len(bounds) - 1, dim), (n,), shape]
         and [a.dtype for a in (centres, bounds, listed, vectors)]
         == [np.dtype(kind) for kind in ("<f4", "<i8", "<i8", "<f4")]
+        and bounds.ndim == 1
         and len(centres) > 0
         and bounds[0] == 0
         and bounds[-1] == n

@@ -35,7 +35,8 @@ __all__ = ["TOKEN", "Cache"]
 TOKEN = re.compile(r"[0-9a-f]{16}")
 _GENERATION = re.compile(rf"{TOKEN.pattern}|tmp-\w+")
 _CHECKED = "checked.json"
-_DERIVED = re.compile(r"bm25(-v\d+)?|(keys|vectors)\.npy|checked\.json")
+_DERIVED = re.compile(r"bm25(-v\d+)?|(keys|vectors)\.npy|checked\.json|\.[0-9a-f]{16}\.tmp")
+_UNFINISHED = re.compile(r"\.[0-9a-f]{16}\.tmp")
 _BASE = re.compile(r"rows-[0-9a-f]{16}\.(bin|json)")
 _MOST_NOTED = 1000  # bytes of what is noted of a file's state
 
@@ -93,16 +94,15 @@ class Cache:
     def is_checked(self, token: str, keys: NDArray[np.int64]) -> bool:
         """Whether the BM25 index of a generation was seen to hold just these skills."""
         try:
-            text = read_text(self.folder / token / _CHECKED, _MOST_NOTED)
-            return bool(parse_json(text) == self._lexical_state(token, keys))
-        except (OSError, ValueError):
+            state = self._lexical_state(token, keys)
+        except OSError:
             return False
+        return self._is_noted(self.folder / token / _CHECKED, state)
 
     def note_checked(self, token: str, keys: NDArray[np.int64]) -> None:
         """Note that it does: to ask for all of its keys takes a microsecond for each."""
-        with suppress(OSError, SkillretError):
-            state = self._lexical_state(token, keys)
-            write_text(self.folder / token / _CHECKED, json.dumps(state))
+        with suppress(OSError):
+            self._note(self.folder / token / _CHECKED, self._lexical_state(token, keys))
 
     def _lexical_state(self, token: str, keys: NDArray[np.int64]) -> list[int]:
         status = (self._lexical(token) / "meta.json").stat()
@@ -116,7 +116,7 @@ class Cache:
         token: str,
         last_key: int,
         seq: int,
-        before: Base | None = None,
+        before: Block | None = None,
     ) -> Base:
         """Write the arrays of all skills, complete or not at all; see `write_arrays`.
 
@@ -124,39 +124,62 @@ class Cache:
             StoreError: If it cannot be written.
             ValueError: If the pages hold something else.
         """
+        self._clean_unfinished()
         file = self._base(token)
         self._refuse_links(file)
-        old = None if before is None else self.open_base(before)
         with replacing(file) as out:
-            base = write_arrays(out, pages, extent, token, last_key, seq, old)
+            base = write_arrays(out, pages, extent, token, last_key, seq, before)
         self._remember(base)
         return base
 
     def open_base(self, base: Base) -> Block | None:
         """The arrays, mapped and not read; None if they are gone or are not what was written."""
-        file = self._base(base.token)
         try:
-            if self._linked(file) or file.stat().st_size != base.size or not base.size:
-                return None
-            with file.open("rb") as opened:
-                mapped = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
-            known = self._is_remembered(base)
-            block = map_block(mapped, base, known=known)
-            if block is not None and not known:
-                self._remember(base)
+            return self._map(base)
         except (OSError, ValueError, TypeError):
             return None
+
+    def is_lost(self, base: Base) -> bool:
+        """Whether arrays are gone or damaged, and not merely out of reach for now."""
+        try:
+            return self._map(base) is None
+        except (FileNotFoundError, ValueError, TypeError):
+            return True
+        except OSError:
+            return False
+
+    def _map(self, base: Base) -> Block | None:
+        file = self._base(base.token)
+        if self._linked(file) or file.stat().st_size != base.size or not base.size:
+            return None
+        with file.open("rb") as opened:
+            mapped = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+        known = self._is_remembered(base)
+        block = map_block(mapped, base, known=known)
+        if block is not None and not known:
+            self._remember(base)
         return block
 
     def _remember(self, base: Base) -> None:
         """Note the state in which the file was known to be right."""
-        with suppress(OSError, SkillretError):  # read-only or full: then it is read each time
-            write_text(self._base(base.token, ".json"), json.dumps(self._state(base)))
+        with suppress(OSError):  # read-only or full: then it is read each time
+            self._note(self._base(base.token, ".json"), self._state(base))
 
     def _is_remembered(self, base: Base) -> bool:
         try:
-            text = read_text(self._base(base.token, ".json"), _MOST_NOTED)
-            return bool(parse_json(text) == self._state(base))
+            return self._is_noted(self._base(base.token, ".json"), self._state(base))
+        except OSError:
+            return False
+
+    def _note(self, file: Path, state: list[int]) -> None:
+        with suppress(SkillretError):
+            if not self._linked(file):
+                write_text(file, json.dumps(state))
+
+    def _is_noted(self, file: Path, state: list[int]) -> bool:
+        try:
+            text = "" if self._linked(file) else read_text(file, _MOST_NOTED)
+            return bool(parse_json(text) == state)
         except (OSError, ValueError):
             return False
 
@@ -165,15 +188,24 @@ class Cache:
         described = zlib.crc32(base.to_json().encode())
         return [described, status.st_size, status.st_mtime_ns, status.st_ino]
 
+    def _clean_unfinished(self) -> None:
+        """Delete what killed processes were about to write."""
+        for entry in _entries(self.folder):
+            if _UNFINISHED.fullmatch(entry.name):
+                with suppress(OSError):
+                    entry.unlink()
+
     def clean(self, keep: set[str]) -> None:
         """Delete all generations and arrays but some, and what killed processes left behind."""
+        self._clean_unfinished()
         # An index is named by its user, and a folder of that name may have been there before.
         for entry in _entries(self.folder):
             if entry.is_symlink():
                 continue
             if _BASE.fullmatch(entry.name):
                 if entry.stem.removeprefix("rows-") not in keep:
-                    entry.unlink(missing_ok=True)
+                    with suppress(OSError):  # on Windows, while someone reads it
+                        entry.unlink(missing_ok=True)
             elif (
                 entry.name not in keep
                 and _GENERATION.fullmatch(entry.name)

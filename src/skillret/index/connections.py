@@ -130,6 +130,20 @@ class Connections:
                     if self.closed:  # whoever closed it could not see this one
                         self._close_idle()
 
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection to read from; what can be no value of an index is an error of ours."""
+        with self.values(), self.lent() as db:
+            yield db
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """A connection to write with, all or nothing."""
+        with self.lent() as db:
+            db.execute("BEGIN IMMEDIATE")
+            yield db
+            db.execute("COMMIT")
+
     def _borrow(self) -> tuple[int, sqlite3.Connection]:
         while not self.closed:
             try:
@@ -204,8 +218,13 @@ class Connections:
             check_tables(db, self.path)
         self._file = stamp
 
-    def settled(self) -> None:
-        """Take the file as it lies there for known: this process has written it."""
+    def settle(self) -> None:
+        """Leave no log behind, which would outlive a file that is replaced by another one.
+
+        And take the file as it lies there for known: this process has written it.
+        """
+        with self.reading() as db, suppress(sqlite3.Error):
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         with suppress(OSError):
             self._file = self._stamp()
 

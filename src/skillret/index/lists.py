@@ -89,30 +89,43 @@ def find_lists(
     Args:
         keys: int64 `(n,)`, ascending.
         vectors: float32 `(n, dim)`, perhaps mapped; read in slices.
-        known: Lists of earlier and the keys of their vectors, ascending: unless the library has
-            doubled since, or lost half, they stay as they are, and only what is new is looked at.
+        known: Lists of earlier and the keys of their vectors, ascending: while they are about as
+            many as there should be, and hold half of the vectors, only what is new is looked at.
     """
-    if known is None or not len(keys) / 2 <= len(known[0]) <= 2 * len(keys):
+    there = np.zeros(len(keys), dtype=np.bool_) if known is None else holds(keys, known[0])
+    everything = np.arange(len(keys))
+    if known is None or not _are_good(known[1], vectors, int(there.sum())):
         centres = _find_centres(vectors)
-        return centres, _assign(vectors, centres)
+        return centres, _assign(vectors, everything, centres)
     before, lists = known
     owners = np.empty(len(before), dtype=np.int64)
     owners[lists.rows] = np.repeat(np.arange(len(lists.centres)), np.diff(lists.bounds))
-    there = holds(keys, before)
     out = np.empty(len(keys), dtype=np.int64)
     out[there] = owners[np.searchsorted(before, keys[there])]
-    out[~there] = _assign(vectors[~there], lists.centres)
+    out[~there] = _assign(vectors, everything[~there], lists.centres)
     return lists.centres, out
+
+
+def _are_good(lists: Lists, vectors: Float32, kept: int) -> bool:
+    """Whether lists of earlier do for vectors of which so many were in them."""
+    number = len(lists.centres)
+    as_many = number / 2 <= _number(len(vectors)) <= 2 * number
+    return as_many and 2 * kept >= len(vectors) and lists.centres.shape[1] == vectors.shape[1]
+
+
+def _number(vectors: int) -> int:
+    """How many lists so many vectors have."""
+    return min(vectors, math.ceil(_LISTS * math.sqrt(vectors)))
 
 
 def _find_centres(vectors: Float32) -> Float32:
     draw = np.random.default_rng(0)
-    number = min(len(vectors), math.ceil(_LISTS * math.sqrt(len(vectors))))
+    number = _number(len(vectors))
     rows = draw.permutation(len(vectors))[: number * _SAMPLE]
     sample = vectors[np.sort(rows)]
     centres = sample[draw.permutation(len(sample))[:number]]
     for _ in range(_ROUNDS):
-        nearest = _assign(sample, centres)
+        nearest = _assign(sample, np.arange(len(sample)), centres)
         order = np.argsort(nearest, kind="stable")
         firsts = np.flatnonzero(first_of_each(nearest[order]))
         sums = np.add.reduceat(sample[order], firsts)
@@ -122,10 +135,10 @@ def _find_centres(vectors: Float32) -> Float32:
     return centres
 
 
-def _assign(vectors: Float32, centres: Float32) -> NDArray[np.int64]:
-    """The number of the centre that is nearest to each vector, int64 `(n,)`."""
-    out = np.empty(len(vectors), dtype=np.int64)
-    for start in range(0, len(vectors), _CHUNK):
-        some = vectors[start : start + _CHUNK]
-        out[start : start + len(some)] = np.argmax(some @ centres.T, axis=1)
+def _assign(vectors: Float32, rows: NDArray[np.int64], centres: Float32) -> NDArray[np.int64]:
+    """The number of the centre that is nearest to the vector of each row, int64 `(len(rows),)`."""
+    out = np.empty(len(rows), dtype=np.int64)
+    for start in range(0, len(rows), _CHUNK):
+        own = slice(start, start + _CHUNK)
+        out[own] = np.argmax(vectors[rows[own]] @ centres.T, axis=1)
     return out

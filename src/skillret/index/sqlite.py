@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skillret.encoders import Profile
-from skillret.errors import IndexBusyError, SkillretError, StoreError
+from skillret.errors import IndexBusyError, StoreError
 from skillret.files import parse_json
-from skillret.index.base import Base, Extent
+from skillret.index.base import Base
 from skillret.index.blocks import Block
 from skillret.index.cache import Cache
 from skillret.index.connections import Connections
@@ -45,10 +45,11 @@ from skillret.index.rows import (
     token_of,
 )
 from skillret.index.schema import corrupt
+from skillret.index.sqlite_arrays import SqliteArrays, read_block
 from skillret.index.store import Change, Encoded, IndexInfo, State
 from skillret.index.write_lock import WriteLock
 from skillret.lexical.bm25 import LEXICAL_VERSION, LexicalIndex, write_lexical
-from skillret.lexical.grams import MAX_CODE, gram_reader
+from skillret.lexical.grams import gram_reader
 from skillret.lexical.texts import SkillTexts
 from skillret.skills import content_hash
 from skillret.types import Skill
@@ -57,10 +58,6 @@ __all__ = ["SqliteStore"]
 
 _CHUNK = 500
 _REWRITTEN = 500  # skills up to which every removal writes BM25 anew: half a second
-_PAGE = 8192
-_MAP_FROM = 512  # below so many skills, reading the store is as fast as mapping a file
-_TAIL = 0.02  # of the skills, which may have come since the file of arrays was written
-_LEAST_TAIL = 256
 _HISTORY = 32  # generations that a reader may be behind without reading all anew
 
 
@@ -90,6 +87,7 @@ class SqliteStore:
         self._writer = WriteLock(Path(f"{path}.lock"), str(path), lock_timeout)
         self._db = Connections(path, create=create)
         self._cache = Cache(path.with_name(path.name + ".cache"))
+        self._arrays = SqliteArrays(path, self._db, self._cache)
         self._loaded: _Loaded | None = None
         self._renew_loader()
         after_fork(self._renew_loader)
@@ -101,20 +99,26 @@ class SqliteStore:
     @contextmanager
     def writing(self, timeout: float | None = None) -> Iterator[None]:
         """See `Store.writing`."""
-        if self._db.read_only:
-            raise StoreError(*self._db.refusal)
-        with self._writer.taken(timeout) as outermost:
+        with self._locked(timeout) as outermost:
             if outermost:
                 self._derive()  # what is written next stands beside it
             yield
             if outermost:
-                self._write_base()  # once, after however many changes
+                self._arrays.write()  # once, after however many changes
+
+    @contextmanager
+    def _locked(self, timeout: float | None = None) -> Iterator[bool]:
+        """Hold the lock of writers; yields whether this thread did not before."""
+        if self._db.read_only:
+            raise StoreError(*self._db.refusal)
+        with self._writer.taken(timeout) as outermost:
+            yield outermost
 
     # --- reading ---------------------------------------------------------------------------
 
     def info(self) -> IndexInfo:
         """See `Store.info`."""
-        with self._reading() as db:
+        with self._db.reading() as db:
             meta = read_meta(db)
             pending = db.execute("SELECT count(*) FROM pending").fetchone()[0]
             profile = read_profile(meta)
@@ -132,7 +136,7 @@ class SqliteStore:
     def states(self, ids: Sequence[str] | None = None) -> dict[str, State]:
         """See `Store.states`."""
         query = "SELECT id, key, content_hash, details_hash, metadata FROM skills"
-        with self._reading() as db:
+        with self._db.reading() as db:
             if ids is None:
                 rows: Iterable[Any] = db.execute(query)
             else:
@@ -142,7 +146,7 @@ class SqliteStore:
     def damaged(self) -> set[str]:
         """See `Store.damaged`."""
         ids = set()
-        with self._reading() as db:
+        with self._db.reading() as db:
             # Rows of a broken tree come and go by how they are asked for: nothing can mend that.
             (state,) = db.execute("PRAGMA quick_check(1)").fetchone()
             if state != "ok":
@@ -163,19 +167,19 @@ class SqliteStore:
 
     def records(self, keys: Sequence[int]) -> dict[int, Record]:
         """See `Store.records`."""
-        with self._reading() as db:
+        with self._db.reading() as db:
             return {row[0]: read_record(row) for row in select(db, RECORDS, keys)}
 
     def skills(self, keys: Sequence[int] | None = None) -> Iterator[tuple[int, Skill]]:
         """See `Store.skills`."""
         if keys is not None:
-            with self._reading() as db:
+            with self._db.reading() as db:
                 rows = [read_skill(r) for r in select(db, SKILLS + " WHERE s.key IN ({})", keys)]
             yield from rows
             return
         last = -1  # chunk by chunk: whoever reads slowly holds neither a connection nor a snapshot
         while True:
-            with self._reading() as db:
+            with self._db.reading() as db:
                 page = f"{SKILLS} WHERE s.key > ? ORDER BY s.key LIMIT {_CHUNK}"
                 rows = [read_skill(r) for r in db.execute(page, (last,))]
             if not rows:
@@ -186,7 +190,7 @@ class SqliteStore:
     def _tokens(self, keys: Sequence[int], dim: int) -> dict[int, bytes]:
         """Tokens of some keys, int8 bytes, `dim` of each token; see `Corpus.tokens`."""
         query = "SELECT key, tokens, digest FROM tokens WHERE key IN ({})"
-        with self._reading() as db:
+        with self._db.reading() as db:
             rows = list(select(db, query, keys))
         if not all(are_sound(tokens, known, dim) for _, tokens, known in rows):
             raise corrupt(self.path, "tokens that are not those that were stored")
@@ -197,7 +201,7 @@ class SqliteStore:
         wanted = list(dict.fromkeys(hashes))
         known: dict[str, Encoded] = {}
         dim, token_dim = profile.dim, profile.token_dim
-        with self._reading() as db:
+        with self._db.reading() as db:
             stored = read_profile(read_meta(db))
             if stored is not None and stored.identity == profile.identity:
                 query = (
@@ -225,7 +229,7 @@ class SqliteStore:
             with self._loader:
                 if self._db.replaced():
                     self._db.renew()
-        with self._reading() as db:
+        with self._db.reading() as db:
             token = token_of(read_meta(db))
         loaded = self._loaded
         if loaded is not None and loaded.corpus.generation == token:
@@ -239,12 +243,24 @@ class SqliteStore:
     def _load(self, before: _Loaded | None) -> _Loaded:
         """The current generation, from the one before where that is possible."""
         self._derive()
-        if before is None:
-            self._restore_base()
-        with self._reading() as db:
+        loaded = self._read(before)
+        if loaded is None:
+            with suppress(StoreError), self.writing(timeout=0):  # read-only or busy: all is read
+                pass  # arrays are written after whatever is written
+            loaded = self._read(None, whole=True)
+        assert loaded is not None
+        return loaded
+
+    def _read(self, before: _Loaded | None, *, whole: bool = False) -> _Loaded | None:
+        """The current generation; None if its arrays are lost, unless `whole` reads it all."""
+        with self._db.reading() as db:
             db.execute("BEGIN")  # all that follows is of one generation, whoever writes meanwhile
             meta = read_meta(db)
-            loaded = self._from(before, db, meta) or self._whole(db, meta)
+            loaded = self._from(before, db, meta)
+            if loaded is None:
+                arrays = self._arrays.opened(meta)
+                if arrays is not None or whole or not self._arrays.are_lost(meta):
+                    loaded = self._whole(db, meta, arrays)
             db.execute("COMMIT")
         return loaded
 
@@ -273,27 +289,31 @@ class SqliteStore:
         lexical: LexicalIndex,
     ) -> _Loaded | None:
         """What was known and what came and went since; None if that does not add up."""
-        added = self._block(db, profile.dim, before.last_key)
+        added = read_block(self.path, db, profile.dim, before.last_key)
         query = "SELECT key FROM removed WHERE seq > ?"
         removed = np.array([k for (k,) in db.execute(query, (before.seq,))], dtype=np.int64)
         removed = removed[before.corpus.holds(removed)]
         corpus = before.corpus.changed(token_of(meta), added, removed, lexical, profile)
         return _Loaded(corpus, *ends(db)) if len(corpus) == int(meta["skills"]) else None
 
-    def _whole(self, db: sqlite3.Connection, meta: Mapping[str, str]) -> _Loaded:
+    def _whole(
+        self,
+        db: sqlite3.Connection,
+        meta: Mapping[str, str],
+        arrays: tuple[Base, Block] | None,
+    ) -> _Loaded:
         """The current generation from the cache and the store."""
         profile, skills = read_profile(meta), int(meta["skills"])
         cached = self._cache.open_lexical(token_of(meta), skills)
         lexical = cached or self._rebuild(db, meta)
         loaded = None
-        base = Base.from_json(meta.get("base", ""))
-        block = self._cache.open_base(base) if base is not None else None
-        if base is not None and block is not None and profile is not None:
+        if arrays is not None and profile is not None:
+            base, block = arrays
             mapped = LocalCorpus.of("", profile, block, lexical, self._readers())
             before = _Loaded(mapped, base.last_key, base.seq)
             loaded = self._since(before, db, meta, profile, lexical)
         if loaded is None:
-            block = self._block(db, profile.dim if profile else 0, -1)
+            block = read_block(self.path, db, profile.dim if profile else 0)
             corpus = LocalCorpus.of(token_of(meta), profile, block, lexical, self._readers())
             loaded = _Loaded(corpus, *ends(db))
         keys, token = loaded.corpus.keys(), token_of(meta)
@@ -303,7 +323,7 @@ class SqliteStore:
             lexical = self._rebuild(db, meta)
             loaded = loaded._replace(corpus=replace(loaded.corpus, lexical=lexical))
             same = np.array_equal(keys, lexical.keys())
-        if same and not known and lexical is cached and len(keys) >= _MAP_FROM:
+        if same and not known and lexical is cached and self._arrays.are_wanted(len(keys)):
             self._cache.note_checked(token, keys)
         if len(keys) != skills or not same:
             what = f"{skills} skills, the vectors of {len(keys)} and the texts of {len(lexical)}"
@@ -319,43 +339,21 @@ class SqliteStore:
         query = f"{SKILLS} ORDER BY s.key"
         rebuilt = LexicalIndex(write_lexical(None, map(read_skill, db.execute(query))))
         # Read-only or busy: then the one in memory serves this process alone.
-        with suppress(StoreError), self.writing(timeout=0):
-            with self._reading() as current:
+        with suppress(StoreError), self._locked(timeout=0):
+            with self._db.reading() as current:
                 same = token_of(read_meta(current)) == token_of(meta)
             if same and len(rebuilt) == int(meta["skills"]):
                 self._cache.write_lexical(token_of(meta), map(read_skill, db.execute(query)))
         return rebuilt
 
-    def _pages(self, db: sqlite3.Connection, dim: int) -> Iterator[Block]:
-        """Vectors and grams of all skills, some at a time."""
-        last = -1
-        while len(page := self._block(db, dim, last, _PAGE)):
-            yield page
-            last = int(page.keys[-1])
-
-    def _block(self, db: sqlite3.Connection, dim: int, after: int, most: int = -1) -> Block:
-        """Vectors and grams of all skills with larger keys, or of the first so many of them."""
-        query = "SELECT key, vector, grams, digest FROM vectors WHERE key > ? ORDER BY key LIMIT ?"
-        rows = db.execute(query, (after, most)).fetchall()
-        if any(len(v) != 2 * dim or len(g) % 4 or digest(v, g) != d for _, v, g, d in rows):
-            raise corrupt(self.path, "vectors that are not those that were stored")
-        halves = np.frombuffer(b"".join(r[1] for r in rows), dtype=np.float16)
-        # NumPy multiplies float16 15 times slower than float32, so it is widened once.
-        vectors = halves.astype(np.float32).reshape(len(rows), dim)
-        grams = [np.frombuffer(r[2], dtype=np.uint32) for r in rows]
-        largest = max((int(g.max(initial=0)) for g in grams), default=0)
-        if not np.isfinite(vectors).all() or largest > MAX_CODE:
-            raise corrupt(self.path, "vectors with NaN, or grams beyond all bounds")
-        return Block.of([r[0] for r in rows], vectors, grams)
-
     def _derive(self) -> None:
         """Read the grams of all skills anew where another version of this package read them."""
-        with self._reading() as db:
+        with self._db.reading() as db:
             meta = read_meta(db)
         if meta.get("lexical") == str(LEXICAL_VERSION) or not int(meta["skills"]):
             return
         reader = gram_reader()
-        with self.writing(), self._transaction() as db:
+        with self.writing(), self._db.transaction() as db:
             query = "SELECT vector FROM vectors WHERE key = ?"
             for key, skill in self.skills():
                 grams = reader.read_skill(skill).tobytes()
@@ -364,34 +362,22 @@ class SqliteStore:
                     db.execute("UPDATE vectors SET grams = ?, digest = ? WHERE key = ?", row)
             set_meta(db, {"lexical": str(LEXICAL_VERSION), "base": ""})
 
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._db.values(), self._db.lent() as db:
-            yield db
-
     # --- writing ---------------------------------------------------------------------------
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._db.lent() as db:
-            db.execute("BEGIN IMMEDIATE")
-            yield db
-            db.execute("COMMIT")
 
     def add_pending(self, profile: Profile, vectors: Mapping[str, Encoded]) -> None:
         """See `Store.add_pending`."""
         rows = [(profile.identity, h, *encoded) for h, encoded in vectors.items()]
-        with self._transaction() as db:
+        with self._db.transaction() as db:
             db.executemany("INSERT OR REPLACE INTO pending VALUES (?, ?, ?, ?)", rows)
 
     def next_key(self) -> int:
         """See `Store.next_key`."""
-        with self._reading() as db:
+        with self._db.reading() as db:
             return max(ends(db)[0], 0) + 1
 
     def set_meta(self, meta: Mapping[str, str]) -> None:
         """See `Store.set_meta`."""
-        with self._transaction() as db:
+        with self._db.transaction() as db:
             set_meta(db, meta)
 
     def apply(
@@ -403,14 +389,14 @@ class SqliteStore:
         meta: Mapping[str, str],
     ) -> None:
         """See `Store.apply`."""
-        with self._reading() as db:
+        with self._db.reading() as db:
             before = read_meta(db)
         old, skills = token_of(before), int(before["skills"])
         self._cache.clean({old, *base_tokens(before)})
         token = os.urandom(8).hex()
         keys: list[int] = []
         try:
-            with self._transaction() as db:
+            with self._db.transaction() as db:
                 if read_meta(db)["generation"] != before["generation"]:
                     raise IndexBusyError(f"{self.path} was changed meanwhile; try again")
                 db.execute("DELETE FROM pending")  # first: its pages are used again
@@ -433,66 +419,23 @@ class SqliteStore:
                 history = [token, *before.get("history", "").split()]
                 own = {"cache": token, "history": " ".join(history[:_HISTORY])}
                 own |= {"skills": str(skills + len(keys)), "lexical": str(LEXICAL_VERSION)}
+                if _encoder({**before, **meta}) != _encoder(before):
+                    own["base"] = ""  # its vectors may have another dimension
                 set_meta(db, {**meta, **own})
                 db.execute("UPDATE meta SET value = value + 1 WHERE key = 'generation'")
         except BaseException:
             self._cache.discard(token)
             raise
-        self._settle()
+        self._db.settle()
         # The previous generation stays until the next change: a reader may be opening it.
         self._cache.clean({old, token, *base_tokens(before)})
-
-    def _restore_base(self) -> None:
-        """Write the file of arrays anew where it is gone, as beside a copy of the index alone."""
-        with self._reading() as db:
-            meta = read_meta(db)
-            if int(meta["skills"]) < _MAP_FROM or self._has_base(meta):
-                return
-        with suppress(StoreError), self.writing(timeout=0):  # read-only or busy: all is read
-            pass  # it is written at the end of whatever is written
-
-    def _has_base(self, meta: Mapping[str, str]) -> bool:
-        base = Base.from_json(meta.get("base", ""))
-        return base is not None and self._cache.open_base(base) is not None
-
-    def _settle(self) -> None:
-        """Leave no log behind, which would outlive a file that is replaced."""
-        with self._reading() as db, suppress(sqlite3.Error):
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self._db.settled()
-
-    def _write_base(self) -> None:
-        """Write the file of arrays anew if much has come since, or gone."""
-        with self._reading() as db:
-            meta = read_meta(db)
-            before, profile = Base.from_json(meta.get("base", "")), read_profile(meta)
-            last, seq = ends(db)
-            whole = self._has_base(meta)
-            if before is not None and whole:
-                query = "SELECT (SELECT count(*) FROM vectors WHERE key > ?) + ?"
-                (late,) = db.execute(query, (before.last_key, seq - before.seq)).fetchone()
-                if late <= max(_LEAST_TAIL, _TAIL * int(meta["skills"])):
-                    return
-            if int(meta["skills"]) < _MAP_FROM or profile is None:
-                return
-            query = "SELECT count(*), sum(length(grams)) FROM vectors"
-            rows, size = db.execute(query).fetchone()
-            extent = Extent(rows, size // 4, profile.dim)
-            pages = self._pages(db, profile.dim)
-            try:
-                token = os.urandom(8).hex()
-                base = self._cache.write_base(pages, extent, token, last, seq, before)
-            except SkillretError:  # full: readers do without
-                return
-        with suppress(SkillretError):
-            with self._transaction() as db:
-                set_meta(db, {"base": base.to_json(), "trimmed": str(seq)})
-                db.execute("DELETE FROM removed WHERE seq <= ?", (seq,))
-            self._settle()
-            if before is not None and not whole:
-                self._cache.discard(before.token)
 
     def close(self) -> None:
         """See `Store.close`."""
         self._db.close()
         self._loaded = None
+
+
+def _encoder(meta: Mapping[str, str]) -> str:
+    profile = read_profile(meta)
+    return "" if profile is None else profile.identity
