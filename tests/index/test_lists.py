@@ -13,7 +13,7 @@ from skillret import Index
 from skillret.index.base import Base, Extent
 from skillret.index.blocks import Block, search_blocks
 from skillret.index.cache import Cache
-from skillret.index.lists import Lists, find_lists
+from skillret.index.lists import Lists, find_lists, rounded
 from skillret.index.sqlite import SqliteStore
 
 DIM = 48
@@ -38,7 +38,7 @@ def make_lists(keys, vectors, known=None):
     centres, owners = find_lists(keys, vectors, known)
     rows = np.argsort(owners, kind="stable")
     bounds = np.searchsorted(owners[rows], np.arange(len(centres) + 1))
-    return Lists(centres, bounds, rows, vectors[rows])
+    return Lists(centres, bounds, rows, *rounded(vectors[rows]))
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +47,12 @@ def large():
     keys, vectors = np.arange(30_000) * 3 + 1, near_some(30_000)
     plain = make_block(keys, vectors)
     return replace(plain, lists=make_lists(keys, vectors)), plain, near_some(40, seed=1)
+
+
+def check_lists(block):
+    vectors, steps = rounded(block.vectors[block.lists.rows])
+    np.testing.assert_array_equal(block.lists.vectors, vectors)
+    np.testing.assert_array_equal(block.lists.steps, steps)
 
 
 def overlap(found, wanted):
@@ -121,11 +127,10 @@ def test_lists_stay_as_they_are_while_a_library_changes(monkeypatch):
     assert len(anew.centres) > len(make_lists(keys[:900], vectors[:900]).centres)
     for lists in (after, anew):
         assert sorted(lists.rows.tolist()) == [*range(len(stays))]
-        for number, (start, end) in enumerate(
-            zip(lists.bounds[:-1], lists.bounds[1:], strict=True)
-        ):
-            own = lists.vectors[start:end]
-            assert (np.argmax(own @ lists.centres.T, axis=1) == number).all()
+        for number in range(len(lists.centres)):
+            rows = lists.rows[lists.bounds[number] : lists.bounds[number + 1]]
+            nearest = np.argmax(vectors[stays[rows]] @ lists.centres.T, axis=1)
+            assert (nearest == number).all()
 
 
 @pytest.fixture
@@ -135,6 +140,7 @@ def small(monkeypatch):
     monkeypatch.setattr("skillret.index.sqlite_arrays.LEAST_TAIL", 0)
     monkeypatch.setattr("skillret.index.base.LISTS_FROM", 4)
     monkeypatch.setattr("skillret.index.sqlite_arrays.LISTS_FROM", 4)
+    monkeypatch.setattr("skillret.index.lists._ROUNDED", 0)
     for name in ("_LEAST", "_SHARE", "_EACH"):
         monkeypatch.setattr(f"skillret.index.lists.{name}", 0.1)
 
@@ -160,7 +166,7 @@ def test_an_index_keeps_lists_that_follow_its_changes(tmp_path, small, looked_at
         index.add([make_skill(f"s{number}") for number in range(3)])
         index.remove(["s1"])
         block = block_of(path)
-        np.testing.assert_array_equal(block.vectors[block.lists.rows], block.lists.vectors)
+        check_lists(block)
         assert len(block) == before + 2
         assert names(index).count("s2") == 1
         with Index.open(path, model=HashEncoder()) as other:
@@ -177,7 +183,7 @@ def test_an_index_keeps_lists_that_follow_its_changes(tmp_path, small, looked_at
 @pytest.mark.parametrize(
     ("name", "value"),
     [("centres", np.nan), ("bounds", 7), ("bounds", -1), ("listed", None), ("listed", 99),
-     ("list_vectors", np.inf)],
+     ("list_steps", np.inf)],
 )  # fmt: skip
 def test_lists_that_were_altered_are_not_believed(tmp_path, small, name, value):
     rng = np.random.default_rng(1)
@@ -218,6 +224,14 @@ def test_lists_of_another_shape_are_refused(tmp_path, small):
     offset, kind, (count,) = base.arrays["bounds"]
     arrays = {**base.arrays, "bounds": (offset, kind, (count, 1))}
     assert cache.open_base(base._replace(arrays=arrays)) is None
+
+
+def test_vectors_are_rounded_to_a_127th_of_their_largest_value():
+    vectors = np.array([[0.5, -1.27, 0.004], [0, 0, 0]], dtype=np.float32)
+    steps, lengths = rounded(vectors)
+    assert steps.tolist() == [[50, -127, 0], [0, 0, 0]]
+    np.testing.assert_allclose(lengths, [0.01, 1], rtol=1e-6)
+    assert rounded(vectors[:0])[0].shape == (0, 3)
 
 
 def test_lists_become_more_as_a_library_grows():

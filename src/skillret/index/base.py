@@ -18,7 +18,7 @@ import numpy as np
 from skillret.files import parse_json
 from skillret.index.blocks import Block, GramCounts
 from skillret.index.corpus import Moments
-from skillret.index.lists import LISTS_FROM, Lists, find_lists
+from skillret.index.lists import LISTS_FROM, Lists, find_lists, rounded
 from skillret.lexical.grams import MAX_CODE
 
 if TYPE_CHECKING:
@@ -28,12 +28,12 @@ __all__ = ["Base", "Extent", "map_block", "write_arrays"]
 
 _TOKEN = re.compile(r"[0-9a-f]{16}")
 _ALIGNED = 64
-_KINDS = ("<i8", "<u4", "<f4", "<f8")
+_KINDS = ("<i8", "<u4", "<f4", "<f8", "|i1")
 _READ = 1 << 24  # bytes
 _PAGE = 1 << 13  # rows
 _ROWS = ("keys", "vectors", "starts", "grams", "names")
 _ARRAYS = (*_ROWS, "codes", "counts", "total", "products")
-_LISTS = ("centres", "bounds", "listed", "list_vectors")  # of large libraries
+_LISTS = ("centres", "bounds", "listed", "list_vectors", "list_steps")  # of large libraries
 
 
 class Base(NamedTuple):
@@ -102,8 +102,7 @@ class Extent(NamedTuple):
     @property
     def bytes(self) -> int:
         """What its arrays take at most, but for small ones."""
-        vectors = 2 if self.rows >= LISTS_FROM else 1
-        return 4 * (self.grams + vectors * self.rows * self.dim) + 32 * self.rows
+        return 4 * self.grams + self.rows * (5 * self.dim + 48)
 
 
 class _Layout:
@@ -197,9 +196,12 @@ def _write_lists(out: IO[bytes], layout: _Layout, before: Block | None) -> None:
     for name, array in small.items():
         layout.add(name, array.dtype.str, *array.shape)
         _write(out, layout, name, 0, array)
-    layout.add("list_vectors", "<f4", *vectors.shape)
+    layout.add("list_vectors", "|i1", *vectors.shape)
+    layout.add("list_steps", "<f4", len(listed))
     for start in range(0, len(listed), _PAGE):
-        _write(out, layout, "list_vectors", start, vectors[listed[start : start + _PAGE]])
+        steps, lengths = rounded(vectors[listed[start : start + _PAGE]])
+        _write(out, layout, "list_vectors", start, steps)
+        _write(out, layout, "list_steps", start, lengths)
 
 
 def _write(out: IO[bytes], layout: _Layout, name: str, place: int, array: NDArray[Any]) -> None:
@@ -260,17 +262,16 @@ def _is_sound(arrays: Mapping[str, Any]) -> bool:
 
 def _are_sound_lists(arrays: Mapping[str, Any], shape: tuple[int, int]) -> bool:
     """Whether arrays could be the lists of so many vectors, each in one of them."""
-    centres, bounds, listed, vectors = map(arrays.__getitem__, _LISTS)
+    centres, bounds, listed, _, steps = map(arrays.__getitem__, _LISTS)
     n, dim = shape
+    shapes = [(len(bounds) - 1, dim), (len(bounds),), (n,), shape, (n,)]
     return (
-        [centres.shape, listed.shape, vectors.shape] == [(len(bounds) - 1, dim), (n,), shape]
-        and [a.dtype for a in (centres, bounds, listed, vectors)]
-        == [np.dtype(kind) for kind in ("<f4", "<i8", "<i8", "<f4")]
-        and bounds.ndim == 1
+        [arrays[name].shape for name in _LISTS] == shapes
+        and [arrays[name].dtype.str for name in _LISTS] == ["<f4", "<i8", "<i8", "|i1", "<f4"]
         and len(centres) > 0
         and bounds[0] == 0
         and bounds[-1] == n
         and bool((np.diff(bounds) >= 0).all())
         and np.array_equal(np.sort(listed), np.arange(n))
-        and all(bool(np.isfinite(a).all()) for a in (centres, vectors))
+        and all(bool(np.isfinite(a).all()) for a in (centres, steps))
     )

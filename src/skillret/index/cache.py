@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import mmap
+import os
 import re
 import shutil
 import zlib
@@ -129,6 +130,12 @@ class Cache:
         self._refuse_links(file)
         with replacing(file) as out:
             base = write_arrays(out, pages, extent, token, last_key, seq, before)
+            if hasattr(os, "posix_fadvise"):
+                out.flush()
+                os.fsync(out.fileno())
+                # Gigabytes that were written push all else out of memory, and what is left of them
+                # there is mapped two megabytes at a time.
+                os.posix_fadvise(out.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         self._remember(base)
         return base
 
@@ -154,6 +161,10 @@ class Cache:
             return None
         with file.open("rb") as opened:
             mapped = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+        if hasattr(mmap, "MADV_RANDOM"):
+            # Rows are looked at here and there: what is beside them need not be in memory too.
+            end = base.arrays["names"][0] // mmap.PAGESIZE * mmap.PAGESIZE
+            mapped.madvise(mmap.MADV_RANDOM, 0, max(0, min(end, len(mapped))))
         known = self._is_remembered(base)
         block = map_block(mapped, base, known=known)
         if block is not None and not known:

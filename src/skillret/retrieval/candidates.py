@@ -12,6 +12,7 @@ grows with the library.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, NamedTuple
@@ -54,6 +55,7 @@ _PART_CANDIDATES = 20  # of one part, by cosine and by BM25 each
 _GAP = np.float32(0.3)  # cosine that a part which asks for nothing stays behind its best skill
 _SHARE = np.float32(0.15)  # cosine that the whole share of BM25 is worth, to tell which part fits
 _ASKING = 0.5  # probability from which a part is a need of its own
+_SIDE_BY_SIDE = 200_000  # skills; among fewer, threads cost as much as they save
 TINY = np.float32(1e-6)
 
 
@@ -176,13 +178,10 @@ def find_candidates(
     """
     parts = list(query.parts)
     counts = [_CANDIDATES, *[_PART_CANDIDATES] * len(parts)]
-    nearest = corpus.nearest(query.vectors, counts, where)
     depths = [_DEPTH, *[_PART_DEPTH] * len(parts)]
-    lexical = [
-        _Lexical(terms, *corpus.best(terms, depth, where))
-        for depth, text in zip(depths, [query.text, *parts], strict=True)
-        for terms in [corpus.terms(text, factors)]
-    ]
+    terms = [corpus.terms(text, factors) for text in (query.text, *parts)]
+    nearest, best = _look_up(corpus, query.vectors, counts, terms, depths, where)
+    lexical = [_Lexical(own, *found) for own, found in zip(terms, best, strict=True)]
     keys = _union(nearest, lexical, counts)
     vectors = corpus.vectors(keys)
     similar = cosines(query.vectors, vectors)
@@ -228,6 +227,29 @@ def find_candidates(
         excluded=_excluded(out, wanted, told, holds(excluded, np.sort(numbers[len(known) :]))),
         words=len(query.text.split()),
     )
+
+
+def _look_up(
+    corpus: Corpus,
+    vectors: Float32,
+    counts: Sequence[int],
+    terms: Sequence[Terms],
+    depths: Sequence[int],
+    where: Where | None,
+) -> tuple[list[Neighbours], list[tuple[NDArray[np.int64], Float32]]]:
+    """The skills nearest to each vector, and the best by each text's terms.
+
+    In a large corpus they are looked for side by side: that is the work of libraries which leave
+    Python's lock to others.
+    """
+    if len(corpus) < _SIDE_BY_SIDE:
+        near = corpus.nearest(vectors, counts, where)
+        return near, [corpus.best(*own, where) for own in zip(terms, depths, strict=True)]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        best = threads.map(lambda own, depth: corpus.best(own, depth, where), terms, depths)
+        return corpus.nearest(vectors, counts, where), list(best)
 
 
 def _union(
