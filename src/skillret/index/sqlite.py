@@ -419,7 +419,7 @@ class SqliteStore:
                 history = [token, *before.get("history", "").split()]
                 own = {"cache": token, "history": " ".join(history[:_HISTORY])}
                 own |= {"skills": str(skills + len(keys)), "lexical": str(LEXICAL_VERSION)}
-                if _encoder({**before, **meta}) != _encoder(before):
+                if before.get("base") and _encoder({**before, **meta}) != _encoder(before):
                     own["base"] = ""  # its vectors may have another dimension
                 set_meta(db, {**meta, **own})
                 db.execute("UPDATE meta SET value = value + 1 WHERE key = 'generation'")
