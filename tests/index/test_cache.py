@@ -318,6 +318,13 @@ def test_a_note_that_is_a_link_leads_to_no_other_file(tmp_path, mapped):
     assert precious.read_text() == "precious"
 
 
+def test_a_huge_file_is_read_here_and_there_and_answers_the_same(tmp_path, mapped, monkeypatch):
+    monkeypatch.setattr("skillret.index.cache._HUGE", 0)
+    path = tmp_path / "i.db"
+    fill(path).close()
+    check_answers(path)
+
+
 def test_what_killed_processes_left_half_written_goes_with_the_next_change(tmp_path, encoder):
     path = tmp_path / "i.db"
     with fill(path, encoder=encoder) as index:

@@ -1,9 +1,13 @@
+import threading
+
 import numpy as np
 import pytest
 from tests.conftest import SKILLS, HashEncoder, make_skill
 
 from skillret import Index
+from skillret.errors import StoreError
 from skillret.index.memory import corpus_of
+from skillret.lexical.bm25 import LexicalIndex
 from skillret.retrieval.candidates import find_candidates, fitting_parts, scores_of
 from skillret.retrieval.query import read_queries
 from skillret.skills import document_text
@@ -61,6 +65,33 @@ def test_candidates_are_the_best_by_either_and_by_part():
     assert 590 in evidence.keys
     assert 100 <= len(evidence.keys) <= 100 + 100 + 2 * 40
     assert (np.diff(evidence.keys) > 0).all()
+
+
+@pytest.mark.parametrize("where", [None, {"n": [1, 3]}])
+def test_a_large_corpus_gives_the_same_from_threads(monkeypatch, where):
+    skills = [make_skill(s.name, s.description, metadata={"n": i}) for i, s in enumerate(SKILLS)]
+    text, threads = "tables from PDF files. Why do pods crash? Plan my meals.", set()
+    alone = find(text, skills, where=where)
+    best = LexicalIndex.search
+    monkeypatch.setattr(
+        LexicalIndex, "search", lambda *a: threads.add(threading.current_thread()) or best(*a)
+    )
+    monkeypatch.setattr("skillret.retrieval.candidates._SIDE_BY_SIDE", 1)
+    together = find(text, skills, where=where)
+    assert threads
+    assert threading.main_thread() not in threads
+    for name in ("keys", "dense", "lexical", "part_dense", "part_lexical", "lexical_best"):
+        np.testing.assert_array_equal(getattr(together, name), getattr(alone, name))
+
+
+def test_an_error_of_a_thread_is_an_error_of_the_search(monkeypatch):
+    def damaged(*_):
+        raise StoreError("the BM25 cache is damaged")
+
+    monkeypatch.setattr("skillret.retrieval.candidates._SIDE_BY_SIDE", 1)
+    monkeypatch.setattr(LexicalIndex, "search", damaged)
+    with pytest.raises(StoreError, match="damaged"):
+        find("tables from PDF files")
 
 
 def test_a_filter_leaves_only_what_holds_it():

@@ -39,6 +39,7 @@ _CHECKED = "checked.json"
 _DERIVED = re.compile(r"bm25(-v\d+)?|(keys|vectors)\.npy|checked\.json|\.[0-9a-f]{16}\.tmp")
 _UNFINISHED = re.compile(r"\.[0-9a-f]{16}\.tmp")
 _BASE = re.compile(r"rows-[0-9a-f]{16}\.(bin|json)")
+_HUGE = 1 << 32  # bytes of a file of which not all should be in memory
 _MOST_NOTED = 1000  # bytes of what is noted of a file's state
 
 
@@ -130,11 +131,10 @@ class Cache:
         self._refuse_links(file)
         with replacing(file) as out:
             base = write_arrays(out, pages, extent, token, last_key, seq, before)
-            if hasattr(os, "posix_fadvise"):
+            if base.size > _HUGE and hasattr(os, "posix_fadvise"):
                 out.flush()
                 os.fsync(out.fileno())
-                # Gigabytes that were written push all else out of memory, and what is left of them
-                # there is mapped two megabytes at a time.
+                # So much pushes all else out of memory, and is mapped two megabytes at a time.
                 os.posix_fadvise(out.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         self._remember(base)
         return base
@@ -161,7 +161,7 @@ class Cache:
             return None
         with file.open("rb") as opened:
             mapped = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
-        if hasattr(mmap, "MADV_RANDOM"):
+        if base.size > _HUGE and hasattr(mmap, "MADV_RANDOM"):
             # Rows are looked at here and there: what is beside them need not be in memory too.
             end = base.arrays["names"][0] // mmap.PAGESIZE * mmap.PAGESIZE
             mapped.madvise(mmap.MADV_RANDOM, 0, max(0, min(end, len(mapped))))
