@@ -5,7 +5,7 @@ of its nearest centre, and a query looks into the lists whose centres are neares
 are int8, a quarter of what else would be in memory. Whoever asks computes the cosines of what is
 found from the vectors themselves, so all that can be missed are vectors of other lists.
 
-A graph (HNSW, of USearch) answers ten times as fast, but found 59 of the 100 nearest in a library
+A graph (HNSW, by USearch) answers ten times as fast, but found .59 of the nearest 15 in a library
 with hundreds of near copies of each skill, and its files cannot be checked before they are used.
 """
 
