@@ -6,19 +6,18 @@ import random
 import shutil
 import sqlite3
 import sys
-import threading
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.conftest import SKILLS, HashEncoder, fill, make_skill
-from tests.index.tools import SOURCES, change, keys_of, names, said
+from tests.index.tools import SOURCES, change, check_answers, keys_of, names, rows_of, said
 
 from skillret import Index, Retriever
 from skillret.errors import StoreError
 from skillret.index import sqlite
-from skillret.index.base import Base, Extent
+from skillret.index.array_file import Base, Extent
 from skillret.index.blocks import Block
 from skillret.index.cache import Cache
 from skillret.lexical.bm25 import LexicalIndex
@@ -35,24 +34,6 @@ def mapped(monkeypatch):
 def write_base(cache, token, block, last_key, seq):
     extent = Extent(len(block), len(block.grams), block.vectors.shape[1])
     return cache.write_base([block], extent, token, last_key, seq)
-
-
-def rows_of(path):
-    (file,) = path.with_name(path.name + ".cache").glob("rows-*.bin")
-    return file
-
-
-def check_answers(path):
-    """Whatever lies beside it, an index answers as one whose vectors are right."""
-    encoder = HashEncoder()
-    with Retriever(Index.open(path, model=encoder)) as retriever:
-        corpus = retriever.index.corpus()
-        assert names(retriever.index) == NAMES
-        vectors = corpus.vectors(np.array(keys_of(corpus)))
-        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3)
-        for mode in ("hybrid", "dense", "lexical"):
-            (hit,) = retriever.search("Find out why pods crash", k=1, mode=mode)
-            assert hit.name == "kubernetes-debugging"
 
 
 @pytest.mark.parametrize("damage", ["delete", "empty", "garbage", "foreign"])
@@ -253,55 +234,6 @@ def test_arrays_written_in_pages_are_those_written_at_once(tmp_path, monkeypatch
     assert not list(tmp_path.glob(f"*{'c' * 16}*"))
 
 
-@pytest.mark.parametrize("loss", ["none", "folder", "arrays", "damage"])
-def test_arrays_that_are_lost_are_written_again_by_whoever_opens(tmp_path, encoder, mapped, loss):
-    path = tmp_path / "i.db"
-    fill(path, encoder=encoder).close()
-    before = rows_of(path)
-    if loss == "folder":  # as beside a copy of the file alone
-        shutil.rmtree(before.parent)
-    elif loss == "arrays":
-        before.unlink()
-    elif loss == "damage":
-        before.write_bytes(before.read_bytes()[:-1] + b"x")
-    check_answers(path)
-    assert (rows_of(path) == before) == (loss == "none")
-    with Index.open(path) as index:
-        assert not index.corpus().blocks[0].vectors.flags.writeable  # mapped
-        assert len(index.corpus().blocks) == 1
-
-
-def test_arrays_that_cannot_be_written_again_are_done_without(tmp_path, encoder, mapped):
-    path = tmp_path / "i.db"
-    fill(path, encoder=encoder).close()
-    rows_of(path).unlink()
-    holder = Index.open(path)
-    with holder.writing():
-        thread = threading.Thread(target=check_answers, args=(path,))
-        thread.start()
-        thread.join(60)
-        assert not thread.is_alive()
-        assert not list(path.with_name("i.db.cache").glob("rows-*.bin"))
-    assert rows_of(path)
-
-
-def test_arrays_that_cannot_be_mapped_just_now_are_left_as_they_are(
-    tmp_path, encoder, mapped, monkeypatch
-):
-    path = tmp_path / "i.db"
-    fill(path, encoder=encoder).close()
-    file, before = rows_of(path), path.read_bytes()
-
-    def full(*_, **__):
-        raise OSError(12, "Cannot allocate memory")
-
-    with monkeypatch.context() as patched:
-        patched.setattr("skillret.index.cache.mmap.mmap", full)
-        check_answers(path)
-    assert rows_of(path) == file
-    assert path.read_bytes() == before
-
-
 def test_a_note_that_is_a_link_leads_to_no_other_file(tmp_path, mapped):
     path, precious = tmp_path / "i.db", tmp_path / "precious"
     fill(path).close()
@@ -338,18 +270,6 @@ def test_what_killed_processes_left_half_written_goes_with_the_next_change(tmp_p
     assert not [file for file in left if file.exists()]
 
 
-def test_bm25_that_is_lost_is_made_anew_without_the_arrays(tmp_path, encoder, mapped, monkeypatch):
-    path = tmp_path / "i.db"
-    with fill(path, encoder=encoder) as index:
-        index.add([make_skill(f"s{n}") for n in range(9)])
-    for folder in path.with_name("i.db.cache").glob("*/bm25*"):
-        shutil.rmtree(folder)
-    monkeypatch.setattr("skillret.index.sqlite_arrays.LEAST_TAIL", 0)
-    monkeypatch.setattr(Cache, "write_base", None)  # which would wait for the reader itself
-    with Index.open(path) as index:
-        assert len(names(index)) == len(SKILLS) + 9
-
-
 def test_bm25_is_compared_with_the_skills_once_for_each_of_its_states(
     tmp_path, mapped, monkeypatch
 ):
@@ -370,22 +290,6 @@ def test_bm25_is_compared_with_the_skills_once_for_each_of_its_states(
     with Index.open(path) as index:
         index.corpus()
     assert asked
-
-
-def test_many_changes_under_one_lock_write_the_arrays_once(tmp_path, encoder, mapped, monkeypatch):
-    monkeypatch.setattr("skillret.index.sqlite_arrays.LEAST_TAIL", 0)
-    written = []
-    write = Cache.write_base
-    monkeypatch.setattr(Cache, "write_base", lambda *a: written.append(1) or write(*a))
-    with fill(tmp_path / "i.db", encoder=encoder) as index:
-        written.clear()
-        with index.writing():
-            for number in range(5):
-                index.add([make_skill(f"s{number}")])
-            assert not written
-            assert names(index)  # and what was added is there before
-        assert len(written) == 1
-        assert len(index) == len(SKILLS) + 5
 
 
 def test_old_generations_are_cleaned_up(tmp_path, encoder, mapped, monkeypatch):

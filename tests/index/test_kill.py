@@ -41,9 +41,9 @@ _WRITER = """
             time.sleep(0.003)
             return super().encode_documents(texts, progress)
     import skillret.index.sqlite_arrays as arrays
-    import skillret.index.base as base
+    import skillret.index.array_file as array_file
     arrays.MAP_FROM, arrays.LEAST_TAIL = 8, 16
-    base.LISTS_FROM = arrays.LISTS_FROM = 12
+    array_file.LISTS_FROM = arrays.LISTS_FROM = 12
     index = skillret.Index.open(sys.argv[1], create=True, model=Slow())
     print("ready", flush=True)
     for number, skills in enumerate(libraries(int(sys.argv[2]))):

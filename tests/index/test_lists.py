@@ -10,7 +10,7 @@ from tests.conftest import HashEncoder, fill, make_skill
 from tests.index.tools import SOURCES, names
 
 from skillret import Index
-from skillret.index.base import Base, Extent
+from skillret.index.array_file import Base, Extent
 from skillret.index.blocks import Block, search_blocks
 from skillret.index.cache import Cache
 from skillret.index.lists import Lists, find_lists, rounded
@@ -138,7 +138,7 @@ def small(monkeypatch):
     """Also small indexes have lists."""
     monkeypatch.setattr("skillret.index.sqlite_arrays.MAP_FROM", 1)
     monkeypatch.setattr("skillret.index.sqlite_arrays.LEAST_TAIL", 0)
-    monkeypatch.setattr("skillret.index.base.LISTS_FROM", 4)
+    monkeypatch.setattr("skillret.index.array_file.LISTS_FROM", 4)
     monkeypatch.setattr("skillret.index.sqlite_arrays.LISTS_FROM", 4)
     monkeypatch.setattr("skillret.index.lists._ROUNDED", 0)
     for name in ("_LEAST", "_SHARE", "_EACH"):

@@ -7,8 +7,9 @@ import textwrap
 from contextlib import closing
 
 import numpy as np
-from tests.conftest import ROOT
+from tests.conftest import ROOT, SKILLS, HashEncoder
 
+from skillret import Index, Retriever
 from skillret.index import Sources
 
 SOURCES = Sources(dataset="test")
@@ -61,3 +62,21 @@ def run(script, *args, **options):
         cwd=ROOT,
         **options,
     )
+
+
+def rows_of(path):
+    (file,) = path.with_name(path.name + ".cache").glob("rows-*.bin")
+    return file
+
+
+def check_answers(path):
+    """Whatever lies beside it, an index answers as one whose vectors are right."""
+    encoder = HashEncoder()
+    with Retriever(Index.open(path, model=encoder)) as retriever:
+        corpus = retriever.index.corpus()
+        assert names(retriever.index) == sorted(skill.name for skill in SKILLS)
+        vectors = corpus.vectors(np.array(keys_of(corpus)))
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3)
+        for mode in ("hybrid", "dense", "lexical"):
+            (hit,) = retriever.search("Find out why pods crash", k=1, mode=mode)
+            assert hit.name == "kubernetes-debugging"

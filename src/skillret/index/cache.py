@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from skillret.errors import SkillretError, StoreError
 from skillret.files import parse_json, read_text, replacing, write_text
-from skillret.index.base import Base, Extent, map_block, write_arrays
+from skillret.index.array_file import Base, Extent, map_block, write_arrays
 from skillret.index.blocks import Block
 from skillret.lexical.bm25 import LEXICAL_VERSION, LexicalIndex, write_lexical
 from skillret.lexical.texts import SkillTexts
@@ -120,7 +120,15 @@ class Cache:
         seq: int,
         before: Block | None = None,
     ) -> Base:
-        """Write the arrays of all skills, complete or not at all; see `write_arrays`.
+        """Write the arrays of all skills, complete or not at all.
+
+        Args:
+            pages: See `write_arrays`.
+            extent: See `write_arrays`.
+            token: See `Base`.
+            last_key: See `Base`.
+            seq: See `Base`.
+            before: See `write_arrays`.
 
         Raises:
             StoreError: If it cannot be written.
@@ -130,12 +138,13 @@ class Cache:
         file = self._base(token)
         self._refuse_links(file)
         with replacing(file) as out:
-            base = write_arrays(out, pages, extent, token, last_key, seq, before)
-            if base.size > _HUGE and hasattr(os, "posix_fadvise"):
+            written = write_arrays(out, pages, extent, before)
+            if written.size > _HUGE and hasattr(os, "posix_fadvise"):
                 out.flush()
                 os.fsync(out.fileno())
                 # So much pushes all else out of memory, and is mapped two megabytes at a time.
                 os.posix_fadvise(out.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        base = Base(token, last_key, seq, *written)
         self._remember(base)
         return base
 

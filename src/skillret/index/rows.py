@@ -13,7 +13,7 @@ import numpy as np
 
 from skillret.encoders import Profile
 from skillret.files import parse_json
-from skillret.index.base import Base
+from skillret.index.array_file import Base
 from skillret.index.cache import TOKEN
 from skillret.index.corpus import Record
 from skillret.index.store import Change, metadata_json

@@ -17,7 +17,7 @@ import numpy as np
 from skillret.encoders import Profile
 from skillret.errors import IndexBusyError, StoreError
 from skillret.files import parse_json
-from skillret.index.base import Base
+from skillret.index.array_file import Base
 from skillret.index.blocks import Block
 from skillret.index.cache import Cache
 from skillret.index.connections import Connections

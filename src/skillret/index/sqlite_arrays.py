@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from skillret.errors import SkillretError
-from skillret.index.base import Base, Extent
+from skillret.index.array_file import Base, Extent
 from skillret.index.blocks import Block
 from skillret.index.cache import Cache
 from skillret.index.connections import Connections
@@ -80,19 +80,9 @@ class SqliteArrays:
             profile, (last, seq) = read_profile(meta), ends(db)
             if profile is None or not self.are_wanted(int(meta["skills"])):
                 return
-            known = Base.from_json(meta.get("base", ""))
-            before = self.opened(meta)
-            lost = before is None and known is not None and self._cache.is_lost(known)
-            if before is None and known is not None and not lost and self._is_of(known, meta):
-                return  # it is there, and cannot be mapped just now
-            if before is not None and (
-                before[1].lists is not None or int(meta["skills"]) < LISTS_FROM
-            ):
-                base = before[0]
-                query = "SELECT (SELECT count(*) FROM vectors WHERE key > ?) + ?"
-                (late,) = db.execute(query, (base.last_key, seq - base.seq)).fetchone()
-                if late <= max(LEAST_TAIL, TAIL * int(meta["skills"])):
-                    return
+            before, lost = self.opened(meta), self.are_lost(meta)
+            if not lost and not self._is_due(db, meta, before):
+                return
             query = "SELECT count(*), sum(length(grams)) FROM vectors"
             rows, size = db.execute(query).fetchone()
         extent = Extent(rows, size // 4, profile.dim)
@@ -105,14 +95,25 @@ class SqliteArrays:
             set_meta(db, {"base": base.to_json(), "trimmed": str(seq)})
             db.execute("DELETE FROM removed WHERE seq <= ?", (seq,))
         self._db.settle()
-        if known is not None and lost:
-            self._cache.discard(known.token)
+        gone = Base.from_json(meta.get("base", ""))
+        if lost and gone is not None:
+            self._cache.discard(gone.token)
 
-    @staticmethod
-    def _is_of(base: Base, meta: Mapping[str, str]) -> bool:
-        """Whether arrays hold vectors as long as those that are stored."""
-        profile = read_profile(meta)
-        return profile is not None and base.arrays["vectors"][2][1:] == (profile.dim,)
+    def _is_due(
+        self, db: sqlite3.Connection, meta: Mapping[str, str], before: tuple[Base, Block] | None
+    ) -> bool:
+        """Whether a file that is there is no longer good enough."""
+        if before is None:  # it cannot be mapped just now, unless it is of another encoder
+            known, profile = Base.from_json(meta.get("base", "")), read_profile(meta)
+            assert known is not None
+            assert profile is not None
+            return known.arrays["vectors"][2][1:] != (profile.dim,)
+        base, block = before
+        if block.lists is None and int(meta["skills"]) >= LISTS_FROM:
+            return True  # written by an older version, or before there were so many
+        query = "SELECT (SELECT count(*) FROM vectors WHERE key > ?) + ?"
+        (late,) = db.execute(query, (base.last_key, ends(db)[1] - base.seq)).fetchone()
+        return bool(late > max(LEAST_TAIL, TAIL * int(meta["skills"])))
 
     def _pages(self, dim: int) -> Iterator[Block]:
         """Vectors and grams of all skills, some at a time; no connection is held in between."""

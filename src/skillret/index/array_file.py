@@ -118,24 +118,23 @@ class _Layout:
         self.size = offset + math.prod(shape) * np.dtype(kind).itemsize
 
 
+class Written(NamedTuple):
+    """What a file of arrays holds; see `Base`."""
+
+    arrays: Mapping[str, tuple[int, str, tuple[int, ...]]]
+    size: int
+    digest: int
+
+
 def write_arrays(
-    out: IO[bytes],
-    pages: Iterable[Block],
-    extent: Extent,
-    token: str,
-    last_key: int,
-    seq: int,
-    before: Block | None = None,
-) -> Base:
+    out: IO[bytes], pages: Iterable[Block], extent: Extent, before: Block | None = None
+) -> Written:
     """Write the arrays of all skills.
 
     Args:
         out: A new file, open for writing and reading.
         pages: The skills in the order of their keys, some at a time.
         extent: What they hold together.
-        token: See `Base`.
-        last_key: See `Base`.
-        seq: See `Base`.
         before: The arrays of earlier, whose lists are kept.
 
     Raises:
@@ -180,7 +179,7 @@ def write_arrays(
     digest = 0
     while data := out.read(_READ):
         digest = zlib.crc32(data, digest)
-    return Base(token, last_key, seq, layout.arrays, layout.size, digest)
+    return Written(layout.arrays, layout.size, digest)
 
 
 def _write_lists(out: IO[bytes], layout: _Layout, before: Block | None) -> None:
