@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench browser default-model clean
+.PHONY: demo test check map bench browser default-model clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/python examples/demo.py
@@ -24,6 +24,9 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+map:
+	@$(PYTHON) scripts/module_map.py
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/speed.py

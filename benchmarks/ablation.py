@@ -18,11 +18,10 @@ from statistics import mean
 import numpy as np
 
 from skillret import load_encoder
-from skillret.arrays import Float32
+from skillret.arrays import Float32, Float64
 from skillret.calibration.examples import (
     FOLDS,
     Example,
-    Float64,
     Pool,
     examples,
     fold_numbers,

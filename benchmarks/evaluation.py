@@ -26,7 +26,7 @@ from skillret.arrays import Float32
 from skillret.datasets.dataset import Dataset, load_dataset
 from skillret.encoders import Documents, Tokens
 from skillret.encoders.onnx import OnnxEncoder
-from skillret.evaluation.corpora import encode_corpus
+from skillret.evaluation.corpora import read_corpus
 from skillret.evaluation.evaluator import evaluate
 from skillret.evaluation.metrics import measure
 from skillret.evaluation.systems import open_searcher, rank_queries
@@ -107,7 +107,7 @@ def row(what: str, value: str, against: str, ratio: float, aim: str) -> None:
 def scoring(dataset: Dataset, model: OnnxEncoder) -> None:
     """Everything after encoding (search, metrics, groups, abstention) against encoding."""
     encoder = Timed(model)
-    encode_corpus(dataset.skills, encoder)  # kept: the runs below encode queries alone
+    read_corpus(dataset.skills, encoder)  # kept: the runs below encode queries alone
     documents = encoder.spent
     size = f"{len(dataset.queries):,} x {len(dataset.skills):,}"
     modes: tuple[Mode, ...] = ("dense", "hybrid")

@@ -65,3 +65,11 @@ def test_a_type_checker_knows_the_names(tmp_path):
     ]
     assert checked[0].returncode == 0, checked[0].stdout
     assert 'Module has no attribute "nothing"' in checked[1].stdout
+
+
+def test_every_module_says_in_a_line_what_it_is_for():
+    command = [sys.executable, ROOT / "scripts" / "module_map.py"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "says nothing" not in said
+    assert "    retriever             " in said
+    assert max(map(len, said.splitlines())) < 140

@@ -147,7 +147,7 @@ def test_what_is_wrong_is_said_in_one_line(project, home, text, told):
 def test_a_file_that_is_none(project, home):
     file = project / FILE
     file.mkdir()
-    with pytest.raises(InputError, match="is no regular file"):
+    with pytest.raises(InputError, match="Is a directory"):
         load_settings()
     file.rmdir()
     os.mkfifo(file)

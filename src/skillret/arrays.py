@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Float32",
+    "Float64",
     "cosines",
     "count_distinct",
     "distinct",
@@ -21,6 +22,7 @@ __all__ = [
 ]
 
 Float32: TypeAlias = "NDArray[np.float32]"
+Float64: TypeAlias = "NDArray[np.float64]"
 
 
 _Integer = TypeVar("_Integer", bound=np.integer[Any])

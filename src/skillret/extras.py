@@ -19,7 +19,7 @@ def require(extra: str, what: str, modules: Sequence[str], *, instead: str = "")
     Nothing is imported, so this costs no time.
 
     Args:
-        extra: `evaluate`, `mcp` or `train`.
+        extra: Its name in `pyproject.toml`: `evaluate`, `serve`, `train`, ...
         what: What needs them, as the message's subject: "training".
         modules: Names of top-level modules.
         instead: Another way out than to install, as the message's end.

@@ -23,6 +23,7 @@ __all__ = [
     "index_place",
     "is_address",
     "parse_json",
+    "project_folders",
     "read_start",
     "read_text",
     "replacing",
@@ -65,6 +66,14 @@ def index_place(name: str | os.PathLike[str]) -> Path | str:
     """
     named = os.fspath(name)
     return named if is_address(named) else expand(named)
+
+
+def project_folders(here: Path) -> list[Path]:
+    """`here` and the folders above it up to the one with `.git`; `here` alone without one."""
+    for count, folder in enumerate((here, *here.parents)):
+        if os.path.lexists(folder / ".git"):  # a file in a worktree
+            return [here, *here.parents[:count]]
+    return [here]
 
 
 def read_start(file: str | os.PathLike[str], size: int) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["counted", "printable", "visible"]
+__all__ = ["counted", "printable", "reveal"]
 
 # What a terminal obeys, what turns the direction of text round, and the invisible tag characters.
 _HIDDEN = re.compile(
@@ -28,6 +28,6 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
 
 
-def visible(text: str) -> str:
+def reveal(text: str) -> str:
     """Untrusted text for a model, lines kept: every hidden character is one that is seen."""
     return _HIDDEN.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))

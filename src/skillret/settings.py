@@ -8,7 +8,6 @@ loaded and perhaps downloaded, nor a folder elsewhere, nor have the user's queri
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 from skillret.errors import InputError, SkillretError
-from skillret.files import expand
+from skillret.files import expand, project_folders, read_start
 
 __all__ = [
     "FILE",
@@ -124,7 +123,7 @@ def load_settings(cwd: Path | None = None, home: Path | None = None) -> Settings
         InputError: If a file cannot be read or is no TOML, or a key or value is none that there is.
     """
     here = _here(cwd)
-    folders = _project(here) if here else []
+    folders = project_folders(here) if here else []
     user = user_file(home)
     found = next((f / FILE for f in folders if os.path.lexists(f / FILE)), None)
     if found is not None and user is not None and _same(found, user):
@@ -174,14 +173,6 @@ def _here(cwd: Path | None) -> Path | None:
         return None
 
 
-def _project(here: Path) -> list[Path]:
-    """`here` and the folders above it up to the one with `.git`; `here` alone without one."""
-    for count, folder in enumerate((here, *here.parents)):
-        if os.path.lexists(folder / ".git"):
-            return [here, *here.parents[:count]]
-    return [here]
-
-
 def user_file(home: Path | None = None) -> Path | None:
     """The user's own file; None where there is no home."""
     if home is not None:
@@ -229,14 +220,7 @@ def _read(file: Path) -> dict[str, Any]:
 def _text(file: Path) -> str:
     """The text of a file that may be anything: a pipe, a folder, an endless device."""
     try:
-        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-        try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise InputError(f"{file} is no regular file; make it one, or remove it")
-            with os.fdopen(descriptor, "rb", closefd=False) as opened:
-                data = opened.read(_MAX_BYTES + 1)
-        finally:
-            os.close(descriptor)
+        data = read_start(file, _MAX_BYTES + 1)
     except OSError as e:
         raise InputError(f"cannot read {file}: {e.strerror}") from None
     if len(data) > _MAX_BYTES:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -11,6 +11,7 @@ __all__ = [
     "Explanation",
     "Hit",
     "Mode",
+    "Progress",
     "Query",
     "Selection",
     "Skill",
@@ -22,6 +23,9 @@ Mode = Literal["hybrid", "dense", "lexical"]
 
 # What a skill's metadata must hold: every key with the value, or with one of the values.
 Where: TypeAlias = Mapping[str, Any]
+
+# Called with how much is done, and how much there is.
+Progress: TypeAlias = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

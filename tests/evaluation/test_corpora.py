@@ -6,7 +6,7 @@ from tests.conftest import HashEncoder, LateHashEncoder
 
 from skillret.datasets.dataset import load_dataset
 from skillret.evaluation import corpora
-from skillret.evaluation.corpora import encode_corpus, read_corpus
+from skillret.evaluation.corpora import read_corpus
 
 
 @pytest.fixture
@@ -19,17 +19,17 @@ def files(home):
 
 
 def test_a_corpus_is_encoded_once(skills, encoder):
-    first = encode_corpus(skills, encoder)
+    first = read_corpus(skills, encoder).vectors
     again = HashEncoder()
-    np.testing.assert_array_equal(encode_corpus(skills, again), first)
+    np.testing.assert_array_equal(read_corpus(skills, again).vectors, first)
     assert again.encoded == []
     other = HashEncoder("other")
-    encode_corpus(skills, other)
+    read_corpus(skills, other)
     assert len(other.encoded) == 4
 
 
 def test_a_damaged_cache_is_made_anew(skills, encoder, home):
-    first = np.array(encode_corpus(skills, encoder))
+    first = np.array(read_corpus(skills, encoder).vectors)
     (file,) = files(home)
     whole = file.read_bytes()
     nan = np.full(first.shape, np.nan, np.float32).tobytes()
@@ -37,14 +37,14 @@ def test_a_damaged_cache_is_made_anew(skills, encoder, home):
     for content in (b"", b"nonsense", whole[:200], flipped, nan + whole[-4:], whole + b"x"):
         file.write_bytes(content)
         encoder.encoded.clear()
-        np.testing.assert_array_equal(encode_corpus(skills, encoder), first)
+        np.testing.assert_array_equal(read_corpus(skills, encoder).vectors, first)
         assert len(encoder.encoded) == 4
     assert file.read_bytes() == whole
 
 
 def test_a_text_that_changed_is_another_corpus(skills, encoder, changed):
-    first = np.array(encode_corpus(skills, encoder))
-    other = encode_corpus([changed(skills[0]), *skills[1:]], encoder)
+    first = np.array(read_corpus(skills, encoder).vectors)
+    other = read_corpus([changed(skills[0]), *skills[1:]], encoder).vectors
     assert len(encoder.encoded) == 8
     assert not np.array_equal(other[0], first[0])
     np.testing.assert_array_equal(other[1:], first[1:])
@@ -56,7 +56,7 @@ def test_the_cache_does_not_grow_beyond_its_bound(skills, home, monkeypatch):
     def stamp(file, seconds):
         os.utime(file, (seconds, seconds))
 
-    encode_corpus(skills, HashEncoder("0"))
+    read_corpus(skills, HashEncoder("0"))
     (first,) = files(home)
     old = first.with_name("of-an-earlier-version.npy")
     old.write_bytes(b"x" * 400)
@@ -66,20 +66,20 @@ def test_the_cache_does_not_grow_beyond_its_bound(skills, home, monkeypatch):
         for age, file in enumerate(sorted(before - {first}, key=lambda f: f.stat().st_mtime)):
             stamp(file, 10 * number + age)
         stamp(first, 2)
-        encode_corpus(skills, HashEncoder("0"))  # used just now, so it stays
+        read_corpus(skills, HashEncoder("0"))  # used just now, so it stays
         assert first.stat().st_mtime > 1000
-        encode_corpus(skills, HashEncoder(str(number)))
+        read_corpus(skills, HashEncoder(str(number)))
         assert first in files(home)
         assert len(files(home)) <= 3
     assert not old.exists()
     again = HashEncoder("5")
-    encode_corpus(skills, again)
+    read_corpus(skills, again)
     assert again.encoded == []
 
 
 def test_a_corpus_larger_than_the_bound_is_kept_alone(skills, encoder, home, monkeypatch):
     monkeypatch.setattr(corpora, "_KEPT", 10)
-    encode_corpus(skills, encoder)
+    read_corpus(skills, encoder)
     assert len(files(home)) == 1
 
 
@@ -88,18 +88,18 @@ def test_where_nothing_can_be_kept_it_is_encoded_all_the_same(skills, encoder, m
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(corpora, "replacing", full)
-    assert encode_corpus(skills, encoder).shape == (4, 32)
-    assert encode_corpus(skills, encoder, cache=False).shape == (4, 32)
+    assert read_corpus(skills, encoder).vectors.shape == (4, 32)
+    assert read_corpus(skills, encoder, cache=False).vectors.shape == (4, 32)
     assert len(encoder.encoded) == 8
 
 
 def test_texts_are_made_a_chunk_at_a_time_and_progress_counts_on(skills, encoder, monkeypatch):
     monkeypatch.setattr(corpora, "_CHUNK", 3)
     whole, steps = HashEncoder(), []
-    vectors = encode_corpus(skills, encoder, lambda *step: steps.append(step), cache=False)
+    vectors = read_corpus(skills, encoder, lambda *step: steps.append(step), cache=False).vectors
     assert steps == [(3, 4), (4, 4)]
     monkeypatch.setattr(corpora, "_CHUNK", 100)
-    np.testing.assert_array_equal(encode_corpus(skills, whole, cache=False), vectors)
+    np.testing.assert_array_equal(read_corpus(skills, whole, cache=False).vectors, vectors)
 
 
 def test_tokens_are_kept_beside_the_vectors(skills, encoder, home):

@@ -32,7 +32,9 @@ def test_select_says_why_the_others_are_not_chosen(service):
         assert selected.selection == retriever.select("plan meals for a week", limit=1)
     chosen = [near for near in selected.near if near.selected]
     assert [near.hit.name for near in chosen] == ["meal-planner"]
-    assert all(near.reason for near in selected.near if not near.selected)
+    rest = [near.reason for near in selected.near if not near.selected]
+    assert rest == ["the selection is full (1)"] * len(rest)
+    assert rest
     assert not any(near.reason for near in chosen)
     assert service.select("plan meals").near == []
 
@@ -157,3 +159,14 @@ def test_sessions_are_forgotten_when_there_are_too_many(monkeypatch):
     assert sessions.of("b").tell("x", "1", ["p"]) == {"p"}  # in the place of the session 2
     assert memory.tell("x", "1", ["p"]) == set()
     assert memory.tell("x", "2", ["t"]) == {"t"}
+
+
+def test_where_nothing_is_selected_no_other_is_said_to_do_it(tmp_path):
+    index = tmp_path / "i.db"
+    opened = lambda: Retriever.open(library="examples/skills", index=index)  # noqa: E731
+    service = Service(Libraries(tmp_path / "served", opened))
+    found = service.select("train a dog", near=3)
+    service.close()
+    assert not len(found.selection)
+    assert all("too unlikely" in near.reason for near in found.near)
+    assert found.near

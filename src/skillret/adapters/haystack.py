@@ -12,7 +12,7 @@ from haystack.dataclasses.skill_info import SkillInfo
 
 from skillret.adapters.source import SkillSource
 from skillret.errors import InputError
-from skillret.messages import visible
+from skillret.messages import reveal
 from skillret.skills.repair import decode
 from skillret.types import Skill, Where
 
@@ -132,7 +132,7 @@ class SkillretStore:
             return ImageContent(base64.b64encode(data).decode(), kind)
         if kind == "application/pdf":
             return FileContent(base64.b64encode(data).decode(), kind, path)
-        return visible(decode(data, []))
+        return reveal(decode(data, []))
 
     def _named(self, name: str) -> Skill:
         try:

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from skillret.errors import InputError
-from skillret.messages import visible
+from skillret.messages import reveal
 from skillret.serving import skill_files
 from skillret.types import Hit, Skill, Where
 
@@ -46,7 +46,7 @@ class SkillSource:
         k: int = 5,
         select: bool = False,
         where: Where | None = None,
-        name: Callable[[str], str] = visible,
+        name: Callable[[str], str] = reveal,
     ) -> None:
         self._source, self._name = source, name
         self._k, self._select, self._where = k, select, where
@@ -70,7 +70,7 @@ class SkillSource:
 
     def _usable(self, hits: list[Hit], most: int) -> list[Hit]:
         usable = [
-            replace(hit, name=self._name(hit.name), description=visible(hit.description))
+            replace(hit, name=self._name(hit.name), description=reveal(hit.description))
             for hit in hits
             if not hit.user_only
         ][:most]
@@ -119,8 +119,8 @@ class SkillSource:
         return replace(
             skill,
             name=self._name(skill.name),
-            description=visible(skill.description),
-            body=visible(skill.body),
+            description=reveal(skill.description),
+            body=reveal(skill.body),
         )
 
     def named(self, name: str) -> Skill:

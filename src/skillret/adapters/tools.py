@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from skillret.adapters.source import SkillSource
 from skillret.errors import InputError
-from skillret.messages import visible
+from skillret.messages import reveal
 from skillret.skills.repair import decode
 from skillret.types import Where
 
@@ -73,7 +73,7 @@ class SkillTools:
             text = decode(self._skills.file(skill, file), [])
             if "\0" in text:
                 raise InputError(f"{file!r} is no text")
-            return visible(text)[:_MOST_TEXT]
+            return reveal(text)[:_MOST_TEXT]
         files = self._skills.files(skill)
         text = skill.body[:_MOST_TEXT]
         return text + ("\n\nFurther files: " + ", ".join(files) if files else "")

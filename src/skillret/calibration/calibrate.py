@@ -18,12 +18,11 @@ from typing import Any
 
 import numpy as np
 
+from skillret.arrays import Float64
 from skillret.calibration.examples import (
     FOLDS,
     Example,
-    Float64,
     Pool,
-    Progress,
     dataset_pool,
     examples,
     fold_numbers,
@@ -55,6 +54,7 @@ from skillret.retrieval.features import LATE, features_of
 from skillret.retrieval.ranker import Probe, Ranker
 from skillret.retrieval.selection import TASKS, SelectionPolicy
 from skillret.retrieval.term_head import TermHead
+from skillret.types import Progress
 
 __all__ = ["Calibrated", "calibrate"]
 

@@ -10,14 +10,13 @@ import hashlib
 import random
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skillret.arrays import Float32
+from skillret.arrays import Float32, Float64
 from skillret.calibration.composed import compose, pad
 from skillret.datasets.dataset import Dataset
 from skillret.datasets.labelled import LabelledQuery
@@ -32,14 +31,12 @@ from skillret.retrieval.late import late_interaction
 from skillret.retrieval.query import clean_query, read_queries
 from skillret.retrieval.ranker import Probe
 from skillret.retrieval.term_head import TermHead, needs_tokens, term_factors
-from skillret.types import Query, Skill
+from skillret.types import Progress, Query, Skill
 
 __all__ = [
     "FOLDS",
     "Example",
-    "Float64",
     "Pool",
-    "Progress",
     "composed",
     "dataset_pool",
     "examples",
@@ -53,8 +50,6 @@ __all__ = [
     "weighted",
 ]
 
-Float64: TypeAlias = NDArray[np.float64]
-Progress: TypeAlias = Callable[[int, int], None]
 
 FOLDS = 5
 _SHORT = 40  # words of a query that is joined with others
@@ -147,7 +142,7 @@ def examples(
     folds: Mapping[str, int],
     probes: Sequence[Probe],
     head: TermHead | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[Example]:
     """Candidates and labels of every query of a pool, by the probe of its fold."""
     corpus, names = pool.corpus(encoder.profile), features_of(encoder.profile)

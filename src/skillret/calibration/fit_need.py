@@ -19,8 +19,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from skillret.arrays import Float64
 from skillret.calibration.composed import join
-from skillret.calibration.examples import FOLDS, Example, Float64, Pool, fold_numbers, kind_weights
+from skillret.calibration.examples import FOLDS, Example, Pool, fold_numbers, kind_weights
 from skillret.calibration.fit_ranker import fit_logistic
 from skillret.calibration.written import asked, written
 from skillret.encoders import Encoder

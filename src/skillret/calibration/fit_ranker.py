@@ -19,9 +19,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from skillret.arrays import Float32
+from skillret.arrays import Float32, Float64
 from skillret.calibration.adamw import AdamW
-from skillret.calibration.examples import FOLDS, Example, Float64, weighted
+from skillret.calibration.examples import FOLDS, Example, weighted
 from skillret.retrieval.features import FEATURES
 from skillret.retrieval.ranker import Probe, Ranker
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skillret.arrays import Float32
-from skillret.calibration.examples import Example, Float64, Pool
+from skillret.arrays import Float32, Float64
+from skillret.calibration.examples import Example, Pool
 from skillret.retrieval.query import clean_query
 from skillret.retrieval.ranker import Ranker
 from skillret.retrieval.selection import SelectionPolicy, select

@@ -51,7 +51,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     sub.set_defaults(run_action=_erasure)
     sub.add_argument("dataset", metavar="DATASET", help="a data set, as of `skillret evaluate`")
-    sub.add_argument("--split", help="default: test; own tests and files of queries have but one")
+    sub.add_argument(
+        "--split", help="default: test; folders of skills and query files have only one"
+    )
     add_file_library(sub)
     sub.add_argument(
         "--mode", choices=("hybrid", "dense", "lexical"), default="hybrid", help="default: hybrid"

@@ -37,6 +37,7 @@ __all__ = [
     "given_judgements",
     "non_negative",
     "note",
+    "port",
     "positive",
     "print_json",
     "printable",
@@ -44,9 +45,16 @@ __all__ = [
 ]
 
 DATASET_HELP = (
-    "folder in SkillRet or BEIR layout, folder of skills with their own tests, .csv, .jsonl or"
-    " .parquet file of queries (with --library), or hub id"
+    "folder in SkillRet or BEIR layout, folder of skills with their own tests, .csv, .tsv, .txt,"
+    " .jsonl or .parquet file of queries (with --library), or hub id"
 )
+
+
+def port(text: str) -> int:
+    """An argument that must be a port."""
+    if text.isascii() and text.isdigit() and int(text) < 65536:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"must be a port from 0 to 65535, got {text[:40]!r}")
 
 
 def positive(text: str) -> int:
@@ -147,7 +155,7 @@ def add_judgements(parser: argparse.ArgumentParser, *, metrics: bool = True) -> 
             type=positive,
             default=1,
             metavar="G",
-            help="that counts as right in hit, mrr, precision and bpref by all labels (default: 1)",
+            help="lowest grade that is relevant in hit, mrr, precision and bpref (default: 1)",
         )
 
 

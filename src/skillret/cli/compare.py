@@ -67,7 +67,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--dataset", required=True, metavar="DATASET", help="what all are runs of")
     parser.add_argument(
-        "--split", help="default: test; own tests and files of queries have but one"
+        "--split", help="default: test; folders of skills and query files have only one"
     )
     add_file_library(parser)
     parser.add_argument(

@@ -46,7 +46,9 @@ def configure_pool(actions: Any) -> None:
         allow_abbrev=False,
     )
     pool.add_argument("dataset", metavar="DATASET", help=DATASET_HELP)
-    pool.add_argument("--split", help="default: test; own tests and files of queries have but one")
+    pool.add_argument(
+        "--split", help="default: test; folders of skills and query files have only one"
+    )
     add_file_library(pool)
     pool.add_argument("--output", required=True, metavar="FILE", help="new file, .jsonl[.gz]")
     add_model_arguments(pool)
@@ -63,7 +65,7 @@ def configure_pool(actions: Any) -> None:
     pool.add_argument(
         "-k", type=positive, default=10, metavar="N", help="hits of each system (default: 10)"
     )
-    pool.add_argument("--sample", type=positive, metavar="N", help="so many queries at random")
+    pool.add_argument("--sample", type=positive, metavar="N", help="draw N queries at random")
     pool.add_argument("--seed", type=non_negative, default=0, metavar="N", help="default: 0")
     pool.add_argument("--judgements", metavar="FILE", help="leave out what is judged there already")
     pool.add_argument(

@@ -66,7 +66,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help=DATASET_HELP,
     )
     parser.add_argument(
-        "--split", help="default: test; own tests and files of queries have but one"
+        "--split", help="default: test; folders of skills and query files have only one"
     )
     add_file_library(parser)
     parser.add_argument("--mode", choices=("hybrid", "dense", "lexical"), help="default: hybrid")

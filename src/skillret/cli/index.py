@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from skillret.cli import data_directory
+from skillret.cli import index_directory
 from skillret.cli.common import (
     add_agent,
     add_model_arguments,
@@ -272,7 +272,7 @@ def _tell_suspects(suspects: Sequence[Suspect]) -> None:
 
 def _list(args: argparse.Namespace) -> int:
     if args.all:
-        return data_directory.list_all(json_wanted=args.json)
+        return index_directory.list_all(json_wanted=args.json)
     with Index.open(_path(args)) as index:
         skills = sorted(index.skills(), key=lambda skill: skill.name)
     if args.json:
@@ -352,7 +352,7 @@ def _copy(args: argparse.Namespace) -> int:
 
 
 def _clean(args: argparse.Namespace) -> int:
-    return data_directory.clean(dry_run=args.dry_run)
+    return index_directory.clean(dry_run=args.dry_run)
 
 
 def _path(args: argparse.Namespace) -> Path | str:

@@ -13,10 +13,10 @@ from skillret.agents.install.targets import TARGETS
 from skillret.cli.common import note, printable, progress_bar
 from skillret.cli.terminal import tilde
 from skillret.errors import SkillretError
+from skillret.files import project_folders
 from skillret.messages import counted
 from skillret.settings import MODES
 from skillret.skills.agents import find_agent
-from skillret.skills.project import project_folders
 
 __all__ = ["configure", "configure_agents", "print_steps", "project_of", "run"]
 

@@ -24,13 +24,13 @@ from skillret.cli.common import (
     add_model_arguments,
     check_places,
     note,
+    port,
     printable,
 )
 from skillret.cli.install import print_steps
 from skillret.errors import InputError
 from skillret.extras import require
-from skillret.files import expand
-from skillret.skills.project import project_folders
+from skillret.files import expand, project_folders
 
 if TYPE_CHECKING:
     from skillret.retrieval import Retriever
@@ -70,7 +70,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--http", action="store_true", help="serve over HTTP, at /mcp")
     parser.add_argument("--host", default="127.0.0.1", help="where to listen (default: 127.0.0.1)")
     parser.add_argument(
-        "--port", type=_port, default=_PORT, help=f"default: {_PORT}; 0 takes a free one"
+        "--port", type=port, default=_PORT, help=f"default: {_PORT}; 0 takes a free one"
     )
     parser.add_argument(
         "--allow-host",
@@ -295,9 +295,3 @@ def _call(client: Client, words: list[str], *, dry_run: bool) -> str | None:
     if "already exists" in said or "No MCP server" in said or "not found" in said:
         return None
     raise InputError(f"{shlex.join(words)} failed ({done.returncode}): {said}")
-
-
-def _port(text: str) -> int:
-    if text.isascii() and text.isdigit() and int(text) < 65536:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"must be a port from 0 to 65535, got {text[:40]!r}")

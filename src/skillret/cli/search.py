@@ -8,7 +8,6 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from shlex import quote
 from typing import Any
 
@@ -28,7 +27,7 @@ from skillret.errors import InputError
 from skillret.messages import printable
 from skillret.retrieval import Retriever
 from skillret.retrieval.query import MAX_QUERY_CHARACTERS, valid_query
-from skillret.retrieval.refresh import invocable_names
+from skillret.retrieval.shown import invocable_names, merged
 from skillret.types import Hit, Selection
 
 __all__ = ["configure", "run"]
@@ -151,7 +150,7 @@ def run(args: argparse.Namespace) -> int:
                 hits = retriever.search(query, k=k, where=where, explain=args.explain)
             else:
                 hits, selection = retriever.look_up(query, k, where=where, explain=args.explain)
-                hits = _together(hits, selection)[:k]
+                hits = merged(hits, selection)[:k]
         took = (time.perf_counter() - start) * 1000
         model, policy = retriever.encoder.profile.name, retriever.policy
         ranked = retriever.calibration is not None
@@ -193,13 +192,6 @@ def run(args: argparse.Namespace) -> int:
         legend = "ranked" if ranked and args.mode == "hybrid" else args.mode
         print(dim(fold(_LEGENDS[legend], width(), lines=3)))
     return 0
-
-
-def _together(hits: Sequence[Hit], selection: Selection) -> list[Hit]:
-    """What was found for the query, and what was selected for a part of it, best first."""
-    by_id = {hit.id: hit for hit in (*hits, *selection)}
-    best = sorted(by_id.values(), key=lambda hit: -hit.score)
-    return [replace(hit, rank=rank) for rank, hit in enumerate(best, start=1)]
 
 
 def _nothing_fits(selection: Selection, threshold: float) -> str:

@@ -12,6 +12,7 @@ from skillret.cli.common import (
     add_model_arguments,
     check_places,
     note,
+    port,
     positive,
 )
 from skillret.errors import InputError
@@ -35,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXAMPLES
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="where to listen (default: 127.0.0.1)")
-    add("--port", type=_port, default=_PORT, help=f"default: {_PORT}; 0 takes a free one")
+    add("--port", type=port, default=_PORT, help=f"default: {_PORT}; 0 takes a free one")
     add(
         "--library",
         action="append",
@@ -45,7 +46,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_agent(parser)
     add("--index", metavar="FILE", help="index of the library `default` (default: one per library)")
     add("--data", metavar="DIR", help="where libraries live that callers make (default: the OS's)")
-    add("--open", type=positive, default=64, metavar="N", help="of these at once (default: 64)")
+    add(
+        "--open",
+        type=positive,
+        default=64,
+        metavar="N",
+        help="open at once, of these (default: 64)",
+    )
     add(
         "--token-file",
         metavar="FILE",
@@ -153,12 +160,6 @@ def _check_writable(data: str) -> None:
             f"libraries cannot be written to --data {data}: {e.strerror}; give a folder that can be"
             " made and written"
         ) from None
-
-
-def _port(text: str) -> int:
-    if text.isascii() and text.isdigit() and int(text) < 65536:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"must be a port from 0 to 65535, got {text[:40]!r}")
 
 
 def _size(text: str) -> int:

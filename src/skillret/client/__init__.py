@@ -1,4 +1,4 @@
-"""A client of `skillret serve`: the methods of `Retriever`, over HTTP, plain and async."""
+"""Clients of `skillret serve`, plain and async: what `Retriever` finds, over HTTP."""
 
 from skillret.client.calls import LibraryInfo
 from skillret.client.clients import AsyncClient, Client

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from skillret.client import calls
 from skillret.client.calls import Call, LibraryInfo
-from skillret.client.service import Service
+from skillret.client.endpoint import Endpoint
 from skillret.types import Hit, Mode, Selection, Skill, Where
 
 if TYPE_CHECKING:
@@ -23,8 +23,9 @@ _T = TypeVar("_T")
 class Client:
     """Skill search by a service that `skillret serve` runs. Safe to share between threads.
 
-    Its methods are those of `Retriever`, and answer alike. A service that asks for patience (429
-    or 503 with `Retry-After`) is asked again, three times at most; nothing else is repeated.
+    It searches and selects as a `Retriever` does, and answers alike. A service that asks for
+    patience (429 or 503 with `Retry-After`) is asked again, three times at most; nothing else is
+    repeated.
 
     Args:
         url: Where the service is, such as `http://127.0.0.1:8377`.
@@ -56,7 +57,7 @@ class Client:
         timeout: float = 30.0,
         http: httpx.Client | None = None,
     ) -> None:
-        self._service = Service(url, token)
+        self._endpoint = Endpoint(url, token)
         self.library = library
         import httpx
 
@@ -64,7 +65,7 @@ class Client:
         self._http = httpx.Client(timeout=timeout) if http is None else http
 
     def __repr__(self) -> str:
-        return f"Client({self._service.url!r}, library={self.library!r})"
+        return f"Client({self._endpoint.url!r}, library={self.library!r})"
 
     def close(self) -> None:
         """Close its connections."""
@@ -82,12 +83,12 @@ class Client:
 
         for tried in count(1):
             try:
-                response = self._http.request(**self._service.asked(call))
+                response = self._http.request(**self._endpoint.asked(call))
             except httpx.HTTPError as e:
-                raise self._service.unreachable(e) from None
-            wait = self._service.pause(response, tried)
+                raise self._endpoint.unreachable(e) from None
+            wait = self._endpoint.pause(response, tried)
             if wait is None:
-                return self._service.answer(call, response)
+                return self._endpoint.answer(call, response)
             time.sleep(wait)
         raise AssertionError
 
@@ -131,11 +132,12 @@ class Client:
         query: str,
         k: int = 5,
         *,
+        limit: int | None = None,
         where: Where | None = None,
         explain: bool = False,
     ) -> tuple[list[Hit], Selection]:
         """What is near, and which of it fits; see `Retriever.look_up`."""
-        return self._send(calls.select(self.library, query, k, k, where, explain))
+        return self._send(calls.select(self.library, query, k, limit, where, explain))
 
     def skills(self, *, name: str | None = None, where: Where | None = None) -> Iterator[Skill]:
         """All skills of the library without their bodies, which `get` brings.
@@ -213,7 +215,7 @@ class AsyncClient:
         timeout: float = 30.0,
         http: httpx.AsyncClient | None = None,
     ) -> None:
-        self._service = Service(url, token)
+        self._endpoint = Endpoint(url, token)
         self.library = library
         import httpx
 
@@ -221,7 +223,7 @@ class AsyncClient:
         self._http = httpx.AsyncClient(timeout=timeout) if http is None else http
 
     def __repr__(self) -> str:
-        return f"AsyncClient({self._service.url!r}, library={self.library!r})"
+        return f"AsyncClient({self._endpoint.url!r}, library={self.library!r})"
 
     async def close(self) -> None:
         """Close its connections."""
@@ -240,12 +242,12 @@ class AsyncClient:
 
         for tried in count(1):
             try:
-                response = await self._http.request(**self._service.asked(call))
+                response = await self._http.request(**self._endpoint.asked(call))
             except httpx.HTTPError as e:
-                raise self._service.unreachable(e) from None
-            wait = self._service.pause(response, tried)
+                raise self._endpoint.unreachable(e) from None
+            wait = self._endpoint.pause(response, tried)
             if wait is None:
-                return self._service.answer(call, response)
+                return self._endpoint.answer(call, response)
             await anyio.sleep(wait)
         raise AssertionError
 
@@ -289,11 +291,12 @@ class AsyncClient:
         query: str,
         k: int = 5,
         *,
+        limit: int | None = None,
         where: Where | None = None,
         explain: bool = False,
     ) -> tuple[list[Hit], Selection]:
         """See `Client.look_up`."""
-        return await self._send(calls.select(self.library, query, k, k, where, explain))
+        return await self._send(calls.select(self.library, query, k, limit, where, explain))
 
     async def skills(
         self, *, name: str | None = None, where: Where | None = None

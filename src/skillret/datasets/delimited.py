@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterator
 from itertools import chain
 from pathlib import Path
 
+from skillret.datasets.charset import encoding_of
 from skillret.datasets.columns import column_key
-from skillret.datasets.encoding import encoding_of
 from skillret.datasets.row_files import Row, read_lines
 from skillret.errors import DatasetError
 

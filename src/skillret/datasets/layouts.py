@@ -27,8 +27,9 @@ def open_source(
 
     Args:
         spec: Folder in SkillRet or BEIR layout; folder of skills, whose own tests are the labelled
-            queries; a `.csv`, `.jsonl`, `.jsonl.gz` or `.parquet` file of queries; `id[@revision]`
-            on the hub; or empty, for the own tests of the skills in `libraries`.
+            queries; a `.csv`, `.tsv`, `.txt`, `.jsonl`, `.jsonl.gz` or `.parquet` file of
+            queries; `id[@revision]` on the hub; or empty, for the own tests of the skills in
+            `libraries`.
         split: What to fetch from the hub; `*` for all splits.
         libraries: Folders of the skills that a file of queries names.
 

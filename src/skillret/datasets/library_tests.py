@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from skillret.datasets.charset import encoding_of
 from skillret.datasets.columns import column_key, first_of, truth
-from skillret.datasets.encoding import encoding_of
 from skillret.datasets.library_rows import query_id, skill_rows
 from skillret.datasets.row_files import MAX_ROW
 from skillret.datasets.source import RowsInMemory

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from skillret.charsets import name_of
+from skillret.datasets.charset import encoding_of
 from skillret.datasets.columns import QUERY_COLUMNS, column_key, first_of, truth
 from skillret.datasets.delimited import delimited_rows
-from skillret.datasets.encoding import encoding_of
 from skillret.datasets.library_rows import query_id, skill_rows
 from skillret.datasets.row_files import Row, digest_files, numbered_rows
 from skillret.datasets.source import OWN_SPLIT
-from skillret.encodings import name_of
 from skillret.errors import DatasetError
 from skillret.skills import Library
 

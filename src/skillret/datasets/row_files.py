@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
-from skillret.datasets.encoding import encoding_of
+from skillret.datasets.charset import encoding_of
 from skillret.errors import DatasetError, SkillretError
 from skillret.files import parse_json, replacing, stored_bytes
 

@@ -8,42 +8,28 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skillret.arrays import Float32
 from skillret.encoders import Documents, Encoder, read_documents
 from skillret.errors import SkillretError
 from skillret.files import replacing
 from skillret.skills import content_hash, document_text
-from skillret.types import Skill
+from skillret.types import Progress, Skill
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["encode_corpus", "read_corpus"]
-
-Progress = Callable[[int, int], None]
+__all__ = ["read_corpus"]
 
 _CHUNK = 4096  # documents whose texts are held at a time
 _KEPT = 1 << 30  # bytes of all corpora; those not used for longest are deleted
 _DIGEST = 4  # bytes of CRC-32 behind the arrays
 _SUFFIXES = (".f32", ".i8", ".npy")
-
-
-def encode_corpus(
-    skills: Sequence[Skill],
-    encoder: Encoder,
-    progress: Progress | None = None,
-    *,
-    cache: bool = True,
-) -> Float32:
-    """Vectors of all skills, float32 `(n, dim)`; see `read_corpus`."""
-    return read_corpus(skills, encoder, progress, cache=cache).vectors
 
 
 def read_corpus(

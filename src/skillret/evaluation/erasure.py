@@ -33,10 +33,10 @@ from skillret.errors import DatasetError, InputError
 from skillret.evaluation.evaluator import DEFAULT_GROUPS, group_queries
 from skillret.evaluation.metrics import measure
 from skillret.evaluation.significance import Interval, bootstrap_mean
-from skillret.evaluation.systems import Progress, open_searcher, rank_queries
+from skillret.evaluation.systems import open_searcher, rank_queries
 from skillret.retrieval.searcher import Searcher
 from skillret.retrieval.sentences import split_sentences
-from skillret.types import Mode, Query
+from skillret.types import Mode, Progress, Query
 
 __all__ = ["CONDITIONS", "METRICS", "SHORT_NAMES", "ErasedQuery", "Erasure", "analyze_erasure"]
 

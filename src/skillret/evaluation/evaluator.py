@@ -24,11 +24,11 @@ from skillret.evaluation.metrics import DEFAULT_CUTS, mean, measure, metric_name
 from skillret.evaluation.reference import BM25S, bm25s_searcher
 from skillret.evaluation.runs import Run, check_run, order
 from skillret.evaluation.sets import Sets, measure_named, name_skills
-from skillret.evaluation.systems import DEPTH, Answers, Progress, answer, open_searcher
+from skillret.evaluation.systems import DEPTH, Answers, answer, open_searcher
 from skillret.extras import require
 from skillret.retrieval.calibration import Calibration
 from skillret.retrieval.rerank import Reranker, load_reranker, reranker_name
-from skillret.types import Mode
+from skillret.types import Mode, Progress
 
 __all__ = ["DEFAULT_GROUPS", "Result", "evaluate", "group_queries", "score"]
 

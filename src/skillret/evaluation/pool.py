@@ -16,9 +16,9 @@ from skillret.datasets.dataset import Dataset
 from skillret.datasets.judgements import GRADE, Judgements
 from skillret.encoders import Encoder
 from skillret.evaluation.runs import Run
-from skillret.evaluation.systems import Progress, open_searcher, rank_queries
+from skillret.evaluation.systems import open_searcher, rank_queries
 from skillret.retrieval.calibration import Calibration
-from skillret.types import Mode, Query
+from skillret.types import Mode, Progress, Query
 
 __all__ = ["CHARACTERS", "MODES", "POOL_DEPTH", "pool_rows", "pool_runs", "sample_queries"]
 

@@ -10,9 +10,9 @@ from skillret.arrays import top_rows
 from skillret.datasets.dataset import Dataset
 from skillret.encoders import DOCUMENT_TEMPLATE
 from skillret.evaluation.runs import Run
-from skillret.evaluation.systems import Progress
 from skillret.extras import require
 from skillret.skills import document_text
+from skillret.types import Progress
 
 __all__ = ["BM25S", "bm25s_searcher"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import tee
 
@@ -17,13 +17,11 @@ from skillret.index.memory import corpus_of
 from skillret.retrieval.calibration import Calibration, load_calibration
 from skillret.retrieval.rerank import Reranker
 from skillret.retrieval.searcher import Ranking, Searcher
-from skillret.types import Mode, Skill
+from skillret.types import Mode, Progress, Skill
 
 __all__ = ["DEPTH", "Answers", "answer", "make_run", "open_searcher", "rank_queries"]
 
 DEPTH = 50  # skills kept of every query
-
-Progress = Callable[[int, int], None]
 
 
 def open_searcher(

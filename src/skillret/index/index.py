@@ -7,7 +7,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import count, repeat, tee
@@ -28,15 +28,13 @@ from skillret.index.store import Change, Encoded, IndexInfo, State, Store, metad
 from skillret.lexical.grams import gram_reader
 from skillret.lexical.texts import read_texts
 from skillret.skills import content_hash, document_text
-from skillret.types import Skill, UpdateReport
+from skillret.types import Progress, Skill, UpdateReport
 
-__all__ = ["Index", "Progress"]
+__all__ = ["Index"]
 
 _SCHEME = re.compile(r"[a-z][a-z0-9_+.-]+:")  # one letter is a drive
 _CHUNK = 128  # documents encoded at a time
 _UNKEPT = 1.0  # seconds of encoding that a build may lose; a commit costs as much as many skills
-
-Progress = Callable[[int, int], None]
 
 
 class Index:

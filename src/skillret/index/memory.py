@@ -139,7 +139,8 @@ class MemoryStore:
         meta: Mapping[str, str],
     ) -> None:
         """See `Store.apply`."""
-        rows = {key: c for key, c in self._rows.items() if key not in set(removed)}
+        gone = set(removed)
+        rows = {key: c for key, c in self._rows.items() if key not in gone}
         for key, skill, hashed in details:
             rows[key] = rows[key]._replace(skill=_own(skill), details_hash=hashed)
         rows |= {c.key: c._replace(skill=_own(c.skill)) for c in added}

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from skillret.lexical.spelling import spell
 from skillret.skills import document_text
 from skillret.skills.exclusions import read_purpose, without_exclusions
-from skillret.skills.visible import visible
+from skillret.skills.hidden import strip_hidden
 from skillret.types import Skill
 
 __all__ = ["SkillTexts", "lexical_text", "metadata_pair", "metadata_terms", "read_texts"]
@@ -41,7 +41,7 @@ class SkillTexts(NamedTuple):
 
 def lexical_text(skill: Skill) -> str:
     """The text of a skill that is searched word by word, as it is written."""
-    instructions = without_exclusions(visible(skill.body))[:_MOST]
+    instructions = without_exclusions(strip_hidden(skill.body))[:_MOST]
     return f"{document_text(skill, '{name} {purpose}')} {instructions}"
 
 
@@ -53,7 +53,7 @@ def read_texts(skill: Skill) -> SkillTexts:
         name=spell(skill.name),
         description=spell(purpose.wanted),
         excluded=spell(purpose.excluded),
-        stops=f"{skill.name} {visible(skill.description)}",
+        stops=f"{skill.name} {strip_hidden(skill.description)}",
         metadata=metadata_terms(skill.metadata),
     )
 

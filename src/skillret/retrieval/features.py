@@ -1,7 +1,6 @@
 """What a ranker may know of a candidate: a registry of columns by name.
 
-A ranker names the columns that it was fitted on. Adding one here voids none that was fitted before;
-a later stage registers its own.
+A ranker names the columns that it was fitted on. Adding one here voids none that was fitted before.
 """
 
 from __future__ import annotations

@@ -12,21 +12,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from skillret.arrays import Float32, product
+from skillret.arrays import Float32, Float64, product
 from skillret.errors import EncoderError
 from skillret.retrieval.features import FEATURES
 from skillret.retrieval.term_head import TermHead
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    pass
 
 __all__ = ["Probe", "Ranker"]
 
-Float64: TypeAlias = "NDArray[np.float64]"
 
 # Taken from the output of a skill that excludes all of the query; see `Evidence.excluded`. No
 # labelled queries would teach it: they ask for what skills are for.

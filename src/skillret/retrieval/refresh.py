@@ -17,19 +17,18 @@ from skillret.errors import (
     StoreError,
 )
 from skillret.files import expand
-from skillret.index.index import Index, Progress
+from skillret.index.index import Index
 from skillret.index.sources import Sources, default_indexes
 from skillret.messages import counted
 from skillret.settings import Settings
-from skillret.skills import Library, Root, invocable_name
+from skillret.skills import Library
 from skillret.skills.agents import find_agent
 from skillret.skills.places import Place, disabled, find_places, other_folders, roots_of
-from skillret.types import Hit, UpdateReport
+from skillret.types import Progress, UpdateReport
 
 __all__ = [
     "NO_USUAL_PLACES",
     "Folders",
-    "invocable_names",
     "nothing_found",
     "nowhere",
     "refresh",
@@ -125,25 +124,6 @@ def usual_library(
     one = wanted[0] if len(set(wanted)) == 1 else None
     off = disabled(one, cwd) if one is not None else ()
     return Library(roots_of(places), agent=one, hide=(*settings.hide, *off)), places
-
-
-def invocable_names(index: Index, hits: Iterable[Hit]) -> dict[str, dict[str, str | None]]:
-    """How the agent whose places an index holds invokes each hit; empty if it is not of one agent.
-
-    Returns:
-        By the id of a hit its `invocable_name`, and what it is `shadowed_by` if it has none.
-    """
-    sources = Sources.from_info(index.info())
-    if sources.agent is None:
-        return {}
-    roots = [Root(Path(path), scope) for path, scope in sources.roots]
-    names: dict[str, dict[str, str | None]] = {}
-    for hit in hits:
-        skill = index.get(hit.id)
-        if skill is not None:
-            name = invocable_name(sources.agent, skill, roots)
-            names[hit.id] = {"invocable_name": name, "shadowed_by": skill.shadowed_by}
-    return names
 
 
 def nowhere(places: Sequence[Place], agents: Sequence[str] = (), cwd: Path | None = None) -> str:

@@ -20,7 +20,7 @@ from skillret.errors import (
 )
 from skillret.files import expand
 from skillret.index.forks import after_fork
-from skillret.index.index import Index, Progress
+from skillret.index.index import Index
 from skillret.index.sources import Sources, default_index_path
 from skillret.retrieval.calibration import Calibration, load_calibration
 from skillret.retrieval.query import clean_query, unread_language
@@ -29,7 +29,7 @@ from skillret.retrieval.rerank import Reranker, load_reranker
 from skillret.retrieval.searcher import Ranking, Searcher
 from skillret.retrieval.selection import SelectionPolicy
 from skillret.settings import Settings, load_settings
-from skillret.types import Hit, Mode, Selection, UpdateReport, Where
+from skillret.types import Hit, Mode, Progress, Selection, UpdateReport, Where
 
 __all__ = ["Retriever"]
 

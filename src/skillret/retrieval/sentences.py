@@ -15,10 +15,10 @@ _MAX_SEGMENTS = 16  # more sentences than this are joined: each is searched for
 _MIN_WORDS = 3  # a shorter sentence ("Thanks!") says nothing, and so do ...
 _MIN_CHARACTERS = 4  # ... fewer characters where no spaces are written
 _WIDE = lazy_pattern(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u9fff\uac00-\ud7ff]")
-# After a full stop, question or exclamation mark and white space, or at a line break; also
-# after their full-width forms, which no white space follows.
 _MAX_CLAUSES = 4  # more are a list of things, not of tasks
 _LONG = 500  # characters of a sentence that is left whole
+# After a full stop, question or exclamation mark and white space, or at a line break; also
+# after their full-width forms, which no white space follows.
 _BOUNDARY = re.compile(r"(?<=[.!?])\s|\n|(?<=[。！？])")
 _LISTED = range(3, 11)  # tasks, one in each line or between commas
 _SHORT = 20  # words of one at most

@@ -28,7 +28,7 @@ from pydantic import BaseModel, Field, ValidationError, WithJsonSchema
 
 from skillret._version import __version__
 from skillret.errors import InputError, SkillretError, StoreError
-from skillret.messages import printable, visible
+from skillret.messages import printable, reveal
 from skillret.serving import skill_files
 from skillret.serving.security import App, BearerKey, allowed_hosts, listen
 from skillret.serving.skills_extension import SkillsExtension
@@ -332,24 +332,24 @@ async def _answer(
 def _search(opened: OpenLater, query: str, k: int) -> Skills:
     retriever = opened.get()
     # Not before: two threads that import one package from two ends wait for each other.
-    from skillret.retrieval.refresh import invocable_names
+    from skillret.retrieval.shown import invocable_names, merged
 
     hits, selection = retriever.look_up(query, k)
     fitting = {hit.id for hit in selection}
-    # What was selected for a part of the query is found too.
-    by_id = {hit.id: hit for hit in (*hits, *selection)}
-    best = sorted(by_id.values(), key=lambda hit: -hit.score)[:k]
+    best = merged(hits, selection)[:k]
     names = invocable_names(retriever.index, best)
-    note = "" if fitting else "no skill of this library fits; these are merely the nearest"
+    notes = [] if fitting else ["no skill of this library fits; these are merely the nearest"]
     if fitting and selection.missing:
-        note = f"no skill of this library does this part: {'; '.join(selection.missing)}"
+        notes.append(f"no skill of this library does this part: {'; '.join(selection.missing)}")
     language = retriever.unread_language(query)
     if language:
-        note = f"the query looks like {language}, which the model does not read; ask in English"
+        notes.append(
+            f"the query looks like {language}, which the model does not read; ask in English"
+        )
     return Skills(
         skills=[_found(hit, hit.id in fitting, names.get(hit.id, {})) for hit in best],
         need=None if selection.need is None else round(selection.need, 4),
-        note=note,
+        note="; ".join(notes),
     )
 
 
@@ -385,7 +385,7 @@ def _read(opened: OpenLater, id_: str, file: str, offset: int) -> SkillText:
         text, size = decode(data, []), (folder / file).stat().st_size
         if "\0" in text:
             raise InputError(f"{file!r} is no text ({size:,} bytes); it is {folder / file}")
-    text = visible(text)
+    text = reveal(text)
     end = offset + _MOST_TEXT
     return SkillText(
         id=id_,

@@ -349,8 +349,11 @@ def _reason(hit: Hit, selected: Selection, policy: SelectionPolicy) -> str:
     need = selected.need
     if need is not None and need < policy.threshold:
         return f"the query seems to need no skill ({need:.2f}, at least {policy.threshold:.2f})"
-    if hit.score < policy.least:
-        return f"too unlikely ({hit.score:.3f}, at least {policy.least:.2f})"
+    least = policy.least if selected else max(policy.least, policy.least_best)
+    if hit.score < least:
+        return f"too unlikely ({hit.score:.3f}, at least {least:.2f})"
+    if not selected:
+        return "too unlikely for a query that is little more than pasted material"
     if len(selected) >= policy.limit:
         return f"the selection is full ({policy.limit})"
     best = max((other.score for other in selected), default=hit.score)

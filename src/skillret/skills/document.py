@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 
 from skillret.skills.exclusions import read_purpose, without_exclusions
-from skillret.skills.visible import visible
+from skillret.skills.hidden import strip_hidden
 from skillret.types import Skill
 
 __all__ = ["content_hash", "document_text", "is_template"]
@@ -19,7 +19,7 @@ _FIELDS: dict[str, Callable[[Skill], str]] = {
     "body": lambda skill: skill.body,
     # without what the skill is not for, and what nobody sees
     "purpose": lambda skill: read_purpose(skill.description, skill.name).wanted,
-    "instructions": lambda skill: without_exclusions(visible(skill.body)),
+    "instructions": lambda skill: without_exclusions(strip_hidden(skill.body)),
 }
 
 

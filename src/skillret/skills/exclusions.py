@@ -5,7 +5,7 @@ it for a part of what the skill does finds the skill for exactly that. So it is 
 is what is encoded and searched, and the exclusion counts against the skill.
 
 Told by how clauses begin: an author who excludes something says so first. Of other languages than
-English only the commonest phrases are known (`skillret.skills.foreign`).
+English only the commonest phrases are known (`skillret.skills.exclusion_phrases`).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from skillret.patterns import lazy_pattern
-from skillret.skills import foreign
-from skillret.skills.visible import visible
+from skillret.skills import exclusion_phrases
+from skillret.skills.hidden import strip_hidden
 
 __all__ = ["Purpose", "read_purpose", "without_exclusions"]
 
@@ -208,12 +208,12 @@ def read_purpose(description: str, name: str = "") -> Purpose:
         description: Of a skill.
         name: Of the skill: a clause that sends its reader there excludes nothing.
     """
-    description = visible(description)
+    description = strip_hidden(description)
     plain = _QUOTED().sub(_masked, description[:_MOST])
     if name:
         plain = plain.replace(name, "x" * len(name))
     cut, lower = [], plain.lower()
-    abroad = any(hint in lower for hint in foreign.HINTS)
+    abroad = any(hint in lower for hint in exclusion_phrases.HINTS)
     if abroad or any(hint in lower for hint in _HINTS):
         cut += _excluded(plain, abroad)
     if abroad or any(hint in lower for hint in _ELSEWHERE_HINTS) or _NAMED_HINT().search(lower):
@@ -258,7 +258,8 @@ def _begins(text: str, late: bool, abroad: bool) -> bool:
     """Whether a clause begins an exclusion; late is one that stands behind a mere comma."""
     if (_BEGINS_LATE if late else _BEGINS)().match(text):
         return True
-    if abroad and (foreign.BEGINS_LATE if late else foreign.BEGINS)().match(text):
+    abroad_begins = exclusion_phrases.BEGINS_LATE if late else exclusion_phrases.BEGINS
+    if abroad and abroad_begins().match(text):
         return True
     return not late and text.lstrip("*_- ").startswith(_SIGNS)
 
@@ -268,7 +269,9 @@ def _sent_elsewhere(plain: str, abroad: bool) -> Iterator[tuple[int, int]]:
     start = 0
     for stop in [*(m.end() for m in _SENTENCE().finditer(plain)), len(plain)]:
         sentence = plain[start:stop]
-        if _ELSEWHERE().search(sentence) or (abroad and foreign.ELSEWHERE().search(sentence)):
+        if _ELSEWHERE().search(sentence) or (
+            abroad and exclusion_phrases.ELSEWHERE().search(sentence)
+        ):
             yield start, stop
         start = stop
     for aside in _BRACKETS().finditer(plain):

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from skillret.errors import InputError
+from skillret.files import project_folders
 from skillret.skills import plugins
 from skillret.skills.agents import AGENTS, Agent, find_agent
-from skillret.skills.project import is_file, is_folder, main_checkout, project_folders
+from skillret.skills.checkout import is_file, is_folder, main_checkout
 from skillret.skills.walk import SKILL_FILE, Root, link_bases, may_lead
 
 __all__ = ["Place", "default_roots", "disabled", "find_places", "other_folders", "roots_of"]

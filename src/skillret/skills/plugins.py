@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from skillret.files import parse_json
-from skillret.skills.project import is_file, is_folder
+from skillret.skills.checkout import is_file, is_folder
 
 __all__ = [
     "PluginFolder",

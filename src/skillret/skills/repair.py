@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from skillret.encodings import LATIN, is_escaped, is_mostly_utf8, legacy_encoding, name_of
+from skillret.charsets import LATIN, is_escaped, is_mostly_utf8, legacy_encoding, name_of
 
 __all__ = [
     "Parts",

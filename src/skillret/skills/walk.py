@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from skillret.errors import InputError
+from skillret.files import project_folders
 from skillret.skills.agents import AGENTS
 from skillret.skills.plugins import active_version
-from skillret.skills.project import project_folders
 from skillret.types import Diagnostic
 
 __all__ = [

@@ -129,7 +129,10 @@ def parse_recipe(table: Mapping[str, Any], name: str) -> Recipe:
     sections = {f.name for f in dataclasses.fields(Recipe)} - _PLAIN
     for key in table:
         if key not in sections | _PLAIN:
-            raise InputError(f"recipe: unknown section {key!r}; it has {listed(sections)}")
+            raise InputError(
+                f"recipe: unknown section {key!r}; it has {listed(sections)}"
+                + ("; scripts/train_query_tokens.py trains these" if key == "query_tokens" else "")
+            )
     kind = table.get("kind", KINDS[0])
     if kind not in KINDS:
         raise InputError(f"recipe: kind is {kind!r}; allowed: {' or '.join(map(repr, KINDS))}")

@@ -1,4 +1,4 @@
-"""The mod under Node, with a stand-in for Claude Code; the real one is in `tests/clients`."""
+"""The mod under Node, with a stand-in for Claude Code; the real one is in `tests/real_agents`."""
 
 import json
 import shutil

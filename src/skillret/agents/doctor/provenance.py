@@ -9,7 +9,7 @@ from typing import Any
 
 from skillret.agents.doctor.finding import Examined, Finding
 from skillret.agents.doctor.records import read_object
-from skillret.skills.project import project_folders
+from skillret.files import project_folders
 from skillret.types import Skill
 
 __all__ = ["check"]

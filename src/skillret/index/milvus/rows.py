@@ -241,16 +241,21 @@ class Rows:
 
     def stored(self, pks: Sequence[int]) -> dict[int, Stored]:
         """What is stored of some rows; of those that are gone nothing."""
-        found = {}
-        for row in self._query(pks, ["pk", "record"], all_of_them=False):
-            found[int(row["pk"])] = self.read(row)
-        return found
+        known = {pk: self._cache.get(("record", pk)) for pk in pks}
+        missing = [pk for pk, record in known.items() if record is None]
+        for row in self._query(missing, ["pk", "record"], all_of_them=False):
+            pk, text = int(row["pk"]), self._text(row, "record")
+            known[pk] = json.loads(text)
+            self._cache.put(("record", pk), known[pk], 2 * len(text) + 500)
+        return {pk: self._stored(pk, r) for pk, r in known.items() if r is not None}
 
     def read(self, row: dict[str, Any]) -> Stored:
         """What is stored of a row, but for its vector and grams."""
-        known = json.loads(self._text(row, "record"))
-        changed = self._changed.get(int(row["pk"]))
-        return Stored(known, tuple(changed or known["details"]))
+        return self._stored(int(row["pk"]), json.loads(self._text(row, "record")))
+
+    def _stored(self, pk: int, known: dict[str, Any]) -> Stored:
+        # A row never changes; what of its skill is not of its text may do so, by generation.
+        return Stored(known, tuple(self._changed.get(pk) or known["details"]))
 
     def bodies(self, pks: Sequence[int]) -> dict[int, str]:
         """Bodies of some rows."""
@@ -264,14 +269,17 @@ class Rows:
         Raises:
             StoreError: If some are missing, or not those that were stored.
         """
-        names = {_value("k", pk): pk for pk in pks}
-        found = self._values.need(list(names))
-        if not all(_is_whole(data) for data in found.values()):
-            raise StoreError(
-                f"{self._server.address.name}: tokens that are not those that were stored",
-                "make it again with `skillret index build`",
-            )
-        return {names[n]: data[4:] for n, data in found.items()}
+        known: dict[int, bytes] = {pk: self._cache.get(("tokens", pk)) for pk in pks}
+        names = {_value("k", pk): pk for pk, tokens in known.items() if tokens is None}
+        for name, data in self._values.need(list(names)).items():
+            if not _is_whole(data):
+                raise StoreError(
+                    f"{self._server.address.name}: tokens that are not those that were stored",
+                    "make it again with `skillret index build`",
+                )
+            known[names[name]] = data[4:]
+            self._cache.put(("tokens", names[name]), data[4:], len(data) + 300)
+        return known
 
     def tokens_of(self, pks: Sequence[int]) -> dict[int, bytes | None]:
         """Tokens of some rows, None where there are none or they are damaged."""

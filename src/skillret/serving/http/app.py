@@ -18,11 +18,11 @@ from skillret._version import __version__
 from skillret.serving.http import errors
 from skillret.serving.http.auth import DOCS_FILES, Bearer, Token, unauthorized
 from skillret.serving.http.gate import Gate, Heads, Observer
+from skillret.serving.http.lifecycle import Lifecycle
 from skillret.serving.http.mcp import add_mcp
 from skillret.serving.http.metrics import Metrics
 from skillret.serving.http.parameters import known_parameters
 from skillret.serving.http.routes import libraries, models, search, skills, status
-from skillret.serving.http.state import State
 from skillret.serving.http.threads import Threads
 from skillret.serving.page import routes as page
 from skillret.serving.service import Service
@@ -66,7 +66,7 @@ def create_app(service: Service, options: Options | None = None) -> FastAPI:
     """
     options = options or Options()
     threads, metrics = Threads(), Metrics(service)
-    state = State(service, threads)
+    state = Lifecycle(service, threads)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 
 from skillret.datasets.row_files import Row
-from skillret.messages import visible
+from skillret.messages import reveal
 
 __all__ = ["SYSTEMS", "fenced", "prompt_hashes", "skill_text"]
 
@@ -60,7 +60,7 @@ def fenced(texts: Sequence[str]) -> str:
     The code of the marks is a hash of all texts, so that a text that holds it would have to hold
     its own hash; and of equal texts it is the same, so that their answer is found again.
     """
-    shown = [visible(text) for text in texts]
+    shown = [reveal(text) for text in texts]
     digest = hashlib.sha256("\0".join(shown).encode("utf-8", "replace"))
     code = digest.hexdigest()[:16]
     return "\n".join(

@@ -102,10 +102,10 @@ def router(service: Service, threads: Threads, metrics: Metrics) -> APIRouter:
     async def embeddings(asked: EmbeddingsRequest) -> EmbeddingsReply:
         """Encode texts (as OpenAI does)."""
         texts = [asked.input] if isinstance(asked.input, str) else asked.input
-        vectors = await encode(asked.input_type, texts)
         profile = service.encoder.profile
         if asked.dimensions not in (None, profile.dim):
             raise RefusedError(422, f"dimensions: this model has {profile.dim}; leave it out")
+        vectors = await encode(asked.input_type, texts)
         words = sum(len(text.split()) for text in texts)
         return EmbeddingsReply(
             data=[

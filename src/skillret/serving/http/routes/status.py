@@ -11,9 +11,9 @@ from pydantic import BaseModel
 
 from skillret._version import __version__
 from skillret.serving.http.errors import refusal
+from skillret.serving.http.lifecycle import Lifecycle
 from skillret.serving.http.metrics import Metrics
 from skillret.serving.http.schemas import MOST_HITS, Error
-from skillret.serving.http.state import State
 from skillret.serving.http.threads import Threads
 from skillret.serving.service import Service
 
@@ -34,7 +34,7 @@ class Info(BaseModel):
 
 
 def router(
-    service: Service, threads: Threads, metrics: Metrics, state: State, max_body: int
+    service: Service, threads: Threads, metrics: Metrics, state: Lifecycle, max_body: int
 ) -> APIRouter:
     """The routes."""
     routes = APIRouter(tags=["status"])

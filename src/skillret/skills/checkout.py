@@ -1,21 +1,13 @@
-"""The project around a folder: its repository, and the main checkout of a worktree."""
+"""What is seen of files and folders, and the main checkout of a worktree of git."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-__all__ = ["is_file", "is_folder", "is_there", "main_checkout", "project_folders"]
+__all__ = ["is_file", "is_folder", "main_checkout"]
 
 _MOST = 4096  # bytes of a `.git` file
-
-
-def is_there(path: Path) -> bool:
-    """Whether a file or folder can be seen; behind a closed door it counts as absent."""
-    try:
-        return path.exists()
-    except OSError:
-        return False
 
 
 def is_folder(path: Path) -> bool:
@@ -26,14 +18,6 @@ def is_folder(path: Path) -> bool:
 def is_file(path: Path) -> bool:
     """Whether it is a regular file, or a link to one, that can be seen; never raises."""
     return os.path.isfile(path)  # noqa: PTH113
-
-
-def project_folders(here: Path) -> list[Path]:
-    """`here` and the folders above it up to the one with `.git`; `here` alone without one."""
-    for count, folder in enumerate((here, *here.parents)):
-        if is_there(folder / ".git"):
-            return [here, *here.parents[:count]]
-    return [here]
 
 
 def main_checkout(root: Path) -> Path | None:

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.clients.calls import CLIENTS, FITTING, NEEDLESS, sent
 from tests.conftest import SKILLS, write_skill
+from tests.real_agents.calls import CLIENTS, FITTING, NEEDLESS, sent
 
 from skillret.agents.install.steps import status
 from skillret.cli import main

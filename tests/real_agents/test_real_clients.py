@@ -4,7 +4,7 @@ import json
 import subprocess
 
 import pytest
-from tests.clients.calls import CLIENTS, FITTING, NEEDLESS, prepare, sent, tree
+from tests.real_agents.calls import CLIENTS, FITTING, NEEDLESS, prepare, sent, tree
 
 from skillret.cli import main
 

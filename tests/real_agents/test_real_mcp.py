@@ -1,7 +1,7 @@
 """Real agents with the MCP server, added as each of them takes one, offline."""
 
 import pytest
-from tests.clients.calls import CLIENTS, FITTING, asked, prepare, texts, tree
+from tests.real_agents.calls import CLIENTS, FITTING, asked, prepare, texts, tree
 
 from skillret.cli import main
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from pathlib import Path
 
-from skillret.encodings import is_mostly_utf8, legacy_encoding
+from skillret.charsets import is_mostly_utf8, legacy_encoding
 from skillret.errors import DatasetError
 
 __all__ = ["encoding_of"]

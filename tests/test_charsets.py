@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skillret.encodings import is_mostly_utf8, legacy_encoding, name_of
+from skillret.charsets import is_mostly_utf8, legacy_encoding, name_of
 
 KOREAN = "회의 녹취록을 읽고 결정 사항과 할 일을 정리합니다."
 TRADITIONAL = "閱讀會議記錄，整理決定和待辦事項。"

@@ -6,7 +6,7 @@ import re
 
 from skillret.patterns import lazy_pattern
 
-__all__ = ["visible"]
+__all__ = ["strip_hidden"]
 
 _SIGNS = ("<!--", "]:", "display", "hidden")  # one of them is in whatever hides text
 _COMMENT = lazy_pattern(r"<!--.*?(?:-->|\Z)", re.DOTALL)
@@ -17,7 +17,7 @@ _ELEMENT = lazy_pattern(
 )
 
 
-def visible(text: str) -> str:
+def strip_hidden(text: str) -> str:
     """A text in Markdown without comments, comments in references, and elements that are hidden."""
     if not any(sign in text for sign in _SIGNS):
         return text

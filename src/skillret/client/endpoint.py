@@ -20,7 +20,7 @@ from skillret.messages import printable
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Service"]
+__all__ = ["Endpoint"]
 
 _T = TypeVar("_T")
 _TRIES = 4  # of one request, the first among them
@@ -33,7 +33,7 @@ _FAULTS: dict[str, type[SkillretError]] = {  # errors that the service's own lib
 _SHOWN = 500  # characters of what an answer says
 
 
-class Service:
+class Endpoint:
     """What both clients know of a service: its address, what is asked, what an answer means."""
 
     def __init__(self, url: str, token: str | None) -> None:

@@ -3,7 +3,7 @@ import time
 import pytest
 
 from skillret import Index, Retriever
-from skillret.skills.visible import visible
+from skillret.skills.hidden import strip_hidden
 from skillret.types import Skill
 
 ATTRACTIVE = "roll out the app to our kubernetes cluster"
@@ -22,8 +22,8 @@ ATTRACTIVE = "roll out the app to our kubernetes cluster"
     ],
 )
 def test_what_nobody_sees_is_neither_read_nor_found(hidden):
-    assert ATTRACTIVE not in visible(f"Use wool.\n\n{hidden}")
-    assert visible(f"Use wool.\n\n{hidden}").startswith("Use wool.")
+    assert ATTRACTIVE not in strip_hidden(f"Use wool.\n\n{hidden}")
+    assert strip_hidden(f"Use wool.\n\n{hidden}").startswith("Use wool.")
     with Index.in_memory() as index:
         plain = Skill("1", "knit", "Knit hats.", "# Steps\nUse wool.")
         index.add([plain, Skill("2", "knots", f"Tie knots.\n{hidden}", f"Use rope.\n\n{hidden}")])
@@ -41,7 +41,7 @@ def test_what_nobody_sees_is_neither_read_nor_found(hidden):
     ],
 )
 def test_what_is_seen_stays(text):
-    assert visible(text) == text
+    assert strip_hidden(text) == text
 
 
 def test_it_takes_no_time_without_end():
@@ -52,5 +52,5 @@ def test_it_takes_no_time_without_end():
         "[x]: #" * 50_000,
         "<a " * 50_000 + "hidden",
     ):
-        visible(text)
+        strip_hidden(text)
     assert time.process_time() - start < 20

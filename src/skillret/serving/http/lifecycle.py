@@ -19,14 +19,14 @@ from skillret.serving.http.threads import Threads
 from skillret.serving.libraries import UnknownLibraryError
 from skillret.serving.service import Service
 
-__all__ = ["State"]
+__all__ = ["Lifecycle"]
 
 _log = logging.getLogger("skillret.serve")
 _DEBOUNCE = 200  # ms that changes are gathered for
 _AGAIN = 2.0  # seconds until a library that could not be opened is tried again
 
 
-class State:
+class Lifecycle:
     """Whether an application is ready, and why not.
 
     Args:
