@@ -181,6 +181,29 @@ def test_a_list_of_tasks_or_facts_is_the_user_s_own(own):
     assert own_words(f"{own}\n{LIST}") == f"{own}\n{LIST}"
 
 
+@pytest.mark.parametrize(
+    "own",
+    [
+        "proofread this",
+        "Any typos?",
+        "make it shorter",
+        "Can you fix the grammar?",
+        "reply to her",
+    ],
+)
+def test_a_text_above_is_material_of_what_is_asked_below(own):
+    letter = f"Hi all,\n\n{LONG}\n\nBest,\nAnna"
+    assert unnamed(own_words(f"{letter}\n\n{own}")) == own
+    assert unnamed(own_words(f"My story:\n\n{own}")) != own  # nothing long
+
+
+def test_what_several_people_say_in_turn_is_a_transcript():
+    chat = "\n".join(["Anna: hi", "Bob (PM): the pods are down", "Anna: again?", "Bob: yes"])
+    assert own_words(f"write meeting notes\n\n{chat}") == "write meeting notes"
+    fields = "Goal: a chart\nInput: a CSV file\nOutput: a page"
+    assert own_words(f"do this\n\n{fields}") == f"do this\n\n{fields}"
+
+
 def test_it_may_stand_on_the_same_line():
     for own in ("make this shorter:", "write a haiku about this:", "translate to Spanish:"):
         assert unnamed(own_words(f"{own} the pods keep restarting")) == own

@@ -163,6 +163,25 @@ def test_below_the_threshold_nothing_is_selected_but_what_is_called_so():
     assert [k for (k, _) in selected(whole, names=names)[0]] == [0]
 
 
+def test_names_of_several_words_in_a_query_are_called():
+    names = {0: "csv-tools", 1: "api-keys", 2: "keys"}
+    for text, keys in (
+        ("use csv-tools, then API-keys", [0, 1]),
+        ("/csv-tools the file and /api-keys it", [0, 1]),
+        ("csv tools and the api keys", [0]),  # these may be any
+        ("look at src/api-keys and api-keys.md", [0]),  # a path and a file
+        ("rotate the keys", [0]),
+    ):
+        whole = ranked([0.9, 0.001, 0.0001], text=text)
+        assert [k for (k, _) in selected(whole, names=names)[0]] == keys
+
+
+def test_of_one_name_the_best_is_selected():
+    whole = ranked([0.9, 0.8, 0.7])
+    names = {0: "pr-description", 1: "PR description", 2: "commit"}
+    assert [k for (k, _) in selected(whole, names=names)[0]] == [0, 2]
+
+
 @pytest.mark.parametrize(
     ("query", "spelled"),
     [

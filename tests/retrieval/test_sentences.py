@@ -81,6 +81,23 @@ def test_long_runs_of_spaces_and_dots_are_no_boundary():
             ["write the changelog", "deploy to staging", "plan a trip"],
         ),
         ("write the changelog. Then deploy it.", ["write the changelog.", "Then deploy it."]),
+        (
+            "write the changelog, deploy to staging and plan a trip",
+            ["write the changelog", "deploy to staging", "plan a trip"],
+        ),
+        (
+            "write the changelog; deploy to staging; and plan a trip",
+            ["write the changelog", "deploy to staging", "plan a trip"],
+        ),
+        (
+            "1) write the changelog 2) deploy to staging, 3) plan a trip",
+            ["write the changelog", "deploy to staging", "plan a trip"],
+        ),
+        (
+            "1. write the changelog 2. deploy to staging 3. plan a trip",
+            ["write the changelog", "deploy to staging", "plan a trip"],
+        ),
+        ("see the page 3) with the page 7) of it", []),
         ("clean the CSV, JSON, XML", []),  # no tasks of three words
         ("write the changelog", []),
     ],
@@ -102,3 +119,9 @@ def test_marks_of_a_list_are_no_words():
     assert unmarked(listed) == "write the changelog\ndeploy to staging"
     assert unmarked("- write it\n- deploy it") == "write it\ndeploy it"
     assert unmarked("3. write it") == "3. write it"
+
+
+def test_what_is_ticked_off_is_no_task():
+    listed = "- [x] write the changelog\n- [ ] deploy to staging\n- [ ] plan a trip"
+    assert unmarked(listed) == "deploy to staging\nplan a trip"
+    assert unmarked("- [x] write it\n- [x] deploy it") == "[x] write it\n[x] deploy it"

@@ -8,6 +8,7 @@ tasks and long stories are the user's own.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby, islice
 
@@ -129,6 +130,17 @@ _MADE_OF = lazy_pattern(
     r"(?:[ \w]{0,25}|, ?please) ?[:：]?\s*$",
     re.IGNORECASE,
 )
+# What is asked of a text that stands above.
+_OF_TEXT_ABOVE = lazy_pattern(
+    r"\W*(?:(?:can|could|would|will) you |please |pls |now |and |ok(?:ay)?,? )*"
+    r"(?:(?:translate|summari[sz]e|proof-?read|paraphrase|rephrase|reword|rewrite|shorten|condense"
+    r"|polish|spell-?check|correct|tl;?dr)\b|make (?:it|this|that)\b"
+    r"|(?:fix|check|correct|improve) (?:(?:the|my|its|for) )?(?:grammar|spelling|typos?|wording"
+    r"|tone|style|mistakes)\b|any (?:typos?|mistakes)\b"
+    r"|(?:(?:reply|respond) to|answer) (?:this|it|him|her|them)\b)[^\n]{0,60}$",
+    re.IGNORECASE,
+)
+_SPEAKER = lazy_pattern(r"([A-Z][\w.'-]*(?: [A-Z][\w.'-]*)?)(?: \([^()]{1,20}\))?: \S")
 _ABOVE = lazy_pattern(r"\babove\b|以上|上記|위의", re.IGNORECASE)
 # Words that say neither what to do nor with what.
 _EMPTY = (
@@ -196,11 +208,14 @@ def _blocks(lines: Sequence[str]) -> list[bool]:
             break
     kinds: list[str] = []
     diff = False
+    spoken = Counter(found[1] for line in lines if (found := _SPEAKER().match(line)))
     for line in lines:  # an empty line is of the block above it
         diff = bool(_DIFF().match(line)) or (diff and line[:1] in (*"+-@ \\", ""))
         text = line.strip()
         code = line.startswith(_INDENTED) and text and not _ITEM().match(text)
-        kind = ">" if text[:1] == ">" else "x" if diff or code or _PASTED().match(text) else ""
+        chat = spoken and (found := _SPEAKER().match(line)) and spoken.most_common(1)[0][1] > 1
+        pasted_line = diff or code or chat or _PASTED().match(text)
+        kind = ">" if text[:1] == ">" else "x" if pasted_line else ""
         kinds.append(kind if text or not kinds else kinds[-1])
     for kind, run in groupby(range(len(lines)), key=kinds.__getitem__):
         numbers = list(run)
@@ -241,7 +256,8 @@ def _document(text: str) -> str:
     last = paragraphs[-1]
     if len(paragraphs) > 1 and not _is_long(last):
         before = "\n\n".join(paragraphs[:-1])
-        if _ABOVE().search(last[:_LONGEST_HEAD]) and _is_long(before):
+        looks_back = _ABOVE().search(last[:_LONGEST_HEAD]) or _OF_TEXT_ABOVE().match(last)
+        if looks_back and _is_long(before):
             return last
     first, *others = paragraphs
     head, found, tail = _announced(first)

@@ -1,7 +1,8 @@
-"""What a query says is not asked for: "I don't need X, only Y", "skip X and do Y".
+"""What a query says is not asked for: "write X, not Y", "don't do Y, just do X", "skip Y and do X".
 
 Its words fit a skill as those of the task do. It is left out where something else is asked for
-beside it; a query that says nothing else stays whole.
+beside it; a query that says nothing else stays whole, and so does one whose rest points back to it
+("I don't have a plan, just make one").
 """
 
 from __future__ import annotations
@@ -12,38 +13,86 @@ from skillret.patterns import lazy_pattern
 
 __all__ = ["without_negated"]
 
+_UP_TO = r"[^,.;:!?\n]{3,80}"
+_END = r"(?=\s*(?:[.;!?\n]|$))"
+_START = r"(?:^|(?<=[.!?]\s)|(?<=\n))\W*"
 _NOT = (
     r"(?:do not|don['’]?t|no need to|need not|needn['’]?t|without having to)"
-    r"(?!\s+(?:know|understand|see|get|remember|mind|care|worry|think)\b)"
+    r"(?!\s+(?:know|understand|see|get|remember|mind|care|worry|think|have|work|want\s+to)\b)"
 )
-_UP_TO = r"[^,.;:!?\n]{3,80}"
+# "Don't" as it is said to somebody; "we don't" tells what is the case.
+_DO_NOT = rf"(?:please\s+)?(?:do not|don['’]?t)(?!{_NOT[_NOT.index('(?!') + 3 :]}"
+_NO_THING = (  # "not" before these denies no task
+    r"(?!\s*(?:only|just|sure|yet|that|too|so|really|even|much|certain|clear|able|allowed|possible"
+    r"|because|to mention|the (?:first|only)|a problem|working|found|in|on|at|from|by|when|if|all"
+    r"|every|exactly|necessarily)\b)"
+)
 _NEGATED = (
     # "I don't need X, only Y", "don't do X, just do Y"
     lazy_pattern(
         rf"(?:\b(?:i|we|please|you)\s+)?\b{_NOT}\s+{_UP_TO}[,.;]\s*(?:but\s+)?"
-        r"(?=(?:only|just|instead|rather|simply|merely)\b)",
+        r"(?:only|just|instead|rather|simply|merely)\b",
         re.IGNORECASE,
     ),
-    # "skip X and do Y", "forget about X, do Y"
+    # "don't do X, do Y"; "no X please, Y"
     lazy_pattern(
-        rf"^\W*(?:please\s+|let['’]?s\s+)?(?:skip|forget(?:\s+about)?|never\s?mind|ignore)\s+{_UP_TO}?"
-        r"(?:[,.;]\s*(?:and\s+)?|\s+and\s+)(?:then\s+|now\s+|just\s+|instead\s+|only\s+)*(?=\w)",
+        rf"{_START}(?:{_DO_NOT}\s+{_UP_TO},\s*(?!(?:but|because|since|as|so|and|or|which|that|it)\b)"
+        rf"|no\s+{_UP_TO}?,?\s(?:please|thanks|thx)\s*[,.;:]\s*)(?=\w)",
+        re.IGNORECASE,
+    ),
+    # "do Y, don't do X", "do Y but don't do X", "do Y. Don't do X."
+    lazy_pattern(
+        rf"(?:[,;]\s*(?:but\s+|and\s+)?|\s+but\s+|(?<=[.!]\s)){_DO_NOT}\s+{_UP_TO}{_END}",
+        re.IGNORECASE,
+    ),
+    # "Y, not X"
+    lazy_pattern(rf",\s*(?:and\s+)?not\b{_NO_THING}\s+{_UP_TO}{_END}", re.IGNORECASE),
+    # "Y instead of doing X", "Y rather than an X"
+    lazy_pattern(
+        rf"\s+(?:instead\s+of|rather\s+than)\s+(?:an?\s|\w+ing\b){_UP_TO}{_END}", re.IGNORECASE
+    ),
+    # "I don't want X." as a sentence
+    lazy_pattern(
+        rf"{_START}(?:i|we)\s+(?:do not|don['’]?t)\s+(?:want|need)\s+(?!to\b|it\b|that\b|this\b)"
+        rf"{_UP_TO}(?:[.!]|$)",
+        re.IGNORECASE,
+    ),
+    # "skip X and do Y", "forget about X, do Y", "stop doing X and do Y"
+    lazy_pattern(
+        r"^\W*(?:please\s+|let['’]?s\s+)?"
+        rf"(?:(?:(?:skip|forget(?:\s+about)?|never\s?mind|stop\s+\w+ing\b)\s+{_UP_TO}?"
+        rf"(?:[,.;]\s*(?:and\s+)?|\s+and\s+))|ignore\s+{_UP_TO}?[,.;]\s*(?:and\s+)?)"
+        r"(?:then\s+|now\s+|just\s+|instead\s+|only\s+)*(?=\w)",
         re.IGNORECASE,
     ),
     # "I already have X, now do Y"
     lazy_pattern(
         rf"(?:\b(?:i|we)(?:['’]ve)?\s+)already\s+{_UP_TO}[,.;]\s*(?:and\s+|so\s+|but\s+)?"
-        r"(?=(?:now|just|only|next)\b)",
+        r"(?:now|just|only|next)\b",
         re.IGNORECASE,
     ),
 )
+_SIGNS = ("not", "n't", "n’t", "dont", "no ", "instead", "rather", "skip", "forget", "mind", "stop")
+_MORE_SIGNS = ("ignore", "already", "without")
 _LEAST = 3  # words that are left
+_BRIEF = 5  # words of a rest that may do no more than point back
+_POINTS_BACK = lazy_pattern(r"\b(?:it|them|ones?|some)\b|\bthat\W*$", re.IGNORECASE)
 
 
 def without_negated(text: str) -> str:
     """A query without what it says is not asked for."""
+    lower = text.lower()
+    if not any(sign in lower for sign in (*_SIGNS, *_MORE_SIGNS)):
+        return text
     for negated in _NEGATED:
-        rest = negated().sub(" ", text)
-        if rest != text and len(rest.split()) >= _LEAST:
-            text = rest.strip()
+        rest, cuts = negated().subn(" ", text)
+        rest = rest.strip(" ,;.\n")
+        if cuts and _asks_by_itself(rest):
+            text = rest
     return text
+
+
+def _asks_by_itself(rest: str) -> bool:
+    words = rest.split()
+    points_back = len(words) <= _BRIEF and _POINTS_BACK().search(rest) is not None
+    return len(words) >= _LEAST and not points_back

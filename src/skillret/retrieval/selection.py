@@ -48,6 +48,8 @@ _HEARD = 0.003  # probability in the whole query of a skill that a part of it as
 _LONGEST_NAME = 100  # characters
 _FEWEST_WORDS, _MOST_WORDS = 3, 8  # of a query that spells an identifier
 _IDENTIFIER = partial(re.compile, r"\b[A-Za-z]+(?:_[A-Za-z0-9]+|(?<=[a-z])[A-Z][A-Za-z0-9]*)+\b")
+# No path, and no file.
+_SPELLED_NAME = partial(re.compile, r"(?<![\w.-])(?<!\w/)\w+(?:-\w+)+(?![\w/-]|\.\w)")
 _CALLS = ("/", "$")  # before the name of a skill, in agents
 # What people say between tasks: a skill that is called so is not called by it.
 _CHATTER = STOP_WORDS | frozenset(
@@ -264,7 +266,21 @@ def select(
         picked.sort(key=lambda p: -p.score)
     if not picked:
         missing = _asked_in_vain(whole, policy)
+    picked = _one_of_each_name(picked, names)
     return Chosen(picked[: policy.limit], whole.need, tuple(missing))
+
+
+def _one_of_each_name(
+    picked: list[Picked], names: Callable[[Sequence[int]], Mapping[int, str]]
+) -> list[Picked]:
+    """The best skill of each name: an agent can load but one of them."""
+    if len(picked) < 2:
+        return picked
+    known = names([p.key for p in picked])
+    best: dict[str | int, Picked] = {}
+    for one in picked:
+        best.setdefault(_plain(known.get(one.key, "")) or one.key, one)
+    return list(best.values())
 
 
 def choose(ranked: Ranked, policy: SelectionPolicy) -> list[int]:
@@ -294,13 +310,21 @@ def _called(
     names: Callable[[Sequence[int]], Mapping[int, str]],
     policy: SelectionPolicy,
 ) -> list[int]:
-    """Positions of the skills that are called what the query says."""
+    """Positions of the skills that are called what the query says, or that it names in its text.
+
+    Nobody writes "csv-cleaning" by chance; a name of one word is a word.
+    """
     wanted = _plain(ranked.text)
-    if not wanted or len(wanted) > _LONGEST_NAME:
+    said = set(_SPELLED_NAME().findall(ranked.text.casefold()))
+    if not (said or 0 < len(wanted) <= _LONGEST_NAME):
         return []
     keys = ranked.keys[: policy.depth].tolist()
-    known = names(keys)
-    return [i for i, key in enumerate(keys) if key in known and _plain(known[key]) == wanted]
+    known = {key: name.strip().casefold() for key, name in names(keys).items()}
+    return [
+        i
+        for i, key in enumerate(keys)
+        if key in known and (known[key] in said or _plain(known[key]) == wanted)
+    ]
 
 
 def _said_anyway(query: str) -> bool:

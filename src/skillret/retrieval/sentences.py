@@ -21,8 +21,13 @@ _LONG = 500  # characters of a sentence that is left whole
 # after their full-width forms, which no white space follows.
 _BOUNDARY = re.compile(r"(?<=[.!?])\s|\n|(?<=[。！？])")
 _LISTED = range(3, 11)  # tasks, one in each line or between commas
+_SEPARATED = range(2, 11)  # tasks between semicolons, or behind numbers in one line
 _SHORT = 20  # words of one at most
 _MARK = lazy_pattern(r"^[ \t]*(?:[-*•]|\d{1,2}[.)])[ \t]+(?=\S)", re.MULTILINE)
+_DONE = lazy_pattern(r"^[ \t]*[-*•][ \t]+\[[xX]\][ \t].*\n?", re.MULTILINE)
+_OPEN = lazy_pattern(r"^([ \t]*[-*•][ \t]+)\[ \][ \t]+", re.MULTILINE)
+_NUMBER = lazy_pattern(r"(?:^|(?<=\s))\(?(\d{1,2})[.)][ \t]+(?=\S)")
+_SEMICOLON = lazy_pattern(r";\s+(?:(?:and|then|also|please)\s+)*", re.IGNORECASE)
 _COMMA = lazy_pattern(r",\s+(?:(?:and|then|also|please)\s+)*", re.IGNORECASE)
 _AND = re.compile(r"[,;]?\s(?:and|then|plus|also)\s+(?:(?:then|also|please)\s+)*", re.IGNORECASE)
 
@@ -78,29 +83,59 @@ def is_list(text: str) -> bool:
 
 def _list(text: str) -> list[tuple[int, int]]:
     """Where the tasks of a list stand: a sentence in each line, or clauses of one sentence."""
+    numbered = _numbered(text)
+    if _are_tasks(text, numbered, _SEPARATED):
+        return numbered
     spans = _spans(text)
     if len(spans) > 1:
         lines = text.strip().split("\n")
         one_each = all(map(str.strip, lines)) and len(spans) == len(lines)
         return spans if one_each and _are_tasks(text, spans) else []
-    clauses = []
     for start, end in spans:
-        for comma in _COMMA().finditer(text, start, end):
-            clauses.append((start, comma.start()))
-            start = comma.end()
-        clauses.append((start, end))
-    return clauses if _are_tasks(text, clauses) else []
+        clauses = _between(text, _SEMICOLON(), start, end)
+        if _are_tasks(text, clauses, _SEPARATED):
+            return clauses
+        clauses = _between(text, _COMMA(), start, end)
+        if len(clauses) > 1:  # "a, b and c"
+            clauses[-1:] = _clauses(text, *clauses[-1])
+        if _are_tasks(text, clauses):
+            return clauses
+    return []
+
+
+def _numbered(text: str) -> list[tuple[int, int]]:
+    """What stands behind each number where one line counts from 1: "1) do this 2) do that"."""
+    marks = list(_NUMBER().finditer(text)) if "\n" not in text.strip() else []
+    if not marks or [int(mark[1]) for mark in marks] != list(range(1, len(marks) + 1)):
+        return []
+    ends = [mark.start() for mark in marks[1:]] + [len(text)]
+    spans = zip((mark.end() for mark in marks), ends, strict=True)
+    return [(start, start + len(text[start:end].rstrip(" ,;."))) for start, end in spans]
+
+
+def _between(text: str, separator: re.Pattern[str], start: int, end: int) -> list[tuple[int, int]]:
+    """Where the clauses between separators stand."""
+    clauses = []
+    for found in separator.finditer(text, start, end):
+        clauses.append((start, found.start()))
+        start = found.end()
+    return [*clauses, (start, end)]
 
 
 def unmarked(text: str) -> str:
-    """A list without the marks and numbers of its lines, which are no words of the query."""
+    """A list without the marks and numbers of its lines, which are no words of the query.
+
+    What is ticked off is no task any more.
+    """
+    if _OPEN().search(text):
+        text = _OPEN().sub(r"\1", _DONE().sub("", text))
     return _MARK().sub("", text) if len(_MARK().findall(text)) > 1 else text
 
 
-def _are_tasks(text: str, spans: list[tuple[int, int]]) -> bool:
+def _are_tasks(text: str, spans: list[tuple[int, int]], listed: range = _LISTED) -> bool:
     """Whether each part of a list may be a task."""
     parts = [text[start:end] for start, end in spans]
-    return len(spans) in _LISTED and all(
+    return len(spans) in listed and all(
         _says_something(part) and len(part.split()) <= _SHORT for part in parts
     )
 
