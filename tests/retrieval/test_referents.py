@@ -15,7 +15,9 @@ from skillret.retrieval.referents import (
     [
         ("diff --git a/x b/x", "diff"),
         ("@@ -1,2 +1,2 @@", "diff"),
-        ("Index: trunk/x.py", "diff"),
+        ("Index: trunk/x.py", "Python diff"),
+        ("diff --git a/x.c b/x.h", "C diff"),
+        ("+++ b/notes/x.unknown", "diff"),
         ("  SELECT a FROM b", "SQL query"),
         ("2026-01-01 10:00:00 ERROR down", LOG),
         ("Traceback (most recent call last):", LOG),
@@ -26,6 +28,13 @@ from skillret.retrieval.referents import (
 )
 def test_a_line_of_material_tells_what_it_is_called(line, kind):
     assert kind_of(["", line]) == kind
+
+
+def test_a_diff_has_the_language_that_all_its_files_have():
+    assert kind_of(["--- a/x.tsx", "+++ b/x.tsx", "diff --git a/y.ts b/y.ts"]) == "TypeScript diff"
+    assert kind_of(["+++ b/x.py", "+++ b/y.go"]) == "diff"
+    assert kind_of(["+++ b/x.py", "+++ b/README.md"]) == "diff"
+    assert names_material("is this C++ diff ok?")
 
 
 @pytest.mark.parametrize(

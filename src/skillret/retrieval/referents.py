@@ -29,6 +29,7 @@ MATERIAL = (
     r"|comment|announcement|description|log|output|error|trace|code|snippet|function|diff|config"
     r"|content)s?\b"
 )
+DIFF = "diff"
 LOG = "error log"
 ABOUT_LOG = f"find out what is wrong in this {LOG}"
 # What ends a trace, and is not indented as the rest is.
@@ -37,7 +38,7 @@ _ERROR = lazy_pattern(
 )
 # What people call "this" who do not say what it is, by a line of it.
 _NAMES = (
-    ("diff", lazy_pattern(r"diff --git |@@ -\d+|\+\+\+ \S|Index: \S|rename from \S")),
+    (DIFF, lazy_pattern(r"diff --git |@@ -\d+|\+\+\+ \S|Index: \S|rename from \S")),
     ("SQL query", lazy_pattern(r"(?:SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH)\s", re.IGNORECASE)),
     (
         LOG,
@@ -48,7 +49,21 @@ _NAMES = (
         ),
     ),
 )
-_KIND = lazy_pattern(rf"\bth(?:is|ese) (?:{'|'.join(name for name, _ in _NAMES)})\b")
+_FILE = lazy_pattern(r"(?:\+\+\+|---|Index:|rename to|diff --git) .*?\.(\w{1,5})(?=\s|$)")
+# By the ends of their files; what is written in all of them says nothing.
+_LANGUAGES = {
+    **dict.fromkeys(("c", "h"), "C"),
+    **dict.fromkeys(("cc", "cpp", "hpp", "cxx"), "C++"),
+    **dict.fromkeys(("js", "mjs", "jsx"), "JavaScript"),
+    **dict.fromkeys(("ts", "tsx"), "TypeScript"),
+    **dict.fromkeys(("kt", "kts"), "Kotlin"),
+    **dict.fromkeys(("sh", "bash"), "shell"),
+    **dict.fromkeys(("css", "scss"), "CSS"),
+    **{"cs": "C#", "dart": "Dart", "ex": "Elixir", "go": "Go", "java": "Java", "lua": "Lua"},
+    **{"php": "PHP", "py": "Python", "rb": "Ruby", "rs": "Rust", "scala": "Scala"},
+    **{"sql": "SQL", "swift": "Swift", "tex": "LaTeX", "tf": "Terraform", "vue": "Vue"},
+}
+_KIND = lazy_pattern(rf"\bth(?:is|ese) (?:[\w+#]+ )?(?:{'|'.join(name for name, _ in _NAMES)})\b")
 # Not before what it may belong to ("these numbers", "this Friday", "get this done").
 _UNNAMED = lazy_pattern(
     r"\bth(?:is|ese)\b(?=\W*$|\s*[^\w\s'’-]|\n|\s+(?:before|after|until|so|and|or|but|to|in|into|on|for"
@@ -85,8 +100,15 @@ def kind_of(material: Sequence[str]) -> str:
     """
     for kind, line_of_it in _NAMES:
         if any(line_of_it().match(line.strip()) for line in material):
-            return kind
+            return f"{_language_of(material)} {kind}".strip() if kind == DIFF else kind
     return ""
+
+
+def _language_of(material: Sequence[str]) -> str:
+    """The language of the files of a diff, if all that are told are of one."""
+    ends = {found[1].lower() for line in material if (found := _FILE().match(line))}
+    languages = {_LANGUAGES.get(end, "") for end in ends}
+    return languages.pop() if len(languages) == 1 else ""
 
 
 def with_name(own: str, kind: str) -> str:
