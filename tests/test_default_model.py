@@ -217,3 +217,40 @@ def test_every_task_of_a_list_gets_its_skill(retriever):
     for text in ("\n".join(tasks), "\n".join(f"- {task}" for task in tasks), ", ".join(tasks)):
         found = {hit.name for hit in retriever.select(text)}
         assert len(found & {*tasks.values()}) >= 4, text
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "{y}, not {noun}",
+        "{y}, don't {x}",
+        "{y} but please don't {x}",
+        "don't {x}, {y}",
+        "{y} rather than {doing}",
+        "{y}. I don't want {noun}.",
+        "no need to {x}, just {y}",
+        "stop {doing} and {y}",
+    ],
+)
+def test_what_is_not_asked_for_is_not_handed_over(retriever, form):
+    wanted = {"write release notes": "release-notes", "review my code": "code-review"}
+    others = {
+        "write a blog post": ("writing a blog post", "a blog post"),
+        "scrape a website": ("scraping a website", "a website scraper"),
+    }
+    for y, name in wanted.items():
+        for x, (doing, noun) in others.items():
+            query = form.format(y=y, x=x, doing=doing, noun=noun)
+            assert [hit.name for hit in retriever.select(query)] == [name], query
+
+
+def test_skills_that_a_query_names_are_handed_over(retriever):
+    chosen = retriever.select("run csv-profiling, then csv-cleaning on data.csv")
+    assert {hit.name for hit in chosen} == {"csv-profiling", "csv-cleaning"}
+
+
+@pytest.mark.parametrize("separator", [", ", "; ", " and then "])
+def test_tasks_in_one_line_get_their_skills(retriever, separator):
+    query = separator.join(["tune this SQL query", "fill in a PDF form", "write release notes"])
+    names = {"sql-query-tuning", "pdf-form-filling", "release-notes"}
+    assert {hit.name for hit in retriever.select(query)} == names
