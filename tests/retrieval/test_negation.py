@@ -47,3 +47,8 @@ def test_what_is_not_asked_for_is_left_out(text, asked):
 )
 def test_everything_else_stays(text):
     assert without_negated(text) == text
+
+
+def test_a_story_stays_whole():
+    story = f"{'My shop sells shoes. ' * 12}Write a post about it, not a letter"
+    assert without_negated(story) == story

@@ -74,6 +74,7 @@ _NEGATED = (
 )
 _SIGNS = ("not", "n't", "n’t", "dont", "no ", "instead", "rather", "skip", "forget", "mind", "stop")
 _MORE_SIGNS = ("ignore", "already", "without")
+_STORY = 50  # words; what a longer query denies is little of it, and says more of its topic
 _LEAST = 3  # words that are left
 _BRIEF = 5  # words of a rest that may do no more than point back
 _POINTS_BACK = lazy_pattern(r"\b(?:it|them|ones?|some)\b|\bthat\W*$", re.IGNORECASE)
@@ -82,7 +83,7 @@ _POINTS_BACK = lazy_pattern(r"\b(?:it|them|ones?|some)\b|\bthat\W*$", re.IGNOREC
 def without_negated(text: str) -> str:
     """A query without what it says is not asked for."""
     lower = text.lower()
-    if not any(sign in lower for sign in (*_SIGNS, *_MORE_SIGNS)):
+    if len(text.split()) > _STORY or not any(sign in lower for sign in (*_SIGNS, *_MORE_SIGNS)):
         return text
     for negated in _NEGATED:
         rest, cuts = negated().subn(" ", text)
