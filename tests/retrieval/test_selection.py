@@ -176,12 +176,6 @@ def test_names_of_several_words_in_a_query_are_called():
         assert [k for (k, _) in selected(whole, names=names)[0]] == keys
 
 
-def test_of_one_name_the_best_is_selected():
-    whole = ranked([0.9, 0.8, 0.7])
-    names = {0: "pr-description", 1: "PR description", 2: "commit"}
-    assert [k for (k, _) in selected(whole, names=names)[0]] == [0, 2]
-
-
 @pytest.mark.parametrize(
     ("query", "spelled"),
     [

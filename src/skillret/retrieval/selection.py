@@ -266,21 +266,7 @@ def select(
         picked.sort(key=lambda p: -p.score)
     if not picked:
         missing = _asked_in_vain(whole, policy)
-    picked = _one_of_each_name(picked, names)
     return Chosen(picked[: policy.limit], whole.need, tuple(missing))
-
-
-def _one_of_each_name(
-    picked: list[Picked], names: Callable[[Sequence[int]], Mapping[int, str]]
-) -> list[Picked]:
-    """The best skill of each name: an agent can load but one of them."""
-    if len(picked) < 2:
-        return picked
-    known = names([p.key for p in picked])
-    best: dict[str | int, Picked] = {}
-    for one in picked:
-        best.setdefault(_plain(known.get(one.key, "")) or one.key, one)
-    return list(best.values())
 
 
 def choose(ranked: Ranked, policy: SelectionPolicy) -> list[int]:
