@@ -36,7 +36,7 @@ def write_base(cache, token, block, last_key, seq):
     return cache.write_base([block], extent, token, last_key, seq)
 
 
-@pytest.mark.parametrize("damage", ["delete", "empty", "garbage", "foreign"])
+@pytest.mark.parametrize("damage", ["delete", "empty", "garbage", "foreign", "pipes"])
 def test_a_lost_or_damaged_cache_is_made_anew(tmp_path, encoder, mapped, damage):
     path = tmp_path / "i.db"
     fill(path, encoder=encoder).close()
@@ -51,7 +51,10 @@ def test_a_lost_or_damaged_cache_is_made_anew(tmp_path, encoder, mapped, damage)
         shutil.copytree(theirs, ours)
     else:
         for file in cache.rglob("*"):
-            if file.is_file():
+            if file.is_file() and damage == "pipes":
+                file.unlink()
+                os.mkfifo(file)
+            elif file.is_file():
                 file.write_bytes(b"" if damage == "empty" else b"garbage")
     for _ in range(2):
         with Index.open(path) as index:

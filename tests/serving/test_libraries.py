@@ -148,3 +148,15 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     with pytest.raises(StoreError, match="cannot"):
         libraries.create("a")
     assert libraries.names() == []
+
+
+def test_what_is_deleted_while_it_is_written_comes_back_with_nothing(libraries):
+    fill(libraries, "a")
+    with pytest.raises(UnknownLibraryError), libraries.lent("a") as retriever:
+        libraries.delete("a")
+        retriever.index.add([make_skill("late", "Came too late.")])
+    assert not list(libraries.folder.iterdir())
+    (libraries.folder / "a" / "index.db.cache").mkdir(parents=True)  # as earlier versions left it
+    assert libraries.names() == []
+    assert libraries.create("a")
+    assert names(libraries, "a") == []

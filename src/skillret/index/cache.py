@@ -12,6 +12,7 @@ import mmap
 import os
 import re
 import shutil
+import stat
 import zlib
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -59,6 +60,8 @@ class Cache:
         try:
             if not token or self._linked(folder) or not (folder / "meta.json").is_file():
                 return None
+            if not all(map(_is_regular, folder.iterdir())):  # who opens a pipe waits for ever
+                return None
             lexical = LexicalIndex(folder)
         except (OSError, StoreError):  # damaged, or of someone else's: it can be made anew
             return None
@@ -81,7 +84,8 @@ class Cache:
         target = self._lexical(token)
         self._refuse_links(target)
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            for place in (self.folder, target.parent):  # but never the index's own folder anew
+                place.mkdir(exist_ok=True)
             # Interrupted, tantivy's threads may still write there: `clean` takes what they leave.
             with tempfile.TemporaryDirectory(
                 dir=self.folder, prefix="tmp-", ignore_cleanup_errors=True
@@ -255,6 +259,10 @@ class Cache:
         for place in (self.folder, path.parent):
             if place.is_symlink():  # not of our making, and leads anywhere
                 raise StoreError(f"{place} is a link, and a cache is never kept behind one")
+
+
+def _is_regular(path: Path) -> bool:
+    return stat.S_ISREG(path.lstat().st_mode)
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from numbers import Integral
-from typing import get_args
 
 from skillret.encoders import DEFAULT_MODEL, Encoder
 from skillret.errors import (
@@ -22,6 +20,7 @@ from skillret.files import expand
 from skillret.index.forks import after_fork
 from skillret.index.index import Index
 from skillret.index.sources import Sources, default_index_path
+from skillret.retrieval.arguments import check_count, check_mode, check_where, portions
 from skillret.retrieval.calibration import Calibration, load_calibration
 from skillret.retrieval.query import clean_query, unread_language
 from skillret.retrieval.refresh import Folders, nothing_found, refresh
@@ -71,7 +70,7 @@ class Retriever:
         reranker: str | os.PathLike[str] | Reranker | None = None,
     ) -> None:
         self.index = index
-        self.mode = _check_mode(mode)
+        self.mode = check_mode(mode)
         self._settings = Settings()
         self._folders: Folders | None = None
         self._next_look = 0.0
@@ -138,7 +137,7 @@ class Retriever:
         if isinstance(library, (str, os.PathLike)):
             library = [library]
         agents = [agent] if isinstance(agent, str) else list(agent or ())
-        mode = _check_mode(mode)
+        mode = check_mode(mode)
         reranker = load_reranker(reranker)  # one that is not there is said before anything is read
         tell = on_update or (lambda _: None)
         here = None if cwd is None else expand(cwd).absolute()
@@ -301,16 +300,35 @@ class Retriever:
         explain: bool = False,
     ) -> list[list[Hit]]:
         """The best skills for each of several queries, all in one generation; see `search`."""
-        mode = self.mode if mode is None else _check_mode(mode)
-        _check_count("k", k)
+        return list(self.search_each(queries, k, mode=mode, where=where, explain=explain))
+
+    def search_each(
+        self,
+        queries: Sequence[str],
+        k: int = 5,
+        *,
+        mode: Mode | None = None,
+        where: Where | None = None,
+        explain: bool = False,
+    ) -> Iterator[list[Hit]]:
+        """As `search_batch`, some queries at a time: others search in between, and it can be left.
+
+        Raises:
+            InputError: When the first is asked for, as in `search`.
+            StoreError: If the index cannot be read.
+        """
+        mode = self.mode if mode is None else check_mode(mode)
+        check_count("k", k)
         if isinstance(queries, str):
             raise InputError("give a list of queries; for a single one there is `search`")
-        _check_where(where)
+        check_where(where)
         self._look()
-        with self._turns:
-            searcher = self.searcher()
-            rankings = searcher.rank_all(queries, int(k), mode, where)
-            return [self._hits(searcher, ranking, mode, explain) for ranking in rankings]
+        searcher = self.searcher()
+        for some in portions(queries):
+            with self._turns:
+                rankings = searcher.rank_all(some, int(k), mode, where)
+                found = [self._hits(searcher, ranking, mode, explain) for ranking in rankings]
+            yield from found
 
     def select(
         self,
@@ -359,7 +377,7 @@ class Retriever:
             InputError: As in `search` and `select`.
             StoreError: If the index cannot be read.
         """
-        _check_count("k", k)
+        check_count("k", k)
         return self._looked_up(query, int(k), k if limit is None else limit, where, explain)
 
     def _looked_up(
@@ -367,11 +385,11 @@ class Retriever:
     ) -> tuple[list[Hit], Selection]:
         policy = self.policy
         if limit is not None:
-            _check_count("limit", limit)
+            check_count("limit", limit)
             policy = replace(policy, limit=int(limit))
         if self.mode != "hybrid":
             raise InputError(f"a selection works in hybrid mode, not in {self.mode}")
-        _check_where(where)
+        check_where(where)
         self._look()
         selected: list[Hit] = []
         with self._turns:
@@ -463,30 +481,3 @@ class Retriever:
 
 def _model_name(model: str | os.PathLike[str] | Encoder) -> str:
     return os.fspath(model) if isinstance(model, (str, os.PathLike)) else model.profile.name
-
-
-def _check_mode(mode: str) -> Mode:
-    for known in get_args(Mode):
-        if mode == known:
-            return known  # type: ignore[no-any-return]
-    raise InputError(f"unknown mode {mode!r}: choose hybrid, dense or lexical")
-
-
-def _check_count(name: str, value: object) -> None:
-    if not isinstance(value, Integral) or int(value) < 1:
-        raise InputError(f"{name} must be at least 1 and whole, got {value!r}")
-
-
-def _check_where(where: object) -> None:
-    if where is None:
-        return
-    plain = (str, int, float, bool)
-    if not isinstance(where, Mapping) or not all(
-        isinstance(name, str)
-        and isinstance(value, (*plain, list, tuple))
-        and (isinstance(value, plain) or all(isinstance(v, plain) for v in value))
-        for name, value in where.items()
-    ):
-        raise InputError(
-            'where takes names of metadata with a value or a list of values, as {"tag": "x"}'
-        )

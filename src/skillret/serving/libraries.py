@@ -156,6 +156,10 @@ class Libraries:
             raise
         except IndexCorruptError as e:
             raise DamagedLibraryError(name, e.what) from None
+        except StoreError:
+            if name != DEFAULT and not self._is_library(name):  # deleted meanwhile
+                raise _unknown(name) from None
+            raise
 
     @contextmanager
     def _lent(self, name: str) -> Iterator[Retriever]:
@@ -199,7 +203,9 @@ class Libraries:
             except OSError:
                 if self._is_library(name):  # another one was faster
                     return False
-                raise
+                # What a writer left who was at work while it was deleted is no library.
+                self._put_away(name)
+                new.rename(self.folder / name)
         except OSError as e:
             raise StoreError(f"cannot make the library {name}: {e.strerror}") from None
         finally:
@@ -215,13 +221,17 @@ class Libraries:
             StoreError: If it cannot be deleted.
         """
         self.check_writable(name)
-        old = self.folder / f".old-{os.urandom(8).hex()}"
         try:
-            (self.folder / check_name(name)).rename(old)
+            self._put_away(check_name(name))
         except OSError as e:
             if not self._is_library(name):
                 raise _unknown(name) from None
             raise StoreError(f"cannot delete the library {name}: {e.strerror}") from None
+
+    def _put_away(self, name: str) -> None:
+        """Delete the folder of a library: at once for whoever looks, then its files."""
+        old = self.folder / f".old-{os.urandom(8).hex()}"
+        (self.folder / name).rename(old)
         with self._lock:
             self._drop(name)
         shutil.rmtree(old, ignore_errors=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -136,10 +136,25 @@ class Service:
         mode: Mode | None = None,
         where: Where | None = None,
         explain: bool = False,
+        left: Callable[[], bool] = lambda: False,
     ) -> Found:
-        """The best skills for each query; see `Retriever.search_batch`."""
+        """The best skills for each query; see `Retriever.search_batch`.
+
+        Args:
+            queries: The queries.
+            k: As in `Retriever.search`.
+            library: The library.
+            mode: As in `Retriever.search`.
+            where: As in `Retriever.search`.
+            explain: As in `Retriever.search`.
+            left: Whether nobody waits any more: then the rest is not searched for.
+        """
         with self.retriever(library) as retriever:
-            hits = retriever.search_batch(queries, k, mode=mode, where=where, explain=explain)
+            hits: list[list[Hit]] = []
+            for found in retriever.search_each(queries, k, mode=mode, where=where, explain=explain):
+                hits.append(found)
+                if left():
+                    break
             generation = retriever.searcher().corpus.generation
             return Found(hits, retriever.encoder.profile.name, generation)
 

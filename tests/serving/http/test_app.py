@@ -6,12 +6,13 @@ from contextlib import contextmanager
 import pytest
 from starlette.testclient import TestClient
 
-from skillret import Retriever
+from skillret import Index, Retriever
+from skillret.retrieval.searcher import Searcher
 from skillret.serving.http import logs
-from skillret.serving.http.app import create_app
+from skillret.serving.http.app import Options, create_app
 from skillret.serving.libraries import Libraries
 from skillret.serving.service import Service
-from tests.conftest import HashEncoder, write_skill
+from tests.conftest import SKILLS, HashEncoder, write_skill
 from tests.serving.http.conftest import wait_for
 from tests.serving.http.test_search import refused
 from tests.serving.http.test_skills import SOUP
@@ -141,6 +142,39 @@ def test_late_answers(serve, service, monkeypatch):
     refused(client.post("/v1/search", json={"query": "a"}), 504, "timeout")
     done.set()
     assert client.get("/v1/skills").status_code == 200
+
+
+def test_nobody_is_searched_for_who_has_left(serve, service, monkeypatch):
+    client = serve(timeout=2)
+    searched, go_on = [], threading.Event()
+    really = Searcher.rank_all
+
+    def slow(self, queries, *args, **kwargs):
+        searched.extend(queries)
+        go_on.wait(60)
+        return really(self, queries, *args, **kwargs)
+
+    monkeypatch.setattr(Searcher, "rank_all", slow)
+    queries = [f"{n} plan meals" * 200 for n in range(100)]
+    refused(client.post("/v1/search", json={"queries": queries}), 504, "timeout")
+    go_on.set()
+    monkeypatch.setattr(Searcher, "rank_all", really)
+    assert client.post("/v1/search", json={"query": "a"}).status_code == 200
+    assert 0 < len(searched) <= 16
+
+
+def test_an_index_that_is_damaged_later_is_not_ready(tmp_path, library):
+    index = tmp_path / "i.db"
+    with Index.open(index, create=True, model=HashEncoder()) as made:
+        made.add(SKILLS)
+    opened = lambda: Retriever.open(index=index, model=HashEncoder())  # noqa: E731
+    service = Service(Libraries(tmp_path / "served", opened))
+    with TestClient(create_app(service, Options()), base_url="http://127.0.0.1:8377") as client:
+        wait_for(lambda: client.get("/readyz").status_code == 200)
+        index.write_bytes(b"no database " * 1000)
+        for name in ("i.db-wal", "i.db-shm"):
+            (tmp_path / name).unlink(missing_ok=True)
+        assert "damaged" in refused(client.get("/readyz"), 503, "not_ready")
 
 
 @pytest.fixture

@@ -240,6 +240,15 @@ def test_slow_clients_are_not_waited_for(service, monkeypatch):
         assert server.get("/v1/skills") == 200
 
 
+def test_connections_end_whose_bodies_nobody_reads(service):
+    with Threaded(service) as server:
+        for path in (b"/livez", b"/v1/skills"):
+            head = b"GET " + path + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nx"
+            reply = read_all(server.connect(head))  # which would wait for an end that never comes
+            assert reply.startswith(b"HTTP/1.1 200")
+            assert b"connection: close" in reply.lower()
+
+
 def test_endless_bodies_end(service):
     with Threaded(service, max_body=10_000) as server:
         opened = server.connect(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")

@@ -44,7 +44,9 @@ class Observer:
             await self._app(scope, receive, send)
             return
         start, status = time.perf_counter(), 500
-        endless, whole = "transfer-encoding" in Headers(scope=scope), False
+        told = Headers(scope=scope)
+        has_body = "transfer-encoding" in told or told.get("content-length", "0") != "0"
+        whole = not has_body
 
         async def receiving() -> Message:
             nonlocal whole
@@ -58,7 +60,7 @@ class Observer:
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers.setdefault("X-Content-Type-Options", "nosniff")
-                if endless and not whole:  # or else the server would read on
+                if not whole:  # or else the server would wait for the rest, for ever
                     headers["Connection"] = "close"
             await send(message)
 

@@ -47,6 +47,16 @@ class Lifecycle:
             return "the server is about to end"
         return "" if self._opened else self._problem
 
+    def unsearchable(self) -> str:
+        """What is wrong with the default library, which is open; empty if it can be searched."""
+        retriever = self._service.libraries.opened_default
+        try:
+            if retriever is not None:
+                retriever.searcher()
+        except (SkillretError, OSError) as e:
+            return told(e)
+        return ""
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """While this lasts the library is opened and its folders are watched."""

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from contextvars import ContextVar
 from functools import partial
 from typing import ParamSpec, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
-__all__ = ["Threads"]
+__all__ = ["Threads", "is_left"]
+
+_left: ContextVar[threading.Event | None] = ContextVar("left", default=None)
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+
+
+def is_left() -> bool:
+    """Whether nobody waits any more for the work that this thread is at."""
+    event = _left.get()
+    return event is not None and event.is_set()
 
 
 class Threads:
@@ -27,10 +37,18 @@ class Threads:
 
     async def read(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Do what reads; whoever waits for it may be cancelled, the thread goes on."""
-        call = partial(work, *args, **kwargs)
-        return await to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._readers)
+        return await _run(self._readers, partial(work, *args, **kwargs))
 
     async def write(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Do what writes, likewise."""
-        call = partial(work, *args, **kwargs)
-        return await to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._writers)
+        return await _run(self._writers, partial(work, *args, **kwargs))
+
+
+async def _run(limiter: CapacityLimiter, call: Callable[[], _T]) -> _T:
+    event = threading.Event()
+    before = _left.set(event)  # a thread has a copy of what holds here
+    try:
+        return await to_thread.run_sync(call, abandon_on_cancel=True, limiter=limiter)
+    finally:
+        event.set()
+        _left.reset(before)

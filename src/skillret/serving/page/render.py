@@ -12,7 +12,8 @@ from markdown_it.token import Token
 
 __all__ = ["render"]
 
-_MOST = 200_000  # characters; nobody reads more
+# Characters: nobody reads more, and the time of some, such as many brackets, grows with the square.
+_MOST = 40_000
 _NESTED = 40  # levels of lists and quotes, below what a browser or a stack bears
 _SCHEMES = ("http://", "https://")
 _CUT = "\n\n*The rest is not shown here.*\n"

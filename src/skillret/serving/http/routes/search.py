@@ -30,7 +30,7 @@ from skillret.serving.http.schemas import (
     hit_fields,
     hit_of,
 )
-from skillret.serving.http.threads import Threads
+from skillret.serving.http.threads import Threads, is_left
 from skillret.serving.service import Found, Service
 from skillret.types import Mode
 
@@ -63,6 +63,7 @@ def router(
             mode=kind.mode,
             where=json.loads(kind.where),
             explain=kind.explain,
+            left=is_left,
         )
 
     async def search_all(kind: _Kind, queries: Sequence[str]) -> list[Found]:

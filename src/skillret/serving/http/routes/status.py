@@ -61,7 +61,7 @@ def router(
     @routes.get("/readyz", responses=unready, response_model=None)
     async def ready(_: Request) -> Response:
         """Whether requests are answered now: not yet, or not any more, is 503."""
-        reason = state.unready()
+        reason = state.unready() or await threads.read(state.unsearchable)
         if reason:
             return refusal(503, reason, "not_ready", {"Retry-After": "1"})
         return JSONResponse({"status": "ok"})
