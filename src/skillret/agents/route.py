@@ -103,7 +103,7 @@ def _search(retriever: Retriever, query: str, level: Level) -> _Found:
     hits = list(selection) if need >= level.need else []
     # `need` is that of an agent. What is left to the user must be likely by itself.
     least = max(level.score, level.need / 2)
-    hits += [hit for hit in near if hit.user_only and hit.score >= least]
+    hits += [hit for hit in selection.for_user if hit.score >= least]
     hits.sort(key=lambda hit: -hit.score)
     places = sure([hit.score for hit in hits], 1.0, level)[: retriever.policy.limit]
     return _Found([hits[place] for place in places], near, selection.need)
