@@ -106,7 +106,7 @@ def _told(turn: Turn, answer: Answer, limit: int, mode: Eagerness | None = None)
         return ""
     from skillret.agents.context import context_of
 
-    return context_of(decision, limit)
+    return context_of(decision, limit, find_agent(turn.agent).sign)
 
 
 def _reply(event: Event, host: Host, answer: Answer, mode: Eagerness | None, program: str) -> bytes:
