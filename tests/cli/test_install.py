@@ -125,6 +125,18 @@ def test_a_purge_leaves_nothing_but_settings(claude, home, capsys):
     assert not any(folder.parent.exists() for folder in there[:2])
 
 
+@pytest.mark.parametrize("options", [("--purge",), ("--purge", "--dry-run")])
+def test_a_purge_keeps_libraries_made_over_http_and_says_so(claude, home, capsys, options):
+    served = home / ".local/share/skillret/served"
+    served.mkdir(parents=True)
+    assert "served" not in run(capsys, "uninstall", *options)[2]
+    (served / "billing.db").write_bytes(b"x")
+    status, _, err = run(capsys, "uninstall", *options)
+    assert status == 0
+    assert "~/.local/share/skillret/served stays: libraries made over HTTP" in err
+    assert (served / "billing.db").is_file()
+
+
 def test_a_link_is_not_purged(claude, home, tmp_path, capsys):
     (tmp_path / "elsewhere").mkdir()
     (home / ".cache").mkdir()
