@@ -183,4 +183,6 @@ def _reason(query: str, hit: Hit, *, followed: bool) -> str:
     longest = sorted(words.values(), key=len, reverse=True)[:_WORDS]
     shared = ", ".join(word for word in words.values() if word in longest)
     after = "with the prompts before, " if followed else ""
-    return f"{after}shares the words {shared}" if shared else f"{after}close in meaning"
+    if not longest:
+        return f"{after}close in meaning"
+    return f"{after}shares the word{'s' * (len(longest) > 1)} {shared}"
