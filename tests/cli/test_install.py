@@ -144,3 +144,13 @@ def test_a_link_is_not_purged(claude, home, tmp_path, capsys):
     status, _, err = run(capsys, "uninstall", "--purge")
     assert (status, "it is a link" in err) == (1, True)
     assert (tmp_path / "elsewhere").is_dir()
+
+
+def test_a_line_in_a_project_names_no_program(claude, home, tmp_path, monkeypatch, capsys):
+    (home / ".copilot").mkdir()
+    monkeypatch.chdir(tmp_path)
+    _, out, err = run(capsys, "install", "copilot", "--project", "--no-index")
+    assert "writes the MCP server that it needs" in out
+    assert "keep them out of the repository" not in err
+    _, _, err = run(capsys, "install", "claude-code", "--project", "--no-index")
+    assert "keep them out of the repository" in err
