@@ -33,6 +33,8 @@ def test_what_is_missing_is_named_with_two_ways_to_get_it():
         " pip install '.[evaluate]'; or do without"
     )
     assert isinstance(e.value, ImportError)
+    with pytest.raises(MissingExtraError, match=r"needs no_such_a\.b, json\.no_such: "):
+        require("google-adk", "an adapter", ("json.decoder", "no_such_a.b", "json.no_such"))
 
 
 def test_torch_comes_for_a_cpu_alone_in_the_version_that_is_asked_for(without, monkeypatch):

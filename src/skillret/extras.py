@@ -21,7 +21,7 @@ def require(extra: str, what: str, modules: Sequence[str], *, instead: str = "")
     Args:
         extra: Its name in `pyproject.toml`: `evaluate`, `serve`, `train`, ...
         what: What needs them, as the message's subject: "training".
-        modules: Names of top-level modules.
+        modules: Names of modules; of one with a dot, what holds it is imported.
         instead: Another way out than to install, as the message's end.
 
     Raises:
@@ -41,6 +41,8 @@ def require(extra: str, what: str, modules: Sequence[str], *, instead: str = "")
 def _is_there(name: str) -> bool:
     try:
         return find_spec(name) is not None
+    except ModuleNotFoundError:  # nor is what would hold it
+        return False
     except ValueError:  # it is loaded, and by no ordinary way
         return True
 

@@ -135,12 +135,15 @@ class Selection:
             likely, the set is empty. For an encoder without a ranker the largest cosine.
         missing: Parts of the query, or all of it, that surely ask for something which no skill
             here does, in their order. What nobody asks for is not missing.
+        for_user: Skills that fit as well, but that only the user may start, best first; `need`
+            does not count them. A client of a service is not told of them.
     """
 
     query: str
     hits: tuple[Hit, ...]
     need: float | None = None
     missing: tuple[str, ...] = ()
+    for_user: tuple[Hit, ...] = ()
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)

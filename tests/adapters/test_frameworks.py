@@ -7,11 +7,13 @@ import os
 import re
 import subprocess
 import sys
+from importlib import import_module
 from importlib.util import find_spec
 
 import pytest
 
 from skillret import Retriever
+from skillret.errors import MissingExtraError
 from skillret.serving.http.app import Options, create_app
 from skillret.serving.libraries import Libraries
 from skillret.serving.service import Service
@@ -46,6 +48,19 @@ def needs(package):
         there = False
     if not there:
         pytest.skip(f"needs {package}: pip install '.[adapters]'")
+
+
+@pytest.mark.parametrize("adapter", EXAMPLES)
+def test_without_its_framework_an_adapter_names_the_extra(adapter, monkeypatch):
+    package = EXAMPLES[adapter][0] if adapter != "llama_index" else "llama_index.core"
+    for name in [package, *(n for n in sys.modules if n.startswith(f"{package}."))]:
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delitem(sys.modules, f"skillret.adapters.{adapter}", raising=False)
+    extra = adapter.replace("_", "-")
+    with pytest.raises(ImportError, match=re.escape(f"pip install 'skillret[{extra}]'")) as raised:
+        import_module(f"skillret.adapters.{adapter}")
+    assert isinstance(raised.value, MissingExtraError)
+    assert f"needs {package}: " in str(raised.value)
 
 
 @pytest.fixture

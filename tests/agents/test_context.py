@@ -35,7 +35,7 @@ def test_a_name_or_a_folder_that_reads_like_a_sentence_is_somebody_s_words():
 
 def test_what_only_the_user_may_start_is_the_users_to_type():
     text = context_of(Decision((PDF._replace(user_only=True),)), 1000)
-    assert "the user can type /office:pdf" in text
+    assert "the user can type /office:pdf (" in text
     assert "/s/pdf" not in text
 
 

@@ -62,7 +62,7 @@ class SessionMemory:
 module("skillret.retrieval", Retriever=Retriever)
 module("skillret.agents.route", route=route)
 module("skillret.agents.session", SessionMemory=SessionMemory)
-module("skillret.agents.context", context_of=lambda decision, limit: decision.named[0].reason)
+module("skillret.agents.context", context_of=lambda decision, *_: decision.named[0].reason)
 """
 SECONDS = "60"  # on a busy machine even Python's start takes long
 

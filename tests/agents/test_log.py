@@ -6,6 +6,7 @@ import pytest
 
 from skillret.agents import log
 from skillret.agents.private import private_folder, state_folder
+from skillret.errors import InputError
 from tests.cli.test_search import fails, run
 from tests.conftest import write_skill
 
@@ -123,3 +124,9 @@ def test_odd_entries_are_shown_all_the_same(capsys, damage):
     log.record("decision", "codex", damage)
     load("s", "pdf")
     assert run(capsys, "log")[0] == 0
+
+
+def test_a_reason_has_the_kind_of_an_error_only_where_it_was_not_foreseen():
+    assert log.why(InputError("unknown agent 'x'")) == "unknown agent 'x'"
+    assert log.why(OSError("no space")) == "no space"
+    assert log.why(ZeroDivisionError("by zero")) == "ZeroDivisionError: by zero"

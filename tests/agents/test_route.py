@@ -89,6 +89,12 @@ def test_a_follow_up_is_read_with_the_prompts_before(ask, tmp_path):
     assert not ask("thanks!", transcript=transcript).named
 
 
+def test_a_single_word_is_one(ask):
+    reasons = [named.reason for named in ask("my pods are broken", eagerness="eager").named]
+    assert "shares the word pods" in reasons
+    assert ask(SCANNED).named[0].reason.startswith("shares the words ")
+
+
 def test_names_are_those_that_the_agent_can_invoke(ask, places, tmp_path, monkeypatch):
     # Claude Code goes by the folder, and the user's skill wins over the project's.
     project = tmp_path / "project"

@@ -389,3 +389,9 @@ def test_an_index_is_not_copied_onto_itself(library, tmp_path, capsys):
     run(capsys, "index", "build", "--library", str(library), "--index", file)
     assert "is the index that is copied" in fails(capsys, "index", "copy", file, file)
     assert os.path.exists(file)  # noqa: PTH110
+
+
+def test_help_keeps_its_capitals(capsys):
+    with pytest.raises(SystemExit):
+        run(capsys, "index", "copy", "--help")
+    assert "Copy an index, to a file or to Milvus;" in " ".join(capsys.readouterr().out.split())

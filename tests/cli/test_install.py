@@ -125,6 +125,18 @@ def test_a_purge_leaves_nothing_but_settings(claude, home, capsys):
     assert not any(folder.parent.exists() for folder in there[:2])
 
 
+@pytest.mark.parametrize("options", [("--purge",), ("--purge", "--dry-run")])
+def test_a_purge_keeps_libraries_made_over_http_and_says_so(claude, home, capsys, options):
+    served = home / ".local/share/skillret/served"
+    served.mkdir(parents=True)
+    assert "served" not in run(capsys, "uninstall", *options)[2]
+    (served / "billing.db").write_bytes(b"x")
+    status, _, err = run(capsys, "uninstall", *options)
+    assert status == 0
+    assert "~/.local/share/skillret/served stays: libraries made over HTTP" in err
+    assert (served / "billing.db").is_file()
+
+
 def test_a_link_is_not_purged(claude, home, tmp_path, capsys):
     (tmp_path / "elsewhere").mkdir()
     (home / ".cache").mkdir()
@@ -132,3 +144,13 @@ def test_a_link_is_not_purged(claude, home, tmp_path, capsys):
     status, _, err = run(capsys, "uninstall", "--purge")
     assert (status, "it is a link" in err) == (1, True)
     assert (tmp_path / "elsewhere").is_dir()
+
+
+def test_a_line_in_a_project_names_no_program(claude, home, tmp_path, monkeypatch, capsys):
+    (home / ".copilot").mkdir()
+    monkeypatch.chdir(tmp_path)
+    _, out, err = run(capsys, "install", "copilot", "--project", "--no-index")
+    assert "writes the MCP server that it needs" in out
+    assert "keep them out of the repository" not in err
+    _, _, err = run(capsys, "install", "claude-code", "--project", "--no-index")
+    assert "keep them out of the repository" in err

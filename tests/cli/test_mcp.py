@@ -185,3 +185,24 @@ def test_the_registry_finds_its_name_in_what_pypi_shows():
     name, _, needed = extra["value"].rstrip("]").partition("[")
     assert name == project["name"]
     assert needed in project["optional-dependencies"]
+
+
+def test_what_install_has_written_is_said_to_be_its(home, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", "/nowhere")
+    (home / ".copilot").mkdir()
+    assert main(["install", "copilot", "--no-index"]) == 0
+    capsys.readouterr()
+    assert main(["mcp", "install", "--client", "copilot"]) == 0
+    printed = capsys.readouterr()
+    assert "nothing to do in ~/.copilot/mcp-config.json" in printed.out
+    assert "`skillret install copilot` has written it: `skillret uninstall copilot`" in printed.err
+    # Nor is anything promised of an entry that nobody here has written.
+    file = home / ".copilot" / "mcp-config.json"
+    entry = file.read_bytes()
+    assert main(["uninstall"]) == 0
+    file.write_bytes(entry)
+    capsys.readouterr()
+    assert main(["mcp", "install", "--client", "copilot"]) == 0
+    printed = capsys.readouterr()
+    assert "not written by install" in printed.out
+    assert "takes it back" not in printed.err

@@ -453,6 +453,21 @@ def test_what_fits_is_shown_in_full_and_the_rest_in_a_line(library, capsys):
     assert "score: BM25" in out
 
 
+def test_what_fits_and_only_its_user_may_start_is_told(library, capsys):
+    text = "Cut a new release of the shop. Tag, changelog, deploy."
+    write_skill(library, "shop-release", f"{text}\ndisable-model-invocation: true")
+    base = ("cut a new release of the shop", "--library", str(library))
+    run(capsys, "search", *base)
+    status, out, err = run(capsys, "search", *base)
+    assert (status, err) == (0, "skillret: shop-release fits, but only you can start it\n")
+    lines = out.splitlines()
+    assert lines[0].startswith(" 1. shop-release  0.")
+    assert lines[2].endswith("SKILL.md")
+    status, out, err = run(capsys, "search", *base, "--select")
+    assert (status, out) == (0, "")
+    assert err == "skillret: shop-release fits, but only you can start it\n"
+
+
 def test_what_is_selected_for_a_part_fits(library, capsys):
     query = "Find out why my pods crash. Also plan my meals and a shopping list for a week."
     _, out, _ = run(capsys, "search", query, "--library", str(library), "--select", "--json")

@@ -403,7 +403,27 @@ def test_a_library_for_users_alone_gives_an_agent_nothing(encoder):
     index = Index.in_memory(model=encoder)
     index.add([replace(s, user_only=True) for s in SKILLS])
     with Retriever(index) as retriever:
-        assert retriever.select("extract tables from pdf files").abstained
+        selection = retriever.select("extract tables from pdf files")
+        assert selection.abstained
+        assert selection.for_user == ()  # nothing says what fits
+
+
+def test_what_fits_and_is_left_to_the_user_is_told_apart():
+    index = Index.in_memory()
+    index.add([replace(SKILLS[0], user_only=True), *SKILLS[1:]])
+    with Retriever(index) as retriever:
+        query = "extract all tables from a pdf file into spreadsheets"
+        hits, selection = retriever.look_up(query)
+        assert selection.abstained
+        assert [hit.name for hit in selection.for_user] == ["pdf-tables"]
+        assert selection.for_user[0].score == hits[0].score
+        assert selection.missing == ()
+        assert retriever.select("thanks, that was all").for_user == ()
+        # Its name calls it, whatever its probability.
+        assert [hit.name for hit in retriever.select("pdf-tables").for_user] == ["pdf-tables"]
+        both = retriever.select("Find out why my pods crash. Also extract tables from this pdf.")
+        assert [hit.name for hit in both] == ["kubernetes-debugging"]
+        assert [hit.name for hit in both.for_user] == ["pdf-tables"]
 
 
 def test_settings_hold_for_the_usual_places_and_are_read_nowhere_else(

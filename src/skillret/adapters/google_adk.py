@@ -8,14 +8,19 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
-from google.adk.skills import Frontmatter, Resources, Script, Skill, SkillRegistry
-
 from skillret.adapters.source import SkillSource
+from skillret.extras import require
 from skillret.types import Where
 
 if TYPE_CHECKING:
     from skillret import types
     from skillret.adapters.source import Source
+
+try:
+    from google.adk.skills import Frontmatter, Resources, Script, Skill, SkillRegistry
+except ImportError:
+    require("google-adk", "the adapter for Google ADK", ("google.adk",))
+    raise
 
 __all__ = ["SkillretRegistry"]
 

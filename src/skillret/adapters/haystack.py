@@ -6,18 +6,23 @@ import base64
 import mimetypes
 from typing import TYPE_CHECKING, Any
 
-from haystack import Document, component
-from haystack.dataclasses import FileContent, ImageContent
-from haystack.dataclasses.skill_info import SkillInfo
-
 from skillret.adapters.source import SkillSource
 from skillret.errors import InputError
+from skillret.extras import require
 from skillret.messages import reveal
 from skillret.skills.repair import decode
 from skillret.types import Skill, Where
 
 if TYPE_CHECKING:
     from skillret.adapters.source import Source
+
+try:
+    from haystack import Document, component
+    from haystack.dataclasses import FileContent, ImageContent
+    from haystack.dataclasses.skill_info import SkillInfo
+except ImportError:
+    require("haystack", "the adapter for Haystack", ("haystack",))
+    raise
 
 __all__ = ["SkillRetriever", "SkillretStore"]
 

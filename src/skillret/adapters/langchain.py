@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from langchain_core.callbacks import CallbackManagerForRetrieverRun
-from langchain_core.documents import Document
-from langchain_core.retrievers import BaseRetriever
-from pydantic import PrivateAttr
-
 from skillret.adapters.source import SkillSource
+from skillret.extras import require
+
+try:
+    from langchain_core.callbacks import CallbackManagerForRetrieverRun
+    from langchain_core.documents import Document
+    from langchain_core.retrievers import BaseRetriever
+    from pydantic import PrivateAttr
+except ImportError:
+    require("langchain", "the adapter for LangChain", ("langchain_core",))
+    raise
 
 __all__ = ["SkillRetriever"]
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from llama_index.core.base.base_retriever import BaseRetriever
-from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
-
 from skillret.adapters.source import SkillSource
+from skillret.extras import require
 from skillret.types import Hit, Where
 
 if TYPE_CHECKING:
     from skillret.adapters.source import Source
+
+try:
+    from llama_index.core.base.base_retriever import BaseRetriever
+    from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
+except ImportError:
+    require("llama-index", "the adapter for LlamaIndex", ("llama_index.core",))
+    raise
 
 __all__ = ["SkillRetriever"]
 

@@ -7,14 +7,20 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from agents import RunContextWrapper, Tool, default_tool_error_function, function_tool
 from skillret.adapters.tools import INSTRUCTIONS, SkillTools
 from skillret.errors import SkillretError
+from skillret.extras import require
 from skillret.messages import printable
 from skillret.types import Where
 
 if TYPE_CHECKING:
     from skillret.adapters.source import Source
+
+try:
+    from agents import RunContextWrapper, Tool, default_tool_error_function, function_tool
+except ImportError:
+    require("openai-agents", "the adapter for the OpenAI Agents SDK", ("agents",))
+    raise
 
 __all__ = ["INSTRUCTIONS", "skill_tools"]
 

@@ -6,14 +6,19 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from pydantic_ai import FunctionToolset, ModelRetry
-
 from skillret.adapters.tools import INSTRUCTIONS, SkillTools
 from skillret.errors import SkillretError
+from skillret.extras import require
 from skillret.types import Where
 
 if TYPE_CHECKING:
     from skillret.adapters.source import Source
+
+try:
+    from pydantic_ai import FunctionToolset, ModelRetry
+except ImportError:
+    require("pydantic-ai", "the adapter for pydantic-ai", ("pydantic_ai",))
+    raise
 
 __all__ = ["skill_toolset"]
 

@@ -46,17 +46,18 @@ def inert(text: str) -> str:
     return " ".join(_SPEAKER.sub(r"\1\2,", line).split())
 
 
-def context_of(decision: Decision, limit: int) -> str:
+def context_of(decision: Decision, limit: int, sign: str = "/") -> str:
     """What is handed to the agent; empty if nothing is named, or `limit` leaves no room for it.
 
     Args:
         decision: What to name.
         limit: UTF-8 bytes at most: some agents count these, and no text has fewer of them than
             characters.
+        sign: What the user types before the name of a skill (`skillret.skills.agents.Agent`).
     """
     for count in range(len(decision.named), 0, -1):
         for length in _LENGTHS:
-            lines = [_HEAD, *(_line(named, length) for named in decision.named[:count])]
+            lines = [_HEAD, *(_line(named, length, sign) for named in decision.named[:count])]
             text = "\n".join(lines)
             if len(text.encode()) <= limit:
                 return text
@@ -70,13 +71,13 @@ def _harmless(path: str) -> bool:
     return short and inert(slashes) == slashes
 
 
-def _line(named: Named, length: int) -> str:
+def _line(named: Named, length: int, sign: str) -> str:
     path = named.path if named.path and _harmless(named.path) else None
     # Names are a word or two; what reads like a sentence is shown as somebody's words.
     plain = _NAME.fullmatch(named.invocation) is not None
     invocation = named.invocation if plain else f'"{inert(named.invocation)[:_LONGEST_NAME]}"'
     if named.user_only:
-        line = f"- the user can type /{invocation} (the agent cannot start this one)"
+        line = f"- the user can type {sign}{invocation} (the agent cannot start this one)"
     else:
         line = f"- {invocation}" + (f" ({path})" if path and plain else "")
     line += f": {inert(named.reason)}" if named.reason else ""

@@ -12,7 +12,7 @@ from typing import Any
 
 from skillret.agents.private import private_folder
 
-__all__ = ["LOG", "Logged", "failed", "logged", "read_log", "record", "session_hash"]
+__all__ = ["LOG", "Logged", "failed", "logged", "read_log", "record", "session_hash", "why"]
 
 LOG = "log.jsonl"
 _MOST_BYTES = 1 << 20  # until the log becomes the old one, and the old one goes
@@ -22,9 +22,18 @@ _LONGEST_QUERY = 4000
 Logged = dict[str, Any]  # one line of the log; a decision also has what was `loaded` of it
 
 
-def failed(agent: str, why: str) -> None:
+def failed(agent: str, reason: str) -> None:
     """Note why a hook had nothing to say although something was asked; never raises."""
-    record("failed", agent, {"why": why})
+    record("failed", agent, {"why": reason})
+
+
+def why(error: BaseException) -> str:
+    """What an error says; of one that was not foreseen its kind as well."""
+    from skillret.errors import SkillretError
+
+    if isinstance(error, (SkillretError, ValueError, OSError)):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
 
 
 def record(kind: str, agent: str, entry: Mapping[str, Any]) -> None:

@@ -9,8 +9,7 @@ from typing import TypeAlias, TypeVar
 from skillret.agents.decision import Decision, Turn
 from skillret.agents.events import Event, read_event
 from skillret.agents.hosts import HOSTS, LEAST, Host, printed
-from skillret.agents.log import failed, record, session_hash
-from skillret.errors import SkillretError
+from skillret.agents.log import failed, record, session_hash, why
 from skillret.settings import Eagerness, load_settings
 from skillret.skills.agents import find_agent
 
@@ -81,10 +80,8 @@ def _guarded(agent: str, answered: Callable[[str], _T]) -> _T | None:
     try:
         name = find_agent(agent).name
         return answered(name)
-    except (SkillretError, ValueError, OSError) as e:
-        failed(name, str(e))
     except Exception as e:  # whatever it is, the agent goes on
-        failed(name, f"{type(e).__name__}: {e}")
+        failed(name, why(e))
     return None
 
 
@@ -106,7 +103,7 @@ def _told(turn: Turn, answer: Answer, limit: int, mode: Eagerness | None = None)
         return ""
     from skillret.agents.context import context_of
 
-    return context_of(decision, limit)
+    return context_of(decision, limit, find_agent(turn.agent).sign)
 
 
 def _reply(event: Event, host: Host, answer: Answer, mode: Eagerness | None, program: str) -> bytes:

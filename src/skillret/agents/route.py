@@ -103,7 +103,7 @@ def _search(retriever: Retriever, query: str, level: Level) -> _Found:
     hits = list(selection) if need >= level.need else []
     # `need` is that of an agent. What is left to the user must be likely by itself.
     least = max(level.score, level.need / 2)
-    hits += [hit for hit in near if hit.user_only and hit.score >= least]
+    hits += [hit for hit in selection.for_user if hit.score >= least]
     hits.sort(key=lambda hit: -hit.score)
     places = sure([hit.score for hit in hits], 1.0, level)[: retriever.policy.limit]
     return _Found([hits[place] for place in places], near, selection.need)
@@ -183,4 +183,6 @@ def _reason(query: str, hit: Hit, *, followed: bool) -> str:
     longest = sorted(words.values(), key=len, reverse=True)[:_WORDS]
     shared = ", ".join(word for word in words.values() if word in longest)
     after = "with the prompts before, " if followed else ""
-    return f"{after}shares the words {shared}" if shared else f"{after}close in meaning"
+    if not longest:
+        return f"{after}close in meaning"
+    return f"{after}shares the word{'s' * (len(longest) > 1)} {shared}"

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from skillret.agents.channel import identity, pack, socket_name, unpack
 from skillret.agents.decision import Decision, Turn
-from skillret.agents.log import failed
+from skillret.agents.log import failed, why
 from skillret.agents.private import private_folder
 from skillret.settings import MODES, Eagerness
 
@@ -182,7 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         warm.serve()
     except Exception as e:  # nobody sees it; the next hook starts another one
         if Path(folder).is_dir():  # it is not made anew after a purge
-            failed(args.agent, f"the warm process ends: {type(e).__name__}: {e}")
+            failed(args.agent, f"the warm process ends: {why(e)}")
     finally:
         lock.release()
     os._exit(0)  # a thread may hang
@@ -199,4 +199,4 @@ def _open(warm: Warm, agent: str, cwd: Path) -> None:
     try:
         warm.answers.open(agent, cwd)
     except Exception as e:  # the prompt will say so too
-        failed(agent, f"{type(e).__name__}: {e}")
+        failed(agent, why(e))

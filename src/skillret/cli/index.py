@@ -110,7 +110,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         sub = actions.add_parser(
             name,
             help=summary,
-            description=summary.capitalize() + ".",
+            description=summary[0].upper() + summary[1:] + ".",
             epilog=f"example: skillret index {name} {example}",
             allow_abbrev=False,
         )

@@ -75,8 +75,10 @@ def run(args: argparse.Namespace) -> int:
         return status
     if not args.no_index:
         _build(steps, project_of(args))
-    if any(step.done == "written" for step in steps):
-        if args.project:
+    written = [step.file for step in steps if step.done == "written" and step.file is not None]
+    if written:
+        # What is written into Markdown is for models to read, and names none.
+        if args.project and any(file.suffix != ".md" for file in written):
             note("these files name a program of this machine: keep them out of the repository")
         note("new sessions ask skillret; `skillret uninstall` takes it back")
     return status

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from skillret.agents.commands import command
 from skillret.agents.install.changes import Change
-from skillret.agents.install.steps import uninstall, write_change
+from skillret.agents.install.steps import has_more, uninstall, write_change
 from skillret.agents.install.targets import server_edits
 from skillret.agents.mcp_clients import CLIENTS, NAME, Client, find_client
 from skillret.cli.common import (
@@ -243,9 +243,18 @@ def _install(client: Client, command: list[str], url: str | None, args: argparse
     owner = f"mcp {client.name}"
     program = "" if url else command[0]
     change = Change(owner, client.title, file, around, edits, program=program)
-    status = print_steps([write_change(change, dry_run=args.dry_run)], dry_run=args.dry_run)
-    if status == 0 and not args.dry_run:
-        note(f"`skillret mcp uninstall --client {client.name}` takes it back")
+    step = write_change(change, dry_run=args.dry_run)
+    status = print_steps([step], dry_run=args.dry_run)
+    # What is there and not written by us, as the step says then, is not taken back either.
+    if status == 0 and not args.dry_run and not (step.done == "unchanged" and step.message):
+        back = f"`skillret mcp uninstall --client {client.name}`"
+        if step.done == "unchanged" and has_more(client.name, around):
+            note(
+                f"`skillret install {client.name}` has written it: `skillret uninstall"
+                f" {client.name}` takes all of that back, {back} this entry alone"
+            )
+        else:
+            note(f"{back} takes it back")
     return status
 
 

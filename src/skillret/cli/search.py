@@ -27,7 +27,7 @@ from skillret.errors import InputError
 from skillret.messages import printable
 from skillret.retrieval import Retriever
 from skillret.retrieval.query import MAX_QUERY_CHARACTERS, valid_query
-from skillret.retrieval.shown import invocable_names, merged
+from skillret.retrieval.shown import invocable_names, left_to_user, merged
 from skillret.types import Hit, Selection
 
 __all__ = ["configure", "run"]
@@ -158,12 +158,16 @@ def run(args: argparse.Namespace) -> int:
         language = None if args.mode == "lexical" else retriever.unread_language(query)
         names = invocable_names(retriever.index, hits)
         missing = () if selection is None else selection.missing
-        why = "" if hits or args.json else _why_none(retriever, query, need, where, missing)
+        left = "" if selection is None else left_to_user(selection, "you")
+        quiet = hits or left or args.json
+        why = "" if quiet else _why_none(retriever, query, need, where, missing)
     if language:
         note(
             f"this looks like {language}, which {model} does not read: by single words it finds"
             " less than in English; ask in English, or use a model that reads it (--model)"
         )
+    if left:
+        note(left)
     if args.json:
         document: dict[str, Any] = {
             "query": query,
@@ -178,9 +182,12 @@ def run(args: argparse.Namespace) -> int:
             document["missing"] = list(missing)
         print_json(document)
     elif not hits:
-        note(why)
+        if why:
+            note(why)
     else:
         fitting = {h.id for h in (hits if selection is None else selection)}
+        if selection is not None and not args.select:  # people look for what they start, too
+            fitting |= {h.id for h in selection.for_user}
         if not ranked and fitting:  # scores that are no probabilities do not say what fits
             fitting = {h.id for h in hits}
         if selection is not None and not fitting:

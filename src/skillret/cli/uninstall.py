@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
-from skillret.agents.install.leftovers import delete, leftovers, stop_warm
+from skillret.agents.install.leftovers import delete, leftovers, served_libraries, stop_warm
 from skillret.agents.install.steps import uninstall
 from skillret.cli.common import note
 from skillret.cli.install import configure_agents, print_steps, project_of
@@ -36,7 +36,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--purge",
         action="store_true",
-        help="delete indexes, the log and what sessions were told, too; your settings stay",
+        help="delete indexes, the log and what sessions were told, too; your settings stay, and"
+        " libraries that were made over HTTP",
     )
 
 
@@ -74,4 +75,7 @@ def _purge(folders: Iterable[Path], *, dry_run: bool) -> int:
             note(str(e))
             continue
         print(f"{'would delete' if dry_run else 'deleted'} {tilde(printable(str(folder)))}")
+    kept = served_libraries()
+    if kept is not None:
+        note(f"{kept} stays: libraries made over HTTP are perhaps nowhere else")
     return failed

@@ -26,7 +26,7 @@ from skillret.retrieval.query import clean_query, unread_language
 from skillret.retrieval.refresh import Folders, nothing_found, refresh
 from skillret.retrieval.rerank import Reranker, load_reranker
 from skillret.retrieval.searcher import Ranking, Searcher
-from skillret.retrieval.selection import SelectionPolicy
+from skillret.retrieval.selection import Picked, SelectionPolicy
 from skillret.settings import Settings, load_settings
 from skillret.types import Hit, Mode, Progress, Selection, UpdateReport, Where
 
@@ -391,21 +391,27 @@ class Retriever:
             raise InputError(f"a selection works in hybrid mode, not in {self.mode}")
         check_where(where)
         self._look()
-        selected: list[Hit] = []
         with self._turns:
             searcher = self.searcher()
             whole = searcher.rank(query, max(k, policy.depth), where=where)
-            picked, need, missing = searcher.select(query, policy, where, whole)
+            chosen = searcher.select(query, policy, where, whole)
             near = range(min(k, len(whole)))
             hits = self._hits(searcher, whole, "hybrid", explain, near) if k else []
-            # Those of one ranking together: to explain one hit costs nearly as much as many.
-            for ranking in {id(p.ranking): p.ranking for p in picked}.values():
-                assert isinstance(ranking, Ranking)
-                positions = [p.position for p in picked if p.ranking is ranking]
-                selected += self._hits(searcher, ranking, "hybrid", explain, positions)
-            selected.sort(key=lambda hit: -hit.score)
-        ranked = (replace(hit, rank=rank) for rank, hit in enumerate(selected, start=1))
-        return hits, Selection(query, tuple(ranked), need, missing)
+            selected = self._picked(searcher, chosen.picked, explain)
+            for_user = self._picked(searcher, chosen.for_user, explained=False)
+        return hits, Selection(query, selected, chosen.need, chosen.missing, for_user)
+
+    def _picked(
+        self, searcher: Searcher, picked: Sequence[Picked], explained: bool
+    ) -> tuple[Hit, ...]:
+        hits: list[Hit] = []
+        # Those of one ranking together: to explain one hit costs nearly as much as many.
+        for ranking in {id(p.ranking): p.ranking for p in picked}.values():
+            assert isinstance(ranking, Ranking)
+            positions = [p.position for p in picked if p.ranking is ranking]
+            hits += self._hits(searcher, ranking, "hybrid", explained, positions)
+        hits.sort(key=lambda hit: -hit.score)
+        return tuple(replace(hit, rank=rank) for rank, hit in enumerate(hits, start=1))
 
     def unread_language(self, query: str) -> str | None:
         """The language of a query that the encoder does not read; None if all is well.

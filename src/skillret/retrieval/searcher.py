@@ -13,7 +13,7 @@ import numpy as np
 
 from skillret.arrays import Float32, cosines, distinct, holds
 from skillret.encoders import Encoder
-from skillret.index.corpus import Corpus
+from skillret.index.corpus import Corpus, Record
 from skillret.lexical.analyzer import read_terms
 from skillret.lexical.bm25 import Terms
 from skillret.lexical.glossary import GLOSSARIES, gloss
@@ -189,7 +189,8 @@ class Searcher:
             query: The query.
             policy: How to choose; the searcher's own if None.
             where: Filter on metadata.
-            ranking: Of the query, if it is known already.
+            ranking: Of the query, if it is known already; what is left to the user is only told
+                from it.
         """
         policy = (policy or self.policy).among(len(self.corpus), self.calibration)
 
@@ -213,6 +214,10 @@ class Searcher:
             skill = self.corpus.texts([best]).get(best)
             if skill and spells_identifier(text, f"{skill.description}\n{skill.body}"):
                 chosen = Chosen([Picked(whole, 0)], whole.need)
+        left = () if ranking is None or whole is ranking else self._for_user(ranking, policy)
+        if left:
+            missing = chosen.missing if chosen.picked else ()
+            chosen = chosen._replace(for_user=left, missing=missing)
         return chosen
 
     def _in_english(self, query: str) -> str:
@@ -226,18 +231,23 @@ class Searcher:
         known = len({*held.names} - held.guessed)
         return query if not told.text or known > _NATIVE * len(terms) else told.text
 
+    def _for_user(self, ranking: Ranking, policy: SelectionPolicy) -> tuple[Picked, ...]:
+        """What the user alone may start, and would be selected as well if an agent might."""
+        if self.calibration is None and not policy.threshold:  # nothing says what fits
+            return ()
+        records = self.corpus.records(ranking.keys.tolist())
+        ranking = _without(ranking, [key for key, r in records.items() if self._hidden(r)])
+        chosen = select(ranking, self.rank, self.names, replace(policy, tasks=0))
+        return tuple(p for p in chosen.picked if p.key in records and records[p.key].user_only)
+
+    def _hidden(self, record: Record) -> bool:
+        return self.of_agent and record.shadowed_by is not None
+
     def _startable(self, ranking: Ranking) -> Ranking:
         """A ranking for an agent: what it cannot start is as good as absent."""
         records = self.corpus.records(ranking.keys.tolist())
-        theirs = sorted(
-            key
-            for key, record in records.items()
-            if record.user_only or (self.of_agent and record.shadowed_by)
-        )
-        if not theirs:
-            return ranking
-        kept = _rows(ranking, ~holds(ranking.keys, np.array(theirs, dtype=np.int64)))
-        if self.calibration is None or not ranking.need or not len(kept):
+        kept = _without(ranking, [k for k, r in records.items() if r.user_only or self._hidden(r)])
+        if kept is ranking or self.calibration is None or not ranking.need or not len(kept):
             return kept
         best, rest = float(ranking.scores.max()), float(kept.scores.max())
         need = self.calibration.ranker.need_of_rest(ranking.need, best, rest)
@@ -415,6 +425,13 @@ def _rows(ranking: Ranking, kept: NDArray[np.bool_]) -> Ranking:
     names = ("keys", "scores", "dense", "lexical", "parts", "vectors", "excluded", "late")
     columns = {name: getattr(ranking, name) for name in names}
     return replace(ranking, **{n: c[kept] for n, c in columns.items() if c is not None})
+
+
+def _without(ranking: Ranking, keys: Sequence[int]) -> Ranking:
+    """A ranking but for some keys; the very same if there are none."""
+    if not keys:
+        return ranking
+    return _rows(ranking, ~holds(ranking.keys, np.array(sorted(keys), dtype=np.int64)))
 
 
 def _unknown(keys: NDArray[np.int64]) -> NDArray[np.int64]:

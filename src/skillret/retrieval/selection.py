@@ -126,11 +126,13 @@ class Chosen(NamedTuple):
         picked: The skills, best first.
         need: Probability that any skill is needed, as of the ranking.
         missing: What of the query no skill does, in its order.
+        for_user: Skills that would be picked too if they were not left to the user, best first.
     """
 
     picked: list[Picked]
     need: float | None
     missing: tuple[str, ...] = ()
+    for_user: tuple[Picked, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from skillret.index.index import Index
 from skillret.index.sources import Sources
+from skillret.messages import printable
 from skillret.skills import Root, invocable_name
 from skillret.types import Hit, Selection
 
-__all__ = ["invocable_names", "merged"]
+__all__ = ["invocable_names", "left_to_user", "merged"]
 
 
 def merged(hits: Sequence[Hit], selection: Selection) -> list[Hit]:
@@ -19,6 +20,21 @@ def merged(hits: Sequence[Hit], selection: Selection) -> list[Hit]:
     by_id = {hit.id: hit for hit in (*hits, *selection)}
     best = sorted(by_id.values(), key=lambda hit: -hit.score)
     return [replace(hit, rank=rank) for rank, hit in enumerate(best, start=1)]
+
+
+def left_to_user(selection: Selection, user: str) -> str:
+    """That some skills fit which only the user can start; empty if there are none.
+
+    Args:
+        selection: What was selected, and what was left to the user.
+        user: What the reader calls the user, such as `you`.
+    """
+    names = [printable(hit.name) for hit in selection.for_user]
+    if not names:
+        return ""
+    if len(names) == 1:
+        return f"{names[0]} fits, but only {user} can start it"
+    return f"{', '.join(names[:-1])} and {names[-1]} fit, but only {user} can start them"
 
 
 def invocable_names(index: Index, hits: Iterable[Hit]) -> dict[str, dict[str, str | None]]:

@@ -23,6 +23,7 @@ from skillret.serving.libraries import DEFAULT, Libraries
 from skillret.serving.sessions import Sessions
 from skillret.serving.skill_files import check_id
 from skillret.settings import Eagerness
+from skillret.skills.agents import find_agent
 from skillret.types import Hit, Mode, Selection, Skill, UpdateReport, Where
 
 __all__ = ["Counts", "Found", "Near", "Page", "Routed", "Selected", "Service", "UnknownSkillError"]
@@ -305,7 +306,8 @@ class Service:
         turn = Turn(prompt, agent, Path.cwd(), session)
         with self.retriever(library) as retriever:
             decision = route(turn, retriever, self._sessions.of(library), mode)
-        return Routed(decision, context_of(decision, _MOST_CONTEXT))
+        sign = find_agent(agent).sign
+        return Routed(decision, context_of(decision, _MOST_CONTEXT, sign))
 
 
 def _no_skill(id_: str, library: str) -> UnknownSkillError:

@@ -29,6 +29,7 @@ class Agent(NamedTuple):
         invoked_by: The skill's `name`, or that of its `folder`; `both` must be the same.
         shadows: Whether a name that is taken hides the skills that come later.
         moved_by: Variables, and the folder of the home directory that each takes the place of.
+        sign: What its user types before the name of a skill, to start it.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Agent(NamedTuple):
     invoked_by: str = "name"
     shadows: bool = True
     moved_by: tuple[tuple[str, str], ...] = ()
+    sign: str = "/"
 
 
 def _simple(
@@ -137,6 +139,7 @@ AGENTS: tuple[Agent, ...] = (
         depth=6,
         shadows=False,
         moved_by=(("CODEX_HOME", ".codex"),),
+        sign="$",
     ),
     _simple(
         "gemini-cli",

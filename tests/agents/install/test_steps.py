@@ -367,6 +367,29 @@ def instructions(home, project, *agents):
     return done(install(agents, project))
 
 
+@pytest.mark.parametrize(
+    ("agent", "remedy"),
+    [
+        ("copilot", "`skillret mcp install --client copilot` writes the MCP server"),
+        ("cline", "`skillret mcp install --client cline` writes the MCP server"),
+        ("windsurf", "`skillret mcp install --client windsurf` writes the MCP server"),
+        ("goose", "`skillret install goose` says how to add the MCP server"),
+    ],
+)
+def test_what_a_project_does_not_get_is_said(home, program, tmp_path, agent, remedy):
+    (home / targets.find_target(agent).folder).mkdir(parents=True)
+    (step,) = install([agent], tmp_path)
+    assert step.file == tmp_path / "AGENTS.md"
+    assert "it gets the MCP server" not in step.message
+    assert remedy in step.message
+    # Also where the line is there already, for another agent.
+    other = "goose" if agent != "goose" else "windsurf"
+    (home / targets.find_target(other).folder).mkdir(parents=True)
+    (step,) = install([other], tmp_path)
+    assert step.done == "unchanged"
+    assert other in step.message
+
+
 @pytest.mark.parametrize("text", ["", "# Ours\n", "# Ours", "\ufeff# Ours\r\n\r\nBe kind.\r\n"])
 def test_lines_for_several_agents_are_in_a_file_once(home, program, tmp_path, text):
     project = tmp_path / "project"
@@ -456,3 +479,15 @@ def test_the_mode_is_a_line_of_the_settings(claude, home):
 def test_targets_are_agents_of_the_table():
     for target in targets.TARGETS:
         assert find_agent(target.agent).name == target.agent
+
+
+def test_an_agent_with_two_parts_in_one_file_is_called_once(home, program):
+    file = home / ".gemini" / "settings.json"
+    file.parent.mkdir()
+    install(["gemini"])
+    client = find_client("gemini-cli")
+    edits = targets.server_edits(client, ["skillret", "mcp"])
+    write_change(Change("mcp gemini-cli", client.title, file, home, edits))
+    assert [step.title for step in uninstall(dry_run=True)] == ["Gemini CLI, hooks and MCP"]
+    assert [step.title for step in uninstall(clients=["gemini-cli"])] == ["Gemini CLI, MCP"]
+    assert [step.title for step in uninstall()] == ["Gemini CLI"]

@@ -20,6 +20,11 @@ def test_embeddings_as_openai_gives_them(client, service):
     np.testing.assert_allclose(vector, service.encoder.encode_queries(["a b"])[0], atol=1e-6)
 
 
+def test_what_is_counted_is_said(client):
+    usage = client.get("/openapi.json").json()["components"]["schemas"]["Usage"]["properties"]
+    assert "not tokens" in usage["prompt_tokens"]["description"]
+
+
 def test_rerank_as_text_embeddings_inference_does(client):
     body = {"query": "plan meals", "texts": ["pods crash", "plan meals", "plan pods"]}
     ranked = client.post("/rerank", json=body).json()

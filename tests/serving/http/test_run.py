@@ -75,6 +75,27 @@ def test_interrupted_it_ends_too(start):
     assert "Traceback" not in "".join(server.lines)
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_stream_of_events_outlasts_the_time_limit_and_ends_with_the_server(start, workers):
+    server = start("--timeout", "3", "--workers", workers, "--max-concurrent", "1")
+    events = {"Accept": "text/event-stream"}
+    with httpx.stream("GET", f"{server.url}/mcp", headers=events, timeout=60) as reply:
+        assert reply.status_code == 200
+        with (
+            pytest.raises(httpx.ReadTimeout),
+            httpx.stream("GET", f"{server.url}/mcp", headers=events, timeout=5) as other,
+        ):
+            other.read()
+        assert server.get("/v1/skills?limit=1").status_code == 200  # it takes no place meanwhile
+        server.process.send_signal(signal.SIGTERM)
+        assert b"".join(reply.iter_raw()) == b""  # and no error
+    assert server.end() == 0
+    said = "".join(server.lines)
+    assert "path=/mcp status=200" in said
+    assert "ASGI" not in said
+    assert "Traceback" not in said
+
+
 def test_workers_share_what_is_written_and_are_replaced(start):
     server = start("--workers", "2", "--log-format", "json")
     assert server.put("/v1/libraries/team").status_code == 201

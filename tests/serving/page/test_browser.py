@@ -215,6 +215,10 @@ def test_the_findings_and_the_log(page):
     assert page.locator(".kind").count() == kinds
     page.click("[data-tab=log]")
     page.wait_for_selector("#log p:has-text('Nothing is logged yet')")
+    record("decision", "codex", {"session": "s", "named": [{"name": "x"}], "silent": ""})
+    page.click("[data-tab=explore]")
+    page.click("[data-tab=log]")
+    page.wait_for_selector("#log p:has-text('no agent has told yet that it then loaded one')")
     page.click("[data-tab=explore]")
     page.wait_for_selector("#explore")
 

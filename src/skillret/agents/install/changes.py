@@ -130,11 +130,11 @@ def apply(change: Change, manifest: Manifest, *, dry_run: bool = False) -> Step:
 
 
 def _shared(change: Change, record: Record, manifest: Manifest, *, dry_run: bool) -> str:
-    """Note that lines of another owner are this one's too."""
+    """Note that lines of another owner are this one's too; what the user should know of them."""
     if not dry_run:
         record.parts[change.owner] = next(p for p in record.parts.values() if p.lines)
         manifest.save()
-    return ""
+    return change.remark
 
 
 def _commit(

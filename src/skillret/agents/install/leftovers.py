@@ -11,7 +11,7 @@ from pathlib import Path
 from skillret.agents.private import private_folder, state_folder
 from skillret.errors import SkillretError
 
-__all__ = ["delete", "leftovers", "stop_warm"]
+__all__ = ["delete", "leftovers", "served_libraries", "stop_warm"]
 
 _SECONDS = 10.0  # a warm process looks every five whether it is still wanted
 
@@ -61,6 +61,17 @@ def leftovers() -> list[Path]:
     cache = platformdirs.user_cache_path("skillret", appauthor=False)
     # On some systems settings lie beside them, so the folder above is nothing to be deleted.
     return [f for f in (data / "indexes", Path(state_folder()) / "agents", cache) if f.is_dir()]
+
+
+def served_libraries() -> Path | None:
+    """The folder of libraries that were made over HTTP, if any: nobody can make them anew."""
+    import platformdirs
+
+    folder = platformdirs.user_data_path("skillret", appauthor=False) / "served"
+    try:
+        return folder if any(folder.iterdir()) else None
+    except OSError:
+        return None
 
 
 def delete(folder: Path) -> None:

@@ -24,7 +24,9 @@ from skillret.agents.plugin.installed import Installed, installed_plugin
 from skillret.errors import InputError, SkillretError
 from skillret.settings import Eagerness
 
-__all__ = ["State", "Step", "install", "status", "uninstall", "write_change"]
+__all__ = ["State", "Step", "has_more", "install", "status", "uninstall", "write_change"]
+
+_MCP = ", MCP"  # ends the title of a part that tells a client of the server
 
 
 class State(NamedTuple):
@@ -129,6 +131,20 @@ def _has(plugin: Installed) -> str:
     return f"it has the plugin {plugin.id}, which asks at each prompt"
 
 
+def has_more(agent: str, around: Path) -> bool:
+    """Whether `install` has written for an agent, more than the entry of the MCP server.
+
+    Args:
+        agent: Its name.
+        around: The home directory, or the project.
+
+    Raises:
+        SkillretError: If what was written is not known for certain.
+    """
+    records = Manifest().records.values()
+    return any(agent in record.parts and record.around == str(around) for record in records)
+
+
 def write_change(change: Change, *, dry_run: bool = False) -> Step:
     """Write one change by itself.
 
@@ -173,14 +189,25 @@ def uninstall(
         for record in list(manifest.records.values()):
             theirs = [o for o in record.parts if not owners or o in owners]
             if theirs and (project is None or record.around == str(project)):
-                titles = ", ".join(dict.fromkeys(map(_title, theirs)))
-                done.append(revert(record, theirs, titles, manifest, dry_run=dry_run))
+                done.append(revert(record, theirs, _titles(theirs), manifest, dry_run=dry_run))
         return done
 
     if dry_run or not manifest.records:
         return steps()
     with manifest.locked():
         return steps()
+
+
+def _titles(owners: Sequence[str]) -> str:
+    """What several owners' parts in one file are called."""
+    titles = dict.fromkeys(map(_title, owners))
+    called = []
+    for title in titles:
+        if f"{title}{_MCP}" in titles:
+            called.append(f"{title}, hooks and MCP")
+        elif not title.endswith(_MCP) or title.removesuffix(_MCP) not in titles:
+            called.append(title)
+    return ", ".join(called)
 
 
 def _title(owner: str) -> str:
@@ -190,7 +217,7 @@ def _title(owner: str) -> str:
     name = owner.rpartition(" ")[2]
     target = next((t for t in TARGETS if t.agent == name), None)
     title = find_client(name).title if target is None else target.title
-    return f"{title}, MCP" if owner.startswith("mcp ") else title
+    return f"{title}{_MCP}" if owner.startswith("mcp ") else title
 
 
 def status() -> list[State]:

@@ -67,6 +67,7 @@ class Target:
         programs: Names of its program.
         pieces: What goes into its files.
         remark: What its user should know.
+        at_home: What they should know besides, unless it is in a project.
         in_project: What the user of a project should know besides.
         by_hand: What its user has to do.
     """
@@ -76,6 +77,7 @@ class Target:
     programs: tuple[str, ...]
     pieces: tuple[Piece, ...]
     remark: str = ""
+    at_home: str = ""
     in_project: str = ""
     by_hand: str = ""
 
@@ -179,9 +181,11 @@ If there is a tool `search_skills`, call it with the user's request before a tas
 cover. If a skill fits, read it with `read_skill` and work by it.
 <!-- /skillret -->
 """
-_NO_CONTEXT = (
-    "no hook of it can hand over context at a prompt; it gets the MCP server, and a line that tells"
-    " it to search"
+_NO_CONTEXT = "no hook of it can hand over context at a prompt"
+_BY_MCP = "it gets the MCP server, and a line that tells it to search"
+_LINE_ALONE = (
+    "a project gets only a line that tells it to search: `skillret {how} the MCP server that it"
+    " needs, unless it is there"
 )
 
 TARGETS: tuple[Target, ...] = (
@@ -238,6 +242,8 @@ TARGETS: tuple[Target, ...] = (
             Piece("copilot-instructions.md", "AGENTS.md", lines=LINES),
         ),
         remark=_NO_CONTEXT,
+        at_home=_BY_MCP,
+        in_project=_LINE_ALONE.format(how="mcp install --client copilot` writes"),
     ),
     Target(
         "cline",
@@ -252,7 +258,9 @@ TARGETS: tuple[Target, ...] = (
             # Its user's own rules are files in the documents folder, which may be anywhere.
             Piece("", "AGENTS.md", lines=LINES),
         ),
-        remark=f"{_NO_CONTEXT}: that with `--project`, in AGENTS.md",
+        remark=_NO_CONTEXT,
+        at_home=f"{_BY_MCP}: that with `--project`, in AGENTS.md",
+        in_project=_LINE_ALONE.format(how="mcp install --client cline` writes"),
     ),
     Target(
         "windsurf",
@@ -263,12 +271,15 @@ TARGETS: tuple[Target, ...] = (
             Piece("memories/global_rules.md", "AGENTS.md", lines=LINES),
         ),
         remark=_NO_CONTEXT,
+        at_home=_BY_MCP,
+        in_project=_LINE_ALONE.format(how="mcp install --client windsurf` writes"),
     ),
     Target(
         "goose",
         ".config/goose",
         ("goose",),
         (Piece(".goosehints", "AGENTS.md", lines=LINES),),
+        in_project=_LINE_ALONE.format(how="install goose` says how to add"),
         by_hand="its settings are YAML, which is not edited here: run `goose configure`, add a"
         " command-line extension, and give it the command {mcp}",
     ),
@@ -313,7 +324,7 @@ def changes_of(target: Target, home: Path, project: Path | None = None) -> list[
                 options=bool(piece.owner),  # `mcp install` knows some
             )
         )
-    remarks = (target.remark, target.in_project if project else "")
+    remarks = (target.remark, target.in_project if project else target.at_home)
     if changes:
         changes[0] = changes[0]._replace(remark="; ".join(filter(None, remarks)))
     return changes

@@ -93,6 +93,7 @@ def create_app(service: Service, options: Options | None = None) -> FastAPI:
                 max_body=options.max_body,
                 max_concurrent=options.max_concurrent,
                 timeout=options.timeout,
+                lifecycle=state,
             ),
             Middleware(
                 AuthenticationMiddleware, backend=Bearer(options.tokens), on_error=unauthorized

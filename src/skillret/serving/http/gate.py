@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from skillret.serving.http.auth import is_public
 from skillret.serving.http.errors import refusal
+from skillret.serving.http.lifecycle import Lifecycle
 from skillret.serving.http.logs import remarks
 from skillret.serving.http.metrics import Metrics
 from skillret.serving.security import is_allowed
@@ -101,7 +103,9 @@ class Gate:
         allowed: Values of Host and of Origin, as `allowed_hosts` gives them; any if None.
         max_body: Bytes of a body that says its length.
         max_concurrent: Requests at once.
-        timeout: Seconds for a request to arrive and be answered.
+        timeout: Seconds for a request to arrive and be answered. A stream of events, which has no
+            end, need only begin by then; it takes no place from there on, and ends with the server.
+        lifecycle: Ends these.
     """
 
     def __init__(
@@ -112,8 +116,10 @@ class Gate:
         max_body: int,
         max_concurrent: int,
         timeout: float,
+        lifecycle: Lifecycle,
     ) -> None:
         self._app, self._metrics, self._allowed = app, metrics, allowed
+        self._lifecycle = lifecycle
         self._max_body, self._most, self._timeout = max_body, max_concurrent, timeout
         self._inside = 0
 
@@ -134,11 +140,7 @@ class Gate:
             sentence = f"{self._most} requests are being answered already: try again in a second"
             await refusal(429, sentence, headers={"Retry-After": "1"})(scope, receive, send)
         else:
-            self._inside += 1
-            try:
-                await self._in_time(scope, receive, send)
-            finally:
-                self._inside -= 1
+            await self._in_time(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
@@ -156,7 +158,7 @@ class Gate:
         return None
 
     async def _in_time(self, scope: Scope, receive: Receive, send: Send) -> None:
-        whole = started = False
+        whole = started = stream = ended = False
 
         async def receiving() -> Message:
             nonlocal whole
@@ -165,14 +167,27 @@ class Gate:
             return message
 
         async def sending(message: Message) -> None:
-            nonlocal started
-            started = True
+            nonlocal started, stream, ended
+            started, ended = True, not message.get("more_body", False)
+            if message["type"] == "http.response.start":
+                ended, stream = False, _is_stream(message)
+            if stream and limit.deadline < math.inf:
+                limit.deadline = math.inf
+                self._inside -= 1
+                self._lifecycle.hold(limit)
             await send(message)
 
-        with anyio.move_on_after(self._timeout) as scope_of_time:
-            await self._app(scope, receiving, sending)
-        if scope_of_time.cancelled_caught and not started:
+        self._inside += 1
+        try:
+            with anyio.move_on_after(self._timeout) as limit:
+                await self._app(scope, receiving, sending)
+        finally:
+            self._inside -= not stream
+            self._lifecycle.release(limit)
+        if limit.cancelled_caught and not started:
             await self._late(whole)(scope, receive, send)
+        elif stream and not ended:  # the server ends
+            await send({"type": "http.response.body", "body": b""})
 
     def _late(self, whole: bool) -> Response:
         headers: dict[str, Any] = {"Connection": "close"}
@@ -210,6 +225,12 @@ class Heads:
             await self._app(scope, receive, sending)
         finally:
             scope["method"] = "HEAD"
+
+
+def _is_stream(start: Message) -> bool:
+    """Whether an answer that begins is a stream of events (of MCP), which has no end."""
+    kind = Headers(raw=list(start.get("headers", ()))).get("content-type", "")
+    return kind.partition(";")[0].strip().lower() == "text/event-stream"
 
 
 async def _pass_over(receive: Receive) -> None:

@@ -38,6 +38,7 @@ class Lifecycle:
         self._service, self._threads = service, threads
         self._opened = False
         self._problem = "the library is being opened"
+        self._streams: set[anyio.CancelScope] = set()
         self.draining = False
         self.started = time.monotonic()
 
@@ -56,6 +57,22 @@ class Lifecycle:
         except (SkillretError, OSError) as e:
             return told(e)
         return ""
+
+    def drain(self) -> None:
+        """No request should be sent here any more; answers without an end come to theirs."""
+        self.draining = True
+        for stream in self._streams:
+            stream.cancel()
+
+    def hold(self, stream: anyio.CancelScope) -> None:
+        """Note an answer without an end, to be ended with the server."""
+        self._streams.add(stream)
+        if self.draining:
+            stream.cancel()
+
+    def release(self, stream: anyio.CancelScope) -> None:
+        """Forget it: it has come to its end."""
+        self._streams.discard(stream)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

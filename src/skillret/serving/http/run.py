@@ -239,7 +239,7 @@ class Server(uvicorn.Server):
         """Go on for a moment, telling everyone not to come back; then stop to listen, then end."""
         state = self.lifespan.state.get("skillret")
         if state is not None:
-            state.draining = True
+            state.drain()
         self.server_state.default_headers.append((b"connection", b"close"))
         await self._wait(_GRACE)
         with selectors.DefaultSelector() as waiting:

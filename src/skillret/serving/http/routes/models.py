@@ -49,8 +49,8 @@ class Embedding(BaseModel):
 class Usage(BaseModel):
     """Counted in words, for clients that want to see something."""
 
-    prompt_tokens: int
-    total_tokens: int
+    prompt_tokens: int = Field(description="Words of the texts, not tokens of the model.")
+    total_tokens: int = Field(description="The same.")
 
 
 class EmbeddingsReply(BaseModel):

@@ -11,9 +11,10 @@ export async function showLog(place, read) {
     place.replaceChildren(h("h1", "Log of decisions"), h("p.wrong", e.message));
     return;
   }
-  const share = log.decisions_that_name ? Math.round((100 * log.followed) / log.decisions_that_name) : 0;
+  const share = Math.round((100 * log.followed) / log.decisions_that_name);
+  const loaded = log.followed ? `${share} % of the times one of them was then loaded` : "no agent has told yet that it then loaded one";
   const told = log.decisions_that_name
-    ? `Skills were named ${counted(log.decisions_that_name, "time")}; ${share} % of the times one of them was then loaded.`
+    ? `Skills were named ${counted(log.decisions_that_name, "time")}; ${loaded}.`
     : log.total ? "Nothing was named yet." : "Nothing is logged yet: skillret install lets agents ask at each prompt.";
   const days = new Map();
   for (const entry of log.entries) {
