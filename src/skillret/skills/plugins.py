@@ -20,6 +20,7 @@ __all__ = [
     "PluginFolder",
     "active_version",
     "claude_plugins",
+    "claude_settings",
     "codex_disabled",
     "codex_plugins",
     "folders",
@@ -44,16 +45,31 @@ class PluginFolder(NamedTuple):
     problem: str | None = None
 
 
+def claude_settings(files: Sequence[Path]) -> dict[str, Any]:
+    """What some settings files of Claude Code say together.
+
+    Args:
+        files: A later one counts more. Of objects such as `enabledPlugins` the entries add up.
+    """
+    merged: dict[str, Any] = {}
+    for file in files:
+        for key, value in (_json(file) or {}).items():
+            old = merged.get(key)
+            if isinstance(old, dict) and isinstance(value, dict):
+                value = {**old, **value}
+            merged[key] = value
+    return merged
+
+
 def claude_plugins(
-    plugins: Path, config: Path, projects: Sequence[Path], managed: Path
+    plugins: Path, settings: Sequence[Path], projects: Sequence[Path]
 ) -> Iterator[PluginFolder]:
     """What `installed_plugins.json` lists and no `enabledPlugins` turns off.
 
     Args:
         plugins: The folder of `installed_plugins.json`.
-        config: The user's folder of settings.
+        settings: The settings files, see `claude_settings`.
         projects: The folders of the project, nearest first.
-        managed: The organisation's settings file.
     """
     record = plugins / "installed_plugins.json"
     if not is_file(record):
@@ -62,12 +78,7 @@ def claude_plugins(
     if listed is None:
         yield PluginFolder(record, "", "cannot be read as JSON, so no plugin counts")
         return
-    enabled: dict[str, Any] = {}
-    files = [config / "settings.json"]
-    for name in ("settings.json", "settings.local.json"):
-        files += [folder / ".claude" / name for folder in reversed(projects)]
-    for file in (*files, managed):
-        enabled |= _mapping((_json(file) or {}).get("enabledPlugins"))
+    enabled = _mapping(claude_settings(settings).get("enabledPlugins"))
     for key, entries in _mapping(listed.get("plugins")).items():
         name, _, marketplace = key.rpartition("@")
         name = name or key
