@@ -401,6 +401,18 @@ def test_gemini_s_extensions_and_settings(home, project):
     }
 
 
+def test_gemini_s_settings_may_hold_comments(home, project):
+    for name in ("off", "off-here", "kept"):
+        write_skill(home / ".gemini" / "skills", name)
+    (home / ".gemini" / "settings.json").write_text(
+        '// mine\n{\n  /* "https://" */ "url": "https://example.org/*", // "x"\n'
+        '  "skills": {"disabled": ["off" /* for now */]}\n}\n// the end'
+    )
+    (project / ".gemini").mkdir()
+    (project / ".gemini" / "settings.json").write_text('{"skills": {"disabled": ["off-here"]}} /*')
+    assert names(library("gemini-cli")) == ["kept"]
+
+
 def test_hidden_names_are_left_out_and_told(home, project):
     for name in ("subtitles", "draft-one", "kept"):
         write_skill(home / ".agents" / "skills", name)

@@ -226,7 +226,8 @@ def gemini_disabled(folders: Sequence[Path]) -> list[str]:
     """
     found = []
     for folder in folders:
-        skills = _mapping((_json(folder / "settings.json") or {}).get("skills"))
+        settings = _json(folder / "settings.json", comments=True) or {}
+        skills = _mapping(settings.get("skills"))
         off = skills.get("disabled")
         found += [n for n in (off if isinstance(off, list) else ()) if isinstance(n, str)]
     return found
@@ -288,13 +289,13 @@ def _text(file: Path) -> str | None:
         return None
 
 
-def _json(file: Path) -> dict[str, Any] | None:
-    """The object in a file; None if there is no such file, or no object in it."""
+def _json(file: Path, *, comments: bool = False) -> dict[str, Any] | None:
+    """The object in a file, perhaps with comments; None if there is no such file, or no object."""
     text = _text(file)
     if text is None:
         return None
     try:
-        data = parse_json(text, mend=True)
+        data = parse_json(text, mend=True, comments=comments)
     except (ValueError, json.JSONDecodeError):
         return None
     return data if isinstance(data, dict) else None
