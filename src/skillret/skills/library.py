@@ -190,9 +190,13 @@ def _hide(skills: Sequence[Skill], hide: Sequence[str], notes: list[Diagnostic])
     if not hide:
         return list(skills)
     hidden = re.compile("|".join(translate(pattern.casefold()) for pattern in hide)).match
+    files = {path for path in hide if os.path.isabs(path)}  # noqa: PTH117
     kept = []
     for skill in skills:
-        if hidden(skill.name.casefold()) or not {skill.path, *skill.aliases}.isdisjoint(hide):
+        paths = {skill.path, *skill.aliases} if files else set()
+        if files and skill.path:  # who names a file may have followed a link to it
+            paths.add(os.path.realpath(skill.path))
+        if hidden(skill.name.casefold()) or not paths.isdisjoint(files):
             message = "left out: your settings hide it, or the agent's own disable it"
             notes.append(diagnostic("warning", skill.path or skill.id, message))
         else:

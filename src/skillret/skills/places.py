@@ -292,7 +292,7 @@ def disabled(agent: str, cwd: Path | None = None, home: Path | None = None) -> t
     from glob import escape  # seldom needed
 
     if of.name == "codex":
-        found = plugins.codex_disabled(Path(_system_path("~/.codex", of, user)))
+        found = plugins.codex_disabled(Path(_system_path("~/.codex", of, user)), user)
     elif of.name == "gemini-cli":
         found = plugins.gemini_disabled([user / ".gemini", (cwd or Path.cwd()) / ".gemini"])
     return tuple(

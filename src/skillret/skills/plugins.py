@@ -28,6 +28,7 @@ __all__ = [
     "gemini_extensions",
 ]
 
+_OF_HOME = ("~/", f"~{os.sep}")
 _MOST = 8 * 1024 * 1024  # bytes of a settings file
 
 
@@ -185,12 +186,19 @@ def codex_plugins(home: Path) -> Iterator[PluginFolder]:
         yield from _skill_folders(folder, str(manifest.get("name") or name), manifest.get("skills"))
 
 
-def codex_disabled(home: Path) -> list[str]:
-    """Names of skills, and paths of their files, that `config.toml` turns off."""
+def codex_disabled(home: Path, user: Path) -> list[str]:
+    """Names of skills, and absolute paths of their files, that `config.toml` turns off.
+
+    Args:
+        home: Codex's folder, where a relative path starts.
+        user: The home directory, for which `~` stands.
+    """
     entries = _mapping(_codex_config(home).get("skills")).get("config")
     off = [_mapping(e) for e in (entries if isinstance(entries, list) else ())]
-    found = [e.get(key) for e in off if e.get("enabled") is False for key in ("name", "path")]
-    return [text for text in found if isinstance(text, str)]
+    off = [e for e in off if e.get("enabled") is False]
+    names = [name for e in off if isinstance(name := e.get("name"), str)]
+    paths = [path for e in off if isinstance(path := e.get("path"), str) and path]
+    return names + [str(home / (user / p[2:] if p[:2] in _OF_HOME else p)) for p in paths]
 
 
 def _codex_config(home: Path) -> dict[str, Any]:
