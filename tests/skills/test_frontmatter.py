@@ -263,6 +263,65 @@ def test_a_front_matter_that_is_fenced_otherwise_is_found(text):
     assert notes
 
 
+@pytest.mark.parametrize(
+    ("value", "description"),
+    [
+        ('"""Reads PDFs."""', "Reads PDFs."),
+        ('"""\nReads PDFs,\n  and \\"scans\\".\n---\n""" # here', 'Reads PDFs, and "scans". ---'),
+        ("'''Reads \"PDFs\".'''", 'Reads "PDFs".'),
+        ("'''\nReads 'PDFs':\nall\n'''", "Reads 'PDFs': all"),
+        ('"""Reads \\q PDFs."""', "Reads \\q PDFs."),
+        ('"Reads \\"PDFs\\"."', 'Reads "PDFs".'),
+    ],
+)
+@pytest.mark.parametrize("fence", ["+++", "---"])
+def test_texts_of_toml_lose_their_quotes(value, description, fence):
+    if fence in value:
+        return
+    text = f'{fence}\nname = "a"\ndescription = {value}\ntags = ["x"]\n{fence}\nDo:\nx = 1\n'
+    skill, notes = parse_skill(text.encode(), "a")
+    assert skill.description == description
+    assert skill.body == "Do:\nx = 1"
+    assert skill.extra == {"tags": ["x"]}
+    assert notes
+
+
+def test_what_toml_leaves_open_is_read_once():
+    for piece in ("a = '''x\n", 'a = """x\n', 'a = """\\\n', "a = ''\n"):
+        text = '+++\nname = "a"\n' + piece * 100_000 + "+++\nDo it."
+        assert parse_skill(text.encode(), "a")[1]
+
+
+@pytest.mark.parametrize(
+    ("front", "description"),
+    [
+        ("metadata:\n  d: &d Reads PDFs.\ndescription: *d", "Reads PDFs."),
+        ("x: &d >\n  Reads\n  PDFs.\ndescription: *d", "Reads PDFs."),
+        ("description: &d Reads PDFs.\nmetadata:\n  short: *d", "Reads PDFs."),
+        ("description: &d Reads PDFs.", "Reads PDFs."),
+        ('description: &d "Reads PDFs."', "Reads PDFs."),
+    ],
+)
+def test_anchors_of_texts_are_followed(front, description, loader):
+    skill, notes = parsed(f"name: pdf-tools\n{front}")
+    assert (skill.description, notes) == (description, [])
+
+
+@pytest.mark.parametrize(
+    "front",
+    [
+        "a: &a [x, x]\nb: &b [*a, *a]\ndescription: *b",
+        "description: *nothing",
+        "a: &a {d: *a}\ndescription: *a",
+        f"a: &a {'x' * 1000}\nb: [{'*a, ' * 100}*a]\ndescription: *a",
+    ],
+)
+def test_aliases_of_lists_and_of_nothing_are_not_followed(front, loader):
+    skill, notes = parsed(f"name: pdf-tools\n{front}")
+    assert skill.description.startswith("*")
+    assert any("read field by field" in note for note in notes)
+
+
 def test_a_line_number_is_that_of_the_file():
     _, notes = parse_skill(f"# Top\n\n---\n{_FIELDS}\nx: y: z\n---\n".encode(), "pdf-tools")
     assert any("line 6" in note for note in notes)

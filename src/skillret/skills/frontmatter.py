@@ -218,15 +218,31 @@ def _split(text: str) -> tuple[Parts | None, str]:
 def _parse_yaml(text: str) -> Any:
     if text.count("[") + text.count("{") > _BRACKETS:  # for which PyYAML alone takes half a minute
         raise ValueError("it has too many brackets")
-    # Aliases let a few lines stand for billions; no front matter has a use for them.
-    if "*" in text and any(
-        isinstance(e, yaml.AliasEvent) for e in yaml.parse(text, Loader=_Loader)
-    ):
-        raise ValueError("YAML aliases are not allowed in front matter")
+    if "*" in text:
+        _check_aliases(text)
     data = yaml.load(text, Loader=_Loader)  # noqa: S506 (the base loader builds only strings)
     if "\\" in text:  # without libyaml an escape may be half a character
         json.dumps(data, ensure_ascii=False).encode("utf-8")
     return data
+
+
+def _check_aliases(text: str) -> None:
+    """Refuse aliases of anything but texts: a few lines of lists in lists stand for billions."""
+    texts: dict[str, int] = {}
+    others: set[str] = set()
+    total = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        anchor = getattr(event, "anchor", None)
+        if anchor is None:
+            continue
+        if isinstance(event, yaml.AliasEvent):
+            total += texts.get(anchor, 0)  # one without an anchor is refused by the loader
+            if anchor in others or total > MAX_FRONT_MATTER:
+                raise ValueError("YAML aliases are not allowed in front matter, but of short texts")
+        elif isinstance(event, yaml.ScalarEvent):
+            texts[anchor] = len(event.value)
+        else:
+            others.add(anchor)
 
 
 def _mapping(data: object) -> dict[str, Any] | None:
@@ -323,7 +339,7 @@ def _uncut(key: str, text: str, written: str) -> str:
         return text
     entry = _get(entries_of(written), key) or ""
     if entry.lstrip().startswith(_MARKS) and not text.startswith(_MARKS):
-        return plain(entry)
+        return text if _ANCHOR.match(entry.lstrip()) and text else plain(entry)
     lines = [line for line in entry.split("\n") if not line.lstrip().startswith("# ")]
     whole = " ".join(" ".join(lines).split())
     rest = whole.removeprefix(text).lstrip()
