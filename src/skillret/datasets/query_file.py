@@ -13,7 +13,7 @@ from typing import Any
 
 from skillret.charsets import name_of
 from skillret.datasets.charset import encoding_of
-from skillret.datasets.columns import QUERY_COLUMNS, column_key, first_of, truth
+from skillret.datasets.columns import QUERY_COLUMNS, column_key, decimal, first_of, truth
 from skillret.datasets.delimited import delimited_rows
 from skillret.datasets.library_rows import query_id, skill_rows
 from skillret.datasets.row_files import Row, digest_files, numbered_rows
@@ -195,7 +195,7 @@ def _wanted(row: Mapping[str, Any]) -> bool:
     """Whether a row's skill is a gold one."""
     said = {column_key(name): value for name, value in row.items()}
     try:
-        return truth(said.get("shouldtrigger")) is not False and float(said["relevance"] or 1) > 0
+        return truth(said.get("shouldtrigger")) is not False and decimal(said["relevance"] or 1) > 0
     except (KeyError, TypeError, ValueError):
         return truth(said.get("shouldtrigger")) is not False
 
