@@ -63,6 +63,22 @@ def test_half_characters_may_be_mended():
     assert parse_json('["cut \\ud83d", "\\ud83c\\udf89"]', mend=True) == ["cut ?", "🎉"]
 
 
+@given(st.recursive(st.text('\\"/*\na') | st.integers(), st.lists, max_leaves=5))
+def test_comments_are_passed_over_where_they_are_taken(value):
+    import json
+
+    text = json.dumps(value, indent=1).replace("\n", " // it's \"\n/* \n // */ ")
+    assert parse_json(f"/**/{text}// end", comments=True) == value
+    with pytest.raises(ValueError):
+        parse_json(f"/**/{text}")
+
+
+def test_what_nobody_closes_is_read_once():
+    for text in ('"', "/*", '"\\'):
+        with pytest.raises(ValueError):
+            parse_json("/" + text * 500_000, comments=True)
+
+
 def test_a_user_without_a_home_is_a_clear_error(home):
     assert expand("~/x") == home / "x"
     for path, reason in (("~nobody-of-that-name/x", "no such user"), ("a\0b", "NUL")):

@@ -210,6 +210,16 @@ def test_dismissals_of_both_files_add_up_but_a_project_dismisses_no_attack(proje
     assert "not dismissed by a project's file" in remark
 
 
+def test_a_dismissal_of_an_unknown_finding_is_refused(project, home):
+    user_file(home, '[[dismiss]]\nfinding = "overlaps"\nreason = "x"\n')
+    with pytest.raises(InputError, match=r"toml: dismiss: unknown finding 'overlaps'; did you me"):
+        load_settings(project, home)
+    user_file(home, "")
+    (project / FILE).write_text('[[dismiss]]\nfinding = "%"\nreason = "x"\n')
+    with pytest.raises(InputError, match=r"unknown finding '%'; known: attack-download, .*copy"):
+        load_settings(project, home)
+
+
 @pytest.mark.parametrize(
     "value", ['"overlap"', '[{finding = "overlap"}]', '[{finding = "x", reason = 1}]', '["x"]']
 )

@@ -36,6 +36,10 @@ _DEPTH = 100  # of nested JSON
 # A pipe is opened at once, whether anybody writes into it or not. Windows has no such pipes.
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _SMALL = 256 << 20  # bytes that are read in no time
+# A text as it is, or a comment. What nobody closes ends with the file, so that it is read once.
+_COMMENT = re.compile(
+    r'("[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z))|//[^\r\n]*|/\*.*?(?:\*/|\Z)', re.DOTALL
+)
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a surrogate pair
 
 
@@ -123,18 +127,21 @@ def read_text(file: Path, most: int) -> str:
     return data.decode("utf-8")
 
 
-def parse_json(text: str, *, mend: bool = False) -> Any:
+def parse_json(text: str, *, mend: bool = False, comments: bool = False) -> Any:
     """JSON from outside.
 
     Args:
         text: One value.
         mend: Read half a character as `?` instead of refusing it.
+        comments: Pass over comments, `//` to the end of a line and `/* */`.
 
     Raises:
         ValueError: If it is no JSON, is nested more than 100 deep, or holds NaN, an infinite
             number, one of thousands of digits, or half a character (a lone surrogate), which no
             UTF-8 could hold.
     """
+    if comments and "/" in text:
+        text = _COMMENT.sub(lambda found: found[1] or " ", text)
     try:
         data = _DECODER.decode(text)
         deep = text.count("[") + text.count("{") > _DEPTH and _is_deep(data)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -20,6 +20,7 @@ from skillret.files import expand, project_folders, read_start
 
 __all__ = [
     "FILE",
+    "FINDINGS",
     "KEYS",
     "MODES",
     "Dismissal",
@@ -33,6 +34,30 @@ FILE = "skillret.toml"
 # How sure a skill must be to be named at a prompt that nobody searches for.
 Eagerness: TypeAlias = Literal["quiet", "normal", "eager"]
 MODES: tuple[Eagerness, ...] = get_args(Eagerness)
+# Kinds of findings of `skillret doctor`, in the order in which it tells them.
+FINDINGS = (
+    "attack-download",
+    "attack-exfiltration",
+    "attack-instructions",
+    "attack-hidden",
+    "attack-invisible",
+    "suspect",
+    "listing",
+    "listing-entry",
+    "shadowed",
+    "no-name",
+    "left-out",
+    "plugin",
+    "copy",
+    "overlap",
+    "own-tests",
+    "own-description",
+    "needless",
+    "tests",
+    "specification",
+    "provenance-gone",
+    "provenance",
+)
 _MAX_BYTES = 16 * 1024  # a key of 60,000 dots would keep the TOML reader busy for a minute
 _MAX_ITEMS = 1000  # of a list
 _SHOWN = 60  # characters of a value in a message
@@ -207,14 +232,17 @@ def _read(file: Path) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key, value in table.items():
         if key not in KEYS:
-            from difflib import get_close_matches
-
-            likely = "".join(f"; did you mean {k}?" for k in get_close_matches(key, KEYS, 1))
-            raise InputError(
-                f"{file}: unknown key {key[:_SHOWN]!r}{likely or '; known: ' + ', '.join(KEYS)}"
-            )
+            raise InputError(f"{file}: {_unknown('key', key, KEYS)}")
         values[key] = _checked(f"{file}: {key}", key, value)
     return values
+
+
+def _unknown(what: str, name: str, known: Sequence[str]) -> str:
+    """That there is no such thing, and what was meant, or what there is."""
+    from difflib import get_close_matches
+
+    likely = "".join(f"; did you mean {k}?" for k in get_close_matches(name, known, 1))
+    return f"unknown {what} {name[:_SHOWN]!r}{likely or '; known: ' + ', '.join(known)}"
 
 
 def _text(file: Path) -> str:
@@ -382,6 +410,9 @@ def _checked(where: str, key: str, value: Any) -> Any:
     if not check(value):
         raise InputError(f"{where} is {_shown(value)}; allowed: {allowed}")
     if key == "dismiss":
+        for item in value:
+            if item["finding"] not in FINDINGS:
+                raise InputError(f"{where}: {_unknown('finding', item['finding'], FINDINGS)}")
         return tuple(Dismissal(d["finding"], d.get("skill", "*"), d["reason"]) for d in value)
     if isinstance(value, list):
         return tuple(item.strip() for item in value)

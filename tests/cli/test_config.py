@@ -43,6 +43,19 @@ def test_the_effective_settings_and_where_each_comes_from(project, home, capsys,
     assert len(document["remarks"]) == 2
 
 
+def test_an_agent_that_there_is_not_is_refused_as_by_a_search(project, capsys, monkeypatch):
+    monkeypatch.setenv("SKILLRET_AGENTS", "Claude, foo")
+    refused = "SKILLRET_AGENTS: agents: unknown agent 'foo'"
+    assert refused in fails(capsys, "config")
+    assert refused in fails(capsys, "config", "--json")
+    assert refused in fails(capsys, "search", "x")
+    monkeypatch.delenv("SKILLRET_AGENTS")
+    (project / FILE).write_text('agents = ["claud-code"]\n')
+    assert "did you mean claude-code?" in fails(capsys, "config")
+    (project / FILE).write_text('agents = ["claude"]\n')
+    assert run(capsys, "config")[0] == 0
+
+
 def names(capsys, *arguments):
     _, out, _ = run(capsys, "search", "pods crash", "-k", "9", "--json", *arguments)
     return {hit["name"] for hit in json.loads(out)["hits"]}

@@ -11,7 +11,7 @@ from skillret.datasets.source import RowsInMemory
 from skillret.errors import DatasetError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-ID = st.from_regex(r"[a-z0-9@:/ -]{1,8}", fullmatch=True).filter(str.strip)
+ID = st.from_regex(r"[a-z0-9@:/ -]{1,8}", fullmatch=True).map(str.strip).filter(bool)
 EXTRA = st.dictionaries(st.sampled_from(["kind", "major", "metadata"]), TEXT)
 
 
@@ -94,6 +94,8 @@ def test_a_data_set_of_others_is_read(tmp_path):
     [
         ("q1 1\n", r"test\.tsv, line 1: not `query-id<TAB>corpus-id<TAB>score`"),
         ("q1\t1\tyes\n", "line 1: not"),
+        ("q1\t1\t1,5,0\n", "line 1: not"),
+        ("q1;" + "x" * 200_000 + ";1\n", "line 1: not"),
         ("q1\t9\t1\n", "1 gold label names a skill that is not there, the first is '9'"),
         ("q9\t1\t1\n", "holds no query"),
         ("q2\t1\t1\n", "row 2: the column 'query' is missing or empty"),
@@ -145,6 +147,31 @@ def test_qrels_of_other_tools_are_read(tmp_path, name, qrels):
     (folder / "qrels" / "test.tsv").unlink()
     (folder / "qrels" / name).write_text(qrels)
     assert list(load_dataset(str(folder), "test").qrels["q1"]) == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "qrels"),
+    [
+        ("test.tsv", "query-id\tcorpus-id\tscore\nq1\t1\t0,5\nq1\t2\t1\n"),
+        ("test.tsv", ' query-id \t corpus-id\t score\n q1\t 1 \t0,5 \n"q1 "\t2 \t 1,0\n'),
+        ("test.csv", "query-id;corpus-id;score\nq1; 1;0,5\nq1 ;2;1\n"),
+        ("test.csv", "q1;1;0,5\nq1;2;1\n"),
+        ("test.csv", 'query-id, corpus-id, score\nq1 , "1","0,5"\nq1,2, 1\n'),
+        ("test.txt", " q1 0 1 0,5\nq1 0 2 1 \n"),
+        (
+            "test.jsonl",
+            '{"qid": " q1", "docid": "1 ", "score": "0,5"}\n{"qid": "q1", "docid": 2}\n',
+        ),
+    ],
+)
+def test_decimal_commas_and_spaces_around_ids_are_read(tmp_path, name, qrels):
+    folder = foreign(tmp_path / "b")
+    (folder / "qrels" / "test.tsv").unlink()
+    (folder / "qrels" / name).write_text(qrels)
+    (folder / "queries.jsonl").write_text('{"_id": " q1 ", "text": "one"}\n')
+    data = load_dataset(str(folder), "test")
+    assert [q.id for q in data.queries] == ["q1"]
+    assert data.qrels == {"q1": {"1": 1, "2": 2}}
 
 
 def test_half_scores_are_grades(tmp_path):

@@ -1,6 +1,6 @@
 import pytest
 
-from skillret.datasets.columns import parse_label, parse_query, parse_skill
+from skillret.datasets.columns import decimal, parse_label, parse_query, parse_skill
 from skillret.errors import DatasetError
 
 
@@ -25,6 +25,20 @@ def test_what_a_row_needs():
     ]:
         with pytest.raises(DatasetError, match=f"^here: .*{match}"):
             parse(row, "here")
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [("0,5", 0.5), (" -1,25 ", -1.25), (",5", 0.5), ("1", 1), (2, 2), (0.5, 0.5)],
+)
+def test_a_number_may_have_a_decimal_comma(value, number):
+    assert decimal(value) == number
+
+
+def test_two_commas_are_no_number():
+    for value in ("1,000,000", "1,0.5", "a,5", ","):
+        with pytest.raises(ValueError):
+            decimal(value)
 
 
 def test_metadata_is_an_object_or_a_column_like_any_other():

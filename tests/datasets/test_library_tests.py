@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 from tests.cli.test_search import run
@@ -73,8 +74,9 @@ def test_links_lead_out_of_no_skill(tested, tmp_path):
     secret.write_text('[{"query": "private", "should_trigger": true}]')
     file = tested / "mail" / "eval_queries.json"
     file.symlink_to(secret)
-    with pytest.raises(DatasetError, match=r"mail.eval_queries\.json is a link that leaves"):
-        load_dataset(str(tested))
+    data = load_dataset(str(tested))
+    assert "private" not in {q.text for q in data.queries}
+    assert any("mail/eval_queries.json is passed over: it is a link" in n for n in data.notes)
     file.unlink()
     file.symlink_to("own.json")
     (tested / "mail" / "own.json").write_text(secret.read_text())
@@ -82,10 +84,11 @@ def test_links_lead_out_of_no_skill(tested, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '[{"query": "\\ud800", "should_trigger": true}]'])
-def test_json_that_could_not_be_kept_is_refused(tested, text):
+def test_json_that_could_not_be_kept_is_passed_over(tested, text):
     (tested / "mail" / "eval_queries.json").write_text(text)
-    with pytest.raises(DatasetError, match="cannot be read as JSON"):
-        load_dataset(str(tested))
+    data = load_dataset(str(tested))
+    assert len(data.queries) == 3
+    assert any("cannot be read as JSON" in n for n in data.notes)
 
 
 def test_ids_do_not_depend_on_the_place_nor_on_other_skills_and_tests(tested, tmp_path):
@@ -139,16 +142,70 @@ def test_a_library_without_tests_and_a_folder_without_anything(library, tmp_path
         ("evals/evals.json", {"evals": [{"prompt": " "}]}, "test 1 needs a query"),
     ],
 )
-def test_malformed_tests_are_named(tested, name, document, match):
+def test_malformed_tests_are_named_and_the_others_count(tested, name, document, match):
     put_tests(tested / "mail", name, document)
-    with pytest.raises(DatasetError, match=f"{name}.*{match}"):
-        load_dataset(str(tested))
+    data = load_dataset(str(tested))
+    assert len(data.queries) == 3
+    (note,) = [n for n in data.notes if "passed over" in n]
+    assert re.search(f"{name} is passed over: .*{match}", note)
 
 
-def test_a_file_that_is_no_json(tested):
-    (tested / "mail" / "evals.json").write_text("{")
-    with pytest.raises(DatasetError, match=r"evals\.json cannot be read as JSON"):
+@pytest.mark.parametrize("text", ["", "\n", "{", "[{]"])
+def test_a_file_that_is_no_json_is_named_where_no_test_is_left(tested, text):
+    (tested / "mail" / "evals.json").write_text(text)
+    source = library_source(Library.open(tested))
+    assert any("evals.json is passed over: it cannot be read" in n for n in source.notes)
+    for file in ("pdf/eval_queries.json", "charts/evals/evals.json"):
+        (tested / file).unlink()
+    with pytest.raises(DatasetError, match=r"no tests: .*; .*mail.evals\.json is passed over: it "):
         library_source(Library.open(tested))
+
+
+def test_of_many_malformed_files_some_are_named(tmp_path):
+    for number in range(30):
+        folder = write_skill(tmp_path / "skills", f"skill-{number:02}", f"Does {number}.").parent
+        (folder / "trigger-eval.json").write_text("")
+    with pytest.raises(DatasetError) as caught:
+        load_dataset(str(tmp_path / "skills"))
+    assert str(caught.value).count("passed over: it cannot be read as JSON: it is empty") == 20
+    assert "10 more are passed over" in str(caught.value)
+
+
+def test_expected_is_a_label_where_it_is_true_or_false(tested):
+    tests = [{"query": "x", "expected": True}, {"query": "y", "expected": False}]
+    put_tests(tested / "mail", "evals/trigger-eval.json", tests)
+    put_tests(tested / "mail", "evals/evals.json", [{"prompt": "z", "expected": "A letter."}])
+    data = load_dataset(str(tested))
+    texts = {q.text: q for q in data.queries}
+    assert {"x", "z"} < set(texts)
+    assert texts["z"].extra["kind"] == "task"
+    assert "y" in {q.text for q in data.negatives}
+
+
+@pytest.mark.parametrize("as_list", [False, True])
+def test_tests_that_name_their_skills_are_tests_of_those(tested, as_list):
+    test = {
+        "skills": ["mail", "charts"],
+        "query": "Send the pie to the board",
+        "files": [],
+        "expected_behavior": ["Draws it", "Sends it"],
+    }
+    put_tests(tested / "mail", "evals/berth.json", [test] if as_list else test)
+    data = load_dataset(str(tested))
+    (query,) = [q for q in data.queries if q.text == test["query"]]
+    assert set(data.qrels[query.id]) == {"mail", "charts"}
+    assert query.extra["kind"] == "task"
+    assert not [n for n in data.notes if "passed over" in n]
+
+
+def test_tests_that_name_a_skill_that_is_not_here_are_passed_over(tested):
+    put_tests(tested / "mail", "evals/one.json", {"skills": ["fax"], "query": "Send it"})
+    put_tests(tested / "mail", "evals/none.json", {"skills": [], "query": "Send it"})
+    data = load_dataset(str(tested))
+    assert len(data.queries) == 3
+    notes = [n for n in data.notes if "passed over" in n]
+    assert "one.json is passed over: test 1 wants the skill 'fax', which is not here" in notes[0]
+    assert "none.json" in notes[1]
 
 
 def test_the_example_skills_are_found_by_their_own_tests():

@@ -200,6 +200,22 @@ def test_a_table_in_utf_32_is_read(library, tmp_path):
     assert [q.text for q in load_dataset(tmp_path / "r.csv", libraries=[library]).queries] == ["x"]
 
 
+def test_null_in_json_lines_is_no_skill(library, tmp_path):
+    file = tmp_path / "queries.jsonl"
+    rows = [
+        {"query": "x", "skill": "pdf-tables", "note": None},
+        {"query": "thanks", "skill": None},
+        {"query": "hello", "skill": None, "skills": None, "relevance": None},
+        {"query": "y", "skill": None, "skills": ["pdf-tables"]},
+    ]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source = QueryFile(file, Library.open(library))
+    assert [row["query"] for row in rows_of(source, "negatives")] == ["thanks", "hello"]
+    assert [row["query"] for row in rows_of(source, "queries")] == ["x", "y"]
+    assert len(rows_of(source, "qrels")) == 2
+    assert "note" not in rows_of(source, "queries")[0]
+
+
 def test_one_cell_may_name_several_skills_and_a_row_none(library, tmp_path):
     (tmp_path / "r.csv").write_text(
         'query,skills,should_trigger\nx,"pdf-tables; meal-planner",yes\nx,release-notes,No\n'

@@ -99,7 +99,8 @@ def test_a_list_for_a_name_falls_back_to_the_folder():
         (md("name: a\ndescription:", "# Title"), "no description"),
         (md("name: a\ndescription: null", "```sh\nls\n```"), "no description"),
         (md("name: a\ndescription: []", "<!-- Reads. -->"), "no description"),
-        (md("license: MIT"), "no description"),
+        (md("license: MIT", "# Title"), "no description"),
+        (md("Note: this is a page"), "no description"),
         (b"# On skills\n\n```\n---\nname: a\ndescription: b\n---\n```\n", "no front matter"),
         (b"Title\n---\n\nNote: this\n\n---\n", "no front matter"),
         (b"---\nname: a\n---\n# Title\n\ndescription: of what\n---\n", "no description"),
@@ -122,6 +123,8 @@ def test_what_cannot_be_loaded_is_skipped_with_a_reason(data, reason):
     [
         ("name: a", "Reads PDFs\nand scans.\n\nStep 1"),
         ("name: a\ndescription:", "# Title\n\nReads PDFs and scans."),
+        ("allowed-tools: Read", "# Title\n\nReads PDFs and scans."),
+        ("description:", "Reads PDFs and scans."),
         ("name: a\ndescription: ''", "# Title\nReads PDFs and scans.\n\n- a"),
         ("name: a\nlicense: MIT", "<!-- made by x -->\n![x](y.png)\n\nReads PDFs and scans."),
         ("name: a", "```sh\nls\n\nrm\n```\n\n---\n\nReads PDFs and scans."),
@@ -133,6 +136,40 @@ def test_without_a_description_the_first_paragraph_stands_in(front, body):
     assert [note for note in notes if "first paragraph stands in" in note]
     long, _ = parse_skill(md(front, "Reads. " * 1000), "a")
     assert len(long.description) == 1024
+
+
+@pytest.mark.parametrize("value", ["", '""', "''", "null", "~", "|", ">-", "[]"])
+def test_an_empty_description_is_called_empty(value):
+    skill, notes = parse_skill(md(f"name: a\ndescription: {value}\nlicense: MIT"), "a")
+    assert skill.description == "Do it."
+    assert notes == [
+        "its `description` is empty: its first paragraph stands in, as in Claude Code; other"
+        " clients skip it"
+    ]
+
+
+def test_a_misspelt_description_that_is_empty_is_both():
+    _, notes = parse_skill(md("name: a\ndescripton:"), "a")
+    assert notes[0] == "`descripton` was taken for `description`; correct it"
+    assert notes[1].startswith("its `descripton` is empty: its first paragraph stands in")
+    assert len(notes) == 2
+
+
+@pytest.mark.parametrize("front", ["", "description:\n"])
+def test_when_to_use_alone_stands_in_for_a_description(front):
+    skill, notes = parse_skill(md(f"name: a\n{front}when_to_use: Use for PDFs."), "a")
+    assert skill.description == "Use for PDFs."
+    assert notes == ["it has no description: `when_to_use` stands in; other clients skip it"]
+
+
+def test_front_matter_without_name_and_description_is_that_of_a_skill():
+    skill, notes = parse_skill(md("allowed-tools: Read, Grep", "# T\n\nReads PDFs."), "pdf-tools")
+    assert (skill.name, skill.description) == ("pdf-tools", "Reads PDFs.")
+    assert skill.extra == {"allowed-tools": "Read, Grep"}
+    assert [note.partition(":")[0] for note in notes] == [
+        "it has no description",
+        "it has no usable name; using that of its folder, 'pdf-tools'",
+    ]
 
 
 @pytest.fixture(params=["CBaseLoader", "BaseLoader"])
@@ -224,6 +261,65 @@ def test_a_front_matter_that_is_fenced_otherwise_is_found(text):
     assert "Do it." in skill.body
     assert "name:" not in skill.body
     assert notes
+
+
+@pytest.mark.parametrize(
+    ("value", "description"),
+    [
+        ('"""Reads PDFs."""', "Reads PDFs."),
+        ('"""\nReads PDFs,\n  and \\"scans\\".\n---\n""" # here', 'Reads PDFs, and "scans". ---'),
+        ("'''Reads \"PDFs\".'''", 'Reads "PDFs".'),
+        ("'''\nReads 'PDFs':\nall\n'''", "Reads 'PDFs': all"),
+        ('"""Reads \\q PDFs."""', "Reads \\q PDFs."),
+        ('"Reads \\"PDFs\\"."', 'Reads "PDFs".'),
+    ],
+)
+@pytest.mark.parametrize("fence", ["+++", "---"])
+def test_texts_of_toml_lose_their_quotes(value, description, fence):
+    if fence in value:
+        return
+    text = f'{fence}\nname = "a"\ndescription = {value}\ntags = ["x"]\n{fence}\nDo:\nx = 1\n'
+    skill, notes = parse_skill(text.encode(), "a")
+    assert skill.description == description
+    assert skill.body == "Do:\nx = 1"
+    assert skill.extra == {"tags": ["x"]}
+    assert notes
+
+
+def test_what_toml_leaves_open_is_read_once():
+    for piece in ("a = '''x\n", 'a = """x\n', 'a = """\\\n', "a = ''\n"):
+        text = '+++\nname = "a"\n' + piece * 100_000 + "+++\nDo it."
+        assert parse_skill(text.encode(), "a")[1]
+
+
+@pytest.mark.parametrize(
+    ("front", "description"),
+    [
+        ("metadata:\n  d: &d Reads PDFs.\ndescription: *d", "Reads PDFs."),
+        ("x: &d >\n  Reads\n  PDFs.\ndescription: *d", "Reads PDFs."),
+        ("description: &d Reads PDFs.\nmetadata:\n  short: *d", "Reads PDFs."),
+        ("description: &d Reads PDFs.", "Reads PDFs."),
+        ('description: &d "Reads PDFs."', "Reads PDFs."),
+    ],
+)
+def test_anchors_of_texts_are_followed(front, description, loader):
+    skill, notes = parsed(f"name: pdf-tools\n{front}")
+    assert (skill.description, notes) == (description, [])
+
+
+@pytest.mark.parametrize(
+    "front",
+    [
+        "a: &a [x, x]\nb: &b [*a, *a]\ndescription: *b",
+        "description: *nothing",
+        "a: &a {d: *a}\ndescription: *a",
+        f"a: &a {'x' * 1000}\nb: [{'*a, ' * 100}*a]\ndescription: *a",
+    ],
+)
+def test_aliases_of_lists_and_of_nothing_are_not_followed(front, loader):
+    skill, notes = parsed(f"name: pdf-tools\n{front}")
+    assert skill.description.startswith("*")
+    assert any("read field by field" in note for note in notes)
 
 
 def test_a_line_number_is_that_of_the_file():

@@ -386,6 +386,26 @@ def test_codex_s_plugins_and_settings(home, project):
     assert len(library("codex")) == 3
 
 
+def test_paths_in_codex_s_settings_start_at_home_or_beside_them(home, project):
+    for folder in (".agents", ".codex"):
+        write_skill(home / folder / "skills", f"off-{folder[1:]}")
+    write_skill(home / ".agents" / "skills", "kept")
+    target = write_skill(home / "dotfiles", "linked").parent
+    link(home / ".agents" / "skills" / "linked", target)
+    (home / ".codex" / "config.toml").write_text(
+        "".join(
+            f'[[skills.config]]\npath = "{path}"\nenabled = false\n'
+            for path in (
+                "~/.agents/skills/off-agents/SKILL.md",
+                "skills/off-codex/SKILL.md",
+                "~/.agents/skills/linked/SKILL.md",
+                "",
+            )
+        )
+    )
+    assert names(library("codex")) == ["kept"]
+
+
 def test_gemini_s_extensions_and_settings(home, project):
     extension = home / ".gemini" / "extensions" / "e"
     write_json(extension / "gemini-extension.json", {"name": "e"})
@@ -399,6 +419,18 @@ def test_gemini_s_extensions_and_settings(home, project):
         "Of .agents.": "both",
         "Of .gemini.": None,
     }
+
+
+def test_gemini_s_settings_may_hold_comments(home, project):
+    for name in ("off", "off-here", "kept"):
+        write_skill(home / ".gemini" / "skills", name)
+    (home / ".gemini" / "settings.json").write_text(
+        '// mine\n{\n  /* "https://" */ "url": "https://example.org/*", // "x"\n'
+        '  "skills": {"disabled": ["off" /* for now */]}\n}\n// the end'
+    )
+    (project / ".gemini").mkdir()
+    (project / ".gemini" / "settings.json").write_text('{"skills": {"disabled": ["off-here"]}} /*')
+    assert names(library("gemini-cli")) == ["kept"]
 
 
 def test_hidden_names_are_left_out_and_told(home, project):

@@ -8,6 +8,7 @@ from typing import Any
 
 from skillret.cli.common import current_settings, print_json
 from skillret.cli.terminal import columns, dim, tilde
+from skillret.errors import InputError
 from skillret.messages import printable
 from skillret.settings import KEYS, Dismissal
 
@@ -40,6 +41,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     settings = current_settings()
+    from skillret.skills.agents import find_agent  # which reads more than a setting needs
+
+    with settings.blamed("agents", InputError):
+        for name in settings.agents:
+            find_agent(name)
     values = {key: _plain(getattr(settings, key)) for key in KEYS}
     there = {str(file): os.path.lexists(file) for file in settings.files}
     if args.json:

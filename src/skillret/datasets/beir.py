@@ -9,12 +9,13 @@ loses nothing.
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from skillret.datasets.columns import label_row, parse_label, parse_query, parse_skill
+from skillret.datasets.columns import decimal, label_row, parse_label, parse_query, parse_skill
 from skillret.datasets.row_files import (
     Row,
     digest_files,
@@ -36,8 +37,8 @@ _PLAIN = {
     3: ["query_id", "skill_id", "relevance"],
     4: ["query_id", "round", "skill_id", "relevance"],
 }
-_BETWEEN = (re.compile(r"\t"), re.compile("[,;]"))
-_GAPS = re.compile(r"\s+")
+_DELIMITERS = "\t;,"  # what counts first: in a table of semicolons a comma begins decimals
+_BLANKS = re.compile(r"\s*(?:[^\s,]+\s+){2,3}\d*,\d+\s*")  # TREC's columns with such a relevance
 
 
 class BeirFolder:
@@ -83,7 +84,7 @@ class BeirFolder:
         elif table == "queries":
             asked = {row["query_id"] for row, _ in self.rows("qrels", split)}
             for row, where in numbered_rows(self.queries):
-                if str(row.get("_id")) in asked:
+                if str(_id(row)) in asked:
                     yield _query_row(row, where), where
         elif table == "qrels":
             yield from read_qrels(self._qrels()[split])
@@ -151,7 +152,7 @@ def _skill_row(row: Mapping[str, Any], where: str) -> Row:
     description = metadata.get("description")
     if isinstance(description, str) and description and text.startswith(description):
         text = text[len(description) :].removeprefix(_GAP)
-    return {**metadata, "id": row["_id"], "name": row.get("title", ""), "skill_md": text}
+    return {**metadata, "id": _id(row), "name": row.get("title", ""), "skill_md": text}
 
 
 def _corpus_line(row: Mapping[str, Any], where: str) -> Row:
@@ -163,7 +164,35 @@ def _corpus_line(row: Mapping[str, Any], where: str) -> Row:
 
 
 def _query_row(row: Mapping[str, Any], where: str) -> Row:
-    return {**_metadata(row, where), "id": row.get("_id"), "query": row.get("text")}
+    return {**_metadata(row, where), "id": _id(row), "query": row.get("text")}
+
+
+def _id(row: Mapping[str, Any]) -> Any:
+    """An id without the spaces around it, which tables of labels add and lose."""
+    return _plain(row.get("_id"))
+
+
+def _plain(value: Any) -> Any:
+    return value.strip() if isinstance(value, str) else value
+
+
+def _delimiter(line: str) -> str | None:
+    """What is between the cells of a table by its first line; None if that is blanks."""
+    found = next((d for d in _DELIMITERS if d in line), None)
+    return None if found == "," and _BLANKS.fullmatch(line) else found
+
+
+def _cells(line: str, delimiter: str | None) -> list[str]:
+    """The cells of a line without what is around them; blanks are between those of TREC."""
+    if delimiter is None:
+        return line.split()
+    if delimiter == "\t":  # in which quotation marks may be part of an id
+        return [cell.strip().strip('"').strip() for cell in line.split(delimiter)]
+    try:
+        cells = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+    except csv.Error:
+        return []
+    return [cell.strip() for cell in cells]
 
 
 def _query_line(row: Mapping[str, Any], where: str) -> Row:
@@ -175,25 +204,25 @@ def read_qrels(file: Path) -> Iterator[tuple[Row, str]]:
     """Labels of a table with or without a header, or of the four columns of TREC."""
     if file.name.endswith(_SUFFIXES):
         for row, where in numbered_rows(file):
-            yield label_row(row), where
+            yield {name: _plain(value) for name, value in label_row(row).items()}, where
         return
     names: list[str] = []
-    between = _GAPS
+    delimiter: str | None = None
     newline = "\n" if file.suffix == ".tsv" else None  # an id may hold what else ends lines
     for number, line in enumerate(read_lines(file, newline=newline), start=1):
         line = line.strip("\r\n")
         if not line.strip(" \t,;"):
             continue
         if not names:  # the first line tells what is between cells: an id may hold the others
-            between = next((b for b in _BETWEEN if b.search(line)), _GAPS)
-        cells = [cell.strip('"') for cell in between.split(line)]
+            delimiter = _delimiter(line)
+        cells = _cells(line, delimiter)
         if not names and {"query_id", "skill_id"} <= label_row(dict.fromkeys(cells)).keys():
             names = cells
             continue
         names = names or _PLAIN.get(len(cells), [])
         try:
             row = label_row(dict(zip(names, cells, strict=True)))
-            grade = float(row.get("relevance", 1))
+            grade = decimal(row.get("relevance", 1))
             whole = int(grade) if grade.is_integer() else grade
             row = {"query_id": row["query_id"], "skill_id": row["skill_id"], "relevance": whole}
         except (KeyError, ValueError):

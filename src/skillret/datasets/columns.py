@@ -19,6 +19,7 @@ __all__ = [
     "MAX_RELEVANCE",
     "QUERY_COLUMNS",
     "column_key",
+    "decimal",
     "first_of",
     "label_row",
     "parse_label",
@@ -39,6 +40,7 @@ LABEL_COLUMNS = {
 }
 
 _SKILL_FIELDS = ("id", "name", "description", "skill_md", "body")
+_COMMA = re.compile(r"^(\s*[-+]?\d*),(\d+\s*)$")
 _JOINTS = re.compile(r"[\W_]+")
 _TRUE, _FALSE = ("true", "yes", "1"), ("false", "no", "0")
 
@@ -58,6 +60,16 @@ def truth(value: object) -> bool | None:
     """Yes or no, also as texts say it; None where it is neither."""
     text = str(value).strip().casefold()
     return True if text in _TRUE else False if text in _FALSE else None
+
+
+def decimal(value: Any) -> float:
+    """A number, also as a text, and with the decimal comma of many countries' spreadsheets.
+
+    Raises:
+        TypeError: If it is neither number nor text.
+        ValueError: If it is a text of something else.
+    """
+    return float(_COMMA.sub(r"\1.\2", value) if isinstance(value, str) else value)
 
 
 def label_row(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,7 +127,7 @@ def parse_query(row: Mapping[str, Any], where: str) -> Query:
 
 def _is_number(value: object) -> bool:
     try:
-        return isinstance(value, (int, float, str)) and bool(str(float(value)))
+        return isinstance(value, (int, float, str)) and bool(str(decimal(value)))
     except ValueError:
         return False
 
@@ -127,7 +139,7 @@ def parse_label(row: Mapping[str, Any], where: str) -> tuple[str, str, float]:
         DatasetError: If an id is missing or the relevance is no number.
     """
     try:
-        relevance = float(row.get("relevance", 1))
+        relevance = decimal(row.get("relevance", 1))
         if abs(relevance) <= MAX_RELEVANCE:
             whole = int(relevance) if relevance.is_integer() else relevance
             return _text(row, "query_id", where), _text(row, "skill_id", where), whole

@@ -13,7 +13,7 @@ from typing import Any
 
 from skillret.charsets import name_of
 from skillret.datasets.charset import encoding_of
-from skillret.datasets.columns import QUERY_COLUMNS, column_key, first_of, truth
+from skillret.datasets.columns import QUERY_COLUMNS, column_key, decimal, first_of, truth
 from skillret.datasets.delimited import delimited_rows
 from skillret.datasets.library_rows import query_id, skill_rows
 from skillret.datasets.row_files import Row, digest_files, numbered_rows
@@ -44,9 +44,9 @@ class QueryFile:
     `skill_id` or `skill_name`, or several of them as a list in `skills` or `skill_ids`, in a table
     with commas, semicolons or bars between them. Names of columns are compared by `column_key`. A
     `relevance` of 0, or `should_trigger` that says no, makes a row no label. A query whose skill is
-    `none`, `-` or an empty list needs none. One that is repeated with another skill is one query
-    with two gold skills; of its other columns those of the first row count. Of one name the first
-    skill in order of precedence is meant.
+    `none`, `-`, null or an empty list needs none. One that is repeated with another skill is one
+    query with two gold skills; of its other columns those of the first row count. Of one name the
+    first skill in order of precedence is meant.
 
     Attributes:
         file: One of `QUERY_SUFFIXES`.
@@ -150,7 +150,7 @@ class QueryFile:
         if self.file.suffix.lower() in _TABLES:
             rows = delimited_rows(self.file, QUERY_COLUMNS, "request or query")
         else:
-            rows = numbered_rows(self.file)
+            rows = numbered_rows(self.file, nulls=True)
         for row, where in rows:
             text = first_of(row, QUERY_COLUMNS)
             if not isinstance(text, str) or not text.strip():
@@ -180,7 +180,7 @@ def _says_none(row: Mapping[str, Any], names: Container[str]) -> bool:
     """Whether a row says that its query needs no skill; a skill may be called "none"."""
     given = [value for name, value in row.items() if column_key(name) in _SKILL_COLUMNS]
     return bool(given) and all(
-        value == []
+        value in ([], None)
         or (isinstance(value, str) and value.strip().casefold() in _NONE and value not in names)
         for value in given
     )
@@ -195,7 +195,7 @@ def _wanted(row: Mapping[str, Any]) -> bool:
     """Whether a row's skill is a gold one."""
     said = {column_key(name): value for name, value in row.items()}
     try:
-        return truth(said.get("shouldtrigger")) is not False and float(said["relevance"] or 1) > 0
+        return truth(said.get("shouldtrigger")) is not False and decimal(said["relevance"] or 1) > 0
     except (KeyError, TypeError, ValueError):
         return truth(said.get("shouldtrigger")) is not False
 

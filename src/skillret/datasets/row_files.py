@@ -46,14 +46,18 @@ _SLICE = 8  # rows of parquet that are made into objects at once
 Row: TypeAlias = dict[str, Any]
 
 
-def numbered_rows(file: Path) -> Iterator[tuple[Row, str]]:
+def numbered_rows(file: Path, *, nulls: bool = False) -> Iterator[tuple[Row, str]]:
     """`read_rows`, each row with where it stands."""
-    for number, row in enumerate(read_rows(file), start=1):
+    for number, row in enumerate(read_rows(file, nulls=nulls), start=1):
         yield row, f"{file}, row {number}"
 
 
-def read_rows(file: Path) -> Iterator[Row]:
+def read_rows(file: Path, *, nulls: bool = False) -> Iterator[Row]:
     """The rows of a `.jsonl`, `.jsonl.gz` or `.parquet` file; a null is a missing column.
+
+    Args:
+        file: The file.
+        nulls: Keep the nulls of JSON, which somebody wrote; those of parquet fill its columns.
 
     Raises:
         DatasetError: If the file is truncated, no JSON, holds anything but objects, or a row or
@@ -67,7 +71,7 @@ def read_rows(file: Path) -> Iterator[Row]:
             total += _weight(row)
             if total > most:
                 raise _grows(file, f"row {number}")
-            yield {column: value for column, value in row.items() if value is not None}
+            yield {c: value for c, value in row.items() if nulls or value is not None}
     except OSError as e:
         raise DatasetError(f"{file} cannot be read: {e.strerror}") from None
 

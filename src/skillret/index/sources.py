@@ -12,6 +12,7 @@ from skillret.errors import IndexCorruptError, InputError
 from skillret.index.schema import SCHEMA_VERSION
 from skillret.index.store import IndexInfo
 from skillret.skills import Library, Root
+from skillret.skills.overrides import Overrides
 
 __all__ = ["Sources", "default_index_path", "default_indexes"]
 
@@ -25,6 +26,7 @@ class Sources(NamedTuple):
         split: Split of the data set.
         agent: The agent whose rules say what is loaded, if the folders are those of one.
         hide: What is left out (`skillret.skills.Library`).
+        overrides: What the agent's own settings say of single skills.
     """
 
     roots: tuple[tuple[str, str], ...] = ()
@@ -32,17 +34,18 @@ class Sources(NamedTuple):
     split: str | None = None
     agent: str | None = None
     hide: tuple[str, ...] = ()
+    overrides: Overrides = Overrides()
 
     @classmethod
     def of(cls, library: Library) -> Sources:
         """The roots of a library, and by what rules it reads them."""
         roots = tuple((str(r.path), r.scope) for r in library.roots)
-        return cls(roots, agent=library.agent, hide=library.hide)
+        return cls(roots, agent=library.agent, hide=library.hide, overrides=library.overrides)
 
     def to_json(self) -> str:
         """As stored in an index."""
         data = {"roots": self.roots, "dataset": self.dataset, "split": self.split}
-        rules = {"agent": self.agent, "hide": self.hide}
+        rules = {"agent": self.agent, "hide": self.hide, "overrides": self.overrides}
         return json.dumps(data | {key: value for key, value in rules.items() if value})
 
     @classmethod
@@ -53,6 +56,7 @@ class Sources(NamedTuple):
             roots = tuple((str(path), str(scope)) for path, scope in data.get("roots", ()))
             dataset, split = data.get("dataset"), data.get("split")
             agent, hide = data.get("agent"), tuple(map(str, data.get("hide", ())))
+            said = Overrides(*(tuple(map(str, part)) for part in data.get("overrides", ())))
             if not all(isinstance(text, str | None) for text in (dataset, split, agent)):
                 raise TypeError
         except (TypeError, ValueError):
@@ -60,7 +64,7 @@ class Sources(NamedTuple):
                 "the index does not say where its skills come from",
                 "build it again with `skillret index build`",
             ) from None
-        return cls(roots, dataset, split, agent, hide)
+        return cls(roots, dataset, split, agent, hide, said)
 
     def __bool__(self) -> bool:
         """Whether anything is known of them: skills may also be added one by one."""
@@ -76,7 +80,7 @@ class Sources(NamedTuple):
         if not roots:
             gone = ", ".join(p for p, _ in self.roots) or "none recorded"
             raise InputError(f"the folders of this index no longer exist: {gone}")
-        return Library(roots, agent=self.agent, hide=self.hide)
+        return Library(roots, agent=self.agent, hide=self.hide, overrides=self.overrides)
 
 
 def default_index_path(source: Library | Sources, model: str) -> Path:
@@ -92,6 +96,8 @@ def default_index_path(source: Library | Sources, model: str) -> Path:
     if source.dataset is not None:
         parts += ["dataset", source.dataset, source.split or ""]
     parts += [f"hide {pattern}" for pattern in source.hide]  # else two projects would take turns
+    if source.overrides:
+        parts += ["overrides", *source.overrides.off, "user-only", *source.overrides.user_only]
     digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
     return _folder() / f"{digest[:16]}.db"
 

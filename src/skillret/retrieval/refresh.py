@@ -23,7 +23,7 @@ from skillret.messages import counted
 from skillret.settings import Settings
 from skillret.skills import Library
 from skillret.skills.agents import find_agent
-from skillret.skills.places import Place, disabled, find_places, other_folders, roots_of
+from skillret.skills.places import Place, disabled, find_places, other_folders, overrides, roots_of
 from skillret.types import Progress, UpdateReport
 
 __all__ = [
@@ -123,7 +123,9 @@ def usual_library(
     places = find_places(cwd, agents=wanted, extra=settings.roots, missing=missing)
     one = wanted[0] if len(set(wanted)) == 1 else None
     off = disabled(one, cwd) if one is not None else ()
-    return Library(roots_of(places), agent=one, hide=(*settings.hide, *off)), places
+    hide = (*settings.hide, *off)
+    said = overrides(places, cwd)
+    return Library(roots_of(places), agent=one, hide=hide, overrides=said), places
 
 
 def nowhere(places: Sequence[Place], agents: Sequence[str] = (), cwd: Path | None = None) -> str:
@@ -150,6 +152,9 @@ def nothing_found(library: Library) -> str:
     where = f"{', '.join(places[:_SHOWN])}{more}"
     if library.hidden:
         hidden = counted(library.hidden, "skill")
+        if library.overrides.off:
+            whose = "`hide` of the settings, or `skillOverrides` of Claude Code's,"
+            return f"no skills are left in {where}: {whose} leaves out {hidden}"
         return f"no skills are left in {where}: `hide` of the settings leaves out {hidden}"
     text = f"no skills found in {where}: a skill is a folder with a SKILL.md"
     errors = [d for d in library.diagnostics if d.level == "error"]

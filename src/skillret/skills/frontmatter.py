@@ -43,18 +43,18 @@ MAX_FRONT_MATTER = 64 * 1024  # characters; real ones have a few hundred
 MAX_FILE_BYTES = 1024 * 1024  # the rest of a longer file is not read
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_KEY = re.compile(r"[a-z][a-z_-]*")
 _NEXT_LINE = re.compile(r"\n(?=\S)")
 _FENCE = re.compile(r"^---[ \t]*$", re.MULTILINE)
 _OTHER_STYLES = tuple("\"'|>[{&!")  # of a value, in which ` #` is text or a comment by intention
 _MARKS = ("!", "&")  # begin a tag and an anchor, which are no part of a value
+_ANCHOR = re.compile(r"&[A-Za-z][\w-]*\s")  # what nobody would begin a sentence with
 _UNUSUAL = (
     "its front matter is not fenced by lines --- with fields `name:` and `description:` between"
     " them; other clients may not read it"
 )
 _NO_DESCRIPTION = "it has no description: add `description:` to the front matter"
-_PARAGRAPH = (
-    "it has no description: its first paragraph stands in, as in Claude Code; other clients skip it"
-)
+_PARAGRAPH = "its first paragraph stands in, as in Claude Code; other clients skip it"
 _TRUE = frozenset({"true", "yes", "on", "y", "1"})
 _FALSE = frozenset({"false", "no", "off", "n", "0"})
 _DEPTH = 4  # of lists and mappings that someone wrote for a text
@@ -113,7 +113,9 @@ def parse_skill(data: bytes, folder: str) -> tuple[ParsedSkill | None, list[str]
         return None, [*notes, front]
     description = _description(front, notes)
     if not description:
-        notes.append(_PARAGRAPH)
+        empty = _written_as(front.fields)
+        why = f"its `{empty}` is empty" if empty else "it has no description"
+        notes.append(f"{why}: {_PARAGRAPH}")
         description = first_paragraph(front.body)[:MAX_DESCRIPTION]
     if len(description) > MAX_DESCRIPTION:
         notes.append(
@@ -183,8 +185,10 @@ def _read(text: str, notes: list[str]) -> _Front | str:
     if _description(front, said):
         notes += repairs or ([] if said else [_UNUSUAL])
         return front
-    named = not reason and _get(front.fields, "name")
-    return front if named and first_paragraph(front.body) else reason or _NO_DESCRIPTION
+    # Claude Code needs neither name nor description. A page between two rules has no such keys.
+    keys = [str(key) for key in front.fields]
+    fielded = not reason and any(_KEY.fullmatch(key) or key_of(f"{key}:") == "name" for key in keys)
+    return front if fielded and first_paragraph(front.body) else reason or _NO_DESCRIPTION
 
 
 def _goes_on(fields: Mapping[str, Any], body: str) -> bool:
@@ -214,15 +218,31 @@ def _split(text: str) -> tuple[Parts | None, str]:
 def _parse_yaml(text: str) -> Any:
     if text.count("[") + text.count("{") > _BRACKETS:  # for which PyYAML alone takes half a minute
         raise ValueError("it has too many brackets")
-    # Aliases let a few lines stand for billions; no front matter has a use for them.
-    if "*" in text and any(
-        isinstance(e, yaml.AliasEvent) for e in yaml.parse(text, Loader=_Loader)
-    ):
-        raise ValueError("YAML aliases are not allowed in front matter")
+    if "*" in text:
+        _check_aliases(text)
     data = yaml.load(text, Loader=_Loader)  # noqa: S506 (the base loader builds only strings)
     if "\\" in text:  # without libyaml an escape may be half a character
         json.dumps(data, ensure_ascii=False).encode("utf-8")
     return data
+
+
+def _check_aliases(text: str) -> None:
+    """Refuse aliases of anything but texts: a few lines of lists in lists stand for billions."""
+    texts: dict[str, int] = {}
+    others: set[str] = set()
+    total = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        anchor = getattr(event, "anchor", None)
+        if anchor is None:
+            continue
+        if isinstance(event, yaml.AliasEvent):
+            total += texts.get(anchor, 0)  # one without an anchor is refused by the loader
+            if anchor in others or total > MAX_FRONT_MATTER:
+                raise ValueError("YAML aliases are not allowed in front matter, but of short texts")
+        elif isinstance(event, yaml.ScalarEvent):
+            texts[anchor] = len(event.value)
+        else:
+            others.add(anchor)
 
 
 def _mapping(data: object) -> dict[str, Any] | None:
@@ -278,23 +298,25 @@ def _plain_key(key: str) -> str:
     return re.sub(r"[-_\s]", "", key).lower()
 
 
-def _misspelt(fields: Mapping[str, Any]) -> str | None:
-    """The key that was most likely meant for `description`."""
+def _written_as(fields: Mapping[str, Any]) -> str | None:
+    """The key of the description, or the one that was most likely meant for it."""
     from difflib import get_close_matches
 
-    keys = {_plain_key(key): key for key in fields}
+    keys = {_plain_key(str(key)): key for key in fields}
     return next((keys[key] for key in get_close_matches("description", keys, 1, 0.85)), None)
 
 
 def _description(front: _Front, notes: list[str]) -> str:
     """The description and, behind it, when to use the skill: agents show both as one text."""
     texts: list[str] = []
+    described = False
     for key, name in (("description", "description"), ("whentouse", "when_to_use")):
         value = _get(front.fields, key)
-        if value is None and not texts and (meant := _misspelt(front.fields)):
+        described = described or bool(texts)
+        if value is None and key == "description" and (meant := _written_as(front.fields)):
             notes.append(f"`{meant}` was taken for `{name}`; correct it")
             value = front.fields[meant]
-        if isinstance(value, list | dict):
+        if isinstance(value, list | dict) and value:
             notes.append(f"`{name}` must be text; its parts were joined")
         text = _flat(value)
         whole = _uncut(key, text, front.written)
@@ -306,6 +328,8 @@ def _description(front: _Front, notes: list[str]) -> str:
             )
         if whole not in " ".join(texts):
             texts.append(whole)
+    if texts and not described:
+        notes.append("it has no description: `when_to_use` stands in; other clients skip it")
     return " ".join(filter(None, texts))
 
 
@@ -315,7 +339,7 @@ def _uncut(key: str, text: str, written: str) -> str:
         return text
     entry = _get(entries_of(written), key) or ""
     if entry.lstrip().startswith(_MARKS) and not text.startswith(_MARKS):
-        return plain(entry)
+        return text if _ANCHOR.match(entry.lstrip()) and text else plain(entry)
     lines = [line for line in entry.split("\n") if not line.lstrip().startswith("# ")]
     whole = " ".join(" ".join(lines).split())
     rest = whole.removeprefix(text).lstrip()

@@ -15,6 +15,7 @@ from typing import Any
 from skillret.errors import InputError
 from skillret.files import expand, parse_json, read_start
 from skillret.skills.names import invocations
+from skillret.skills.overrides import Overrides
 from skillret.skills.places import default_roots
 from skillret.skills.walk import SKILL_FILE, Root, SkillFile, Walk, diagnostic
 from skillret.types import Diagnostic, Skill
@@ -33,6 +34,7 @@ class Library:
             what it does not load is left out.
         hide: Names of skills, glob patterns of names whatever their case, or paths of
             files that are left out.
+        overrides: What an agent's own settings say of single skills.
 
     Attributes:
         hidden: How many were hidden, once they are read.
@@ -42,11 +44,17 @@ class Library:
     """
 
     def __init__(
-        self, roots: Sequence[Root], *, agent: str | None = None, hide: Sequence[str] = ()
+        self,
+        roots: Sequence[Root],
+        *,
+        agent: str | None = None,
+        hide: Sequence[str] = (),
+        overrides: Overrides | None = None,
     ) -> None:
         self.roots = tuple(roots)
         self.agent = agent
         self.hide = tuple(hide)
+        self.overrides = overrides or Overrides()
         self.hidden = 0
         self._walk = Walk(self.roots)
         self._found = list(self._find())
@@ -83,7 +91,10 @@ class Library:
         digest = hashlib.sha256()
         for root in self.roots:
             digest.update(f"{root.path}\0{root.scope}\n".encode("utf-8", "surrogateescape"))
-        digest.update("\0".join((self.agent or "", *self.hide)).encode("utf-8", "surrogateescape"))
+        rules = (self.agent or "", *self.hide)
+        if self.overrides:
+            rules += ("overrides", repr(self.overrides))
+        digest.update("\0".join(rules).encode("utf-8", "surrogateescape"))
         for found in self._found:
             also = "\0".join(self._walk.aliases.get(found.path, ()))
             line = f"{found.root}\0{found.path}\0{found.stamp}\0{also}\n"
@@ -131,7 +142,7 @@ class Library:
             left = [*self._walk.notes, *_passed_over(self._walk.hidden)]
             left += [note for note in notes if note.level == "error"]
             notes = [note for note in notes if note.level != "error"]
-            shown = _hide(found, self.hide, left)
+            shown = _override(_hide(found, self.hide, left), self.overrides, self.roots, left)
             self.hidden = len(found) - len(shown)
             skills = _collapse(shown, notes)
             if self.agent is None:
@@ -179,13 +190,36 @@ def _hide(skills: Sequence[Skill], hide: Sequence[str], notes: list[Diagnostic])
     if not hide:
         return list(skills)
     hidden = re.compile("|".join(translate(pattern.casefold()) for pattern in hide)).match
+    files = {path for path in hide if os.path.isabs(path)}  # noqa: PTH117
     kept = []
     for skill in skills:
-        if hidden(skill.name.casefold()) or not {skill.path, *skill.aliases}.isdisjoint(hide):
+        paths = {skill.path, *skill.aliases} if files else set()
+        if files and skill.path:  # who names a file may have followed a link to it
+            paths.add(os.path.realpath(skill.path))
+        if hidden(skill.name.casefold()) or not paths.isdisjoint(files):
             message = "left out: your settings hide it, or the agent's own disable it"
             notes.append(diagnostic("warning", skill.path or skill.id, message))
         else:
             kept.append(skill)
+    return kept
+
+
+def _override(
+    skills: Sequence[Skill], overrides: Overrides, roots: Sequence[Root], notes: list[Diagnostic]
+) -> list[Skill]:
+    """The skills that an agent's settings do not turn off, those left to the user marked."""
+    if not overrides:
+        return list(skills)
+    kept = []
+    for skill in skills:
+        names = overrides.names(skill, roots)
+        if not names.isdisjoint(overrides.off):
+            message = "left out: `skillOverrides` of Claude Code's settings turn it off"
+            notes.append(diagnostic("warning", skill.path or skill.id, message))
+        elif names.isdisjoint(overrides.user_only):
+            kept.append(skill)
+        else:
+            kept.append(replace(skill, user_only=True))
     return kept
 
 

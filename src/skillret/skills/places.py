@@ -7,16 +7,26 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from skillret.errors import InputError
 from skillret.files import project_folders
 from skillret.skills import plugins
 from skillret.skills.agents import AGENTS, Agent, find_agent
 from skillret.skills.checkout import is_file, is_folder, main_checkout
+from skillret.skills.overrides import Overrides, overrides_in
 from skillret.skills.walk import SKILL_FILE, Root, link_bases, may_lead
 
-__all__ = ["Place", "default_roots", "disabled", "find_places", "other_folders", "roots_of"]
+__all__ = [
+    "Place",
+    "claude_settings",
+    "default_roots",
+    "disabled",
+    "find_places",
+    "other_folders",
+    "overrides",
+    "roots_of",
+]
 
 # Where several agents' places are searched at once. With one agent its own order counts.
 _SCOPES = ("enterprise", "project", "user", "plugin", "extension", "bundled", "synced", "admin")
@@ -235,9 +245,8 @@ def _brought(scope: str, path: str, agent: Agent, around: _Surroundings) -> Iter
     elif agent.name == "codex":
         found = plugins.codex_plugins(place.parent)
     else:
-        config = Path(_system_path("~/.claude", agent, around.home))
-        managed = Path(agent.places[0][1]).parents[1] / "managed-settings.json"
-        found = plugins.claude_plugins(place, config, [*map(Path, around.projects)], managed)
+        projects = [*map(Path, around.projects)]
+        found = plugins.claude_plugins(place, _claude_files(projects, around.home), projects)
     for folder in found:
         named = f"{scope}:{folder.namespace}" if folder.namespace else scope
         yield _Seen(str(folder.path), named, is_folder(folder.path), folder.problem)
@@ -283,7 +292,7 @@ def disabled(agent: str, cwd: Path | None = None, home: Path | None = None) -> t
     from glob import escape  # seldom needed
 
     if of.name == "codex":
-        found = plugins.codex_disabled(Path(_system_path("~/.codex", of, user)))
+        found = plugins.codex_disabled(Path(_system_path("~/.codex", of, user)), user)
     elif of.name == "gemini-cli":
         found = plugins.gemini_disabled([user / ".gemini", (cwd or Path.cwd()) / ".gemini"])
     return tuple(
@@ -291,3 +300,48 @@ def disabled(agent: str, cwd: Path | None = None, home: Path | None = None) -> t
         for text in found
         if "\0" not in text
     )
+
+
+def claude_settings(cwd: Path | None = None, home: Path | None = None) -> dict[str, Any]:
+    """Claude Code's settings as they hold in a folder.
+
+    Those of the project count more than the user's, and those of the organisation most.
+    """
+    here, user = (cwd or Path.cwd()).resolve(), (home or Path.home()).resolve()
+    projects = [folder for folder in project_folders(here) if folder != user]
+    files = _claude_files(projects, user)
+    if here == user:  # which then is the project as well
+        files.insert(1, user / ".claude" / "settings.local.json")
+    return plugins.claude_settings(files)
+
+
+def _claude_files(projects: Sequence[Path], home: Path) -> list[Path]:
+    """Claude Code's settings files, whether they are there or not; a later one counts more."""
+    agent = find_agent("claude-code")
+    files = [Path(_system_path("~/.claude", agent, home)) / "settings.json"]
+    for name in ("settings.json", "settings.local.json"):
+        files += [folder / ".claude" / name for folder in reversed(projects)]
+    return [*files, Path(agent.places[0][1]).parents[1] / "managed-settings.json"]
+
+
+def overrides(
+    places: Iterable[Place], cwd: Path | None = None, home: Path | None = None
+) -> Overrides:
+    """What Claude Code's settings say of single skills in its places.
+
+    Nothing is said of a folder that also is the place of an agent that does not read Claude Code's.
+
+    Args:
+        places: As found: where they are those of other agents alone, nothing is said.
+        cwd: The current folder if None.
+        home: The home directory of the user if None.
+    """
+    own: dict[str, bool] = {}
+    for place in places:
+        if place.exists and place.problem is None and place.scope != "settings":
+            concerned = "claude-code" in place.agents and not place.scope.startswith("plugin")
+            real = os.path.realpath(place.path)
+            own[real] = concerned and own.get(real, True)
+    if not any(own.values()):
+        return Overrides()
+    return overrides_in(claude_settings(cwd, home), [path for path, mine in own.items() if mine])

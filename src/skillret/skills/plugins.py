@@ -20,6 +20,7 @@ __all__ = [
     "PluginFolder",
     "active_version",
     "claude_plugins",
+    "claude_settings",
     "codex_disabled",
     "codex_plugins",
     "folders",
@@ -27,6 +28,7 @@ __all__ = [
     "gemini_extensions",
 ]
 
+_OF_HOME = ("~/", f"~{os.sep}")
 _MOST = 8 * 1024 * 1024  # bytes of a settings file
 
 
@@ -44,16 +46,31 @@ class PluginFolder(NamedTuple):
     problem: str | None = None
 
 
+def claude_settings(files: Sequence[Path]) -> dict[str, Any]:
+    """What some settings files of Claude Code say together.
+
+    Args:
+        files: A later one counts more. Of objects such as `enabledPlugins` the entries add up.
+    """
+    merged: dict[str, Any] = {}
+    for file in files:
+        for key, value in (_json(file) or {}).items():
+            old = merged.get(key)
+            if isinstance(old, dict) and isinstance(value, dict):
+                value = {**old, **value}
+            merged[key] = value
+    return merged
+
+
 def claude_plugins(
-    plugins: Path, config: Path, projects: Sequence[Path], managed: Path
+    plugins: Path, settings: Sequence[Path], projects: Sequence[Path]
 ) -> Iterator[PluginFolder]:
     """What `installed_plugins.json` lists and no `enabledPlugins` turns off.
 
     Args:
         plugins: The folder of `installed_plugins.json`.
-        config: The user's folder of settings.
+        settings: The settings files, see `claude_settings`.
         projects: The folders of the project, nearest first.
-        managed: The organisation's settings file.
     """
     record = plugins / "installed_plugins.json"
     if not is_file(record):
@@ -62,12 +79,7 @@ def claude_plugins(
     if listed is None:
         yield PluginFolder(record, "", "cannot be read as JSON, so no plugin counts")
         return
-    enabled: dict[str, Any] = {}
-    files = [config / "settings.json"]
-    for name in ("settings.json", "settings.local.json"):
-        files += [folder / ".claude" / name for folder in reversed(projects)]
-    for file in (*files, managed):
-        enabled |= _mapping((_json(file) or {}).get("enabledPlugins"))
+    enabled = _mapping(claude_settings(settings).get("enabledPlugins"))
     for key, entries in _mapping(listed.get("plugins")).items():
         name, _, marketplace = key.rpartition("@")
         name = name or key
@@ -174,12 +186,19 @@ def codex_plugins(home: Path) -> Iterator[PluginFolder]:
         yield from _skill_folders(folder, str(manifest.get("name") or name), manifest.get("skills"))
 
 
-def codex_disabled(home: Path) -> list[str]:
-    """Names of skills, and paths of their files, that `config.toml` turns off."""
+def codex_disabled(home: Path, user: Path) -> list[str]:
+    """Names of skills, and absolute paths of their files, that `config.toml` turns off.
+
+    Args:
+        home: Codex's folder, where a relative path starts.
+        user: The home directory, for which `~` stands.
+    """
     entries = _mapping(_codex_config(home).get("skills")).get("config")
     off = [_mapping(e) for e in (entries if isinstance(entries, list) else ())]
-    found = [e.get(key) for e in off if e.get("enabled") is False for key in ("name", "path")]
-    return [text for text in found if isinstance(text, str)]
+    off = [e for e in off if e.get("enabled") is False]
+    names = [name for e in off if isinstance(name := e.get("name"), str)]
+    paths = [path for e in off if isinstance(path := e.get("path"), str) and path]
+    return names + [str(home / (user / p[2:] if p[:2] in _OF_HOME else p)) for p in paths]
 
 
 def _codex_config(home: Path) -> dict[str, Any]:
@@ -215,7 +234,8 @@ def gemini_disabled(folders: Sequence[Path]) -> list[str]:
     """
     found = []
     for folder in folders:
-        skills = _mapping((_json(folder / "settings.json") or {}).get("skills"))
+        settings = _json(folder / "settings.json", comments=True) or {}
+        skills = _mapping(settings.get("skills"))
         off = skills.get("disabled")
         found += [n for n in (off if isinstance(off, list) else ()) if isinstance(n, str)]
     return found
@@ -277,13 +297,13 @@ def _text(file: Path) -> str | None:
         return None
 
 
-def _json(file: Path) -> dict[str, Any] | None:
-    """The object in a file; None if there is no such file, or no object in it."""
+def _json(file: Path, *, comments: bool = False) -> dict[str, Any] | None:
+    """The object in a file, perhaps with comments; None if there is no such file, or no object."""
     text = _text(file)
     if text is None:
         return None
     try:
-        data = parse_json(text, mend=True)
+        data = parse_json(text, mend=True, comments=comments)
     except (ValueError, json.JSONDecodeError):
         return None
     return data if isinstance(data, dict) else None

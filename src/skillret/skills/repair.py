@@ -6,7 +6,9 @@ own way of reading finds no description, so that no repair changes what a sound 
 
 from __future__ import annotations
 
+import json
 import re
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple
@@ -36,6 +38,11 @@ _FENCE = re.compile(
 _CODE = re.compile(r"(?:`{3,}|~{3,})\s*\w*\s*$")
 _FIELD = re.compile(r"""(\s*)["']?([A-Za-z][\w-]*)["']?[ \t]*([:：])(.*)$""")
 _TOML = re.compile(r"^([A-Za-z][\w-]*)[ \t]*=[ \t]*")
+_TOML_TEXT = re.compile(
+    r"""^([A-Za-z][\w-]*)[ \t]*=[ \t]*"""
+    r"""(\"{3}(?:[^"\\]|\\.|"(?!""))*\"{3}|'{3}(?:[^']|'(?!''))*'{3})[ \t]*(?:#[^\n]*)?$""",
+    re.MULTILINE | re.DOTALL,
+)
 _PROSE = 4000  # characters in which a body's first paragraph stands
 _PARAGRAPH = re.compile(r"\n[ \t]*\n")
 _NO_PROSE = re.compile(r"<!--.*?-->|^(```|~~~).*?^\1", re.DOTALL | re.MULTILINE)
@@ -125,7 +132,9 @@ def find_parts(text: str, notes: list[str]) -> Parts | None:
     opening = lines[start - 1].strip() if start else ""
     opened = bool(_FENCE.match(opening) or _CODE.match(opening))
     if opened and any(map(_TOML.match, lines[start : start + 1])):  # as far as it is `key = value`
-        lines = [_TOML.sub(r"\1: ", line) for line in lines]
+        ends = (opening, opening[:3])
+        close = next((n for n in range(start, len(lines)) if lines[n].strip() in ends), None)
+        lines[start:close] = _from_toml(lines[start:close])
     elif opened and (indent := lines[start - 1].partition(opening)[0]):
         lines = [line.removeprefix(indent) for line in lines]
     fence = _CODE if _CODE.match(opening) else _FENCE
@@ -146,6 +155,25 @@ def find_parts(text: str, notes: list[str]) -> Parts | None:
     front = ["" if number in stray else lines[number] for number in range(start, end)]
     kept = [ln for n, ln in enumerate(above) if n not in stray and not _CODE.match(ln.strip())]
     return Parts("\n".join(front), "\n".join([*kept, "", *lines[end + closed :]]), start + 1)
+
+
+def _from_toml(lines: Sequence[str]) -> list[str]:
+    """Lines `key = value` as YAML has them, as many as before."""
+    text = _TOML_TEXT.sub(_one_line, "\n".join(lines))
+    return [_TOML.sub(r"\1: ", line) for line in text.split("\n")]
+
+
+def _one_line(field: re.Match[str]) -> str:
+    """A field whose text stands in three quotation marks, and empty lines for those it had."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        text = tomllib.loads(f"text = {field[2]}")["text"]
+    except ValueError:
+        text = field[2][3:-3]
+    return f"{field[1]}: {json.dumps(text, ensure_ascii=False)}" + "\n" * field[0].count("\n")
 
 
 def _without_comments(lines: Sequence[str]) -> list[str]:

@@ -5,7 +5,7 @@ from tests.conftest import HashEncoder, make_skill, write_skill
 from skillret import Retriever
 from skillret.agents.doctor import TITLES, Examined, examine, retrieval
 from skillret.agents.doctor.attacks import RULES
-from skillret.settings import Dismissal
+from skillret.settings import FINDINGS, Dismissal
 from skillret.skills import Library
 
 
@@ -118,6 +118,10 @@ def test_rules_broken_copies_and_what_was_left_out(tmp_path, home):
     (tmp_path / "empty" / "SKILL.md").write_text("")
     levels = {f.kind: f.level for f in look(tmp_path, home)}
     assert levels == {"specification": "warning", "copy": "remark", "left-out": "error"}
+
+
+def test_what_may_be_dismissed_are_the_kinds_of_findings():
+    assert tuple(TITLES) == FINDINGS
 
 
 def test_every_attack_has_a_heading():

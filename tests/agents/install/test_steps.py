@@ -465,13 +465,13 @@ def test_the_mode_is_a_line_of_the_settings(claude, home):
     assert done(install(mode="eager"))[-1] == ("mode", "unchanged")
     assert done(uninstall())[-1] == ("mode", "cleaned")
     assert file.read_text() == "# mine\nlimit = 3\n"
-    file.write_text('mode = "normal"\n[[dismiss]]\nfinding = "x"\nreason = "y"\n')
+    file.write_text('mode = "normal"\n[[dismiss]]\nfinding = "copy"\nreason = "y"\n')
     assert done(install(mode="normal"))[-1] == ("mode", "unchanged")
     step = install(mode="quiet")[-1]
     assert (step.done, "change it there, to 'quiet'" in step.message) == ("refused", True)
     file.write_text("mode")
     assert "not valid TOML" in install(mode="quiet")[-1].message
-    file.write_text('[[dismiss]]\nfinding = "x"\nreason = "y"\n')
+    file.write_text('[[dismiss]]\nfinding = "copy"\nreason = "y"\n')
     install(mode="quiet")
     assert load_settings().mode == "quiet"
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from skillret.agents.doctor.finding import Examined, Finding
-from skillret.agents.doctor.records import read_object
 from skillret.messages import counted
 from skillret.skills import Library
 from skillret.skills.agents import find_agent
+from skillret.skills.places import claude_settings
 from skillret.types import Skill
 
 __all__ = ["Budget", "check", "claude_budget"]
@@ -42,7 +41,7 @@ def check(examined: Examined) -> Iterator[Finding]:
     """What is cut, for each agent that has a budget."""
     for agent, library in examined.agents.items():
         if agent == "claude-code":
-            settings = _claude_settings(examined)
+            settings = claude_settings(examined.cwd, examined.home)
             named = settings.get("skillOverrides")
             off = {
                 name
@@ -71,17 +70,6 @@ def _codex_budget() -> Budget:
     characters = round(0.02 * _CONTEXT * _CHARACTERS)
     setting = "skills.max_context_tokens in its config.toml"
     return Budget(characters, None, f"0.02 of {_CONTEXT:,} tokens", setting)
-
-
-def _claude_settings(examined: Examined) -> dict[str, Any]:
-    """Claude Code's settings of the user and the project, the latter counting more."""
-    config = os.environ.get("CLAUDE_CONFIG_DIR", "").strip()
-    folders = [Path(config) if config else examined.home / ".claude", examined.cwd / ".claude"]
-    merged: dict[str, Any] = {}
-    for folder in folders:
-        for name in ("settings.json", "settings.local.json"):
-            merged |= read_object(folder / name) or {}
-    return merged
 
 
 def _cut(agent: str, library: Library, budget: Budget, off: set[str]) -> Iterator[Finding]:

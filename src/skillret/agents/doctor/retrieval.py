@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from skillret.agents.doctor.finding import Examined, Finding
-from skillret.datasets.library_tests import read_library_tests
-from skillret.errors import DatasetError, InputError
+from skillret.datasets.library_tests import LibraryTest, PassedOver, read_library_tests
+from skillret.errors import InputError
 from skillret.retrieval import Retriever
 from skillret.retrieval.sentences import split_sentences
 from skillret.skills.exclusions import read_purpose
@@ -120,19 +120,25 @@ def _search(retriever: Retriever, queries: list[str]) -> list[list[Hit]]:
         return found
 
 
-def _tests(skills: Iterable[Skill]) -> tuple[list[tuple[Skill, str, bool]], list[Finding]]:
+def _tests(skills: Sequence[Skill]) -> tuple[list[tuple[Skill, str, bool]], list[Finding]]:
     """The tests beside skills, and the files of tests that cannot be read."""
+    passed: list[PassedOver] = []
+    by_skill: dict[str, list[LibraryTest]] = {}
+    for test in read_library_tests(skills, passed):
+        by_skill.setdefault(test.skill_id, []).append(test)
     found: list[tuple[Skill, str, bool]] = []
-    broken = []
     for skill in skills:
-        try:
-            tests = list(read_library_tests([skill]))
-        except (DatasetError, OSError) as e:
-            remedy = "mend the file; `skillret evaluate` reads it too"
-            broken.append(Finding("tests", "warning", skill.name, skill.path, None, str(e), remedy))
-            continue
+        tests = by_skill.get(skill.id, [])
         triggers = [t for t in tests if t.kind == "trigger"]
         found += [(skill, t.text, t.should_trigger) for t in (triggers or tests)[:_TESTS]]
+    remedy = "mend the file; `skillret evaluate` reads it too"
+    broken = [
+        Finding(
+            "tests", "warning", p.skill.name, str(p.file), None, f"passed over: {p.why}", remedy
+        )
+        for p in passed
+        if p.why is not None
+    ]
     return found, broken
 
 
