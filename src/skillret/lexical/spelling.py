@@ -208,8 +208,11 @@ def _spell(text: str) -> str:
 def simplified() -> dict[int, str]:
     """The simplified forms of Chinese characters: who writes traditional ones means the same."""
     text = Path(__file__).with_name("simplified.txt").read_text(encoding="utf-8")
-    traditional, simple = (line for line in text.splitlines() if not line.startswith("#"))
-    return str.maketrans(dict(zip(traditional, simple, strict=True)))
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    forms: dict[str, str] = {}
+    for traditional, simple in zip(lines[::2], lines[1::2], strict=True):
+        forms |= dict(zip(traditional, simple, strict=True))
+    return str.maketrans(forms)
 
 
 @lru_cache(_KNOWN_SIGNS)
