@@ -281,5 +281,5 @@ def test_small_talk_in_other_languages_gets_nothing():
 
     for text in ("감사합니다", "お願いします", "好的，谢谢", "辛苦了"):
         assert names(text) == ([], 1.0, ())
-    for text in ("계약서 검토", "週報", "感谢信", "thanks"):
+    for text in ("계약서 검토", "週報", "感谢信", "thanks", "/继续"):
         assert names(text).picked

@@ -247,7 +247,7 @@ def select(
         names: Names of skills by their keys.
         policy: How to choose.
     """
-    if is_small_talk(whole.text):
+    if not whole.text.startswith(_CALLS) and is_small_talk(whole.text):
         return Chosen([], whole.need)
     positions = choose(whole, policy)
     if whole.need is not None and whole.need < policy.threshold:
