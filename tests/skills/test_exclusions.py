@@ -117,6 +117,21 @@ video-tools handles videos.
 Redirect videos to video-tools.
 For videos, see video.
 N'utilisez pas pour videos.
+Ne l'utilisez pas pour videos.
+Verwende diesen Skill nicht für videos.
+Nicht verwenden für videos.
+Não utilize para videos.
+Non usarlo per videos.
+禁止在处理videos时使用。
+videos에는 사용하지 마십시오.
+video-tools owns videos.
+Route videos to the video-tools skill.
+You must not use it for videos.
+The skill won't shoot videos.
+Anything except videos.
+Don't auto-invoke for videos.
+Do not recommend this skill for videos.
+<do_not_use_for>videos</do_not_use_for>
 À ne pas utiliser pour videos.
 No lo uses para videos.
 No la utilices para videos.
@@ -157,6 +172,12 @@ Maps each column to its kind (numeric → bar-plot).
 Use bar-plot to draw.
 Use /bars for a chart, /bars:list for all of them.
 See below for examples.
+Route requests to backend-services by weight.
+Won't overwrite your files.
+Exclude test files from the report.
+Wraps load -> transform -> write-out.
+Status changes: open → in-progress.
+Not used for years? It still works.
 For details, see reference.
 Does not require Docker.
 It won't break your layout.

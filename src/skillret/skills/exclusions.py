@@ -42,7 +42,7 @@ _BREAK = lazy_pattern(
 )
 # What begins an exclusion though nothing stands before it: "... detection DO NOT USE FOR: rooms".
 _UNSTOPPED = lazy_pattern(
-    r"\s(?=(?:D[Oo]\s+(?:NOT|not)|D(?:ON|on)['’][Tt]|N(?:EVER|ever)|(?:MUST|SHOULD)\s+NOT)\s+"
+    r"\s(?=(?:D[Oo]\s+(?:NOT|not)|do\s+NOT|D(?:ON|on)['’][Tt]|N(?:EVER|ever)|(?:MUST|SHOULD)\s+NOT)\s+"
     r"(?i:(?:use|trigger|invoke|activate|load|apply)\s+(?:this\s+(?:skill\s+)?|it\s+)?"
     r"(?:for|when|if))\b)"
     r"|(?<!\bare)(?<!\bis)(?<!\bbe)(?<!\band)\s(?=NOT\s+(?i:for)\b)"
@@ -88,7 +88,8 @@ _BEGINS = lazy_pattern(
     (?: not\s+(?:really\s+)?(?:for|when|if|to\s+be|about|intended|meant|suit(?:able|ed)|designed
           |applicable|appropriate|recommended|needed|required|an?\b|the\b|your\b|useful|usable
           |aimed|relevant|covered
-          |(?:ideal|related|used|built|made|great|good|best|optimi[sz]ed)\s+(?:for|to|when|if|with))\b
+          |(?:ideal|related|used|built|made|great|good|best|optimi[sz]ed)\s+(?:for|to|when|if|with)
+           (?!\s+(?:years|months|weeks|days|long)\b))\b
       | not[-_]for\b
       | you\s+(?:do|should|must|can){_NOT}\s+use\s+(?:this|it|(?:this|the)\s+skill)\s+
         (?:for|when|if|to|on)\b
@@ -121,7 +122,7 @@ _BEGINS_SENTENCE = lazy_pattern(
     rf"""[\W_]*
     (?: (?:{_SUBJECT})?(?:(?:does|will){_NOT}|won[’']?t)\s+(?!(?:require|need|assume|depend|rely
           |matter|guarantee|promise|only|just|merely|simply|stop|hesitate
-          |break(?!\s+(?:into|down))|affect|interfere|lose|slow|hurt|replace|care|mean|have|limit|restrict)\b)[a-z]
+          |break(?!\s+(?:into|down))|affect|interfere|lose|slow|overwrite|delete|leak|expose|hurt|replace|care|mean|have|limit|restrict)\b)[a-z]
       | exclude\s+(?![^.]*\bfrom\b)
     )""",
     re.IGNORECASE | re.VERBOSE,
@@ -173,9 +174,9 @@ _ELSEWHERE_LATER = lazy_pattern(
         (?!(?:more|details?|the\s+full|full|an?)\b)
       | ^\W*for\s+(?!(?:more|details?|full|examples?|usage|further)\b)[^.;]{{2,80}},\s+see\s+
         (?!{_NO_SKILL})(?-i:[a-z][a-z0-9-]+)\W*$
-      | ^\W*{_SKILL}\s+handles\b
+      | ^\W*{_SKILL}\s+(?:handles(?!\s+(?:are|is|were|was)\b)|owns)\b
       | ^\W*(?:route|redirect|defer|refer)\b[^.;]{{1,60}}?\sto\s+(?:the\s+)?{_SKILL}(?:\s+skill)?
-        (?:\W|\s+and\b|$)
+        \s*(?:[,;.]|and\b|when\b|instead\b|$)
       | ^[^\u2192>(),:]{{3,80}}(?:\u2192|->)\s*(?:use\s+|see\s+)?{_SKILL}\W*$
     """,
     re.IGNORECASE | re.VERBOSE,
@@ -248,7 +249,17 @@ _ELSEWHERE_HINTS = (  # and nobody is sent elsewhere, unless it is to a name.
     *("` is ", "` handles", "` covers", "` deals", "skill is ", "skill handles", "skill covers"),
     *("skill deals", " to `", "to the `", "goes to", "are excluded"),
 )
-_LATER_HINTS = ("see ", " handles ", "route ", "redirect ", "defer ", "refer ", "->", "\u2192")
+_LATER_HINTS = (
+    "see ",
+    " handles ",
+    " owns ",
+    "route ",
+    "redirect ",
+    "defer ",
+    "refer ",
+    "->",
+    "\u2192",
+)
 _NAMED_HINT = lazy_pattern(
     rf"(?:{_POINTS}|refer\s+to|hand\s+over\s+to|route\s+to|delegate\s+to)\s+{_NAME}"
     rf"|:\s{_NAME}(?:\W*$|\.\s)"
