@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skillret.lexical.analyzer import read_terms
-from skillret.lexical.spelling import normalize, spell
+from skillret.lexical.spelling import normalize, simplified, spell
 
 LANGUAGES = [
     "C",
@@ -98,3 +98,24 @@ def test_one_form_is_as_good_as_another(text):
     for form in ("NFC", "NFD", "NFKC", "NFKD"):
         assert spell(unicodedata.normalize(form, text)) == spell(text)
     assert normalize(normalize(text)) == normalize(text)
+
+
+@pytest.mark.parametrize(
+    ("traditional", "simple"),
+    [
+        ("寫一份項目週報", "写一份项目周报"),
+        ("遊戲委託與認証", "游戏委托与认证"),
+        ("專家諮詢", "专家咨询"),
+        ("羣發後臺麵條", "群发后台面条"),
+        ("裏面與裡面的頭髮", "里面与里面的头发"),
+        ("啓動線路爲綫路", "启动线路为线路"),
+    ],
+)
+def test_traditional_and_simplified_characters_meet(traditional, simple):
+    assert read_terms(traditional) == read_terms(simple)
+
+
+def test_a_simplified_form_is_not_simplified_again():
+    forms = simplified()
+    assert len(forms) > 2400
+    assert not [form for form in forms.values() if forms.get(ord(form), form) != form]

@@ -285,3 +285,14 @@ def test_the_policy_is_that_of_the_calibration():
     assert policy.tasks == 4
     assert policy.depth == 2 * policy.limit
     assert SelectionPolicy.of(make_calibration(threshold=None)).threshold == 0.0
+
+
+def test_small_talk_in_other_languages_gets_nothing():
+    def names(text):
+        hits = ranked([0.9, 0.8], text=text)
+        return select(hits, lambda *_: hits, lambda _: {0: "contract-review"}, SelectionPolicy())
+
+    for text in ("감사합니다", "お願いします", "好的，谢谢", "辛苦了"):
+        assert names(text) == ([], 1.0, ())
+    for text in ("계약서 검토", "週報", "感谢信", "thanks", "/继续"):
+        assert names(text).picked

@@ -88,6 +88,60 @@ Nie używać do videos.
 不适用于videos。
 請勿用於videos。
 videos请使用video-tools。
+You should not use this for videos.
+It's not for videos.
+Use for stills and NOT for videos.
+Plots all tasks except videos.
+videos are excluded.
+Exclude videos.
+Out of scope - videos, audio.
+When not to use - videos.
+When NOT to use — videos.
+Not ideal for videos.
+Not related to videos.
+Not used for videos.
+Not built for videos.
+Do not suggest for videos.
+Do not auto-trigger for videos.
+Limits: no videos.
+NOT-FOR: videos.
+<not_for>videos</not_for>
+Does not file videos.
+Won't book videos.
+It does not narrate videos.
+videos -> video-tools.
+videos → video-tools.
+Use video-tools for videos.
+See video-tools for videos.
+video-tools handles videos.
+Redirect videos to video-tools.
+For videos, see video.
+N'utilisez pas pour videos.
+Ne l'utilisez pas pour videos.
+Verwende diesen Skill nicht für videos.
+Nicht verwenden für videos.
+Não utilize para videos.
+Non usarlo per videos.
+禁止在处理videos时使用。
+videos에는 사용하지 마십시오.
+video-tools owns videos.
+Route videos to the video-tools skill.
+You must not use it for videos.
+The skill won't shoot videos.
+Anything except videos.
+Don't auto-invoke for videos.
+Do not recommend this skill for videos.
+<do_not_use_for>videos</do_not_use_for>
+À ne pas utiliser pour videos.
+No lo uses para videos.
+No la utilices para videos.
+Nicht zuständig für videos.
+不要在剪辑videos时使用。
+当用户要剪辑videos时不要使用。
+當用戶要剪videos時，請勿使用。
+禁止用于videos。
+排除：videos。
+不应用于videos。
 videosには使用しないでください。
 videosは対象外。
 videos에는 사용하지 마세요.
@@ -113,6 +167,28 @@ No configuration needed.
 This skill covers lines, end to end.
 Read-only: it never writes to a table.
 Use no other tool than this.
+The order is load → filter → bar-plot.
+Maps each column to its kind (numeric → bar-plot).
+Use bar-plot to draw.
+Use /bars for a chart, /bars:list for all of them.
+See below for examples.
+Route requests to backend-services by weight.
+Won't overwrite your files.
+Exclude test files from the report.
+Wraps load -> transform -> write-out.
+Status changes: open → in-progress.
+Not used for years? It still works.
+For details, see reference.
+Does not require Docker.
+It won't break your layout.
+Does not guarantee that people look at it.
+Rows where the total is NOT for sale are kept.
+Says what is in scope and out of scope - in one table.
+Explains when to use bars and when not to use them - and why.
+Limits: 100 rows a chart.
+Ask "should it be a bar?" and "why not?" of each column.
+The harness is NOT for bulk data alone.
+所有不要的列都在导出时删除。
 使わない列を消す。
 """
 
@@ -138,6 +214,46 @@ def test_an_exclusion_ends_with_its_sentence_or_bracket():
         "Reviews code in any language. Fast.",
         "(not for prose, e.g. essays) Not for A; use b-c.",
     )
+
+
+def test_a_stop_inside_quotes_ends_the_sentence():
+    text = 'Builds pages. Triggers on "location pages," or "many pages." For audits, see seo-audit.'
+    assert read_purpose(text).excluded == "For audits, see seo-audit."
+    text = "Builds pages, also if asked 'make pages.' Not for audits. Fast."
+    assert read_purpose(text) == (
+        "Builds pages, also if asked 'make pages.' Fast.",
+        "Not for audits.",
+    )
+    text = 'Not for audits, or "is it any good?" or the like. Fast "everywhere."'
+    assert read_purpose(f"Builds pages. {text}").wanted == 'Builds pages. Fast "everywhere."'
+
+
+@pytest.mark.parametrize(
+    "begins",
+    [
+        "DO NOT USE FOR:",
+        "DO NOT TRIGGER WHEN:",
+        "Do not use this skill for",
+        "NOT for",
+        "and NOT for",
+    ],
+)
+def test_capitals_begin_an_exclusion_without_a_stop(begins):
+    purpose = read_purpose(f"Finds anomalies in time series {begins} rooms (use room-finder), cars")
+    assert purpose == (
+        "Finds anomalies in time series",
+        f"{begins} rooms (use room-finder), cars",
+    )
+
+
+def test_the_first_sentence_sends_nobody_elsewhere():
+    for text in (
+        "Use room-finder for rooms.",
+        "Route rooms to room-finder.",
+        "Does not book rooms.",
+    ):
+        assert read_purpose(f"{text} Fast.") == (f"{text} Fast.", "")
+        assert read_purpose(f"Plots charts. {text}") == ("Plots charts.", text)
 
 
 def test_whoever_is_sent_to_the_skill_itself_is_not_sent_away():

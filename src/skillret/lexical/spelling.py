@@ -17,6 +17,7 @@ from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
 
+from skillret.lexical.polite import without_politeness
 from skillret.patterns import lazy_pattern
 
 __all__ = ["normalize", "simplified", "spell", "spell_sign", "units"]
@@ -168,7 +169,8 @@ def spell(text: str) -> str:
     """The text in lower case and without accents, its words as they are searched for.
 
     Names with signs become words (C++: cpp), compounds are followed by their parts, and runs of
-    Chinese, Japanese, Korean or Thai become pairs of neighbouring characters.
+    Chinese, Japanese, Korean or Thai become pairs of neighbouring characters, polite endings left
+    out.
     """
     return _spell_again(text) if len(text) <= _QUERY else _spell(text)
 
@@ -199,15 +201,18 @@ def _spell(text: str) -> str:
             text = text.replace(letter, plain)
     if _RUN().search(strange) is None:
         return text
-    return _RUN().sub(_pairs, text.translate(simplified()))
+    return _RUN().sub(_pairs, text).translate(simplified())
 
 
 @cache
 def simplified() -> dict[int, str]:
     """The simplified forms of Chinese characters: who writes traditional ones means the same."""
     text = Path(__file__).with_name("simplified.txt").read_text(encoding="utf-8")
-    traditional, simple = (line for line in text.splitlines() if not line.startswith("#"))
-    return str.maketrans(dict(zip(traditional, simple, strict=True)))
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    forms: dict[str, str] = {}
+    for traditional, simple in zip(lines[::2], lines[1::2], strict=True):
+        forms |= dict(zip(traditional, simple, strict=True))
+    return str.maketrans(forms)
 
 
 @lru_cache(_KNOWN_SIGNS)
@@ -276,7 +281,7 @@ def _parts(compound: bytes) -> bytes:
 
 
 def _pairs(run: re.Match[str]) -> str:
-    characters = run[0]
+    characters = without_politeness(run[0])
     if len(characters) < 3:
         return f" {characters} "
     return f" {' '.join(map(''.join, pairwise(characters)))} "

@@ -17,6 +17,7 @@ import numpy as np
 
 from skillret.arrays import Float32
 from skillret.lexical.analyzer import STOP_WORDS
+from skillret.lexical.polite import is_small_talk
 from skillret.retrieval.sentences import is_list, tasks
 
 if TYPE_CHECKING:
@@ -237,7 +238,8 @@ def select(
     Nothing if a skill is not likely enough to be needed, else the best hit and the others that are
     likely enough, without near-duplicates. A query that is a skill's name gets that skill in any
     case: a word says little, unless it is what a skill is called. If people say it anyway ("ok",
-    "continue") the skill is left out, unless it is called by a sign ("/continue"). Where a query
+    "continue") the skill is left out, unless it is called by a sign ("/continue"); in Korean,
+    Japanese and Chinese, which most encoders do not read, it gets nothing at all. Where a query
     has two to four parts, or lists up to ten tasks, each is searched for by itself as well, since
     the skill for one task stands little chance beside that for another one. A part that surely asks
     for something, and finds nothing likely, is missing; so is the whole query where nothing is
@@ -249,6 +251,8 @@ def select(
         names: Names of skills by their keys.
         policy: How to choose.
     """
+    if not whole.text.startswith(_CALLS) and is_small_talk(whole.text):
+        return Chosen([], whole.need)
     positions = choose(whole, policy)
     if whole.need is not None and whole.need < policy.threshold:
         positions = []

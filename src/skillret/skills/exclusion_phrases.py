@@ -13,41 +13,34 @@ __all__ = ["BEGINS", "BEGINS_LATE", "ELSEWHERE", "HINTS"]
 
 HINTS = (  # in lower case
     *("nicht ", "kein", "stattdessen ", "ne pas ", "ne jamais ", "ne conv", "ne sert", "ne couvre"),
-    *("ne traite", "ne gère", "est pas ", "pas pour ", "utilise", "préfére", "no us", "no es para"),
+    *("ne traite", "ne gère", "est pas ", "pas pour ", "utilise", "préfére", "no es para"),
+    *("no us", "no lo us", "no la us", "no lo util", "no la util"),
     *("no util", "no sirve", "no cubre", "no apt", "para ", "não ", "non us", "non util", "non è"),
     *("non adatt", "non serve", "non copre", "niet ", "nie używ", "nie stos", "nie dla", "nie do "),
-    *(
-        "nie nadaje",
-        "nie służy",
-        "не ",
-        "不",
-        "勿",
-        "非用",
-        "请",
-        "請",
-        "改用",
-        "改使用",
-        "参",
-        "參",
-    ),
-    *("ない", "ません", "対象外", "않", "마세요", "제외", "말 것", "말것"),
+    *("nie nadaje", "nie służy", "не ", "不", "勿", "非用", "请", "請", "改用", "改使用"),
+    *("参", "參", "禁止", "排除"),
+    *("ない", "ません", "対象外", "않", "마세요", "마십시오", "제외", "말 것", "말것"),
 )
 
 _CHINESE = (
-    "(?:不(?:适用|適用|适合|適合|用于|用於|支持|支援|处理|處理|包括|包含|要用|要使用|能用|负责|負責|涉及|涵盖|涵蓋)"
-    "|[请請](?:不要|勿)|勿用|并?非用[于於])"
+    "(?:不(?:适用|適用|适合|適合|用于|用於|支持|支援|处理|處理|包括|包含|要用|要使用|能用|负责|負責|涉及|涵盖|涵蓋"
+    "|[应應可得]用[于於]|要在[^。；，]{1,60}[时時](?:使用|调用|調用|触发|觸發))"
+    "|[请請](?:不要|勿)|勿用|并?非用[于於]|禁止(?:使?用[于於]|在[^。；，]{1,60}[时時]使用)|排除\\s*[：:])"
 )
 # How an exclusion begins, where a sentence or a clause does.
 BEGINS = lazy_pattern(
     rf"""[\W_]*(?:
         (?:(?:gilt|taugt|dient|ist|sind)\s+)?nicht\s+
-        (?:für|bei|zum|zur|wenn|geeignet|verwenden|nutzen|benutzen|gedacht)\b
+        (?:für|bei|zum|zur|wenn|geeignet|verwenden|nutzen|benutzen|gedacht|zuständig|bestimmt)\b
+      | (?:verwenden?|nutzen?|benutzen?)\s+(?:sie\s+)?(?:dies(?:en|e|es)?\s+)?
+        (?:skill\s+|ihn\s+|es\s+)?nicht\s+(?:für|bei|wenn|zum|zur)\b
       | kein(?:e[rs]?)?\s+\w+\s+für\b
-      | ne\s+(?:(?:pas|jamais)\s+)?(?:utiliser|convient|sert|couvre|traite|gère)\b
-      | n[’']est\s+pas\b | pas\s+pour\b
-      | no\s+(?:usar|uses?|utilizar|es\s+para|sirve|cubre|apt[oa])\b(?!\s+for\b)
-      | não\s+(?:usar|use|utilizar|é\s+para|serve|cobre)\b
-      | non\s+(?:usare|utilizzare|è\s+per|adatt[oa]|serve|copre)\b
+      | (?:à\s+)?ne\s+(?:(?:pas|jamais)\s+)?(?:utiliser|convient|sert|couvre|traite|gère)\b
+      | n[’']est\s+pas\b | (?:ne\s+l|n)[’']utilise[zr]?\s+pas\b | pas\s+pour\b
+      | no\s+(?:l[oa]s?\s+)?
+        (?:usar|uses?|utili[cz](?:ar|es?)|es\s+para|sirve|cubre|apt[oa])\b(?!\s+for\b)
+      | não\s+(?:[oa]\s+)?(?:usar|use|utilizar|utilize|é\s+para|serve|cobre)\b
+      | non\s+(?:usar(?:e|l[oa])|utilizzar(?:e|l[oa])|è\s+per|adatt[oa]|serve|copre)\b
       | niet\s+(?:gebruiken|voor|geschikt|bedoeld)\b
       | nie\s+(?:używać|używaj|stosować|dla|do|nadaje|służy)\b
       | не\s+(?:использ|для|применя|подход|предназнач|поддержив)
@@ -60,10 +53,12 @@ _NAME = r"[`/@]?[a-z0-9]+(?:[-_:/][a-z0-9]+)+"
 # A sentence that sends its reader to another skill, or, in Japanese and Korean, ends in a negation.
 ELSEWHERE = lazy_pattern(
     rf"""(?:\bstattdessen|\butilise[rz]\s+plutôt|\bpréfére[rz]|\bpara\b.*,\s+us[ae]r?)\s+{_NAME}
+      | [当當][^。；]{{1,60}}?[时時][，,]?\s*[请請]?(?:不要|勿|不得|不应|不應|避免)
+        (?:使用|调用|調用|触发|觸發)
       | (?:[请請改](?:使用|用)|[参參][见見考照])\s*{_NAME}
       | (?:(?:使わ|使用し|利用し|対応し(?:てい)?|扱わ|適さ)(?:ない|ません)(?:でください|こと)?
           |対象外(?:です)?)\W*$
-      | (?:(?:사용|지원|처리|적용)하지\s*(?:마세요|않습니다|않음|않는다|말\s*것)
+      | (?:(?:사용|지원|처리|적용)하지\s*(?:마세요|마십시오|않습니다|않음|않는다|말\s*것)
           |(?:다루|적합하)지\s*않(?:습니다|음)|제외(?:합니다|됩니다)?)\W*$
     """,
     re.IGNORECASE | re.VERBOSE,

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 from skillret.patterns import lazy_pattern
@@ -36,10 +37,25 @@ class Purpose(NamedTuple):
 # sentence or begins an exclusion.
 _QUOTED = lazy_pattern(r"\"[^\"]*\"|“[^”]*”|`[^`]*`|\b(?:e\.g|i\.e|etc|vs|cf)\.(?!\s+[A-Z])")
 _BREAK = lazy_pattern(
-    r"(?P<full>[.!?]+[)\]*_]*(?:\s+|$)|\n\s*\n|[。！？])"
+    r"(?P<full>[.!?]+[)\]*_]*(?:\s+|$)|[.!?]+['’](?=\s+[A-Z])|\n\s*\n|[。！？])"
     r"|(?P<half>;\s+|；|，|\sbut\s+|\s[-\u2013\u2014]+\s+|\u2014|\n|\s?[(\[]|[)\]]|,\s+(?:but|and|or|nor)\s+|,\s+)",
 )
-_VERBS = "(?:use|invoke|trigger|activate|load|fire|run|apply|call|choose|pick|select|reach)"
+# What begins an exclusion though nothing stands before it: "... detection DO NOT USE FOR: rooms".
+_UNSTOPPED = lazy_pattern(
+    r"\s(?=(?:D[Oo]\s+(?:NOT|not)|do\s+NOT|D(?:ON|on)['’][Tt]|N(?:EVER|ever)|(?:MUST|SHOULD)\s+NOT)\s+"
+    r"(?i:(?:use|trigger|invoke|activate|load|apply)\s+(?:this\s+(?:skill\s+)?|it\s+)?"
+    r"(?:for|when|if))\b)"
+    r"|(?<!\bare)(?<!\bis)(?<!\bbe)(?<!\band)\s(?=NOT\s+(?i:for)\b)"
+    r"|\s(?=and\s+(?:not|NOT)\s+(?:for|FOR)\b)"
+)
+_UNSTOPPED_HINTS = (
+    *("NOT", "Do not", "ON'T", "on't", "ON’T", "on’t"),
+    *("NEVER", "Never", "and not for"),
+)
+_VERBS = (
+    r"(?:use|invoke|trigger|activate|load|fire|run|apply|call|choose|pick|select|reach"
+    r"|auto-?(?:trigger|invoke|activate|load|run|apply|select))"
+)
 _NOT = r"(?:\s+not|n[’']?t)"
 _NEGATED = rf"(?:do(?:es)?|should|must|can|will|is|are|was){_NOT}|cannot|won[’']?t|never"
 # `use` alone is a rule of the trade ("do not use inline styles"); `use for` speaks of the skill.
@@ -61,12 +77,25 @@ _LABEL = (
     r"|anti-?triggers?|do[-\s]not[-\s]use(?:[-\s]when)?|don[’']?ts?"
     r"|negative\s+triggers?|when\s+not\s+to\s+(?:use|trigger)(?:\s+(?:this|it))?|not|skip|avoid|no)"
 )
+# Of these, what is no beginning of anything else, so that a dash or a line's end may follow.
+_LONG_LABEL = (
+    r"(?:exclusions|non-?\s?goals|(?:out[-\s]of|not\s+in)[-\s]scope|anti-?triggers"
+    r"|negative\s+triggers|when\s+not\s+to\s+(?:use|trigger)(?:\s+(?:this(?:\s+skill)?|it))?)"
+)
 # How an exclusion begins, where a sentence or a clause does.
 _BEGINS = lazy_pattern(
     rf"""[\W_]*(?:please\s+|but\s+|and\s+|note(?:\s+that)?:?\s+|however,?\s+|important:?\s+)*
     (?: not\s+(?:really\s+)?(?:for|when|if|to\s+be|about|intended|meant|suit(?:able|ed)|designed
           |applicable|appropriate|recommended|needed|required|an?\b|the\b|your\b|useful|usable
-          |aimed|relevant|covered)\b
+          |aimed|relevant|covered
+          |(?:ideal|related|used|built|made|great|good|best|optimi[sz]ed)\s+(?:for|to|when|if|with)
+           (?!\s+(?:years|months|weeks|days|long)\b))\b
+      | not[-_]for\b
+      | you\s+(?:do|should|must|can){_NOT}\s+use\s+(?:this|it|(?:this|the)\s+skill)\s+
+        (?:for|when|if|to|on)\b
+      | (?:it|this)[’']s\s+not\s+(?:for|meant|intended|suit(?:able|ed)|designed|appropriate)\b
+      | (?:{_NEGATED})\s+(?:suggest|offer|recommend|propose)\s+
+        (?:(?:this|it|(?:this|the)\s+skill)\s+)?(?:for|when|if)\b
       | (?:{_SUBJECT})?(?:{_NEGATED})\s+(?:be\s+)?{_VERBS}(?:d|ed)?\s*{_ABOUT}
       | (?:{_SUBJECT})?(?:(?:do(?:es)?|can|will){_NOT}|won[’']?t|can[’']t|cannot)\s+{_COVERS}\b
       | {_SUBJECT}(?:is|are|was){_NOT}\b(?!\s+(?:limited|restricted|only|just|tied|confined))
@@ -82,6 +111,19 @@ _BEGINS = lazy_pattern(
       | leave\s+.{{1,80}}?\s+to\s+(?:the\s+)?[`/\w]+-
       | (?:no|lacks)\s+(?:good|use|substitute|replacement|support)\s+for\b
       | {_LABEL}\s*:
+      | limits\s*:\s*(?:no|not|does\s+not|cannot)\b
+      | (?-i:(?=[A-Z])){_LONG_LABEL}\s*(?:[-\u2013\u2014]|\n)
+    )""",
+    re.IGNORECASE | re.VERBOSE,
+)
+# At the beginning of a sentence which is not the first one: any verb, but for those of what a skill
+# can do without ("does not need Docker").
+_BEGINS_SENTENCE = lazy_pattern(
+    rf"""[\W_]*
+    (?: (?:{_SUBJECT})?(?:(?:does|will){_NOT}|won[’']?t)\s+(?!(?:require|need|assume|depend|rely
+          |matter|guarantee|promise|only|just|merely|simply|stop|hesitate
+          |break(?!\s+(?:into|down))|affect|interfere|lose|slow|overwrite|delete|leak|expose|hurt|replace|care|mean|have|limit|restrict)\b)[a-z]
+      | exclude\s+(?![^.]*\bfrom\b)
     )""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -116,28 +158,58 @@ _ELSEWHERE = lazy_pattern(
         (?:for|when|if)\b
       | ^\W*instead\s+of\s+(?:this|it)\b
       | \bbelongs?\s+(?:to|in)\s+{_NAME}
+      | \bare\s+excluded\W*$
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+# The same of a sentence which is not the first one: that says what the skill itself is.
+_SKILL = r"(?-i:`?[a-z0-9]+(?:[-:/][a-z0-9]+)+`?)"
+_NO_SKILL = (
+    r"(?:above|below|docs?|documentation|examples?|here|links?|notes?|readme|references?|resources?"
+    r"|sections?|skill|the|this|usage)\b"
+)
+_ELSEWHERE_LATER = lazy_pattern(
+    rf"""^\W*(?:use|see|prefer|try)\s+(?:the\s+)?{_SKILL}\s+for\b
+      | ^\W*see\s+(?!{_NO_SKILL})(?-i:[a-z][a-z0-9]+)\s+for\s+
+        (?!(?:more|details?|the\s+full|full|an?)\b)
+      | ^\W*for\s+(?!(?:more|details?|full|examples?|usage|further)\b)[^.;]{{2,80}},\s+see\s+
+        (?!{_NO_SKILL})(?-i:[a-z][a-z0-9-]+)\W*$
+      | ^\W*{_SKILL}\s+(?:handles(?!\s+(?:are|is|were|was)\b)|owns)\b
+      | ^\W*(?:route|redirect|defer|refer)\b[^.;]{{1,60}}?\sto\s+(?:the\s+)?{_SKILL}(?:\s+skill)?
+        \s*(?:[,;.]|and\b|when\b|instead\b|$)
+      | ^[^\u2192>(),:]{{3,80}}(?:\u2192|->)\s*(?:use\s+|see\s+)?{_SKILL}\W*$
     """,
     re.IGNORECASE | re.VERBOSE,
 )
 _BRACKETS = lazy_pattern(r"\(([^()]*)\)")
-_SENTENCE = lazy_pattern(r"[.!?]+(?:\s+|$)|[。！？；]|;\s+|\s[\u2013\u2014-]\s|\n")
+_SENTENCE = lazy_pattern(
+    r"[.!?]+(?:\s+|$)|[.!?]+['’](?=\s+[A-Z])|[。！？；]|;\s+|\s[\u2013\u2014-]\s|\n"
+)
 # Behind an exclusion, what the skill is for once more.
 _POSITIVE = lazy_pattern(
     r"(?:but\s+)?(?:do\s+)?use\s+(?:it\s+|this\s+(?:skill\s+)?)?(?:when|for|whenever|if|to)\b"
     r"|triggers?\b|covers?\b",
     re.IGNORECASE,
 )
+# Americans put the stop of a sentence inside the quotes that end it.
+_STOPPED = lazy_pattern(r"[.!?][\"”]\s+[A-Z]")
 _SKILL_NAME = lazy_pattern(r"`[\w:/@-]+`")
 # Parts of a sentence that say what else there is, or what is left out.
 _ASIDE = lazy_pattern(
     r"(?P<unlike>(?:\bunlike|\bas\s+opposed\s+to|\bin\s+contrast\s+to|\bnot\s+to\s+be\s+confused"
     r"\s+with)\s+[^,.;:()\u2014]+,?)"
     r"|\beverything(?P<but>\s+(?:but|except)\s+[^,.;:()\u2014]+)"
+    r"|\b(?:anything|all\s+(?:\w+\s+){0,2}\w+)(?P<except>\s+except\s+[^,.;:()\u2014]+)"
+    r"|(?P<tag><(?:not[-_](?:for|use)|do[-_]not[-_]use(?:[-_](?:for|when))?|exclusions)>[^<]*"
+    r"(?:</[\w-]+>)?)"
     r"|(?<!-)\b(?:only|limited\s+to)\b[^.;]{0,60}?[,(\u2013\u2014-]\s*(?P<only>(?:not|never)\s+"
     r"(?!only\b|just\b|even\b|more\b)[^.;)]+)",
     re.IGNORECASE,
 )
-_ASIDE_HINTS = ("unlike", "opposed", "contrast", "confused", "everything", "only", "limited to")
+_ASIDE_HINTS = (
+    *("unlike", "opposed", "contrast", "confused", "everything", "only", "limited to", " except "),
+    *("<not", "<do", "<excl"),
+)
 _HEADING = lazy_pattern(
     r"(?:(?P<signs>#{1,6})[ \t]+(?P<title>.*)|\*\*(?P<bold>[^*]{3,80})\*\*[ \t]*:?[ \t]*$)",
 )
@@ -167,7 +239,7 @@ _SECTION_HINT = lazy_pattern(
 )
 _HINTS = (  # and no exclusion begins, ...
     *("not", "n't", "n’t", "never", "skip", "avoid", "except", "exclu", "ignore", "irrelev"),
-    *("leave ", "limitation", "goal", "scope", "trigger", "no ", "lacks ", "unsuit", "useless"),
+    *("leave ", "limit", "goal", "scope", "trigger", "no ", "lacks ", "unsuit", "useless"),
     *("inappropriate", "ill-suited", "unfit", "poor ", "bad ", *_SIGNS),
     *("doesnt", "dont", "isnt", "wont", "shouldnt", "cannot"),
 )
@@ -175,7 +247,18 @@ _ELSEWHERE_HINTS = (  # and nobody is sent elsewhere, unless it is to a name.
     *("instead", "for that", "for those", "for these", "for such", "scope", "covered", "supported"),
     *("handled", "done ", "wrong", "belong", "elsewhere", "another", "other skill", "different"),
     *("` is ", "` handles", "` covers", "` deals", "skill is ", "skill handles", "skill covers"),
-    *("skill deals", " to `", "to the `", "goes to"),
+    *("skill deals", " to `", "to the `", "goes to", "are excluded"),
+)
+_LATER_HINTS = (
+    "see ",
+    " handles ",
+    " owns ",
+    "route ",
+    "redirect ",
+    "defer ",
+    "refer ",
+    "->",
+    "\u2192",
 )
 _NAMED_HINT = lazy_pattern(
     rf"(?:{_POINTS}|refer\s+to|hand\s+over\s+to|route\s+to|delegate\s+to)\s+{_NAME}"
@@ -185,10 +268,13 @@ _MOST = 8192  # characters of a description that are looked at; real ones have s
 
 
 def _masked(quoted: re.Match[str]) -> str:
-    """As long as what is quoted; the name of a skill stays."""
-    if quoted[0][0] == "`" and _SKILL_NAME().fullmatch(quoted[0]):
-        return quoted[0]
-    return "'" * len(quoted[0])
+    """As long as what is quoted; the name of a skill stays, and a stop that ends the sentence."""
+    text = quoted[0]
+    if text[0] == "`" and _SKILL_NAME().fullmatch(text):
+        return text
+    if text[0] in '"“' and _STOPPED().match(quoted.string, quoted.end() - 2):
+        return "'" * (len(text) - 1) + "."
+    return "'" * len(text)
 
 
 class _Clause(NamedTuple):
@@ -213,11 +299,15 @@ def read_purpose(description: str, name: str = "") -> Purpose:
     if name:
         plain = plain.replace(name, "x" * len(name))
     cut, lower = [], plain.lower()
+    if any(hint in plain for hint in _UNSTOPPED_HINTS):
+        plain = _UNSTOPPED().sub("\n", plain)
     abroad = any(hint in lower for hint in exclusion_phrases.HINTS)
     if abroad or any(hint in lower for hint in _HINTS):
         cut += _excluded(plain, abroad)
     if abroad or any(hint in lower for hint in _ELSEWHERE_HINTS) or _NAMED_HINT().search(lower):
         cut += _sent_elsewhere(plain, abroad)
+    elif any(hint in lower for hint in _LATER_HINTS):
+        cut += _sent_on(plain)
     if any(hint in lower for hint in _ASIDE_HINTS):
         cut += [m.span(m.lastgroup or 0) for m in _ASIDE().finditer(plain)]
     if not cut:
@@ -248,7 +338,10 @@ def _excluded(plain: str, abroad: bool) -> list[tuple[int, int]]:
                 spans[-1] = (spans[-1][0], clause.end)
                 continue
             began = None
-        if _begins(text, clause.opens == "comma", abroad):
+        inner = clause.opens == "full" and clause.start > 0  # a sentence, but not the first
+        if _begins(text, clause.opens == "comma", abroad) or (
+            inner and _BEGINS_SENTENCE().match(text)
+        ):
             spans.append((clause.start, clause.end))
             began = clause
     return spans
@@ -266,17 +359,29 @@ def _begins(text: str, late: bool, abroad: bool) -> bool:
 
 def _sent_elsewhere(plain: str, abroad: bool) -> Iterator[tuple[int, int]]:
     """Where sentences and brackets stand that send their reader to another skill."""
-    start = 0
-    for stop in [*(m.end() for m in _SENTENCE().finditer(plain)), len(plain)]:
+    for start, stop in pairwise(_sentences(plain)):
         sentence = plain[start:stop]
-        if _ELSEWHERE().search(sentence) or (
-            abroad and exclusion_phrases.ELSEWHERE().search(sentence)
+        if (
+            _ELSEWHERE().search(sentence)
+            or (start and _ELSEWHERE_LATER().search(sentence))
+            or (abroad and exclusion_phrases.ELSEWHERE().search(sentence))
         ):
             yield start, stop
-        start = stop
     for aside in _BRACKETS().finditer(plain):
         if _ELSEWHERE().search(aside[1]):
             yield aside.span()
+
+
+def _sent_on(plain: str) -> Iterator[tuple[int, int]]:
+    """The same where a sentence says it but by the name of another skill."""
+    for start, stop in pairwise(_sentences(plain)):
+        if start and _ELSEWHERE_LATER().search(plain[start:stop]):
+            yield start, stop
+
+
+def _sentences(plain: str) -> list[int]:
+    """Where sentences begin, and where the last one ends."""
+    return [0, *(m.end() for m in _SENTENCE().finditer(plain)), len(plain)]
 
 
 def _clauses(plain: str) -> list[_Clause]:
