@@ -463,9 +463,8 @@ def test_what_fits_and_only_its_user_may_start_is_told(library, capsys):
     lines = out.splitlines()
     assert lines[0].startswith(" 1. shop-release  0.")
     assert lines[2].endswith("SKILL.md")
-    status, out, err = run(capsys, "search", *base, "--select")
-    assert (status, out) == (0, "")
-    assert err == "skillret: shop-release fits, but only you can start it\n"
+    told = (0, "", "skillret: shop-release fits, but only you can start it\n")
+    assert run(capsys, "search", *base, "--select") == told
 
 
 def test_what_is_selected_for_a_part_fits(library, capsys):

@@ -408,24 +408,6 @@ def test_a_library_for_users_alone_gives_an_agent_nothing(encoder):
         assert selection.for_user == ()  # nothing says what fits
 
 
-def test_what_fits_and_is_left_to_the_user_is_told_apart():
-    index = Index.in_memory()
-    index.add([replace(SKILLS[0], user_only=True), *SKILLS[1:]])
-    with Retriever(index) as retriever:
-        query = "extract all tables from a pdf file into spreadsheets"
-        hits, selection = retriever.look_up(query)
-        assert selection.abstained
-        assert [hit.name for hit in selection.for_user] == ["pdf-tables"]
-        assert selection.for_user[0].score == hits[0].score
-        assert selection.missing == ()
-        assert retriever.select("thanks, that was all").for_user == ()
-        # Its name calls it, whatever its probability.
-        assert [hit.name for hit in retriever.select("pdf-tables").for_user] == ["pdf-tables"]
-        both = retriever.select("Find out why my pods crash. Also extract tables from this pdf.")
-        assert [hit.name for hit in both] == ["kubernetes-debugging"]
-        assert [hit.name for hit in both.for_user] == ["pdf-tables"]
-
-
 def test_settings_hold_for_the_usual_places_and_are_read_nowhere_else(
     library, home, tmp_path, monkeypatch
 ):
