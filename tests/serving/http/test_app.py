@@ -1,6 +1,8 @@
 import json
 import logging
+import shutil
 import threading
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -10,6 +12,7 @@ from skillret import Index, Retriever
 from skillret.retrieval.searcher import Searcher
 from skillret.serving.http import logs
 from skillret.serving.http.app import Options, create_app
+from skillret.serving.http.lifecycle import _watched
 from skillret.serving.libraries import Libraries
 from skillret.serving.service import Service
 from tests.conftest import SKILLS, HashEncoder, write_skill
@@ -238,6 +241,27 @@ def test_changed_folders_are_searchable_at_once(serve, library, monkeypatch):
     wait_for(found)
     (library / "bread-baking" / "SKILL.md").unlink()
     wait_for(lambda: not found())
+    # As a deployment puts another folder in its place.
+    library.rename(library.with_name("before"))
+    shutil.copytree(library.with_name("before"), library)
+    time.sleep(2)  # the look that finds it
+    write_skill(library, "bread-baking", "Bake bread with sourdough.")
+    wait_for(found)
+    (library / "bread-baking" / "SKILL.md").unlink()
+    wait_for(lambda: not found())
+
+
+def test_what_links_lead_to_is_watched(tmp_path):
+    (tmp_path / "skills").mkdir()
+    (tmp_path / "a").mkdir()
+    (tmp_path / "skills" / "a").symlink_to(tmp_path / "a", target_is_directory=True)
+    (tmp_path / "skills" / "lost").symlink_to(tmp_path / "nowhere")
+    watched = _watched([tmp_path / "skills", tmp_path / "gone"])
+    assert set(watched) == {tmp_path / "skills", tmp_path / "a"}
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert set(_watched([tmp_path / "skills"])) == {tmp_path / "skills"}
+    (tmp_path / "a").mkdir()
+    assert _watched([tmp_path / "skills", tmp_path / "gone"]) != watched
 
 
 MCP = {"Accept": "application/json, text/event-stream"}

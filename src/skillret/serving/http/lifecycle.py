@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import anyio
@@ -23,6 +24,7 @@ __all__ = ["Lifecycle"]
 
 _log = logging.getLogger("skillret.serve")
 _DEBOUNCE = 200  # ms that changes are gathered for
+_EVERY = 1000  # ms between two looks whether these are still the same folders
 _AGAIN = 2.0  # seconds until a library that could not be opened is tried again
 
 
@@ -105,16 +107,46 @@ class Lifecycle:
 
     async def _watch(self, retriever: Retriever) -> None:
         """Take up changes in the folders of the library at once; searches look now and then."""
-        roots = [root for root, _ in Sources.from_info(retriever.index.info()).roots]
-        paths = [root for root in roots if Path(root).is_dir()]
-        if not paths:
-            return
+        roots = [Path(root) for root, _ in Sources.from_info(retriever.index.info()).roots]
         try:
-            async for _ in awatch(*paths, debounce=_DEBOUNCE, step=50, stop_event=self._stop):
-                try:
-                    await self._threads.write(retriever.refresh)
-                except SkillretError as e:
-                    _log.warning("searching the index as it is: %s", e)
+            while roots and not self._stop.is_set():
+                watched = _watched(roots)
+                if not watched:
+                    await anyio.sleep(_EVERY / 1000)
+                    continue
+                # Whatever stands in a folder's place by now is not what the system watches.
+                async for changes in awatch(
+                    *watched,
+                    debounce=_DEBOUNCE,
+                    step=50,
+                    stop_event=self._stop,
+                    rust_timeout=_EVERY,
+                    yield_on_timeout=True,
+                ):
+                    others = _watched(roots) != watched
+                    if changes or others:
+                        await self._refresh(retriever)
+                    if others:
+                        break
         except Exception as e:  # no more watches to be had, or a name that is no text
             reason = " ".join(str(e).split())
             _log.warning("folders are looked at every few seconds only: %.200s", reason)
+
+    async def _refresh(self, retriever: Retriever) -> None:
+        try:
+            await self._threads.write(retriever.refresh)
+        except SkillretError as e:
+            _log.warning("searching the index as it is: %s", e)
+
+
+def _watched(roots: Sequence[Path]) -> dict[Path, int]:
+    """The folders in which a library may change, with their inodes: links lead to others."""
+    found: dict[Path, int] = {}
+    for root in roots:
+        with suppress(OSError):
+            found[root] = root.stat().st_ino
+            for entry in os.scandir(root):
+                if entry.is_symlink() and entry.is_dir():
+                    place = Path(entry.path).resolve()
+                    found[place] = place.stat().st_ino
+    return found
