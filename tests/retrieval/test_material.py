@@ -22,7 +22,7 @@ TABLE = "name\tpod\trelease\nalfa\t1\t2\nbeta\t3\t4"
 
 def unnamed(text):
     """A query as it was, before "this" was called by a name."""
-    return re.sub(r"\b([Tt]his) (?:text|(?:SQL )?diff|SQL query|error log)\b", r"\1", text)
+    return re.sub(r"\b([Tt]his) (?:text|diff|SQL query|error log)\b", r"\1", text)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_it_may_stand_on_the_same_line():
 @pytest.mark.parametrize(
     ("text", "own"),
     [
-        (f"look at this before i push\n\n{DIFF}", "look at this SQL diff before i push"),
+        (f"look at this before i push\n\n{DIFF}", "look at this diff before i push"),
         (f"why is this slow?\n\n{SQL}", "why is this SQL query slow?"),
         (f"what happened here, this is new\n\n{LOG}", "what happened here, this error log is new"),
         (f"make this shorter: {LONG}", "make this text shorter:"),
@@ -220,6 +220,7 @@ def test_it_may_stand_on_the_same_line():
 )
 def test_what_is_called_this_is_called_by_its_name(text, own):
     assert own_words(text) == own
+    assert own_words(text, language=True) == own.replace("diff", "SQL diff")
     assert names_material(own) == ("text" not in own)
 
 

@@ -15,9 +15,7 @@ from skillret.retrieval.referents import (
     [
         ("diff --git a/x b/x", "diff"),
         ("@@ -1,2 +1,2 @@", "diff"),
-        ("Index: trunk/x.py", "Python diff"),
-        ("diff --git a/x.c b/x.h", "C diff"),
-        ("+++ b/notes/x.unknown", "diff"),
+        ("Index: trunk/x.py", "diff"),
         ("  SELECT a FROM b", "SQL query"),
         ("2026-01-01 10:00:00 ERROR down", LOG),
         ("Traceback (most recent call last):", LOG),
@@ -30,11 +28,21 @@ def test_a_line_of_material_tells_what_it_is_called(line, kind):
     assert kind_of(["", line]) == kind
 
 
-def test_a_diff_has_the_language_that_all_its_files_have():
-    assert kind_of(["--- a/x.tsx", "+++ b/x.tsx", "diff --git a/y.ts b/y.ts"]) == "TypeScript diff"
-    assert kind_of(["+++ b/x.py", "+++ b/y.go"]) == "diff"
-    assert kind_of(["+++ b/x.py", "+++ b/README.md"]) == "diff"
-    assert names_material("is this C++ diff ok?")
+@pytest.mark.parametrize(
+    ("lines", "kind"),
+    [
+        (["--- a/x.tsx", "+++ b/x.tsx", "diff --git a/y.ts b/y.ts"], "TypeScript diff"),
+        (["diff --git a/x.c b/x.h"], "C diff"),
+        (["+++ b/x.py", "+++ b/y.go"], "diff"),
+        (["+++ b/x.py", "+++ b/README.md"], "diff"),
+        (["+++ b/notes/x.unknown"], "diff"),
+        (["SELECT a FROM b"], "SQL query"),
+    ],
+)
+def test_a_diff_has_the_language_that_all_its_files_have(lines, kind):
+    assert kind_of(lines, language=True) == kind
+    assert kind_of(lines) == kind.split()[-1] or kind == "SQL query"
+    assert names_material(f"is this {kind} ok?")
 
 
 @pytest.mark.parametrize(

@@ -151,12 +151,16 @@ _EMPTY = (
 _SIGNS = frozenset('\n:："“„«»「『')  # one of them is in whatever holds material
 
 
-def own_words(text: str) -> str:
+def own_words(text: str, *, language: bool = False) -> str:
     """The user's own words in a query, without pasted material; all of it if there is nothing else.
 
     Who pastes an error log and says nothing asks what is wrong.
     What is called "this" and nothing else is called by its name, where that can be told. Where they
     say no more than "fix this", the beginning of the material says what it is about.
+
+    Args:
+        text: The query.
+        language: Call a diff by its language, too. Not at first: who reviews diffs means any.
     """
     if _SIGNS.isdisjoint(text):
         return text
@@ -171,7 +175,7 @@ def own_words(text: str) -> str:
     own = own.strip()
     terms = set(read_terms(own))
     material = [line for line, left in zip(lines, kept, strict=True) if left is None]
-    kind = kind_of(material)
+    kind = kind_of(material, language=language)
     if kind == LOG and (not terms or ends_trace(own)):
         return f"{ABOUT_LOG}\n{_beginning(text.split())}"
     if own == text or not terms:

@@ -92,15 +92,17 @@ _NAMED = lazy_pattern(
 )
 
 
-def kind_of(material: Sequence[str]) -> str:
+def kind_of(material: Sequence[str], *, language: bool = False) -> str:
     """What people call such material, if a line of it tells; else nothing.
 
     Args:
         material: Its lines.
+        language: Of a diff say also of which language its files are.
     """
     for kind, line_of_it in _NAMES:
         if any(line_of_it().match(line.strip()) for line in material):
-            return f"{_language_of(material)} {kind}".strip() if kind == DIFF else kind
+            told = language and kind == DIFF
+            return f"{_language_of(material)} {kind}".strip() if told else kind
     return ""
 
 

@@ -209,6 +209,8 @@ class Searcher:
             policy = policy.beside_material()
         whole = self._startable(ranking) if ranking else rank(text, policy.depth)
         chosen = select(whole, rank, self.names, policy)
+        if not chosen.picked and (told := own_words(plain, language=True)) != text:
+            chosen = select(rank(told, policy.depth), rank, self.names, policy)
         if not chosen.picked and len(whole):
             (best,) = whole.keys[:1].tolist()
             skill = self.corpus.texts([best]).get(best)

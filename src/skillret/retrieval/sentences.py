@@ -21,8 +21,12 @@ _LONG = 500  # characters of a sentence that is left whole
 # after their full-width forms, which no white space follows.
 _BOUNDARY = re.compile(r"(?<=[.!?])\s|\n|(?<=[。！？])")
 _LISTED = range(3, 11)  # tasks, one in each line or between commas
-_SEPARATED = range(2, 11)  # tasks between semicolons, or behind numbers in one line
-_SHORT = 20  # words of one at most
+_NUMBERED = range(2, 11)  # tasks behind numbers in one line
+_SHORT = 20  # words of one at most, ...
+_BRIEF = 8  # ... where only an "and" sets it apart
+_NO_TASK = lazy_pattern(
+    r"(?:an?|the|its?|my|this|that|these|but|which|so|as|with|no)\b", re.IGNORECASE
+)
 _MARK = lazy_pattern(r"^[ \t]*(?:[-*•]|\d{1,2}[.)])[ \t]+(?=\S)", re.MULTILINE)
 _DONE = lazy_pattern(r"^[ \t]*[-*•][ \t]+\[[xX]\][ \t].*\n?", re.MULTILINE)
 _OPEN = lazy_pattern(r"^([ \t]*[-*•][ \t]+)\[ \][ \t]+", re.MULTILINE)
@@ -84,7 +88,7 @@ def is_list(text: str) -> bool:
 def _list(text: str) -> list[tuple[int, int]]:
     """Where the tasks of a list stand: a sentence in each line, or clauses of one sentence."""
     numbered = _numbered(text)
-    if _are_tasks(text, numbered, _SEPARATED):
+    if _are_tasks(text, numbered, _NUMBERED):
         return numbered
     spans = _spans(text)
     if len(spans) > 1:
@@ -92,14 +96,16 @@ def _list(text: str) -> list[tuple[int, int]]:
         one_each = all(map(str.strip, lines)) and len(spans) == len(lines)
         return spans if one_each and _are_tasks(text, spans) else []
     for start, end in spans:
-        clauses = _between(text, _SEMICOLON(), start, end)
-        if _are_tasks(text, clauses, _SEPARATED):
-            return clauses
-        clauses = _between(text, _COMMA(), start, end)
-        if len(clauses) > 1:  # "a, b and c"
+        for separator in (_SEMICOLON(), _COMMA()):
+            clauses = _between(text, separator, start, end)
+            if _are_tasks(text, clauses):
+                return clauses
+        if len(clauses) > 1:  # "a, b and c", as brief as tasks are
             clauses[-1:] = _clauses(text, *clauses[-1])
-        if _are_tasks(text, clauses):
-            return clauses
+            if _are_tasks(text, clauses, most=_BRIEF) and not any(
+                _NO_TASK().match(text, start) for start, _ in clauses
+            ):
+                return clauses
     return []
 
 
@@ -132,11 +138,13 @@ def unmarked(text: str) -> str:
     return _MARK().sub("", text) if len(_MARK().findall(text)) > 1 else text
 
 
-def _are_tasks(text: str, spans: list[tuple[int, int]], listed: range = _LISTED) -> bool:
+def _are_tasks(
+    text: str, spans: list[tuple[int, int]], listed: range = _LISTED, most: int = _SHORT
+) -> bool:
     """Whether each part of a list may be a task."""
     parts = [text[start:end] for start, end in spans]
     return len(spans) in listed and all(
-        _says_something(part) and len(part.split()) <= _SHORT for part in parts
+        _says_something(part) and len(part.split()) <= most for part in parts
     )
 
 
