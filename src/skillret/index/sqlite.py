@@ -111,6 +111,8 @@ class SqliteStore:
         """Hold the lock of writers; yields whether this thread did not before."""
         if self._db.read_only:
             raise StoreError(*self._db.refusal)
+        if not self.path.parent.is_dir():  # it was deleted, and must not come back with a lock
+            raise StoreError(f"the folder of {self.path} is gone", "make the index again")
         with self._writer.taken(timeout) as outermost:
             yield outermost
 

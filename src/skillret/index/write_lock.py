@@ -26,7 +26,7 @@ class WriteLock:
     one that nobody holds.
 
     Args:
-        file: Is locked, and made if it is missing, but not its folder.
+        file: Is locked, and made with its folder if it is missing.
         name: What errors call the index.
         timeout: Seconds to wait, where nobody says otherwise.
     """
@@ -79,8 +79,6 @@ class WriteLock:
     def _lock(self, timeout: float, busy: IndexBusyError) -> None:
         from filelock import FileLock, Timeout  # 15 ms that a mere search need not pay
 
-        if not self._path.parent.is_dir():  # it was deleted, and must not come back with a lock
-            raise StoreError(f"the folder of {self._name} is gone", "make the index again")
         self._file = FileLock(self._path, timeout=timeout)
         try:
             self._file.acquire()
