@@ -229,7 +229,7 @@ def test_what_is_measured_is_what_a_search_selects():
     judged = list(judge(tested, calibration.ranker, scored, parts, searcher.policy))
     assert [j.query.text for j in judged] == texts
     for j in judged:
-        picked, need, _ = searcher.select(j.query.text)
+        picked, need, *_ = searcher.select(j.query.text)
         assert selector.rows(j, searcher.policy) == tuple(p.key for p in picked), j.query
         assert need == pytest.approx(j.need, abs=1e-5)
         sizes[len(picked)] += 1

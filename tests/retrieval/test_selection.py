@@ -6,7 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.retrieval.test_calibration import make_calibration
 
-from skillret.retrieval.selection import SelectionPolicy, choose, select, spells_identifier
+from skillret.retrieval.selection import (
+    Chosen,
+    SelectionPolicy,
+    choose,
+    select,
+    spells_identifier,
+)
 
 
 @dataclass
@@ -293,6 +299,6 @@ def test_small_talk_in_other_languages_gets_nothing():
         return select(hits, lambda *_: hits, lambda _: {0: "contract-review"}, SelectionPolicy())
 
     for text in ("감사합니다", "お願いします", "好的，谢谢", "辛苦了"):
-        assert names(text) == ([], 1.0, ())
+        assert names(text) == Chosen([], 1.0)
     for text in ("계약서 검토", "週報", "感谢信", "thanks", "/继续"):
         assert names(text).picked

@@ -225,7 +225,7 @@ def agents(monkeypatch):
 
     for name, attributes in (
         ("route", {"route": route}),
-        ("context", {"context_of": lambda decision, limit: f"{decision.named[0].reason} {limit}"}),
+        ("context", {"context_of": lambda d, limit, sign: f"{d.named[0].reason} {limit} {sign}"}),
         ("session", {"SessionMemory": lambda: None}),
     ):
         module = ModuleType(name)
@@ -237,7 +237,7 @@ def agents(monkeypatch):
 def test_route_answers_as_a_hook_does_and_lets_every_prompt_through(retriever, agents, tmp_path):
     given = {"cwd": str(tmp_path), "session": "s", "agent": "codex", "transcript": "/x"}
     result = call(retriever, "route", prompt="soup", **given)
-    assert [content.text for content in result.content] == ["soup 5000"]
+    assert [content.text for content in result.content] == ["soup 5000 $"]
     assert agents == [(("soup", "codex", tmp_path, "s", Path("/x")), "normal")]
     assert result.structured_content is None
     for arguments in ({"prompt": "break"}, {"prompt": "x", "agent": "nobody"}):

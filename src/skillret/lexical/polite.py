@@ -1,4 +1,4 @@
-"""What Korean, Japanese and Chinese say to be polite: it is long, everywhere, and says nothing.
+"""What Korean, Japanese and Chinese say to be polite: it is long, everywhere, and means little.
 
 Verbs of Korean and Japanese end politely in texts and in requests alike, and whole phrases ask,
 thank and greet. Such words are cut into pairs of characters as all others are, so that "thank you"
