@@ -52,3 +52,23 @@ def test_everything_else_stays(text):
 def test_a_story_stays_whole():
     story = f"{'My shop sells shoes. ' * 12}Write a post about it, not a letter"
     assert without_negated(story) == story
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "do it" + "\n" * 99_000 + "instead of",
+        "a" + " " * 99_000 + "but don't",
+        "! " * 45_000 + "don't x",
+        ", " * 45_000 + "not x",
+        "don't " * 16_000,
+    ],
+    ids=["lines", "spaces", "signs", "commas", "words"],
+)
+def test_long_runs_are_read_once(text):
+    assert len(without_negated(text)) <= len(text)  # with a square of them it would take minutes
+
+
+def test_a_story_leaves_out_what_it_sets_aside():
+    story = f"{'My shop sells shoes. ' * 12}Don't change a word, just put remarks in it"
+    assert without_negated(story).split()[-5:] == ["shoes.", "put", "remarks", "in", "it"]

@@ -13,9 +13,10 @@ from skillret.patterns import lazy_pattern
 
 __all__ = ["without_negated"]
 
+_SPACE = r"(?<!\s)\s+"  # of a long run no more than one beginning is tried
 _UP_TO = r"[^,.;:!?\n]{3,80}"
 _END = r"(?=\s*(?:[.;!?\n]|$))"
-_START = r"(?:^|(?<=[.!?]\s)|(?<=\n))\W*"
+_START = r"(?:^|(?<=[.!?]\s)|(?<=\n))\W{0,5}"
 _NOT = (
     r"(?:do not|don['’]?t|no need to|need not|needn['’]?t|without having to)"
     r"(?!\s+(?:know|understand|see|get|remember|mind|care|worry|think|have|work|want\s+to)\b)"
@@ -27,34 +28,12 @@ _NO_THING = (  # "not" before these denies no task
     r"|because|to mention|the (?:first|only)|a problem|working|found|in|on|at|from|by|when|if|all"
     r"|every|exactly|necessarily)\b)"
 )
-_NEGATED = (
+# Told by what follows, in a story too.
+_TOLD = (
     # "I don't need X, only Y", "don't do X, just do Y"
     lazy_pattern(
         rf"(?:\b(?:i|we|please|you)\s+)?\b{_NOT}\s+{_UP_TO}[,.;]\s*(?:but\s+)?"
         r"(?:only|just|instead|rather|simply|merely)\b",
-        re.IGNORECASE,
-    ),
-    # "don't do X, do Y"; "no X please, Y"
-    lazy_pattern(
-        rf"{_START}(?:{_DO_NOT}\s+{_UP_TO},\s*(?!(?:but|because|since|as|so|and|or|which|that|it)\b)"
-        rf"|no\s+{_UP_TO}?,?\s(?:please|thanks|thx)\s*[,.;:]\s*)(?=\w)",
-        re.IGNORECASE,
-    ),
-    # "do Y, don't do X", "do Y but don't do X", "do Y. Don't do X."
-    lazy_pattern(
-        rf"(?:[,;]\s*(?:but\s+|and\s+)?|\s+but\s+|(?<=[.!]\s)){_DO_NOT}\s+{_UP_TO}{_END}",
-        re.IGNORECASE,
-    ),
-    # "Y, not X"
-    lazy_pattern(rf",\s*(?:and\s+)?not\b{_NO_THING}\s+{_UP_TO}{_END}", re.IGNORECASE),
-    # "Y instead of doing X", "Y rather than an X"
-    lazy_pattern(
-        rf"\s+(?:instead\s+of|rather\s+than)\s+(?:an?\s|\w+ing\b){_UP_TO}{_END}", re.IGNORECASE
-    ),
-    # "I don't want X." as a sentence
-    lazy_pattern(
-        rf"{_START}(?:i|we)\s+(?:do not|don['’]?t)\s+(?:want|need)\s+(?!to\b|it\b|that\b|this\b)"
-        rf"{_UP_TO}(?:[.!]|$)",
         re.IGNORECASE,
     ),
     # "skip X and do Y", "forget about X, do Y", "stop doing X and do Y"
@@ -72,9 +51,35 @@ _NEGATED = (
         re.IGNORECASE,
     ),
 )
+_NEGATED = (
+    # "don't do X, do Y"; "no X please, Y"
+    lazy_pattern(
+        rf"{_START}(?:{_DO_NOT}\s+{_UP_TO},\s*(?!(?:but|because|since|as|so|and|or|which|that|it)\b)"
+        rf"|no\s+{_UP_TO}?,?\s(?:please|thanks|thx)\s*[,.;:]\s*)(?=\w)",
+        re.IGNORECASE,
+    ),
+    # "do Y, don't do X", "do Y but don't do X", "do Y. Don't do X."
+    lazy_pattern(
+        rf"(?:[,;]\s*(?:but\s+|and\s+)?|{_SPACE}but\s+|(?<=[.!]\s)){_DO_NOT}\s+{_UP_TO}{_END}",
+        re.IGNORECASE,
+    ),
+    # "Y, not X"
+    lazy_pattern(rf",\s*(?:and\s+)?not\b{_NO_THING}\s+{_UP_TO}{_END}", re.IGNORECASE),
+    # "Y instead of doing X", "Y rather than an X"
+    lazy_pattern(
+        rf"{_SPACE}(?:instead\s+of|rather\s+than)\s+(?:an?\s|\w+ing\b){_UP_TO}{_END}",
+        re.IGNORECASE,
+    ),
+    # "I don't want X." as a sentence
+    lazy_pattern(
+        rf"{_START}(?:i|we)\s+(?:do not|don['’]?t)\s+(?:want|need)\s+(?!to\b|it\b|that\b|this\b)"
+        rf"{_UP_TO}(?:[.!]|$)",
+        re.IGNORECASE,
+    ),
+)
 _SIGNS = ("not", "n't", "n’t", "dont", "no ", "instead", "rather", "skip", "forget", "mind", "stop")
 _MORE_SIGNS = ("ignore", "already", "without")
-_STORY = 50  # words; what a longer query denies is little of it, and says more of its topic
+_STORY = 50  # words; what a longer query merely denies says what it is about
 _LEAST = 3  # words that are left
 _BRIEF = 5  # words of a rest that may do no more than point back
 _POINTS_BACK = lazy_pattern(r"\b(?:it|them|ones?|some)\b|\bthat\W*$", re.IGNORECASE)
@@ -83,9 +88,10 @@ _POINTS_BACK = lazy_pattern(r"\b(?:it|them|ones?|some)\b|\bthat\W*$", re.IGNOREC
 def without_negated(text: str) -> str:
     """A query without what it says is not asked for."""
     lower = text.lower()
-    if len(text.split()) > _STORY or not any(sign in lower for sign in (*_SIGNS, *_MORE_SIGNS)):
+    if not any(sign in lower for sign in (*_SIGNS, *_MORE_SIGNS)):
         return text
-    for negated in _NEGATED:
+    brief = len(text.split()) <= _STORY
+    for negated in (*_TOLD, *_NEGATED) if brief else _TOLD:
         rest, cuts = negated().subn(" ", text)
         rest = rest.strip(" ,;.\n")
         if cuts and _asks_by_itself(rest):
