@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -357,11 +357,14 @@ class SqliteStore:
         reader = gram_reader()
         with self.writing(), self._db.transaction() as db:
             query = "SELECT vector FROM vectors WHERE key = ?"
-            for key, skill in self.skills():
-                grams = reader.read_skill(skill).tobytes()
-                for (vector,) in db.execute(query, (key,)).fetchall():
-                    row = (grams, digest(vector, grams), key)
-                    db.execute("UPDATE vectors SET grams = ?, digest = ? WHERE key = ?", row)
+            skills = self.skills()
+            while some := list(islice(skills, _CHUNK)):
+                read = reader.read_skills([skill for _, skill in some])
+                for (key, _), own in zip(some, read, strict=True):
+                    grams = own.tobytes()
+                    for (vector,) in db.execute(query, (key,)).fetchall():
+                        row = (grams, digest(vector, grams), key)
+                        db.execute("UPDATE vectors SET grams = ?, digest = ? WHERE key = ?", row)
             set_meta(db, {"lexical": str(LEXICAL_VERSION), "base": ""})
 
     # --- writing ---------------------------------------------------------------------------
