@@ -2,6 +2,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from pathlib import Path
 
 import httpx
@@ -120,6 +121,16 @@ def test_workers_share_what_is_written_and_are_replaced(start):
 
     wait_for(lambda: first[0] not in workers_of(server) and len(workers_of(server)) == 2)
     wait_for(answered)
+    assert server.end() == 0
+
+
+def test_a_worker_that_ends_before_it_answers_is_replaced_at_once(start):
+    server = start("--workers", "2")
+    first, _ = workers_of(server)
+    os.kill(first, signal.SIGSTOP)
+    time.sleep(2)  # it has been asked by now whether it is well
+    os.kill(first, signal.SIGKILL)
+    wait_for(lambda: first not in workers_of(server) and len(workers_of(server)) == 2, seconds=20)
     assert server.end() == 0
 
 

@@ -290,6 +290,27 @@ def _let_nobody_in(listening: socket.socket) -> None:
 class _Worker(multiprocess.Process):
     """A worker that runs our server, and does not outlive who started it."""
 
+    _asked: float | None = None  # since when an answer is awaited
+
+    def is_alive(self, timeout: float = 5) -> bool:
+        """Whether the worker runs and has answered in time.
+
+        uvicorn's waits for the answer: for all of the time-out if the worker ends meanwhile, and
+        no other worker is replaced and no signal is heeded before that.
+        """
+        if not self.process.is_alive():
+            return False
+        try:
+            while self.parent_conn.poll():
+                self.parent_conn.recv()
+                self._asked = None
+            if self._asked is None:
+                self._asked = time.monotonic()
+                self.parent_conn.send(b"ping")
+        except (OSError, EOFError):
+            return False
+        return time.monotonic() - self._asked < timeout
+
     def target(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn's."""
         threading.Thread(target=self._end_with_parent, daemon=True).start()
