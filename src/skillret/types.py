@@ -136,7 +136,7 @@ class Selection:
         missing: Parts of the query, or all of it, that surely ask for something which no skill
             here does, in their order. What nobody asks for is not missing.
         for_user: Skills that fit as well, but that only the user may start, best first; `need`
-            does not count them. A client of a service is not told of them.
+            does not count them.
     """
 
     query: str

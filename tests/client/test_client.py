@@ -92,6 +92,13 @@ def test_it_answers_as_a_retriever_does(client, retriever):
     assert (near, list(selection)) == (known(own_near), known(own.hits))
 
 
+def test_what_fits_and_is_left_to_its_user_is_told(team):
+    team.put_all([replace(SKILLS[0], user_only=True), *SKILLS[1:]])
+    selection = team.select("extract all tables from a pdf file into spreadsheets")
+    assert selection.abstained
+    assert [(hit.name, hit.user_only) for hit in selection.for_user] == [("pdf-tables", True)]
+
+
 def test_the_async_one_answers_as_the_plain_one_does(url, client):
     async def ask():
         async with AsyncClient(url, token="writer", library="async") as other:

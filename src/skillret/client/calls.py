@@ -119,7 +119,8 @@ def select(
     def read(answer: Any) -> tuple[list[Hit], Selection]:
         need = answer["need"]
         missing = tuple(map(str, answer.get("missing") or ()))
-        selection = Selection(query, tuple(_hits(answer["hits"])), need, missing)
+        for_user = tuple(_hits(answer.get("for_user") or ()))  # an older server says none
+        selection = Selection(query, tuple(_hits(answer["hits"])), need, missing, for_user)
         return _hits(answer.get("near") or ()), selection
 
     asked = {"query": query, "limit": limit, "where": where, "near": near}

@@ -398,7 +398,7 @@ class Retriever:
             near = range(min(k, len(whole)))
             hits = self._hits(searcher, whole, "hybrid", explain, near) if k else []
             selected = self._picked(searcher, chosen.picked, explain)
-            for_user = self._picked(searcher, chosen.for_user, explained=False)
+            for_user = self._picked(searcher, chosen.for_user, explain)
         return hits, Selection(query, selected, chosen.need, chosen.missing, for_user)
 
     def _picked(

@@ -365,6 +365,8 @@ def _reason(hit: Hit, selected: Selection, policy: SelectionPolicy) -> str:
         return "only the user may start it, no agent"
     need = selected.need
     if need is not None and need < policy.threshold:
+        if selected.for_user:
+            return "what fits far better is left to its user"
         return f"the query seems to need no skill ({need:.2f}, at least {policy.threshold:.2f})"
     least = policy.least if selected else max(policy.least, policy.least_best)
     if hit.score < least:

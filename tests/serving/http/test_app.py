@@ -147,6 +147,21 @@ def test_late_answers(serve, service, monkeypatch):
     assert client.get("/v1/skills").status_code == 200
 
 
+def test_late_changes_may_be_made_all_the_same(serve, service, monkeypatch):
+    client = serve(timeout=2)
+    done, really = threading.Event(), service.put_all
+    monkeypatch.setattr(service, "put_all", lambda *args: done.wait(60) and really(*args))
+    soup = {"name": "soup", "description": "Cook soup."}
+    for send, path, body in (
+        (client.put, "/v1/skills/soup?library=team", soup),
+        (client.post, "/v1/skills?library=team", {"skills": [{**soup, "id": "soup"}]}),
+    ):
+        assert "send it again does no harm" in refused(send(path, json=body), 504, "timeout")
+    done.set()
+    wait_for(lambda: client.get("/v1/skills/soup?library=team").status_code == 200)
+    assert client.put("/v1/skills/soup?library=team", json=soup).status_code == 200
+
+
 def test_nobody_is_searched_for_who_has_left(serve, service, monkeypatch):
     client = serve(timeout=2)
     searched, go_on = [], threading.Event()

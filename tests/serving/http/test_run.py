@@ -299,6 +299,9 @@ def test_idle_connections_leave_room_again(service, monkeypatch):
     with Threaded(service, connections=20) as server:
         idle = [server.connect() for _ in range(30)]
         wait_for(lambda: server.get("/health") == 503)
+        reply = httpx.get(f"{server.url}/health")
+        assert reply.json()["error_type"] == "too_many_connections"
+        assert reply.headers["retry-after"] == "1"
         wait_for(lambda: server.get("/health") == 200)
         for opened in idle:
             opened.close()

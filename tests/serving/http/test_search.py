@@ -87,6 +87,7 @@ def test_select(client):
     assert [near["selected"] for near in reply["near"]].count(True) == 1
     assert all(bool(near["reason"]) != near["selected"] for near in reply["near"])
     assert reply["missing"] == []
+    assert reply["for_user"] == []
 
 
 def test_route(client):

@@ -75,9 +75,9 @@ def serve(service):
     """Starts servers on real sockets, and gives their addresses."""
     running = []
 
-    def start(**options):
+    def start(other=None, **options):
         opened = listen("127.0.0.1", 0, None)
-        app = create_app(service, Options(log_requests=False, **options))
+        app = create_app(other or service, Options(log_requests=False, **options))
         config = uvicorn.Config(app, log_level="warning", ws="none")
         server = uvicorn.Server(config)
         server.install_signal_handlers = lambda: None

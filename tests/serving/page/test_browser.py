@@ -2,11 +2,16 @@
 
 import re
 import time
+from dataclasses import replace
 
 import pytest
 
+from skillret import Index, Retriever
 from skillret.agents.log import record
 from skillret.serving.http.auth import Token
+from skillret.serving.libraries import Libraries
+from skillret.serving.service import Service
+from tests.conftest import SKILLS
 from tests.serving.page.conftest import EVIL
 
 REQUEST = "write an invoice with payment terms"
@@ -53,6 +58,29 @@ def test_hits_as_one_types(page):
     page.keyboard.press("Escape")
     page.wait_for_selector(".hit", state="detached")
     assert drawn(page) == before
+
+
+def test_what_fits_and_is_left_to_its_user(page, serve, tmp_path):
+    def opened_():
+        index = Index.in_memory()
+        index.add([replace(SKILLS[0], user_only=True), *SKILLS[1:]])
+        return Retriever(index)
+
+    service = Service(Libraries(tmp_path / "other", opened_))
+    page.address = serve(service)
+    asked(opened(page), "extract all tables from a pdf file into spreadsheets")
+    assert page.locator("#hits .nothing").inner_text() == "What fits is left to its user."
+    parts = page.locator("#hits .part").all_inner_texts()
+    assert [part.lower() for part in parts[:2]] == [
+        "an agent would get nothing",
+        "fits, but only you can start it",
+    ]
+    assert page.locator("#hits .hit .term").first.inner_text().startswith("extract")
+    assert "is needed" not in page.locator("#summary").inner_text()
+    names = page.locator("#hits .hit .name").all_inner_texts()
+    assert names[0] == "pdf-tables"
+    assert names.count("pdf-tables") == 1
+    service.close()
 
 
 def test_the_keyboard_alone_is_enough(page):

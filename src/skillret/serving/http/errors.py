@@ -10,6 +10,7 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
 
 from skillret.errors import (
     IndexBusyError,
@@ -25,7 +26,7 @@ from skillret.serving.http.schemas import Error
 from skillret.serving.libraries import DamagedLibraryError, ReadOnlyError, UnknownLibraryError
 from skillret.serving.service import UnknownSkillError
 
-__all__ = ["RefusedError", "documented", "install", "refusal", "reported", "told"]
+__all__ = ["RefusedError", "documented", "full", "install", "refusal", "reported", "told"]
 
 _log = logging.getLogger("skillret.serve")
 _RETRY_SECONDS = "1"
@@ -95,6 +96,13 @@ def refusal(
     if details:
         return JSONResponse({**body, "details": details}, status, headers)
     return JSONResponse(body, status, headers)
+
+
+async def full(scope: Scope, receive: Receive, send: Send) -> None:
+    """The application in whose hands a request is when there are too many connections."""
+    sentence = "too many connections: try again in a second"
+    headers = {"Connection": "close", "Retry-After": _RETRY_SECONDS}
+    await refusal(503, sentence, "too_many_connections", headers)(scope, receive, send)
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:

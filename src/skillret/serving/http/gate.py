@@ -25,6 +25,7 @@ __all__ = ["Gate", "Heads", "Observer"]
 _log = logging.getLogger("skillret.serve.access")
 _PATIENCE = 2.0  # seconds
 _MOST_PASSED_OVER = 32 * 1024 * 1024  # bytes
+_CHANGED = ("/v1/libraries", "/v1/skills")
 _QUIET = frozenset({"/health", "/livez", "/readyz", "/metrics"})  # asked for all the time
 
 
@@ -185,14 +186,17 @@ class Gate:
             self._inside -= not stream
             self._lifecycle.release(limit)
         if limit.cancelled_caught and not started:
-            await self._late(whole)(scope, receive, send)
+            await self._late(scope, whole)(scope, receive, send)
         elif stream and not ended:  # the server ends
             await send({"type": "http.response.body", "body": b""})
 
-    def _late(self, whole: bool) -> Response:
+    def _late(self, scope: Scope, whole: bool) -> Response:
         headers: dict[str, Any] = {"Connection": "close"}
         if whole:
             sentence = f"no answer within {self._timeout:g} s: ask for less, or try again"
+            if scope["method"] != "GET" and scope["path"].startswith(_CHANGED):
+                # What has begun goes on.
+                sentence += "; it may be done all the same, and to send it again does no harm"
             return refusal(504, sentence, headers={**headers, "Retry-After": "1"})
         return refusal(408, f"the body did not arrive within {self._timeout:g} s", headers=headers)
 

@@ -24,13 +24,14 @@ from typing import Any, NoReturn
 import h11
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http import h11_impl
 from uvicorn.supervisors import multiprocess
 
 from skillret.encoders import DEFAULT_MODEL
 from skillret.retrieval import Retriever
 from skillret.serving.http import logs
 from skillret.serving.http.app import Options, create_app
+from skillret.serving.http.errors import full
 from skillret.serving.http.metrics import SHARED
 from skillret.serving.libraries import Libraries
 from skillret.serving.service import Service
@@ -154,6 +155,8 @@ def configured(
         workers: How many processes.
         connections: How many at once, in each process; as many as the system permits if None.
     """
+    # uvicorn's own answer is no JSON, and does not say when to come back.
+    h11_impl.service_unavailable = full  # type: ignore[attr-defined, assignment]
     return uvicorn.Config(
         build,
         factory=True,
@@ -202,7 +205,7 @@ def _most_connections() -> int:
     return 1000 if soft == resource.RLIM_INFINITY else max(_LEAST_CONNECTIONS, min(1000, soft // 2))
 
 
-class _Protocol(H11Protocol):
+class _Protocol(h11_impl.H11Protocol):
     """Does not wait for ever for the head of a request."""
 
     _head: asyncio.TimerHandle | None = None

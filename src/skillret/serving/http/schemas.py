@@ -180,6 +180,7 @@ class SelectReply(Answered):
     abstained: bool
     missing: list[str] = Field(description="Parts of the query that no skill here does.")
     hits: list[Hit]
+    for_user: list[Hit] = Field(description="Skills that fit too, but only the user may start.")
     near: list[NearHit]
 
 

@@ -138,6 +138,7 @@ def router(
             abstained=selection.abstained,
             missing=list(selection.missing),
             hits=[hit_of(hit) for hit in selection],
+            for_user=[hit_of(hit) for hit in selection.for_user],
             near=[
                 NearHit(**hit_fields(near.hit), selected=near.selected, reason=near.reason)
                 for near in selected.near

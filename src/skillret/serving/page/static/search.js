@@ -73,7 +73,8 @@ export class Search {
 
   #show({ query }, found) {
     if (!this.text) return;  // it was cleared meanwhile
-    const left = found.near.filter((hit) => !hit.selected);
+    const users = new Set(found.for_user.map((hit) => hit.id));
+    const left = found.near.filter((hit) => !hit.selected && !users.has(hit.id));
     $("summary").replaceChildren(...summary(found));
     const open = document.querySelector(".hit.open")?.dataset.id;
     const active = this.#rows[this.#active]?.id;
@@ -83,6 +84,8 @@ export class Search {
       found.abstained ? h("p.nothing", because(found)) : null,
       ...found.hits.map((hit) => this.#row(hit, true)),
       ...(found.abstained ? [] : found.missing).map((part) => h("p.nothing", `No skill here does this: ${part}`)),
+      users.size ? h("h2.part", `Fits${found.abstained ? "" : " too"}, but only you can start it`) : null,
+      ...found.for_user.map((hit) => this.#row(hit, true)),
       left.length ? h("h2.part", "Near, but left out") : null,
       ...left.map((hit) => this.#row(hit, false)),
     ];
@@ -154,7 +157,8 @@ export class Search {
 
 function summary(found) {
   const parts = [];
-  if (found.need !== null) {
+  const userOnly = found.abstained && found.for_user.length > 0;  // the probability is of the rest
+  if (found.need !== null && !userOnly) {
     const gauge = h("span.gauge", { title: "probability that a skill is needed, and from where on one is given" }, h("i"), h("b"));
     gauge.firstChild.style.width = `${100 * Math.min(1, Math.max(0, found.need))}%`;
     gauge.lastChild.style.left = `${100 * Math.min(1, found.threshold)}%`;
@@ -165,6 +169,7 @@ function summary(found) {
 }
 
 function because(found) {
+  if (found.for_user.length) return "What fits is left to its user.";
   if (found.missing.length) return "It asks for something that no skill of this library does.";
   if (found.need !== null && found.need < found.threshold) {
     return `It seems to need no skill: ${score(found.need)}, and only from ${score(found.threshold)} on is one given.`;
