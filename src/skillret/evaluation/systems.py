@@ -15,8 +15,9 @@ from skillret.evaluation.corpora import read_corpus
 from skillret.evaluation.runs import Run
 from skillret.index.memory import corpus_of
 from skillret.retrieval.calibration import Calibration, load_calibration
+from skillret.retrieval.ranking import Ranking
 from skillret.retrieval.rerank import Reranker
-from skillret.retrieval.searcher import Ranking, Searcher
+from skillret.retrieval.searcher import Searcher
 from skillret.types import Mode, Progress, Skill
 
 __all__ = ["DEPTH", "Answers", "answer", "make_run", "open_searcher", "rank_queries"]

@@ -11,7 +11,7 @@ from skillret.arrays import Float32, cosines
 from skillret.encoders import Encoder
 from skillret.index.corpus import Corpus
 from skillret.lexical.analyzer import read_words
-from skillret.retrieval.searcher import Ranking
+from skillret.retrieval.ranking import Ranking
 from skillret.retrieval.sentences import split_sentences
 from skillret.types import Explanation, Mode
 

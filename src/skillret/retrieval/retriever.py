@@ -23,9 +23,10 @@ from skillret.index.sources import Sources, default_index_path
 from skillret.retrieval.arguments import check_count, check_mode, check_where, portions
 from skillret.retrieval.calibration import Calibration, load_calibration
 from skillret.retrieval.query import clean_query, unread_language
+from skillret.retrieval.ranking import Ranking
 from skillret.retrieval.refresh import Folders, nothing_found, refresh
 from skillret.retrieval.rerank import Reranker, load_reranker
-from skillret.retrieval.searcher import Ranking, Searcher
+from skillret.retrieval.searcher import Searcher
 from skillret.retrieval.selection import Picked, SelectionPolicy
 from skillret.settings import Settings, load_settings
 from skillret.types import Hit, Mode, Progress, Selection, UpdateReport, Where

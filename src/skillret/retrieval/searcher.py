@@ -6,7 +6,7 @@ Everything above a search goes through here: the `Retriever`, evaluation and cal
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +32,7 @@ from skillret.retrieval.query import (
     unread_language,
 )
 from skillret.retrieval.ranker import Ranker
+from skillret.retrieval.ranking import Ranking, nothing, unknown_parts, without
 from skillret.retrieval.referents import names_material
 from skillret.retrieval.rerank import DEPTH, Reranker, rerank_order, reranker_template
 from skillret.retrieval.selection import (
@@ -48,52 +49,11 @@ from skillret.types import Mode, Where
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Ranking", "Searcher"]
+__all__ = ["Searcher"]
 
 _DENSE_CANDIDATES = 100
 _NATIVE = 0.5  # of a query's words, if skills have more of them they speak its language
 _BELOW = np.float32(0.99)  # of the last candidate's score, for what stands behind the candidates
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Ranking:
-    """The best skills for one query, best first; of equal scores the smaller key.
-
-    Attributes:
-        text: The query.
-        keys: int64 `(m,)`.
-        scores: What they are ranked by, float32 `(m,)`: where a ranker is at work, the probability
-            that a skill is needed.
-        dense: Cosines `(m,)`, where a dense search ran.
-        lexical: BM25 scores `(m,)`, where a lexical search ran.
-        parts: The part of the query that each fits best, int64 `(m,)`; -1 where none is known.
-        vectors: float32 `(m, dim)`, where a dense search ran.
-        need: Probability that any skill is needed, where a ranker is at work; else the largest
-            cosine; None in lexical mode.
-        terms: Of the query, where a lexical search ran.
-        excluded: How much of the query stands in what each skill is not for, 0 to 1, `(m,)`; it
-            counted against it. None where no ranker is at work.
-        late: Late interaction with each skill, as it counted, `(m,)`; NaN for those behind the
-            candidates. None where it was not asked for.
-        asks: Log odds that the query asks for something, whatever there is. None where no ranker
-            is at work.
-    """
-
-    text: str
-    keys: NDArray[np.int64]
-    scores: Float32
-    dense: Float32 | None
-    lexical: Float32 | None
-    parts: NDArray[np.int64]
-    vectors: Float32 | None
-    need: float | None
-    terms: Terms | None
-    excluded: Float32 | None = None
-    late: Float32 | None = None
-    asks: float | None = None
-
-    def __len__(self) -> int:
-        return len(self.keys)
 
 
 class Searcher:
@@ -157,7 +117,7 @@ class Searcher:
         texts = map(clean_query, queries)
         if not len(self.corpus):
             for text in texts:
-                yield _nothing(text, mode)
+                yield nothing(text, mode)
         elif mode == "lexical":
             for text in texts:
                 yield self._lexical(text, k, where)
@@ -238,7 +198,7 @@ class Searcher:
         if self.calibration is None and not policy.threshold:  # nothing says what fits
             return ()
         records = self.corpus.records(ranking.keys.tolist())
-        ranking = _without(ranking, [key for key, r in records.items() if self._hidden(r)])
+        ranking = without(ranking, [key for key, r in records.items() if self._hidden(r)])
         chosen = select(ranking, self.rank, self.names, replace(policy, tasks=0))
         return tuple(p for p in chosen.picked if p.key in records and records[p.key].user_only)
 
@@ -248,7 +208,7 @@ class Searcher:
     def _startable(self, ranking: Ranking) -> Ranking:
         """A ranking for an agent: what it cannot start is as good as absent."""
         records = self.corpus.records(ranking.keys.tolist())
-        kept = _without(ranking, [k for k, r in records.items() if r.user_only or self._hidden(r)])
+        kept = without(ranking, [k for k, r in records.items() if r.user_only or self._hidden(r)])
         if kept is ranking or self.calibration is None or not ranking.need or not len(kept):
             return kept
         best, rest = float(ranking.scores.max()), float(kept.scores.max())
@@ -298,13 +258,13 @@ class Searcher:
         keys, scores = self.corpus.best(terms, max(LEXICAL_CANDIDATES, k), where)
         order = np.lexsort((keys, -scores))[:k]
         keys, scores = keys[order], scores[order]
-        return Ranking(text, keys, scores, None, scores, _unknown(keys), None, None, terms)
+        return Ranking(text, keys, scores, None, scores, unknown_parts(keys), None, None, terms)
 
     def _dense(self, query: ReadQuery, k: int, where: Where | None) -> Ranking:
         ((keys, cosines),) = self.corpus.nearest(query.vectors[:1], [k], where)
         need, vectors = float(cosines.max(initial=0.0)), self.corpus.vectors(keys)
         return Ranking(
-            query.text, keys, cosines, cosines, None, _unknown(keys), vectors, need, None
+            query.text, keys, cosines, cosines, None, unknown_parts(keys), vectors, need, None
         )
 
     def _fused(self, query: ReadQuery, k: int, where: Where | None) -> Ranking:
@@ -319,7 +279,7 @@ class Searcher:
             scores=scores[order],
             dense=dense[order],
             lexical=bm25[order],
-            parts=_unknown(keys[order]),
+            parts=unknown_parts(keys[order]),
             vectors=vectors[order],
             need=float(dense.max(initial=0.0)),
             terms=terms,
@@ -357,7 +317,7 @@ class Searcher:
             scores=scores.astype(np.float32),
             dense=dense[order],
             lexical=bm25[order],
-            parts=_unknown(keys[order]),
+            parts=unknown_parts(keys[order]),
             vectors=vectors[order],
             need=need,
             terms=terms,
@@ -415,33 +375,8 @@ class Searcher:
             scores=np.concatenate([ranking.scores, rest[order]]),
             dense=np.concatenate([ranking.dense, dense[order]]),
             lexical=np.concatenate([ranking.lexical, bm25[order]]),
-            parts=np.concatenate([ranking.parts, _unknown(order)]),
+            parts=np.concatenate([ranking.parts, unknown_parts(order)]),
             vectors=np.concatenate([ranking.vectors, vectors[order]]),
             excluded=np.concatenate([ranking.excluded, np.zeros(len(order), dtype=np.float32)]),
             late=late,
         )
-
-
-def _rows(ranking: Ranking, kept: NDArray[np.bool_]) -> Ranking:
-    """Some rows of a ranking."""
-    names = ("keys", "scores", "dense", "lexical", "parts", "vectors", "excluded", "late")
-    columns = {name: getattr(ranking, name) for name in names}
-    return replace(ranking, **{n: c[kept] for n, c in columns.items() if c is not None})
-
-
-def _without(ranking: Ranking, keys: Sequence[int]) -> Ranking:
-    """A ranking but for some keys; the very same if there are none."""
-    if not keys:
-        return ranking
-    return _rows(ranking, ~holds(ranking.keys, np.array(sorted(keys), dtype=np.int64)))
-
-
-def _unknown(keys: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.full(len(keys), -1, dtype=np.int64)
-
-
-def _nothing(text: str, mode: Mode) -> Ranking:
-    keys, none = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
-    vectors = np.empty((0, 0), dtype=np.float32)
-    need = None if mode == "lexical" else 0.0
-    return Ranking(text, keys, none, none, none, keys, vectors, need, None)

@@ -1,0 +1,82 @@
+"""What a search knows of the best skills for a query: the rows that every later step works on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from skillret.arrays import Float32, holds
+from skillret.lexical.bm25 import Terms
+from skillret.types import Mode
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Ranking", "nothing", "unknown_parts", "without"]
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Ranking:
+    """The best skills for one query, best first; of equal scores the smaller key.
+
+    Attributes:
+        text: The query.
+        keys: int64 `(m,)`.
+        scores: What they are ranked by, float32 `(m,)`: where a ranker is at work, the probability
+            that a skill is needed.
+        dense: Cosines `(m,)`, where a dense search ran.
+        lexical: BM25 scores `(m,)`, where a lexical search ran.
+        parts: The part of the query that each fits best, int64 `(m,)`; -1 where none is known.
+        vectors: float32 `(m, dim)`, where a dense search ran.
+        need: Probability that any skill is needed, where a ranker is at work; else the largest
+            cosine; None in lexical mode.
+        terms: Of the query, where a lexical search ran.
+        excluded: How much of the query stands in what each skill is not for, 0 to 1, `(m,)`; it
+            counted against it. None where no ranker is at work.
+        late: Late interaction with each skill, as it counted, `(m,)`; NaN for those behind the
+            candidates. None where it was not asked for.
+        asks: Log odds that the query asks for something, whatever there is. None where no ranker
+            is at work.
+    """
+
+    text: str
+    keys: NDArray[np.int64]
+    scores: Float32
+    dense: Float32 | None
+    lexical: Float32 | None
+    parts: NDArray[np.int64]
+    vectors: Float32 | None
+    need: float | None
+    terms: Terms | None
+    excluded: Float32 | None = None
+    late: Float32 | None = None
+    asks: float | None = None
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+def without(ranking: Ranking, keys: Sequence[int]) -> Ranking:
+    """A ranking but for some keys; the very same if there are none."""
+    if not keys:
+        return ranking
+    kept = ~holds(ranking.keys, np.array(sorted(keys), dtype=np.int64))
+    names = ("keys", "scores", "dense", "lexical", "parts", "vectors", "excluded", "late")
+    columns = {name: getattr(ranking, name) for name in names}
+    return replace(ranking, **{n: c[kept] for n, c in columns.items() if c is not None})
+
+
+def unknown_parts(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The `parts` of a ranking where nothing is known of them."""
+    return np.full(len(keys), -1, dtype=np.int64)
+
+
+def nothing(text: str, mode: Mode) -> Ranking:
+    """The ranking of an empty corpus."""
+    keys, none = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+    vectors = np.empty((0, 0), dtype=np.float32)
+    need = None if mode == "lexical" else 0.0
+    return Ranking(text, keys, none, none, none, keys, vectors, need, None)
