@@ -38,7 +38,7 @@ from skillret.evaluation.runs import order
 from skillret.evaluation.significance import bootstrap_mean
 from skillret.evaluation.systems import make_run
 from skillret.retrieval.calibration import load_calibration
-from skillret.retrieval.features import FEATURES
+from skillret.retrieval.features import FITTED
 from skillret.types import Mode
 
 Scores = dict[str, dict[str, float]]  # metric by query
@@ -172,7 +172,7 @@ def repositories_apart(pool: Pool, found: Sequence[Example]) -> list[Example]:
 
 def _blank(features: Float32, without: Sequence[str]) -> Float32:
     out: Float32 = features.copy()
-    out[:, [i for i, name in enumerate(FEATURES) if name.startswith(tuple(without))]] = 0
+    out[:, [i for i, name in enumerate(FITTED) if name.startswith(tuple(without))]] = 0
     return out
 
 

@@ -10,7 +10,7 @@ from skillret.calibration.examples import FOLDS, Example, Pool, fold_numbers
 from skillret.calibration.fit_need import fit_need, fit_probes, rescale_need, short_queries
 from skillret.calibration.written import written
 from skillret.evaluation.abstention import auroc
-from skillret.retrieval.features import FEATURES
+from skillret.retrieval.features import FITTED
 from skillret.types import Query
 
 TASKS, IDLE, TURNS, BACKGROUND = map(written, ("tasks", "idle", "turns", "background"))
@@ -82,7 +82,7 @@ def judged(count, *, asks, kind="k", seed=0, evidence=None, skills=1000, noise=0
         labels = np.array([float(asks), 0.0])
         e = draw.normal(2.0 if asks else -2.0) if evidence is None else evidence
         query = Query(f"{kind}{asks}{i}", "text", {"kind": kind})
-        x, rows = np.zeros((2, len(FEATURES)), dtype=np.float32), np.arange(2)
+        x, rows = np.zeros((2, len(FITTED)), dtype=np.float32), np.arange(2)
         none, parts = np.zeros(2, dtype=np.float32), np.zeros(2, dtype=np.int64)
         found.append(Example(query, rows, x, none, parts, e, labels, 0, 0, skills))
         outputs.append(draw.normal(1.5 if asks else -1.5, 1.0, 2) + noise)

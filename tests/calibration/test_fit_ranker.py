@@ -12,11 +12,11 @@ from skillret.calibration.fit_ranker import (
     fit_probability,
     fit_ranker,
 )
-from skillret.retrieval.features import FEATURES
+from skillret.retrieval.features import FITTED
 from skillret.retrieval.ranker import Probe
 from skillret.types import Query
 
-F = len(FEATURES)
+F = len(FITTED)
 PROBE = Probe(np.zeros(4, dtype=np.float32), 0.0)
 
 
@@ -69,8 +69,8 @@ def test_the_hardest_candidates_are_the_best_by_each_score_and_the_gold_ones(mon
     for e in toy(20):
         e.labels[:] = 0
         e.labels[3] = 1
-        kept = rank._hardest(e, tuple(FEATURES))
-        columns = [list(FEATURES).index(n) for n in ("lexical", "dense", "sentence_dense")]
+        kept = rank._hardest(e, FITTED)
+        columns = [list(FITTED).index(n) for n in ("lexical", "dense", "sentence_dense")]
         best = {int(i) for c in columns for i in np.argsort(-e.features[:, c])[:2]}
         assert set(kept.rows.tolist()) == best | {3}
         assert kept.labels.sum() == 1

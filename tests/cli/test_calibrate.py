@@ -40,20 +40,52 @@ def test_bad_input_is_one_line(tmp_path, capsys, library):
     assert main(["calibrate", str(library)]) == 1  # no eval queries
     assert main(["calibrate", str(library), "--train-split", "test"]) == 1
     assert main(["calibrate", str(library), "--train-split", "train"]) == 1
+    assert main(["calibrate", str(library), "--rerank", "r"]) == 1
+    assert main(["calibrate", str(library), "--rerank", "r", "--fit-ranker"]) == 1
     file = tmp_path / "file"
     file.write_text("x")
     assert main(["calibrate", str(library), "--output", str(file)]) == 1
     assert main(["calibrate", str(library), "--calibration", str(file)]) == 1
     lines = capsys.readouterr().err.strip().splitlines()
-    assert len(lines) == 8
+    assert len(lines) == 10
     assert all(line.startswith("skillret: ") for line in lines)
     assert "test split" in lines[1]
     assert "is no file" in lines[2]
     assert "test split" in lines[4]
     assert "add --fit-ranker" in lines[5]
-    assert "is there already and is no calibration" in lines[6]
+    assert "--rerank needs --output" in lines[6]
+    assert "fit the ranker first" in lines[7]
+    assert "is there already and is no calibration" in lines[8]
     assert file.read_text() == "x"
-    assert "cannot read the calibration" in lines[7]
+    assert "cannot read the calibration" in lines[9]
+
+
+class Overlap:
+    """A reranker that counts common words."""
+
+    name = "overlap"
+
+    def scores(self, query, documents):
+        words = set(query.lower().split())
+        return [float(len(words & set(document.lower().split()))) for document in documents]
+
+
+def test_a_calibration_with_a_reranker_is_for_searches_with_it(tmp_path, capsys, monkeypatch):
+    for place in ("cli.calibrate", "retrieval.retriever", "cli.evaluate"):
+        made = lambda given: Overlap() if given else None  # noqa: E731
+        monkeypatch.setattr(f"skillret.{place}.load_reranker", made)
+    skills, file = str(ROOT / "examples" / "skills"), tmp_path / "with.json"
+    assert main(["calibrate", skills, "--rerank", "overlap", "--output", str(file)]) == 0
+    said = capsys.readouterr().err
+    assert f"use it with --calibration {file} --rerank overlap" in said
+    assert "(ranker, thresholds)" in said
+    assert json.loads(file.read_text())["reranker"] == "overlap"
+    search = ["search", "my pods keep restarting", "--library", skills, "--select", "--json"]
+    assert main([*search, "--calibration", str(file), "--rerank", "overlap"]) == 0
+    assert json.loads(capsys.readouterr().out)["hits"][0]["name"] == "kubernetes-debugging"
+    assert main([*search, "--calibration", str(file)]) == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "fitted with the reranker overlap, and is used without one" in said
 
 
 def requests_for(skills):

@@ -12,7 +12,7 @@ from skillret.encoders.token_projection import widen
 from skillret.index.memory import corpus_of
 from skillret.retrieval import late as module
 from skillret.retrieval.candidates import find_candidates
-from skillret.retrieval.features import FEATURES, LATE, columns, features_of
+from skillret.retrieval.features import FITTED, LATE, columns, features_of
 from skillret.retrieval.late import late_interaction, likely_rows, matches, votes
 from skillret.retrieval.query import read_queries
 from skillret.skills import document_text
@@ -178,8 +178,8 @@ def test_features_are_gaps_and_standard_scores():
 
 
 def test_only_an_encoder_with_tokens_has_these_features():
-    assert features_of(LateHashEncoder().profile) == tuple(FEATURES)
-    assert set(FEATURES) - set(features_of(HashEncoder().profile)) == set(LATE)
+    assert features_of(LateHashEncoder().profile) == FITTED
+    assert set(FITTED) - set(features_of(HashEncoder().profile)) == set(LATE)
     assert features_of(replace(LateHashEncoder().profile, token_dim=0))[-1] == "sentences"
 
 

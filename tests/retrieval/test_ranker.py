@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from skillret.errors import EncoderError
-from skillret.retrieval.features import FEATURES, LATE
+from skillret.retrieval.features import FITTED, LATE
 from skillret.retrieval.ranker import Probe, Ranker
 from skillret.retrieval.term_head import TermHead
 
-WITHOUT_LATE = tuple(name for name in FEATURES if name not in LATE)  # which every encoder has
+WITHOUT_LATE = tuple(name for name in FITTED if name not in LATE)  # which every encoder has
 F = len(WITHOUT_LATE)
 
 

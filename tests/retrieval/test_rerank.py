@@ -5,7 +5,7 @@ from tests.conftest import SKILLS, HashEncoder, fill, make_skill
 
 from skillret import Index, Retriever
 from skillret.errors import ExtensionError, InputError
-from skillret.retrieval.rerank import DEPTH, load_reranker, rerank_order
+from skillret.retrieval.rerank import DEPTH, load_reranker, rerank_scores
 
 QUERY = "find out why pods crash, then write release notes"
 
@@ -72,8 +72,8 @@ def test_what_is_no_reranker_and_what_gives_no_numbers_is_named():
             return [float("nan")] * len(documents)
 
     with pytest.raises(ExtensionError, match="the reranker Bad gave scores"):
-        rerank_order(Bad(), "x", ["a", "b"])
-    assert rerank_order(Wanting("b"), "x", ["a", "b", "c"]) == [1, 0, 2]
+        rerank_scores(Bad(), "x", ["a", "b"])
+    assert rerank_scores(Wanting("b"), "x", ["a", "b", "c"]).tolist() == [0, 1, 0]
 
 
 def test_a_package_offers_one_by_an_entry_point(tmp_path, monkeypatch):

@@ -33,6 +33,7 @@ from skillret.calibration.examples import (
 from skillret.calibration.figures import Figures, measure
 from skillret.calibration.fit_need import fit_need, fit_probes, rescale_need, short_queries
 from skillret.calibration.fit_ranker import average, cross_fit, fit_probability, fit_ranker
+from skillret.calibration.fit_reranker import fit_reranker, reread
 from skillret.calibration.fit_terms import term_queries
 from skillret.calibration.provenance import (
     check_held_out,
@@ -50,8 +51,9 @@ from skillret.datasets.labelled import one_gold
 from skillret.encoders import Encoder, load_encoder
 from skillret.errors import DatasetError, InputError
 from skillret.retrieval.calibration import Calibration, FittedOn, load_calibration
-from skillret.retrieval.features import LATE, features_of
+from skillret.retrieval.features import LATE, RERANKED, features_of
 from skillret.retrieval.ranker import Probe, Ranker
+from skillret.retrieval.rerank import Reranker, reranker_identity
 from skillret.retrieval.selection import TASKS, SelectionPolicy
 from skillret.retrieval.term_head import TermHead
 from skillret.types import Progress
@@ -120,8 +122,10 @@ def calibrate(
     refit_ranker: bool = False,
     head: TermHead | None = None,
     train: Dataset | None = None,
+    reranker: Reranker | None = None,
     progress: Progress | None = None,
     searched: Progress | None = None,
+    read: Progress | None = None,
 ) -> Calibrated:
     """Fit probabilities and thresholds on labelled queries, and the ranker if asked to.
 
@@ -135,14 +139,23 @@ def calibrate(
             It was fitted on `train`, where that is given.
         train: Skills and queries that help to fit a ranker and judge nothing, so the encoder may
             have been trained on them: with them a ranker sees more kinds of skills.
+        reranker: Its score becomes a feature of the ranker that is kept; probabilities, need and
+            thresholds are fitted to both.
         progress: Called with the documents encoded so far and in all.
         searched: Called with the queries searched so far and in all.
+        read: Called with the queries that the reranker read so far, and all.
 
     Raises:
         DatasetError: If there are too few labelled queries, or the ranker that is to be kept was
             fitted on them.
-        InputError: If there is no ranker and none is to be fitted.
+        InputError: If there is no ranker and none is to be fitted, or one is to be fitted together
+            with a reranker.
+        EncoderError: If the reranker fails.
     """
+    if refit_ranker and reranker is not None:
+        raise InputError("fit the ranker first, then calibrate it with the reranker")
+    if stored is not None and stored.reranker:
+        stored = replace(stored, ranker=stored.ranker.without([RERANKED]), reranker="")
     labelled = _check_size(dataset)
     prior: Calibration | None = None
     if refit_ranker and labelled < _LEAST_RANKER:
@@ -162,6 +175,7 @@ def calibrate(
         check_held_out(stored, dataset)
         pool = dataset_pool(dataset, encoder, progress)
         fit = _keep(pool, encoder, stored.ranker, searched)
+        fit = fit if reranker is None else _reread(pool, fit, reranker, read)
     ranker, notes = _judge_need(pool, fit, refit_ranker, adapted=prior is not None)
     if prior is not None:
         ranker, notes = _drawn(ranker, prior.ranker, labelled, len(pool.skills)), [_ADAPTED]
@@ -182,9 +196,10 @@ def calibrate(
         ranker=ranker,
         # A threshold belongs to its judgement of need.
         threshold=kept.threshold if kept else None,
-        fitted_on=_provenance(dataset, kept or stored, fit, kept is None, head, train),
+        fitted_on=_provenance(dataset, kept or stored, fit, kept is None, head, train, reranker),
         texts=digests() if refit_ranker or stored is None else stored.texts,
         created=datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+        reranker="" if reranker is None else reranker_identity(reranker),
     )
     policy, selector = SelectionPolicy.of(calibration), Selector(pool)
     policy = policy.among(len(pool.skills), calibration)
@@ -295,6 +310,19 @@ def _keep(pool: Pool, encoder: Encoder, ranker: Ranker, searched: Progress | Non
     return _judged(pool, encoder, ranker, found, folds, probes, [])
 
 
+def _reread(pool: Pool, fit: _Fit, reranker: Reranker, read: Progress | None) -> _Fit:
+    """The ranker with the score of a reranker as one more feature."""
+    texts, outputs = [*fit.found, *fit.parts], [*fit.outputs, *fit.part_outputs]
+    scores = reread(reranker, pool.skills, texts, outputs, read)
+    n = len(fit.found)
+    fitted = fit_reranker(fit.found, fit.outputs, scores[:n])
+    joined = [
+        own + fitted.added(e.fold, s) for e, own, s in zip(texts, outputs, scores, strict=True)
+    ]
+    ranker = fitted.joined(fit.ranker)
+    return replace(fit, ranker=ranker, outputs=joined[:n], part_outputs=joined[n:])
+
+
 def _adapt(pool: Pool, encoder: Encoder, ranker: Ranker, searched: Progress | None) -> _Fit:
     """The packaged ranker for another encoder: its weights, with a probe for these vectors.
 
@@ -393,6 +421,7 @@ def _provenance(
     refit: bool,
     head: TermHead | None,
     train: Dataset | None,
+    reranker: Reranker | None,
 ) -> tuple[FittedOn, ...]:
     need = ("need",) if dataset.negatives else ()
     old = list(stored.fitted_on) if stored else []
@@ -406,7 +435,8 @@ def _provenance(
         elif train is not None:
             old.append(fitted_on(train, fit.helped, "helped"))
     else:
-        new = fitted_on(dataset, judging_texts(dataset), *need, "thresholds")
+        ranker = () if reranker is None else ("ranker",)
+        new = fitted_on(dataset, judging_texts(dataset), *ranker, *need, "thresholds")
         if need:
             # Stretching and shifting an earlier stretch leaves nothing of it.
             ranked = [f for f in old if "ranker" in f.purpose]

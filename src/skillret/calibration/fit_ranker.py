@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from skillret.arrays import Float32, Float64
 from skillret.calibration.adamw import AdamW
 from skillret.calibration.examples import FOLDS, Example, weighted
-from skillret.retrieval.features import FEATURES
+from skillret.retrieval.features import FITTED
 from skillret.retrieval.ranker import Probe, Ranker
 
 __all__ = ["average", "cross_fit", "fit_logistic", "fit_probability", "fit_ranker"]
@@ -42,7 +42,7 @@ def fit_ranker(
     found: Sequence[Example],
     probe: Probe,
     seed: int = 0,
-    features: Sequence[str] = tuple(FEATURES),
+    features: Sequence[str] = FITTED,
 ) -> Ranker:
     """Fit the weights by AdamW; `slope` and `intercept` are those of the binary loss.
 
@@ -163,7 +163,7 @@ def cross_fit(
     others: Sequence[Example] = (),
     seeds: int = 1,
     also: Sequence[Example] = (),
-    features: Sequence[str] = tuple(FEATURES),
+    features: Sequence[str] = FITTED,
 ) -> list[Float64]:
     """Out-of-fold outputs of every example, `(m,)` each, first of `found`, then of `others`.
 

@@ -24,6 +24,7 @@ from skillret.encoders import DEFAULT_MODEL, Encoder, TokenEncoder, load_encoder
 from skillret.errors import EncoderError, InputError
 from skillret.files import expand
 from skillret.retrieval.calibration import CALIBRATION_FILE, Calibration, load_calibration
+from skillret.retrieval.rerank import load_reranker
 
 __all__ = ["configure", "run"]
 
@@ -70,6 +71,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="with --fit-ranker: the split that the encoder was trained on; it tells which words of"
         " a query count, and its queries help to fit the ranker",
     )
+    parser.add_argument(
+        "--rerank",
+        "--reranker",
+        dest="reranker",
+        metavar="R",
+        help="take the score of a reranker for one more feature of the ranker: a model folder, a"
+        " hub id, or what an installed package offers; needs --output",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     add_model_arguments(parser)
 
@@ -82,6 +91,16 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("nothing is fitted on a test split; name another one with --split")
     if args.train_split and not args.fit_ranker:
         raise InputError("--train-split is for fitting a ranker: add --fit-ranker")
+    if args.reranker and args.fit_ranker:
+        raise InputError(
+            "fit the ranker first (--fit-ranker --output FILE), then add the reranker to it"
+            " (--calibration FILE --rerank R)"
+        )
+    if args.reranker and args.output is None:
+        raise InputError(
+            "--rerank needs --output: only searches with the reranker can use what is fitted"
+        )
+    reranker = load_reranker(args.reranker)
     encoder = load_encoder(args.model, trust_remote_code=args.trust_remote_code)
     output = _output(args.output, args.model, encoder)
     stored = _stored(encoder, args.calibration, args.fit_ranker)
@@ -110,7 +129,11 @@ def run(args: argparse.Namespace) -> int:
                 f"{args.model} shows no tokens, so all terms count alike;"
                 " a model made by skillret export shows them"
             )
-    with progress_bar("encoding") as encoded, progress_bar("searching") as searched:
+    with (
+        progress_bar("encoding") as encoded,
+        progress_bar("searching") as searched,
+        progress_bar("reranking", "query") as read,
+    ):
         result = calibrate(
             dataset,
             encoder,
@@ -118,8 +141,10 @@ def run(args: argparse.Namespace) -> int:
             refit_ranker=args.fit_ranker,
             head=head,
             train=train,
+            reranker=reranker,
             progress=encoded,
             searched=searched,
+            read=read,
         )
     for line in result.notes:
         note(line)
@@ -137,6 +162,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         result.calibration.save(output)
         used = "" if args.output is None else f"; use it with --calibration {output}"
+        used += f" --rerank {args.reranker}" if args.reranker else ""
         note(f"wrote {output}{used}")
     return 0
 

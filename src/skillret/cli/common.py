@@ -120,8 +120,8 @@ def add_reranker(parser: argparse.ArgumentParser) -> None:
         "--reranker",
         dest="reranker",
         metavar="R",
-        help="let a reranker order the best 20 hits: a model folder, a hub id, or what an"
-        " installed package offers",
+        help="let a reranker read the best 20 hits again: a model folder, a hub id, or what an"
+        " installed package offers; it orders them, or counts as --calibration says",
     )
 
 

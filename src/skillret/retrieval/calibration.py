@@ -24,8 +24,9 @@ import numpy as np
 from skillret.encoders import Encoder, Profile
 from skillret.errors import EncoderError
 from skillret.files import expand, parse_json, read_text, write_text
-from skillret.retrieval.features import features_of
+from skillret.retrieval.features import RERANKED, features_of
 from skillret.retrieval.ranker import Ranker
+from skillret.retrieval.rerank import Reranker, reranker_identity
 
 __all__ = [
     "CALIBRATION_FILE",
@@ -180,6 +181,8 @@ class Calibration:
         texts: SHA-256 of the written texts that it learnt from beside them, by file name.
         created: ISO date.
         version: Of the format.
+        reranker: `reranker_identity` of the one whose score is a feature of the ranker; mostly
+            empty.
     """
 
     encoder: str
@@ -189,11 +192,13 @@ class Calibration:
     texts: Mapping[str, str] = field(default_factory=dict)
     created: str = ""
     version: int = _VERSION
+    reranker: str = ""
 
     @property
     def id(self) -> str:
         """12 hexadecimal digits of a SHA-256 over what was fitted, by which results name it."""
         content = [self.version, self.encoder, self.threshold, self.ranker.to_json()]
+        content += [self.reranker] if self.reranker else []
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
     def seen(self, queries: Iterable[str], *purpose: str) -> float:
@@ -217,12 +222,27 @@ class Calibration:
         helped = sum(any(text in known for known in sampled) for text in told)
         return 1 - len(rest) * (1 - helped / max(len(told), 1)) / len(texts)
 
+    def check_reranker(self, reranker: Reranker | None) -> None:
+        """Refuse to be used without the reranker that it was fitted with.
+
+        Raises:
+            EncoderError: If it is another one, or there is none.
+        """
+        given = "" if reranker is None else reranker_identity(reranker)
+        if self.reranker and given != self.reranker:
+            raise EncoderError(
+                f"this calibration was fitted with the reranker {self.reranker}, and is used"
+                f" {f'with {given}' if given else 'without one'}: name that one (--rerank), or use"
+                " another calibration"
+            )
+
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
         return {
             "version": self.version,
             "created": self.created,
             "encoder": self.encoder,
+            **({"reranker": self.reranker} if self.reranker else {}),
             "threshold": self.threshold,
             "texts": dict(self.texts),
             "fitted_on": [entry.to_json() for entry in self.fitted_on],
@@ -261,7 +281,10 @@ class Calibration:
             encoder = _text(data, "encoder")
             _check_encoder(encoder, profile, f"the calibration {file}")
             ranker = Ranker.from_json(data["ranker"], str(file), profile.dim)
-            if not set(ranker.features) <= set(features_of(profile)):
+            reranker = _text(data, "reranker") if "reranker" in data else ""
+            if (RERANKED in ranker.features) != bool(reranker):
+                raise ValueError("its ranker asks for a reranker that it does not name")
+            if not set(ranker.features) <= {RERANKED, *features_of(profile)}:
                 raise EncoderError(
                     f"the ranker in {file} goes by tokens, which {profile.name} does not show; fit"
                     " one anew: skillret calibrate DATASET --model MODEL --fit-ranker"
@@ -274,6 +297,7 @@ class Calibration:
                 texts=_texts(data["texts"]),
                 created=_matching(data["created"], _DATE, "created"),
                 version=version,
+                reranker=reranker,
             )
         except KeyError as e:
             raise EncoderError(f"the calibration {file} is malformed: {e} is missing") from None

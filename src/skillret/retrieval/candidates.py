@@ -116,6 +116,8 @@ class Evidence(NamedTuple):
             its description, 0 to 1; see `_excluded`.
         words: Number of the query's words.
         late: Late interaction, where a ranker asks for it and the encoder shows tokens.
+        reranked: Scores of a reranker, where a ranker asks for them, `(m,)`; of candidates that it
+            did not read the smallest of the others.
     """
 
     keys: NDArray[np.int64]
@@ -141,6 +143,7 @@ class Evidence(NamedTuple):
     excluded: Float32
     words: int
     late: Late | None = None
+    reranked: Float32 | None = None
 
 
 class _Lexical(NamedTuple):

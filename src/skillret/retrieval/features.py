@@ -15,7 +15,7 @@ from skillret.arrays import Float32
 from skillret.encoders import Profile
 from skillret.retrieval.candidates import TINY, Evidence, asking_gaps
 
-__all__ = ["FEATURES", "LATE", "Feature", "columns", "features_of"]
+__all__ = ["FEATURES", "FITTED", "LATE", "RERANKED", "Feature", "columns", "features_of"]
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -98,13 +98,18 @@ FEATURES: dict[str, Feature] = {
     "late_votes": lambda e: (
         np.float32(0) if e.late is None else e.late.votes - e.late.votes.max(initial=np.float32(0))
     ),
+    # a reranker's score; 0 for all as long as it has read nothing
+    "reranked": lambda e: np.float32(0) if e.reranked is None else e.reranked,
 }
+RERANKED = "reranked"  # the one that needs a reranker; it is added to a ranker that is fitted
+FITTED = tuple(name for name in FEATURES if name != RERANKED)
 LATE = ("late_gap", "late_z", "late_votes")  # those that need the tokens of an encoder
 
 
 def features_of(profile: Profile) -> tuple[str, ...]:
     """The features that an encoder has something to say for, which its ranker is fitted on."""
-    return tuple(name for name in FEATURES if profile.token_dim or name not in LATE)
+    unknown = {RERANKED} if profile.token_dim else {RERANKED, *LATE}
+    return tuple(name for name in FEATURES if name not in unknown)
 
 
 def columns(names: Sequence[str], evidence: Evidence) -> Float32:

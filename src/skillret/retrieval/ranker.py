@@ -162,12 +162,14 @@ class Ranker:
             hidden=self.hidden[:, kept],
         )
 
-    def plus(self, name: str, weight: float) -> Ranker:
+    def plus(self, name: str, weight: float, mean: float = 0.0, scale: float = 1.0) -> Ranker:
         """The ranker with a feature more, `weight` times of which is added to its output.
 
         Args:
-            name: Of a feature that it does not have, of values from -1 to 1.
+            name: Of a feature that it does not have.
             weight: What one unit adds.
+            mean: Taken away from its values, which are then ...
+            scale: ... divided by this, to lie between -1 and 1 for the most part.
         """
         hidden = np.zeros((len(self.hidden) + 1, len(self.features) + 1), dtype=np.float32)
         hidden[:-1, :-1] = self.hidden
@@ -175,8 +177,8 @@ class Ranker:
         return replace(
             self,
             features=(*self.features, name),
-            mean=np.append(self.mean, np.float32(0)),
-            scale=np.append(self.scale, np.float32(1)),
+            mean=np.append(self.mean, np.float32(mean)),
+            scale=np.append(self.scale, np.float32(scale)),
             hidden=hidden,
             hidden_bias=np.append(self.hidden_bias, np.float32(0)),
             output=np.append(self.output, np.float32(weight / _STRAIGHT)),

@@ -15,7 +15,9 @@ from skillret.types import Mode
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Ranking", "nothing", "unknown_parts", "without"]
+__all__ = ["Ranking", "nothing", "reordered", "unknown_parts", "without"]
+
+_COLUMNS = ("keys", "dense", "lexical", "parts", "vectors", "excluded", "late")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -64,9 +66,29 @@ def without(ranking: Ranking, keys: Sequence[int]) -> Ranking:
     if not keys:
         return ranking
     kept = ~holds(ranking.keys, np.array(sorted(keys), dtype=np.int64))
-    names = ("keys", "scores", "dense", "lexical", "parts", "vectors", "excluded", "late")
-    columns = {name: getattr(ranking, name) for name in names}
-    return replace(ranking, **{n: c[kept] for n, c in columns.items() if c is not None})
+    return replace(_rows(ranking, kept), scores=ranking.scores[kept])
+
+
+def reordered(ranking: Ranking, first: Sequence[int], k: int) -> Ranking:
+    """The best `k` of a ranking in another order.
+
+    Scores stay where they are, the largest for the first hit: they say how likely a skill is needed
+    at each place.
+
+    Args:
+        ranking: The ranking.
+        first: Keys of those that come first; the others keep their order.
+        k: How many at most.
+    """
+    place = {key: i for i, key in enumerate(ranking.keys.tolist())}
+    told = [place[key] for key in first]
+    places = np.array([*told, *sorted({*place.values()}.difference(told))][:k], dtype=np.int64)
+    return replace(_rows(ranking, places), scores=ranking.scores[:k])
+
+
+def _rows(ranking: Ranking, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Ranking:
+    columns = {name: getattr(ranking, name) for name in _COLUMNS}
+    return replace(ranking, **{n: c[rows] for n, c in columns.items() if c is not None})
 
 
 def unknown_parts(keys: NDArray[np.int64]) -> NDArray[np.int64]:

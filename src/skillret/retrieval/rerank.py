@@ -1,32 +1,40 @@
 """A second stage: the best hits read once more, with the query.
 
 A reranker sees the text of each hit beside the query, which is too slow for a library and better
-than vectors for a few (SkillRet, arXiv:2605.05726, section 4: the best 20). It decides the order;
-scores stay what they were fitted to be, the largest for the first hit. It is a cross-encoder in a
-folder or on the hub (`skillret.retrieval.rerankers`), or what another package brings.
+than vectors for a few (SkillRet, arXiv:2605.05726, section 4: the best 20). A calibration that was
+fitted with it takes its score for one more feature of the ranker (`skillret.retrieval.features`).
+Without one it decides the order, and scores stay what they were fitted to be, the largest for the
+first hit. It is a cross-encoder in a folder or on the hub (`skillret.retrieval.rerankers`), or what
+another package brings.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from skillret.arrays import Float32, Float64
 from skillret.encoders.profile import DOCUMENT_TEMPLATE
 from skillret.errors import ExtensionError, InputError, SkillretError
 from skillret.extensions import RERANKERS, extension_names, find_extension
 from skillret.files import expand
+from skillret.skills import document_text
+from skillret.types import Skill
 
 __all__ = [
     "DEPTH",
     "Reranker",
+    "likeliest",
     "load_reranker",
-    "rerank_order",
+    "read_again",
+    "read_likeliest",
+    "rerank_scores",
+    "reranker_identity",
     "reranker_name",
-    "reranker_template",
 ]
 
 DEPTH = 20  # hits that are read once more
@@ -101,13 +109,67 @@ def reranker_name(reranker: Reranker) -> str:
     return str(getattr(reranker, "name", "") or type(reranker).__name__)
 
 
-def reranker_template(reranker: Reranker) -> str:
-    """How it wants documents."""
-    return str(getattr(reranker, "template", "") or DOCUMENT_TEMPLATE)
+def reranker_identity(reranker: Reranker) -> str:
+    """What tells it from another one: its name, and of its weights the start of a hash if known."""
+    weights = str(getattr(getattr(reranker, "profile", None), "weights", ""))
+    return f"{reranker_name(reranker)} {weights[:16]}".strip()
 
 
-def rerank_order(reranker: Reranker, query: str, documents: Sequence[str]) -> list[int]:
-    """Positions of documents, best first; of equal scores the earlier one.
+def read_again(
+    reranker: Reranker,
+    query: str,
+    keys: Sequence[int],
+    texts: Callable[[Sequence[int]], Mapping[int, Skill]],
+) -> dict[int, float]:
+    """A reranker's score of each skill, by its key; those that are gone meanwhile have none.
+
+    Args:
+        reranker: The reranker.
+        query: The query.
+        keys: Of the skills, the likeliest first.
+        texts: Gives skills by their keys.
+
+    Raises:
+        EncoderError: As `rerank_scores` does.
+        ExtensionError: As `rerank_scores` does.
+    """
+    skills = texts(keys)
+    known = [key for key in keys if key in skills]
+    template = str(getattr(reranker, "template", "") or DOCUMENT_TEMPLATE)
+    documents = [document_text(skills[key], template) for key in known]
+    return dict(zip(known, rerank_scores(reranker, query, documents).tolist(), strict=True))
+
+
+def likeliest(outputs: Float64) -> NDArray[np.int64]:
+    """The candidates that are read once more, by what a ranker orders them by; best first."""
+    return np.argsort(-outputs, kind="stable")[:DEPTH]
+
+
+def read_likeliest(
+    reranker: Reranker,
+    query: str,
+    keys: NDArray[np.int64],
+    outputs: Float64,
+    texts: Callable[[Sequence[int]], Mapping[int, Skill]],
+) -> Float32:
+    """A reranker's scores of the candidates that a ranker puts first, float32 `(m,)`.
+
+    The others have the smallest of these.
+
+    Args:
+        reranker: The reranker.
+        query: The query.
+        keys: Of its candidates, `(m,)`.
+        outputs: What the ranker orders them by, `(m,)`.
+        texts: Gives skills by their keys.
+    """
+    found = read_again(reranker, query, keys[likeliest(outputs)].tolist(), texts)
+    least = min(found.values(), default=0.0)
+    return np.array([found.get(key, least) for key in keys.tolist()], dtype=np.float32)
+
+
+def rerank_scores(reranker: Reranker, query: str, documents: Sequence[str]) -> Float64:
+    """A reranker's scores of some documents, `(n,)`, the larger the better.
 
     Raises:
         EncoderError: If a model fails.
@@ -130,4 +192,4 @@ def rerank_order(reranker: Reranker, query: str, documents: Sequence[str]) -> li
             f"the reranker {name} gave scores of shape {scores.shape} or no"
             f" numbers for {len(documents)} documents; update its package, or do without it"
         )
-    return [int(i) for i in np.argsort(-scores, kind="stable")]
+    return scores

@@ -32,9 +32,9 @@ from skillret.retrieval.query import (
     unread_language,
 )
 from skillret.retrieval.ranker import Ranker
-from skillret.retrieval.ranking import Ranking, nothing, unknown_parts, without
+from skillret.retrieval.ranking import Ranking, nothing, reordered, unknown_parts, without
 from skillret.retrieval.referents import names_material
-from skillret.retrieval.rerank import DEPTH, Reranker, rerank_order, reranker_template
+from skillret.retrieval.rerank import DEPTH, Reranker, read_again, read_likeliest
 from skillret.retrieval.selection import (
     Chosen,
     Picked,
@@ -43,7 +43,6 @@ from skillret.retrieval.selection import (
     spells_identifier,
 )
 from skillret.retrieval.term_head import needs_tokens, term_factors
-from skillret.skills import document_text
 from skillret.types import Mode, Where
 
 if TYPE_CHECKING:
@@ -64,9 +63,13 @@ class Searcher:
         encoder: Made the corpus's vectors.
         calibration: What was fitted for the encoder; None fuses cosines and BM25 by the weight of
             the encoder's profile.
-        reranker: Decides the order of the best hits in hybrid mode.
+        reranker: Reads the best hits again in hybrid mode: its score is a feature of the ranker if
+            the calibration was fitted with it, or else it decides their order.
         of_agent: The skills are those of one agent, which cannot start one that another one's name
             hides.
+
+    Raises:
+        EncoderError: If the calibration was fitted with another reranker.
     """
 
     def __init__(
@@ -84,6 +87,9 @@ class Searcher:
         self.reranker = reranker
         self.of_agent = of_agent
         self.policy = SelectionPolicy.of(calibration)
+        self._knows_reranker = calibration is not None and bool(calibration.reranker)
+        if calibration is not None:
+            calibration.check_reranker(reranker)
 
     def rank(
         self, query: str, k: int, mode: Mode = "hybrid", where: Where | None = None
@@ -221,37 +227,15 @@ class Searcher:
         return {key: record.name for key, record in self.corpus.records(keys).items()}
 
     def _deep(self, k: int) -> int:
-        return k if self.reranker is None else max(k, DEPTH)
+        return k if self.reranker is None or self._knows_reranker else max(k, DEPTH)
 
     def _reranked(self, ranking: Ranking, k: int) -> Ranking:
-        """The best `k` of a ranking, its first hits in the order of the reranker if there is one.
-
-        Scores stay where they are, the largest for the first hit: they say how likely a skill is
-        needed at each place.
-        """
-        if self.reranker is None or not len(ranking):
+        """The best `k` of a ranking, the first hits in the order of the reranker, if any."""
+        if self.reranker is None or self._knows_reranker or not len(ranking):
             return ranking
         keys = ranking.keys[:DEPTH].tolist()
-        texts = self.corpus.texts(keys)
-        known = [place for place, key in enumerate(keys) if key in texts]
-        template = reranker_template(self.reranker)
-        documents = [document_text(texts[keys[place]], template) for place in known]
-        order = [known[i] for i in rerank_order(self.reranker, ranking.text, documents)]
-        rest = sorted(set(range(len(ranking))).difference(order))
-        places = np.array([*order, *rest], dtype=np.int64)
-        assert ranking.dense is not None
-        assert ranking.lexical is not None
-        assert ranking.vectors is not None
-        return replace(
-            ranking,
-            keys=ranking.keys[places][:k],
-            scores=ranking.scores[:k],
-            dense=ranking.dense[places][:k],
-            lexical=ranking.lexical[places][:k],
-            parts=ranking.parts[places][:k],
-            vectors=ranking.vectors[places][:k],
-            excluded=None if ranking.excluded is None else ranking.excluded[places][:k],
-        )
+        scores = read_again(self.reranker, ranking.text, keys, self.corpus.texts)
+        return reordered(ranking, sorted(scores, key=lambda key: -scores[key]), k)
 
     def _lexical(self, text: str, k: int, where: Where | None) -> Ranking:
         terms = self.corpus.terms(text)
@@ -333,6 +317,10 @@ class Searcher:
         if any(name in LATE for name in ranker.features):
             e = e._replace(late=late_interaction(query, e, self.corpus))
         outputs = ranker.outputs(columns(ranker.features, e), e.excluded)
+        if self.reranker is not None and self._knows_reranker:
+            read = read_likeliest(self.reranker, query.text, e.keys, outputs, self.corpus.texts)
+            e = e._replace(reranked=read)
+            outputs = ranker.outputs(columns(ranker.features, e), e.excluded)
         asks = ranker.probe.evidence(query.vectors)
         need = ranker.need(outputs, asks, len(self.corpus))
         likely = (need * ranker.probabilities(outputs)).astype(np.float32)

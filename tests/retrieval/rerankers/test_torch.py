@@ -10,7 +10,7 @@ from tests.rerank_models import make_base, make_cross_encoder, make_mpnet, make_
 
 from skillret import Retriever
 from skillret.errors import EncoderError, ExtensionError, InputError
-from skillret.retrieval.rerank import load_reranker, rerank_order
+from skillret.retrieval.rerank import load_reranker, rerank_scores
 from skillret.retrieval.rerankers.profile import RERANK_INSTRUCTION, RerankerProfile
 from skillret.retrieval.rerankers.torch import TorchReranker
 
@@ -115,10 +115,9 @@ def test_a_reranker_in_a_folder_orders_the_best_hits(bert, tmp_path):
     reranker = load_reranker(bert)
     assert reranker.name == "tiny-cross-encoder"
     texts = [f"{h.name} | {h.description}" for h in plain]
-    order = rerank_order(reranker, "x", texts)
-    assert [reranker.scores("x", texts)[i] for i in order] == sorted(
-        reranker.scores("x", texts), reverse=True
-    )
+    assert rerank_scores(reranker, "x", texts).tolist() == [
+        float(score) for score in reranker.scores("x", texts)
+    ]
 
 
 def test_what_is_no_reranker_is_said_in_one_line(bert, qwen, tmp_path):
@@ -155,5 +154,5 @@ def test_a_package_that_fails_is_named():
             raise KeyError("a\nb")
 
     with pytest.raises(ExtensionError, match="the reranker acme fails: KeyError: ") as e:
-        rerank_order(Failing(), "x", ["a"])
+        rerank_scores(Failing(), "x", ["a"])
     assert "\n" not in str(e.value)
