@@ -29,6 +29,11 @@ def test_missing_places_are_said_before_anything_starts(tmp_path, capsys):
     assert "cannot read the tokens" in error(capsys, "--token-file", tmp_path / "missing")
 
 
+def test_a_reranker_that_is_not_there_is_said_before_anything_starts(library, capsys):
+    said = error(capsys, "--library", library, "--rerank", "nobody", "--workers", 2)
+    assert "no reranker 'nobody'" in said
+
+
 def test_nobody_else_reaches_it_without_a_token(tmp_path, library, capsys):
     line = error(capsys, "--host", "0.0.0.0", "--port", "0", "--library", library)
     assert "give tokens (--token-file, or SKILLRET_TOKEN)" in line

@@ -22,6 +22,7 @@ from skillret.cli.common import (
     add_agent,
     add_calibration,
     add_model_arguments,
+    add_reranker,
     check_places,
     note,
     port,
@@ -94,6 +95,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--index", metavar="FILE", help="index file (default: one per library)")
     add_model_arguments(parser, by_settings=True)
     add_calibration(parser)
+    add_reranker(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -138,6 +140,7 @@ def _serve(args: argparse.Namespace) -> int:
             agent=args.agent,
             model=args.model,
             calibration=args.calibration,
+            reranker=args.reranker,
             trust_remote_code=args.trust_remote_code,
             on_update=note,
         )
@@ -145,7 +148,8 @@ def _serve(args: argparse.Namespace) -> int:
     # Otherwise the SDK would draw its own log lines, in a terminal's colours and columns.
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="skillret: %(message)s")
     # Hooks ask by agent and folder, unless it was said which skills count.
-    answer = None if args.library or args.index or args.calibration else Answers(PATIENCE)
+    said = args.library or args.index or args.calibration or args.reranker
+    answer = None if said else Answers(PATIENCE)
     server = create_server(OpenLater(open_), answer)
     if args.http:
         key = read_key(args.api_key_file)
@@ -170,7 +174,7 @@ def _enter_project(args: argparse.Namespace) -> None:
     """Work where the client's project is: some start their servers elsewhere, and say so."""
     project = os.environ.get("CLAUDE_PROJECT_DIR", "")
     if project and os.path.isdir(project):  # noqa: PTH112
-        for name in ("index", "calibration", "model", "api_key_file"):
+        for name in ("index", "calibration", "reranker", "model", "api_key_file"):
             given = getattr(args, name)
             if given and os.path.exists(expand(given)):  # noqa: PTH110
                 setattr(args, name, str(expand(given).absolute()))
@@ -190,9 +194,10 @@ def _command(args: argparse.Namespace) -> list[str]:
         given = getattr(args, option)
         if given:
             words += [f"--{option}", str(expand(given).absolute())]
-    if args.model:
-        folder = expand(args.model)
-        words += ["--model", str(folder.absolute()) if folder.exists() else args.model]
+    for option, model in (("--model", args.model), ("--rerank", args.reranker)):
+        if model:
+            folder = expand(model)
+            words += [option, str(folder.absolute()) if folder.exists() else model]
     if args.trust_remote_code:
         words.append("--trust-remote-code")
     return command(*words)

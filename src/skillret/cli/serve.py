@@ -10,6 +10,7 @@ from skillret.cli.common import (
     add_agent,
     add_calibration,
     add_model_arguments,
+    add_reranker,
     check_places,
     note,
     port,
@@ -86,6 +87,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--no-page", action="store_true", help="no page for people at /")
     add_model_arguments(parser, by_settings=True)
     add_calibration(parser)
+    add_reranker(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -94,6 +96,10 @@ def run(args: argparse.Namespace) -> int:
     check_places(args)
     if args.data is not None:
         _check_writable(args.data)
+    if args.reranker:  # one that is not there is said here, and not by each worker again and again
+        from skillret.retrieval.rerank import load_reranker
+
+        load_reranker(args.reranker)
     # Here and not above: `--help` needs none of it.
     import platformdirs
 
@@ -119,6 +125,7 @@ def run(args: argparse.Namespace) -> int:
         agent=tuple(args.agent or ()),
         model=args.model,
         calibration=args.calibration,
+        reranker=args.reranker,
         trust_remote_code=args.trust_remote_code,
         most_open=args.open,
         log_format=args.log_format,

@@ -28,6 +28,7 @@ from skillret.index import Index, Sources
 from skillret.index.sqlite_files import is_empty
 from skillret.retrieval import Retriever
 from skillret.retrieval.calibration import Calibration, load_calibration
+from skillret.retrieval.rerank import Reranker, load_reranker
 
 __all__ = [
     "DEFAULT",
@@ -110,6 +111,7 @@ class Libraries:
         model: The encoder of the libraries that callers make, where there is no default one that
             brings its own along; loaded when it is first needed.
         calibration: As in `Retriever`, of the libraries that callers make.
+        reranker: As in `Retriever`, likewise; loaded at once.
         most_open: How many of these are open at once; more while more are in use.
         trust_remote_code: Run Python code that a model brings along.
     """
@@ -122,11 +124,13 @@ class Libraries:
         optional: bool = False,
         model: str | os.PathLike[str] | Encoder = DEFAULT_MODEL,
         calibration: str | os.PathLike[str] | Calibration | None = None,
+        reranker: str | os.PathLike[str] | Reranker | None = None,
         most_open: int = 64,
         trust_remote_code: bool = False,
     ) -> None:
         self.folder = folder
         self.most_open = most_open
+        self.reranker = load_reranker(reranker)
         self._open_default, self._optional = default, optional
         self._absent = default is None
         self._default: Retriever | None = None
@@ -362,7 +366,7 @@ class Libraries:
             raise DamagedLibraryError(name, f"{file} is empty")
         index = Index.open(file, model=encoder)
         try:
-            return Retriever(index, calibration=calibration)
+            return Retriever(index, calibration=calibration, reranker=self.reranker)
         except BaseException:
             index.close()
             raise

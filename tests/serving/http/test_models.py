@@ -36,6 +36,29 @@ def test_rerank_as_text_embeddings_inference_does(client):
     assert raw[0]["score"] == pytest.approx(1, abs=1e-5)
 
 
+class Longest:
+    """A reranker that likes long texts."""
+
+    def scores(self, query, documents):
+        return [float(len(document)) - 5 for document in documents]
+
+
+def test_a_reranker_of_the_service_is_asked(serve, service):
+    service.libraries.reranker = Longest()
+    client = serve()
+    body = {"query": "plan meals", "texts": ["pods crash", "plan meals"] + ["plan"] * 2}
+    ranked = client.post("/rerank", json=body).json()
+    assert [each["index"] for each in ranked] == [0, 1, 2, 3]
+    assert ranked[2]["score"] == pytest.approx(1 / (1 + np.e))
+    raw = client.post("/rerank", json={**body, "raw_scores": True}).json()
+    assert [each["score"] for each in raw] == [5, 5, -1, -1]
+    put = {"description": "Soup.", "body": ""}
+    for name in ("a", "a-longer-name"):
+        client.put(f"/v1/skills/{name}?library=team", json={**put, "name": name})
+    reply = client.post("/v1/search", json={"query": "soup", "library": "team"}).json()
+    assert [hit["name"] for hit in reply["hits"]] == ["a-longer-name", "a"]
+
+
 _TEXTS = "; send a text, or a list of 1 to 256 texts, none of them empty"
 _WRONG_FIELDS = [
     ("/v1/embeddings", {"input": []}, f"body.input: it has 0 texts{_TEXTS}"),

@@ -63,6 +63,7 @@ class Launch:
         agent: See `Retriever.open`.
         model: See `Retriever.open`.
         calibration: See `Retriever.open`.
+        reranker: See `Retriever.open`.
         trust_remote_code: See `Retriever.open`.
         most_open: See `Libraries`.
         log_format: See `logs.configure`.
@@ -75,6 +76,7 @@ class Launch:
     agent: tuple[str, ...] = ()
     model: str | None = None
     calibration: str | None = None
+    reranker: str | None = None
     trust_remote_code: bool = False
     most_open: int = 64
     log_format: logs.Format = "text"
@@ -93,6 +95,7 @@ def build(launch: Launch) -> FastAPI:
             agent=launch.agent,
             model=launch.model,
             calibration=launch.calibration,
+            reranker=libraries.reranker,
             trust_remote_code=launch.trust_remote_code,
             on_update=logs.say,
         )
@@ -103,6 +106,7 @@ def build(launch: Launch) -> FastAPI:
         optional=not (launch.index or launch.library or launch.agent),
         model=launch.model or DEFAULT_MODEL,
         calibration=launch.calibration,
+        reranker=launch.reranker,
         most_open=launch.most_open,
         trust_remote_code=launch.trust_remote_code,
     )

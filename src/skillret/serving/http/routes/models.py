@@ -15,6 +15,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from skillret.arrays import Float32
+from skillret.retrieval.rerank import rerank_scores
 from skillret.serving.batching import Batches
 from skillret.serving.http.errors import RefusedError, documented
 from skillret.serving.http.json_route import JsonRoute
@@ -67,7 +68,9 @@ class RerankRequest(BaseModel):
 
     query: Text
     texts: list[Text] = Field(min_length=1, max_length=MOST_TEXTS)
-    raw_scores: bool = Field(default=False, description="Cosines, instead of 0 to 1.")
+    raw_scores: bool = Field(
+        default=False, description="Cosines, or a reranker's own numbers, instead of 0 to 1."
+    )
     return_text: bool = False
     truncate: bool = Field(default=True, description="Texts that are too long are always cut.")
 
@@ -118,12 +121,20 @@ def router(service: Service, threads: Threads, metrics: Metrics) -> APIRouter:
 
     @routes.post("/rerank", response_model_exclude_none=True)
     async def rerank(_: Request, asked: RerankRequest) -> list[Ranked]:
-        """Order texts by how near they are to a query (as text-embeddings-inference does)."""
-        (query,), texts = await asyncio.gather(
-            encode("query", [asked.query]), encode("document", asked.texts)
-        )
-        cosines = np.stack(list(texts)) @ query
-        scores = cosines if asked.raw_scores else (1 + cosines) / 2
+        """Order texts by how well they fit a query (as text-embeddings-inference does).
+
+        By the service's reranker, or else by how near their vectors are.
+        """
+        reranker = service.libraries.reranker
+        if reranker is not None:
+            read = await threads.read(rerank_scores, reranker, asked.query, asked.texts)
+            scores: Any = read if asked.raw_scores else 1 / (1 + np.exp(-read.clip(-60, 60)))
+        else:
+            (query,), texts = await asyncio.gather(
+                encode("query", [asked.query]), encode("document", asked.texts)
+            )
+            cosines = np.stack(list(texts)) @ query
+            scores = cosines if asked.raw_scores else (1 + cosines) / 2
         return [
             Ranked(
                 index=int(place),
