@@ -32,3 +32,19 @@ def test_what_fits_and_is_left_to_the_user_is_told_apart():
         both = retriever.select("Find out why my pods crash. Also extract tables from this pdf.")
         assert [hit.name for hit in both] == ["kubernetes-debugging"]
         assert [hit.name for hit in both.for_user] == ["pdf-tables"]
+
+
+def test_a_task_that_is_left_to_the_user_is_told_beside_others():
+    index = Index.in_memory()
+    left = (SKILLS[2], SKILLS[3])
+    index.add([*SKILLS[:2], *(replace(skill, user_only=True) for skill in left)])
+    with Retriever(index) as retriever:
+        query = "1. Plan my meals. 2. Find out why a pod restarts. 3. Write the release notes."
+        selection = retriever.select(query)
+        assert [hit.name for hit in selection] == ["kubernetes-debugging"]
+        assert {hit.name for hit in selection.for_user} == {"meal-planner", "release-notes"}
+        assert selection.missing == ()
+        for_us = "Write the release notes. Then translate our Oracle procedures to BigQuery."
+        selection = retriever.select(for_us)
+        assert [hit.name for hit in selection.for_user] == ["release-notes"]
+        assert selection.missing == ("Then translate our Oracle procedures to BigQuery.",)

@@ -159,15 +159,20 @@ class Searcher:
                 from it.
         """
         policy = (policy or self.policy).among(len(self.corpus), self.calibration)
+        known: dict[str, Ranking] = {}
 
         def rank(text: str, k: int) -> Ranking:
             asked = k
             while True:
-                ranking = self.rank(text, asked, where=where)
-                kept = self._startable(ranking)
-                if len(kept) >= k or len(ranking) < asked or len(kept) == len(ranking):
+                known[text] = found = self.rank(text, asked, where=where)
+                kept = self._startable(found)
+                if len(kept) >= k or len(found) < asked or len(kept) == len(found):
                     return kept
                 asked *= 4
+
+        def rank_all(text: str, k: int) -> Ranking:
+            found = known.get(text)
+            return self._of_agent(self.rank(text, k, where=where) if found is None else found)
 
         plain = plain_query(query)
         text = own_words(plain)
@@ -182,10 +187,14 @@ class Searcher:
             skill = self.corpus.texts([best]).get(best)
             if skill and spells_identifier(text, f"{skill.description}\n{skill.body}"):
                 chosen = Chosen([Picked(whole, 0)], whole.need)
-        left = () if ranking is None or whole is ranking else self._for_user(ranking, policy)
-        if left:
-            missing = chosen.missing if chosen.picked else ()
-            chosen = chosen._replace(for_user=left, missing=missing)
+        # Without a calibration nothing says what fits.
+        judged = self.calibration is not None or policy.threshold > 0
+        if judged and ranking is not None and whole is not ranking:
+            every = select(self._of_agent(ranking), rank_all, self.names, policy)
+            records = self.corpus.records([p.key for p in every.picked])
+            left = [p for p in every.picked if p.key in records and records[p.key].user_only]
+            if left:
+                chosen = chosen._replace(for_user=tuple(left), missing=every.missing)
         return chosen
 
     def _in_english(self, query: str) -> str:
@@ -199,14 +208,12 @@ class Searcher:
         known = len({*held.names} - held.guessed)
         return query if not told.text or known > _NATIVE * len(terms) else told.text
 
-    def _for_user(self, ranking: Ranking, policy: SelectionPolicy) -> tuple[Picked, ...]:
-        """What the user alone may start, and would be selected as well if an agent might."""
-        if self.calibration is None and not policy.threshold:  # nothing says what fits
-            return ()
+    def _of_agent(self, ranking: Ranking) -> Ranking:
+        """A ranking for a user: what the agent does not know at all is as good as absent."""
+        if not self.of_agent:
+            return ranking
         records = self.corpus.records(ranking.keys.tolist())
-        ranking = without(ranking, [key for key, r in records.items() if self._hidden(r)])
-        chosen = select(ranking, self.rank, self.names, replace(policy, tasks=0))
-        return tuple(p for p in chosen.picked if p.key in records and records[p.key].user_only)
+        return without(ranking, [key for key, r in records.items() if self._hidden(r)])
 
     def _hidden(self, record: Record) -> bool:
         return self.of_agent and record.shadowed_by is not None
