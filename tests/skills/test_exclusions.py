@@ -58,6 +58,32 @@ Does not process videos.
 Shouldn't be triggered by videos.
 Do not fire on videos.
 Not in scope: videos.
+Do **NOT** use for videos.
+`NOT` for videos.
+NOT cutting videos.
+Refuse requests for videos.
+videos? Use video-tools.
+videos or audio, say → use video-tools.
+Hand off videos to video-tools.
+Go to video-tools for videos.
+There is another skill for videos.
+Use $video-tools for videos.
+<exclude>videos</exclude>
+Unlike video-tools, which cuts videos, it draws.
+Gebruik dit niet voor videos.
+Ikke bruk for videos.
+Använd inte för videos.
+Nepoužívat pro videos.
+videos için kullanmayın.
+Không dùng cho videos.
+Jangan gunakan untuk videos.
+Не використовувати для videos.
+Da non usare per videos.
+Кроме videos.
+别用于videos。
+何时不使用：videos。
+videos除外。
+videosを除く。
 Don'ts: videos.
 ⛔ videos.
 Unsuitable for videos.
@@ -206,6 +232,24 @@ def test_what_a_skill_is_not_for_is_told_from_what_it_is_for(clause):
 def test_what_only_sounds_like_an_exclusion_stays(clause):
     description = f"{DOES} {clause}"
     assert read_purpose(description) == (description, "")
+
+
+@pytest.mark.parametrize(
+    ("description", "wanted"),
+    [
+        ("Bars.\nNot for videos\nUse when plotting", "Bars. Use when plotting"),
+        ("Bars\nNot for videos\nKeywords: plots", "Bars. Keywords: plots"),
+        ("Bars. Not for videos but for plots", "Bars. for plots"),
+        ("Bars. Not for videos, only for plots", "Bars. only for plots"),
+        ("Not for videos, use for plots", "use for plots"),
+        ("Bars. Rather than for videos, use this for plots.", "Bars. use this for plots."),
+        ("把文档翻译成英文。不用于videos。", "把文档翻译成英文。"),
+    ],
+)
+def test_what_the_skill_is_for_after_all_ends_an_exclusion(description, wanted):
+    purpose = read_purpose(description)
+    assert purpose.wanted == wanted
+    assert "videos" in purpose.excluded
 
 
 def test_an_exclusion_ends_with_its_sentence_or_bracket():

@@ -20,11 +20,16 @@ HINTS = (  # in lower case
     *("nie nadaje", "nie służy", "не ", "不", "勿", "非用", "请", "請", "改用", "改使用"),
     *("参", "參", "禁止", "排除"),
     *("ない", "ません", "対象外", "않", "마세요", "마십시오", "제외", "말 것", "말것"),
+    *("别", "別", "避免", "除外", "を除く", "아닙니다"),
+    *("niet voor", "ikke", "inte ", "älä ", "ei sovellu", "nepouž", "není ", "kullanma", "değil"),
+    *("không ", "jangan ", "tidak ", "ne használ", "nem alk", "nem való", "nu fol", "nu util"),
+    *("nu este", "кроме ", "нельзя "),
 )
 
 _CHINESE = (
     "(?:不(?:适用|適用|适合|適合|用于|用於|支持|支援|处理|處理|包括|包含|要用|要使用|能用|负责|負責|涉及|涵盖|涵蓋"
     "|[应應可得]用[于於]|要在[^。；，]{1,60}[时時](?:使用|调用|調用|触发|觸發))"
+    "|(?:何[时時]|什么时候)?不(?:触发|觸發|使用|是用来|是用來|在)|[别別](?:用[于於]|用来|用來|在)|避免用[于於]"
     "|[请請](?:不要|勿)|勿用|并?非用[于於]|禁止(?:使?用[于於]|在[^。；，]{1,60}[时時]使用)|排除\\s*[：:])"
 )
 # How an exclusion begins, where a sentence or a clause does.
@@ -41,9 +46,19 @@ BEGINS = lazy_pattern(
         (?:usar|uses?|utili[cz](?:ar|es?)|es\s+para|sirve|cubre|apt[oa])\b(?!\s+for\b)
       | não\s+(?:[oa]\s+)?(?:usar|use|utilizar|utilize|é\s+para|serve|cobre)\b
       | non\s+(?:usar(?:e|l[oa])|utilizzar(?:e|l[oa])|è\s+per|adatt[oa]|serve|copre)\b
-      | niet\s+(?:gebruiken|voor|geschikt|bedoeld)\b
+      | (?:gebruik\s+(?:dit|deze|het)\s+(?:skill\s+)?)?niet\s+(?:gebruiken|voor|geschikt|bedoeld)\b
+      | da\s+non\s+usare\b
+      | (?:ikke\s+(?:bruk|for|til|egnet|ment)|(?:bruk|brug)\s+ikke|ikke\s+brug)\b
+      | (?:använd\s+inte|inte\s+(?:för|till|avsedd))\b
+      | älä\s+käytä\b | ei\s+(?:sovellu|ole\s+tarkoitettu)\b
+      | nepouž\w+\s+(?:pro|na|k|ke)\b | není\s+(?:pro|určen\w*)\b
+      | không\s+(?:dùng|sử\s+dụng|dành)\b
+      | jangan\s+gunakan\b | tidak\s+(?:untuk|cocok)\b
+      | ne\s+használd?\b | nem\s+(?:alkalmas|való)\b
+      | nu\s+(?:folosi\w*|utiliza\w*|este\s+pentru)\b
+      | кроме\b | нельзя\s+использ
       | nie\s+(?:używać|używaj|stosować|dla|do|nadaje|służy)\b
-      | не\s+(?:использ|для|применя|подход|предназнач|поддержив)
+      | не\s+(?:использ|використ|признач|для|применя|подход|предназнач|поддержив)
       | {_CHINESE})""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -57,9 +72,11 @@ ELSEWHERE = lazy_pattern(
         (?:使用|调用|調用|触发|觸發)
       | (?:[请請改](?:使用|用)|[参參][见見考照])\s*{_NAME}
       | (?:(?:使わ|使用し|利用し|対応し(?:てい)?|扱わ|適さ)(?:ない|ません)(?:でください|こと)?
-          |対象外(?:です)?)\W*$
+          |対象外(?:です)?|を除く|向か(?:ない|ません))\W*$
+      | (?:除外|不在.{{0,12}}范围内?|不在.{{0,12}}範圍內?)\W*$
+      | (?:kullanma(?:yın(?:ız)?)?|için\s+değil(?:dir)?)\W*$
       | (?:(?:사용|지원|처리|적용)하지\s*(?:마세요|마십시오|않습니다|않음|않는다|말\s*것)
-          |(?:다루|적합하)지\s*않(?:습니다|음)|제외(?:합니다|됩니다)?)\W*$
+          |(?:용이|것이|용도가)\s*아닙니다|(?:다루|적합하)지\s*않(?:습니다|음)|제외(?:합니다|됩니다)?)\W*$
     """,
     re.IGNORECASE | re.VERBOSE,
 )

@@ -19,11 +19,14 @@ from typing import NamedTuple
 from skillret.patterns import lazy_pattern
 from skillret.skills import exclusion_phrases
 from skillret.skills.hidden import strip_hidden
+from skillret.skills.lines import fold_lines
 
 __all__ = ["Purpose", "read_purpose", "without_exclusions"]
 
 _KNOWN = 1 << 15  # descriptions whose purpose is remembered: a build reads each twice; some 20 MB
-_LEAST = 2  # words that are left of a description at least; it is no exclusion as a whole
+_LEAST = 1  # words that are left of a description at least; it is no exclusion as a whole
+# Chinese, Japanese and Thai put nothing between words.
+_WORDS = lazy_pattern("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]{2}|\\w+")
 
 
 class Purpose(NamedTuple):
@@ -40,6 +43,7 @@ _BREAK = lazy_pattern(
     r"(?P<full>[.!?]+[)\]*_]*(?:\s+|$)|[.!?]+['’](?=\s+[A-Z])|\n\s*\n|[。！？])"
     r"|(?P<half>;\s+|；|，|\sbut\s+|\s[-\u2013\u2014]+\s+|\u2014|\n|\s?[(\[]|[)\]]|,\s+(?:but|and|or|nor)\s+|,\s+)",
 )
+_EMPHASIS = lazy_pattern(r"(?<![\w*_])[*_]{1,3}(?=\w)|(?<=\w)[*_]{1,3}(?![\w*_])")
 # What begins an exclusion though nothing stands before it: "... detection DO NOT USE FOR: rooms".
 _UNSTOPPED = lazy_pattern(
     r"\s(?=(?:D[Oo]\s+(?:NOT|not)|do\s+NOT|D(?:ON|on)['’][Tt]|N(?:EVER|ever)|(?:MUST|SHOULD)\s+NOT)\s+"
@@ -108,6 +112,8 @@ _BEGINS = lazy_pattern(
       | avoid\s+(?:using|this|it|for|when|if|triggering|on)\b
       | except\b | with\s+the\s+exception\s+of\b
       | exclud(?:es|ing)\b
+      | (?-i:NOT)\s+[a-z]+ing\b | rather\s+than\s+for\b
+      | (?:refuse|decline|reject)\s+(?:requests?|tasks?|questions?)\s+(?:for|to|about|on)\b
       | leave\s+.{{1,80}}?\s+to\s+(?:the\s+)?[`/\w]+-
       | (?:no|lacks)\s+(?:good|use|substitute|replacement|support)\s+for\b
       | {_LABEL}\s*:
@@ -129,12 +135,12 @@ _BEGINS_SENTENCE = lazy_pattern(
 )
 # Behind a mere comma only what can be nothing else.
 _BEGINS_LATE = lazy_pattern(
-    rf"(?:but\s+|and\s+)?(?:(?:not|never)\s+(?:for|intended|meant|suit(?:able|ed)|designed)\b"
+    rf"(?:but\s+|and\s+)?(?:except\b|(?:not|never)\s+(?:for|intended|meant|suit(?:able|ed)|designed)\b"
     rf"|(?:{_NEGATED})\s+{_VERBS}\s*(?:this|it|(?:the|this)\s+skill)?\s*(?:for|when|if|to|on)\b"
     rf"|(?:do(?:es)?\s+not|do(?:es)?n[’']?t)\s+(?:cover|handle|include|support|apply)\b)",
     re.IGNORECASE,
 )
-_NAME = r"(?:the\s+)?[`/@\"]*[a-z0-9]+(?:[-_:/][a-z0-9]+)+[`\"]*"
+_NAME = r"(?:the\s+)?[`/@$\"]*[a-z0-9]+(?:[-_:/][a-z0-9]+)+[`\"]*"
 _POINTS = (
     r"(?:use|see|prefer|try|choose|run|invoke|pick|load|consult"
     r"|reach\s+for|switch\s+to|go\s+to|defer\s+to)"
@@ -152,6 +158,7 @@ _ELSEWHERE = lazy_pattern(
       | (?:`|{_NAME}\s+skill)\s+(?:is\s+(?:for|better)|handles|covers|deals\s+with)\b
       | ^\W*(?:hand|route|delegate|send|redirect|forward|pass)\b[^`]{{1,60}}?\bto\s+(?:the\s+)?`
       | \bgoes\s+to\s+{_NAME}\W*$
+      | \bthere(?:\s+is|[’']s)\s+(?:another|a\s+(?:separate|different))\s+skill\s+for\b
       | \bwrong\s+(?:skill|tool|choice|place)\b
       | :\s*(?:please\s+)?{_POINTS}\s+{_NAME}\W*$
       | ^\W*(?:prefer|refer\s+to|hand\s+over\s+to|route\s+to|delegate\s+to|defer\s+to)\s+{_NAME}\s+
@@ -163,21 +170,21 @@ _ELSEWHERE = lazy_pattern(
     re.IGNORECASE | re.VERBOSE,
 )
 # The same of a sentence which is not the first one: that says what the skill itself is.
-_SKILL = r"(?-i:`?[a-z0-9]+(?:[-:/][a-z0-9]+)+`?)"
+_SKILL = r"(?-i:[`$/@]?[a-z0-9]+(?:[-:/][a-z0-9]+)+`?)"
 _NO_SKILL = (
     r"(?:above|below|docs?|documentation|examples?|here|links?|notes?|readme|references?|resources?"
     r"|sections?|skill|the|this|usage)\b"
 )
 _ELSEWHERE_LATER = lazy_pattern(
-    rf"""^\W*(?:use|see|prefer|try)\s+(?:the\s+)?{_SKILL}\s+for\b
+    rf"""^\W*(?:use|see|prefer|try|go\s+to|switch\s+to)\s+(?:the\s+)?{_SKILL}\s+for\b
       | ^\W*see\s+(?!{_NO_SKILL})(?-i:[a-z][a-z0-9]+)\s+for\s+
         (?!(?:more|details?|the\s+full|full|an?)\b)
       | ^\W*for\s+(?!(?:more|details?|full|examples?|usage|further)\b)[^.;]{{2,80}},\s+see\s+
         (?!{_NO_SKILL})(?-i:[a-z][a-z0-9-]+)\W*$
       | ^\W*{_SKILL}\s+(?:handles(?!\s+(?:are|is|were|was)\b)|owns)\b
-      | ^\W*(?:route|redirect|defer|refer)\b[^.;]{{1,60}}?\sto\s+(?:the\s+)?{_SKILL}(?:\s+skill)?
-        \s*(?:[,;.]|and\b|when\b|instead\b|$)
-      | ^[^\u2192>(),:]{{3,80}}(?:\u2192|->)\s*(?:use\s+|see\s+)?{_SKILL}\W*$
+      | ^\W*(?:route|redirect|defer|refer|delegate|hand(?:\s+(?:off|over))?)\b[^.;]{{1,60}}?\sto\s+
+        (?:the\s+)?{_SKILL}(?:\s+skill)?\s*(?:[,;.]|and\b|when\b|instead\b|$)
+      | ^[^\u2192>():]{{3,120}}(?:\u2192|->)\s*(?:use\s+|see\s+)?{_SKILL}\W*$
     """,
     re.IGNORECASE | re.VERBOSE,
 )
@@ -191,16 +198,19 @@ _POSITIVE = lazy_pattern(
     r"|triggers?\b|covers?\b",
     re.IGNORECASE,
 )
+_BUT_FOR = lazy_pattern(r"(?:only\s+)?(?:for|to|when|if)\b", re.IGNORECASE)
+_ONLY_FOR = lazy_pattern(r"(?:but\s+)?(?:rather|only)\s+(?:for|to|when|if)\b", re.IGNORECASE)
 # Americans put the stop of a sentence inside the quotes that end it.
 _STOPPED = lazy_pattern(r"[.!?][\"”]\s+[A-Z]")
 _SKILL_NAME = lazy_pattern(r"`[\w:/@-]+`")
 # Parts of a sentence that say what else there is, or what is left out.
 _ASIDE = lazy_pattern(
     r"(?P<unlike>(?:\bunlike|\bas\s+opposed\s+to|\bin\s+contrast\s+to|\bnot\s+to\s+be\s+confused"
-    r"\s+with)\s+[^,.;:()\u2014]+,?)"
+    r"\s+with)\s+[^,.;:()\u2014]+(?:,\s+(?:which|that)\s+[^,.;:()\u2014]+)?,?)"
     r"|\beverything(?P<but>\s+(?:but|except)\s+[^,.;:()\u2014]+)"
     r"|\b(?:anything|all\s+(?:\w+\s+){0,2}\w+)(?P<except>\s+except\s+[^,.;:()\u2014]+)"
-    r"|(?P<tag><(?:not[-_](?:for|use)|do[-_]not[-_]use(?:[-_](?:for|when))?|exclusions)>[^<]*"
+    rf"|(?P<sent>[^.!?;:\n]{{3,120}}\?\s+(?:use|see|try|prefer)\s+{_SKILL}\W*(?:[.;]|$))"
+    r"|(?P<tag><(?:exclude[sd]?|not[-_](?:for|use)|do[-_]not[-_]use(?:[-_](?:for|when))?|exclusions)>[^<]*"
     r"(?:</[\w-]+>)?)"
     r"|(?<!-)\b(?:only|limited\s+to)\b[^.;]{0,60}?[,(\u2013\u2014-]\s*(?P<only>(?:not|never)\s+"
     r"(?!only\b|just\b|even\b|more\b)[^.;)]+)",
@@ -208,7 +218,7 @@ _ASIDE = lazy_pattern(
 )
 _ASIDE_HINTS = (
     *("unlike", "opposed", "contrast", "confused", "everything", "only", "limited to", " except "),
-    *("<not", "<do", "<excl"),
+    *("<not", "<do", "<excl", "? use", "? see", "? try", "? prefer"),
 )
 _HEADING = lazy_pattern(
     r"(?:(?P<signs>#{1,6})[ \t]+(?P<title>.*)|\*\*(?P<bold>[^*]{3,80})\*\*[ \t]*:?[ \t]*$)",
@@ -241,7 +251,8 @@ _HINTS = (  # and no exclusion begins, ...
     *("not", "n't", "n’t", "never", "skip", "avoid", "except", "exclu", "ignore", "irrelev"),
     *("leave ", "limit", "goal", "scope", "trigger", "no ", "lacks ", "unsuit", "useless"),
     *("inappropriate", "ill-suited", "unfit", "poor ", "bad ", *_SIGNS),
-    *("doesnt", "dont", "isnt", "wont", "shouldnt", "cannot"),
+    *("doesnt", "dont", "isnt", "wont", "shouldnt", "cannot", "rather than for"),
+    *("refuse ", "decline ", "reject "),
 )
 _ELSEWHERE_HINTS = (  # and nobody is sent elsewhere, unless it is to a name.
     *("instead", "for that", "for those", "for these", "for such", "scope", "covered", "supported"),
@@ -257,6 +268,10 @@ _LATER_HINTS = (
     "redirect ",
     "defer ",
     "refer ",
+    "delegate ",
+    "hand ",
+    "go to ",
+    "switch to ",
     "->",
     "\u2192",
 )
@@ -267,14 +282,27 @@ _NAMED_HINT = lazy_pattern(
 _MOST = 8192  # characters of a description that are looked at; real ones have some hundred
 
 
+def _plain(description: str) -> str:
+    """As long as the description, without what is quoted and without what marks words."""
+    plain = _QUOTED().sub(_masked, description)
+    return _EMPHASIS().sub(_spaces, plain) if "*" in plain or "_" in plain else plain
+
+
+def _spaces(found: re.Match[str]) -> str:
+    return " " * len(found[0])
+
+
 def _masked(quoted: re.Match[str]) -> str:
     """As long as what is quoted; the name of a skill stays, and a stop that ends the sentence."""
     text = quoted[0]
     if text[0] == "`" and _SKILL_NAME().fullmatch(text):
-        return text
+        return f" {text[1:-1]} " if text[1:-1].lower() in ("not", "never") else text
     if text[0] in '"“' and _STOPPED().match(quoted.string, quoted.end() - 2):
         return "'" * (len(text) - 1) + "."
     return "'" * len(text)
+
+
+_OPENS = {",": "comma", "，": "comma", "but": "but"}
 
 
 class _Clause(NamedTuple):
@@ -282,7 +310,7 @@ class _Clause(NamedTuple):
 
     start: int
     end: int
-    opens: str  # `full`, `comma` or `half`
+    opens: str  # `full`, `comma`, `but` or `half`
     depth: int  # of brackets
 
 
@@ -295,7 +323,9 @@ def read_purpose(description: str, name: str = "") -> Purpose:
         name: Of the skill: a clause that sends its reader there excludes nothing.
     """
     description = strip_hidden(description)
-    plain = _QUOTED().sub(_masked, description[:_MOST])
+    if "\n" in description:
+        description = fold_lines(description)
+    plain = _plain(description[:_MOST])
     if name:
         plain = plain.replace(name, "x" * len(name))
     cut, lower = [], plain.lower()
@@ -321,7 +351,7 @@ def read_purpose(description: str, name: str = "") -> Purpose:
             place = end
     kept.append(description[place:])
     wanted = " ".join(" ".join(kept).split()).strip(" ;,-\u2013\u2014")
-    if len(re.findall(r"\w+", wanted)) < _LEAST:
+    if len(_WORDS().findall(wanted)) < _LEAST:
         return Purpose(description, "")
     return Purpose(wanted, " ".join(" ".join(out).split()))
 
@@ -334,17 +364,23 @@ def _excluded(plain: str, abroad: bool) -> list[tuple[int, int]]:
         text = plain[clause.start : clause.end].lstrip()
         if began is not None:
             over = clause.opens == "full" or clause.depth < began.depth
-            if not over and not (clause.opens == "half" and _POSITIVE().match(text)):
+            if not over and not _POSITIVE().match(text) and not _is_but(clause, text):
                 spans[-1] = (spans[-1][0], clause.end)
                 continue
             began = None
         inner = clause.opens == "full" and clause.start > 0  # a sentence, but not the first
-        if _begins(text, clause.opens == "comma", abroad) or (
+        if _begins(text, clause.opens in ("comma", "but"), abroad) or (
             inner and _BEGINS_SENTENCE().match(text)
         ):
             spans.append((clause.start, clause.end))
             began = clause
     return spans
+
+
+def _is_but(clause: _Clause, text: str) -> bool:
+    """Whether a clause behind an exclusion says what the skill is for: "but for charts"."""
+    pattern = _BUT_FOR if clause.opens == "but" else _ONLY_FOR
+    return pattern().match(text) is not None
 
 
 def _begins(text: str, late: bool, abroad: bool) -> bool:
@@ -393,7 +429,7 @@ def _clauses(plain: str) -> list[_Clause]:
         stop = found.start() if sign in ("(", "[") else found.end()
         clauses.append(_Clause(start, stop, opens, depth))
         depth = max(0, depth + (sign in ("(", "[")) - (sign in (")", "]")))
-        opens = "full" if found["full"] else "comma" if sign in (",", "，", "but") else "half"
+        opens = "full" if found["full"] else _OPENS.get(sign, "half")
         start = stop
     clauses.append(_Clause(start, len(plain), opens, depth))
     return [c for c in clauses if c.end > c.start]

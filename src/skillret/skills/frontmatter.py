@@ -12,10 +12,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, NamedTuple
 
 import yaml
 
+from skillret.skills.lines import fold_lines, joined
 from skillret.skills.repair import (
     Parts,
     decode,
@@ -330,7 +332,7 @@ def _description(front: _Front, notes: list[str]) -> str:
             texts.append(whole)
     if texts and not described:
         notes.append("it has no description: `when_to_use` stands in; other clients skip it")
-    return " ".join(filter(None, texts))
+    return reduce(joined, texts, "")
 
 
 def _uncut(key: str, text: str, written: str) -> str:
@@ -355,7 +357,7 @@ def _flat(value: object, depth: int = _DEPTH) -> str:
         return " ".join(f"{k}: {_flat(v, depth - 1)}" for k, v in value.items())
     if isinstance(value, list):
         return "; ".join(_flat(v, depth - 1).rstrip(".;, ") for v in value)
-    return " ".join(str(value).replace("\0", "").split())
+    return fold_lines(str(value).replace("\0", ""))
 
 
 def _text(value: object, key: str, notes: list[str]) -> str:
