@@ -40,8 +40,55 @@ def test_other_prompts_are_searched_for(prompt):
     assert passed_over(prompt) == ""
 
 
-def test_a_few_words_that_point_at_what_was_said_are_a_follow_up():
-    for prompt in ("now the same for the other file", "und jetzt noch auf deutsch", "もう一度"):
-        assert is_follow_up(prompt)
-    for prompt in ("thanks!", "merge three PDF files", "fix it " + "and the table " * 40):
-        assert not is_follow_up(prompt)
+FOLLOW_UPS = """
+now the same for the other file
+do it again for chapter two
+then convert the rest too
+can you also do it for the invoices from april
+make it shorter
+now in landscape
+now do the other half
+fix the other one too
+no, the other one
+that works, now do the second table
+what about the other repo?
+how do I do the same for march?
+und jetzt noch auf deutsch
+もう一度
+"""
+REMARKS = """
+thanks!
+thanks, that was all!
+thank you so much
+thanks again
+what time is it?
+no, forget it
+that looks good to me
+that worked, thanks
+ok now I get it
+commit it
+I have to go now, bye
+why did that take so long?
+is that all?
+hm, that's odd
+yes, do that
+go on then
+it's fine now
+sorry, that was my mistake
+谢谢，就这样
+merge three PDF files
+"""
+
+
+@pytest.mark.parametrize("prompt", FOLLOW_UPS.strip().splitlines())
+def test_a_few_words_that_ask_for_more_of_the_same_are_a_follow_up(prompt):
+    assert is_follow_up(prompt)
+
+
+@pytest.mark.parametrize("prompt", REMARKS.strip().splitlines())
+def test_thanks_and_questions_about_what_was_done_are_none(prompt):
+    assert not is_follow_up(prompt)
+
+
+def test_who_says_much_says_what_it_is_about():
+    assert not is_follow_up("fix it " + "and the table " * 40)

@@ -77,7 +77,7 @@ def _line(named: Named, length: int, sign: str) -> str:
     plain = _NAME.fullmatch(named.invocation) is not None
     invocation = named.invocation if plain else f'"{inert(named.invocation)[:_LONGEST_NAME]}"'
     if named.user_only:
-        line = f"- the user can type {sign}{invocation} (the agent cannot start this one)"
+        line = f"- the user can type {sign}{invocation} (it is left to the user, not to the agent)"
     else:
         line = f"- {invocation}" + (f" ({path})" if path and plain else "")
     line += f": {inert(named.reason)}" if named.reason else ""

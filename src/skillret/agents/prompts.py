@@ -70,9 +70,38 @@ _POINTING = frozenset(
     ещё еще теперь это
     """.split()
 )
+# Those that want the same done to something else; the others may point at what was done.
+_REPEATING = frozenset(
+    "again also another both else next other others previous remaining rest same second too".split()
+)
 _WORD = re.compile(r"[^\W\d_]+")
+_CLAUSE = re.compile(r"[.,;:!?\n]+|\s[\u2013\u2014-]+\s")
+_LEAD = (
+    r"(?:(?:ok(?:ay)?|yes|yeah|yep|no|nope|hm+|oh|ah|wait|well|and|but|so|then|now|right|sure)\s+)*"
+)
+# What thanks, greets, praises or calls off, whatever it points at.
+_CLOSING = re.compile(
+    rf"{_LEAD}(?:(?:many\s+|no\s+)?thanks?\b|thank\s+you|thx|cheers\b|(?:good\s*)?bye\b|see\s+you|sorry\b"
+    r"|my\s+(?:mistake|bad)\b|forget\s+(?:it|that|this|about)\b|never\s*mind\b"
+    r"|(?:so\s+|very\s+|really\s+)?(?:cool|great|nice|good|perfect|awesome|wonderful|excellent"
+    r"|amazing|fine|done|enough)\b|let['’]?s\s+stop|I(?:['’]ve|\s+have)\s+(?:got\s+)?to\s+go\b)",
+    re.IGNORECASE,
+)
+# What says something of what was done, or asks about it, or lets the agent go on.
+_REMARK = re.compile(
+    rf"{_LEAD}(?:(?:that|this|it|all|everything|these|those|they)(?:['’]?s|['’]re|\s+(?:is|are|was|were"
+    r"|looks?|sounds?|seems?|feels?|works?|worked|helps?|helped|did|does|makes?|made|took))\b"
+    r"|looks\b|works\b|worked\b|I\s+(?:like|love|hate|get|got|see|think|guess|know|am|was)\b"
+    r"|I['’](?:m|ll)\b|let\s+me\b|go\s+(?:on|ahead)\b|do\s+(?:it|that|so)$"
+    r"|(?:why|who|when|where|what(?!\s+about)|which|how(?!\s+about)|is|are|was|were|did|does"
+    r"|do\s+you|have\s+you|has)\b"
+    r"|(?:commit|push|save|undo|revert|stop|cancel|discard|merge|ship|run|test|keep|leave)"
+    r"\s+(?:it|this|that|them)$)",
+    re.IGNORECASE,
+)
 _WRITES_WITHOUT_SPACES = re.compile("[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0e7f]")
 _CHARACTERS = 60  # that a follow-up in such a script has at most
+_THANKS = re.compile("[谢謝]{2}|多[谢謝]|辛苦|再[见見]|ありがとう|お疲れ|了解|ขอบคุณ")
 
 
 def passed_over(prompt: str) -> str:
@@ -94,11 +123,19 @@ def passed_over(prompt: str) -> str:
 
 
 def is_follow_up(prompt: str) -> bool:
-    """Whether a prompt may be about what was said before: a few words, one of which points at it.
+    """Whether a prompt may ask for more of what was asked before: a few words, one points at it.
 
-    Small talk may be held for one as well. That does no harm where skills are named once.
+    Thanks, praise and questions about what was done point at it too, and ask for nothing.
     """
     if _WRITES_WITHOUT_SPACES.search(prompt):
-        return len(prompt) <= _CHARACTERS
-    words = [word.casefold() for word in _WORD.findall(prompt)]
-    return len(words) <= _LONGEST_FOLLOW_UP and not _POINTING.isdisjoint(words)
+        return len(prompt) <= _CHARACTERS and not _THANKS.search(prompt)
+    if len(_WORD.findall(prompt)) > _LONGEST_FOLLOW_UP:
+        return False
+    return any(_asks_for_more(clause.strip()) for clause in _CLAUSE.split(prompt))
+
+
+def _asks_for_more(clause: str) -> bool:
+    words = {word.casefold() for word in _WORD.findall(clause)}
+    if _POINTING.isdisjoint(words) or _CLOSING.match(clause):
+        return False
+    return not _REPEATING.isdisjoint(words) or not _REMARK.match(clause)
