@@ -96,7 +96,7 @@ def test_what_users_see(capsys):
     assert 'asked: "read' in out
     assert "    pdf  ?  loaded" in out
     assert "    named nothing: none fits" in out
-    assert out.endswith("skills were named 1 time, and one of them was then loaded 1 time (100%)\n")
+    assert out.endswith("after 1 of these (100%) an agent said that it loaded one of them\n")
     document = json.loads(run(capsys, "log", "--json", "-n", "1")[1])
     assert document["share_followed"] == 1.0
     assert [entry["kind"] for entry in document["entries"]] == ["failed"]

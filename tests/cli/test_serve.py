@@ -68,7 +68,7 @@ def test_wrong_arguments(arguments, capsys):
 
 def test_tokens_on_the_command_line_work_and_are_warned_of(library, tmp_path):
     token = "w" * 20
-    arguments = ("--library", library, "--data", tmp_path / "served", "--max-body", "1kB")
+    arguments = ("--library", library, "--data", tmp_path / "served", "--max-body", "1KB")
     server = Process(*arguments, "--token", token, SKILLRET_READ_TOKEN="r" * 20)
     try:
         server.ready()

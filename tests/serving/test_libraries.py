@@ -65,6 +65,8 @@ def test_default_one_is_read_only(tmp_path, library):
 
 
 def test_there_need_not_be_a_default_one(libraries):
+    with pytest.raises(InputError, match="choose another name"):
+        libraries.create("default")
     with pytest.raises(UnknownLibraryError), libraries.lent():
         pass
 

@@ -58,8 +58,8 @@ def run(args: argparse.Namespace) -> int:
         _print(entry)
     if named:
         print(
-            f"skills were named {counted(len(named), 'time')}, and one of them was then loaded"
-            f" {counted(len(followed), 'time')} ({len(followed) / len(named):.0%})"
+            f"skills were named {counted(len(named), 'time')}; after {len(followed)} of these"
+            f" ({len(followed) / len(named):.0%}) an agent said that it loaded one of them"
         )
     return 0
 

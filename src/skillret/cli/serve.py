@@ -170,10 +170,10 @@ def _check_writable(data: str) -> None:
 
 
 def _size(text: str) -> int:
-    found = re.fullmatch(r"([0-9]{1,9})\s*([kM]?)B?", text)
+    found = re.fullmatch(r"([0-9]{1,9})\s*([kKmM]?)[bB]?", text)
     if not found or not int(found[1]):
         raise argparse.ArgumentTypeError(f"must be a size such as 500kB or 2MB, got {text[:40]!r}")
-    return int(found[1]) * {"": 1, "k": 1024, "M": 1024 * 1024}[found[2]]
+    return int(found[1]) * {"": 1, "k": 1024, "m": 1024 * 1024}[found[2].lower()]
 
 
 def _seconds(text: str) -> float:

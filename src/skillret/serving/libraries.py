@@ -194,6 +194,8 @@ class Libraries:
             StoreError: If it cannot be written.
         """
         check_name(name)
+        if name == DEFAULT and self._absent:
+            raise InputError("'default' is what a server is started with: choose another name")
         if name == DEFAULT or self._is_library(name):
             return False
         encoder, _ = self._encoder()

@@ -66,6 +66,14 @@ def test_the_documents_load_nothing_from_elsewhere(guarded):
         assert guarded.get(source).status_code == 200
 
 
+def test_a_header_without_its_scheme_is_told_from_a_wrong_token(guarded):
+    for value in (READ, f"Basic {READ}", ""):
+        reply = guarded.get("/v1/skills", headers={"Authorization": value})
+        assert "Authorization: Bearer TOKEN" in refused(reply, 401, "unauthorized")
+    reply = guarded.get("/v1/skills", headers=bearer("x" * 20))
+    assert "not known here" in refused(reply, 401, "unauthorized")
+
+
 def test_readers_read(guarded):
     headers = bearer(READ)
     assert guarded.get("/v1/skills", headers=headers).json()["total"] == 4

@@ -102,9 +102,10 @@ class Bearer(AuthenticationBackend):
             return AuthCredentials([token.access]), Caller(token)
         if is_public(conn.url.path):
             return None
+        known_scheme = len(given) == 1 and given[0].lower().startswith("bearer ")
         raise AuthenticationError(
             "this token is not known here: send another one"
-            if given
+            if known_scheme
             else "send the header Authorization: Bearer TOKEN"
         )
 

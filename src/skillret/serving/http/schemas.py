@@ -175,7 +175,9 @@ class SelectReply(Answered):
     """The skills for an agent, perhaps none."""
 
     query: str
-    need: float | None = Field(description="Probability that the query needs a skill.")
+    need: float | None = Field(
+        description="Probability that the query needs a skill that an agent may start."
+    )
     threshold: float = Field(description="Below which nothing is selected.")
     abstained: bool
     missing: list[str] = Field(description="Parts of the query that no skill here does.")
