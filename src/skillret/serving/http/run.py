@@ -103,7 +103,7 @@ def build(launch: Launch) -> FastAPI:
     libraries = Libraries(
         launch.data,
         opened,
-        optional=not (launch.index or launch.library or launch.agent),
+        optional=not (launch.index or launch.library),
         model=launch.model or DEFAULT_MODEL,
         calibration=launch.calibration,
         reranker=launch.reranker,
