@@ -279,15 +279,18 @@ def _metadata(extra: Mapping[str, Any]) -> dict[str, Any]:
 
 def _forbidden(item: SkillFile, notes: list[Diagnostic]) -> bool:
     """Whether what stands beside a SKILL.md for Codex leaves its start to the user."""
-    from skillret.skills.frontmatter import MAX_FRONT_MATTER, forbids_implicit_use
+    from skillret.skills.frontmatter import MAX_FRONT_MATTER
+    from skillret.skills.policy import forbids_implicit_use
 
     if item.policy is None:
         return False
+    remarks: list[str] = []
     try:
-        return forbids_implicit_use(read_start(item.policy, MAX_FRONT_MATTER))
+        forbidden = forbids_implicit_use(read_start(item.policy, MAX_FRONT_MATTER), remarks)
     except OSError as e:
-        notes.append(diagnostic("warning", item.policy, f"cannot be read: {e.strerror}"))
-        return False
+        forbidden, remarks = False, [f"cannot be read: {e.strerror}"]
+    notes += [diagnostic("warning", item.policy, remark) for remark in remarks]
+    return forbidden
 
 
 def _skill_id(name: str, path: str, taken: Set[str]) -> str:
