@@ -17,6 +17,8 @@ from skillret.skills.policy import forbids_implicit_use
         ("policy:\n\tallow_implicit_invocation: false\n", True),
         ("interface:\n  text: x\n---\npolicy:\n  allow_implicit_invocation: false\n", True),
         ("policy: {allow_implicit_invocation: false}", True),
+        ("policy: {'allow_implicit_invocation': false},\n", True),
+        ("policy:\n\tallow_implicit_invocation: false # for now\n", True),
         ("policy:\n\tallow_implicit_invocation: true\n", False),
         ("# allow_implicit_invocation: false\n\tx: y: z\n", False),
         ("policy:\n  disallow_implicit_invocation: false\n", False),

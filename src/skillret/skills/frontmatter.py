@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from skillret.skills.marks import DISABLES_MODELS, forbids_models
+from skillret.skills.marks import DISABLES_MODELS, forbids_models, means
 from skillret.skills.repair import (
     Parts,
     decode,
@@ -140,7 +140,8 @@ def parse_skill(data: bytes, folder: str) -> tuple[ParsedSkill | None, list[str]
         notes.append(f"the name {name!r} differs from its folder's, {folder!r}")
     own = ("name", "description")
     extra = {k: v for k, v in front.fields.items() if key_of(f"{k}:") not in own}
-    user_only = forbids_models({str(k): flat(v) for k, v in front.fields.items()}, notes)
+    marks = {k: flat(v) for k, v in front.fields.items() if means(str(k), DISABLES_MODELS)}
+    user_only = forbids_models(marks, notes)
     return ParsedSkill(name[:1024], description, front.body.strip(), extra, user_only), notes
 
 

@@ -15,9 +15,8 @@ __all__ = ["forbids_implicit_use"]
 _ALLOWS = "allowimplicitinvocation"
 _KEY = "allow_implicit_invocation"
 _DOCUMENT = re.compile(r"^(?:---|\.\.\.)(?=\s|$)", re.MULTILINE)
-_LINE = re.compile(
-    r"""^[^#\n]*?["']?\b([A-Za-z][\w-]*)["']?[ \t]*[:=][ \t]*([^\s#][^\n]*)?$""", re.MULTILINE
-)
+_FIELD = re.compile(r"""\b([A-Za-z][\w-]*)["']?[ \t]*[:=][ \t]*([^\s,;{}#]*)""")
+_LONGEST = 500  # characters of a line; more would take long
 _DEEPEST = 3  # of mappings in one another; its place is `policy`
 
 
@@ -47,9 +46,9 @@ def _said(document: str) -> Iterator[tuple[str, str]]:
         yield from _in(parse_yaml(document))
     except BROKEN_YAML:  # a tab, mostly: a line says the same to a person
         for line in document.split("\n"):
-            field = _LINE.match(line)
-            if field and means(field[1], _ALLOWS):
-                yield field[1], flat((field[2] or "").rstrip(" \t}"))
+            for key, value in _FIELD.findall(line[:_LONGEST].partition("#")[0]):
+                if means(key, _ALLOWS):
+                    yield key, flat(value)
 
 
 def _in(value: Any, deep: int = 0) -> Iterator[tuple[str, str]]:
