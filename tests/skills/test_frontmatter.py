@@ -462,6 +462,12 @@ def test_a_key_that_stands_twice_is_told_and_the_last_is_used():
     ]
 
 
+def test_two_spellings_of_a_key_are_one():
+    skill, notes = parsed("name: pdf-tools\ndescription: Plans menus.\nDescription: Sends sheets.")
+    assert skill.description == "Plans menus."
+    assert "`description` stands twice in its front matter, of which 'Plans menus.'" in notes[0]
+
+
 @pytest.mark.parametrize("broken", ["", "\nhint: use when: it rains"])
 def test_an_empty_key_takes_nothing_from_an_earlier_one(broken):
     skill, notes = parsed(f"name: pdf-tools\ndescription: Plans menus.\ndescription:{broken}")

@@ -408,6 +408,9 @@ def _description(front: _Front, notes: list[str]) -> str:
         if value is None and key == "description" and (meant := _written_as(front.fields)):
             notes.append(f"`{meant}` was taken for `{name}`; correct it")
             value = front.fields[meant]
+        same = [str(k) for k in front.fields if _plain_key(str(k)) == key]
+        if len(same) > 1:
+            notes.append(_stands_twice(name, len(same), flat(value)))
         if isinstance(value, list | dict) and value:
             notes.append(f"`{name}` must be text; its parts were joined")
         text = flat(value)
