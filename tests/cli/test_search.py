@@ -162,9 +162,28 @@ def test_stdin_is_read_up_to_the_limit_whatever_its_bytes(library):
     )
     assert process.returncode == 0, process.stderr
     document = json.loads(process.stdout)
-    assert document["query"].startswith("pods \N{REPLACEMENT CHARACTER}")
+    assert document["query"].startswith("pods ÿþ pods")
+    assert process.stderr.count(b"stdin: it is not UTF-8") == 1
     assert len(document["query"]) <= 100_000
     assert document["hits"][0]["name"] == "kubernetes-debugging"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "remark"),
+    [("utf-8", ""), ("utf-8-sig", ""), ("utf-16", "UTF-16"), ("utf-16-le", "UTF-16")],
+)
+def test_stdin_is_read_by_its_mark(library, encoding, remark):
+    process = subprocess.run(
+        [sys.executable, "-m", "skillret", "search", "-", "--library", str(library), "--json"],
+        input="my pods crash, naïve 🎉\r\n".encode(encoding),
+        capture_output=True,
+        cwd=ROOT,
+    )
+    assert process.returncode == 0, process.stderr
+    assert json.loads(process.stdout)["query"] == "my pods crash, naïve 🎉"
+    told = [line for line in process.stderr.decode().splitlines() if "stdin: " in line]
+    assert len(told) == bool(remark)
+    assert all(remark in line for line in told)
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])

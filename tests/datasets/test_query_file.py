@@ -8,6 +8,7 @@ from tests.conftest import write_skill
 
 from skillret import Library
 from skillret.datasets.check import check_dataset
+from skillret.datasets.convert import convert
 from skillret.datasets.dataset import load_dataset
 from skillret.datasets.query_file import QueryFile
 from skillret.errors import DatasetError
@@ -222,6 +223,48 @@ def test_one_cell_may_name_several_skills_and_a_row_none(library, tmp_path):
     )
     (gold,) = load_dataset(tmp_path / "r.csv", libraries=[library]).qrels.values()
     assert set(gold) == {"pdf-tables", "meal-planner"}
+
+
+@pytest.mark.parametrize("none", ["null", "[]", "N/A", "None", "n/a"])
+def test_a_cell_of_a_table_says_that_no_skill_is_needed(library, tmp_path, none):
+    file = tmp_path / "r.csv"
+    file.write_text(f"query,skill,expected\nx,pdf-tables,\nthanks,{none},\nhi,,{none}\n")
+    data = load_dataset(file, libraries=[library])
+    assert [query.text for query in data.negatives] == ["thanks", "hi"]
+    assert not any("names no skill" in note for note in data.notes)
+
+
+def test_rows_with_an_empty_cell_are_counted(library, tmp_path):
+    file = tmp_path / "r.csv"
+    file.write_text("query,skill\nx,pdf-tables\ny,\nz, \n")
+    data = load_dataset(file, libraries=[library])
+    assert ([q.text for q in data.queries], data.negatives) == (["x", "y", "z"], [])
+    assert any(note.startswith("2 rows of r.csv name no skill") for note in data.notes)
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("Question,Answer\nx,y\n", r"no column that names skills \(.*\); it has 'Question', 'Ans"),
+        ("query,skill\n", "r.csv holds no query"),
+    ],
+)
+def test_a_table_without_labels_is_refused_where_they_are_asked_for(library, tmp_path, text, match):
+    file = tmp_path / "r.csv"
+    file.write_text(text)
+    with pytest.raises(DatasetError, match=match):
+        convert(file, tmp_path / "out", "skillret", libraries=[library])
+    assert not (tmp_path / "out").exists()
+    assert any(f.refused for f in check_dataset(file, [library]).findings)
+    rows = rows_of(QueryFile(file, Library.open(library)), "queries")
+    assert [row["query"] for row in rows] == ["x"] * ("Question" in text)
+
+
+def test_converting_tells_what_is_worth_knowing(library, tmp_path):
+    file, told = tmp_path / "r.csv", []
+    file.write_text("query,skill\nx,pdf-tables\ny,\n")
+    convert(file, tmp_path / "out", "skillret", libraries=[library], on_note=told.append)
+    assert [note.startswith("1 row of r.csv names no skill") for note in told] == [True]
 
 
 def test_a_quotation_mark_that_is_not_closed_swallows_nothing(library, tmp_path):

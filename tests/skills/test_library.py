@@ -302,6 +302,16 @@ def test_the_policy_of_codex_is_read_and_its_change_seen(library):
     assert len({found.fingerprint for found in (before, after, last)}) == 3
 
 
+def test_the_policy_of_codex_is_read_by_either_ending(library):
+    policy = library / "pdf-tables" / "agents" / "openai.yml"
+    policy.parent.mkdir()
+    policy.write_text("policy:\n  allow_implicit_invocation: flase\n")
+    found = Library.open(library)
+    assert [s.name for s in found if s.user_only] == ["pdf-tables"]
+    (note,) = found.diagnostics
+    assert (note.path, "neither true nor false" in note.message) == (str(policy), True)
+
+
 def test_half_a_character_keeps_no_other_skill_from_being_found(library, monkeypatch):
     monkeypatch.setattr(frontmatter, "_Loader", yaml.BaseLoader)
     odd = write_skill(library, "odd", '"a\\ud83d"')

@@ -48,7 +48,7 @@ def test_a_skill_that_is_off_is_left_out_and_named(project, home):
     library, _ = usual_library(Settings(), ["claude-code"])
     assert (len(library), library.hidden) == (3, 1)
     assert [(Path(d.path).parent.name, d.message) for d in library.left_out] == [
-        ("off", "left out: `skillOverrides` of Claude Code's settings turn it off")
+        ("off", f"left out: `skillOverrides` of {home / '.claude' / 'settings.json'} turn it off")
     ]
 
 

@@ -9,7 +9,8 @@ from tests.conftest import write_skill
 
 from skillret import Library
 from skillret.errors import InputError
-from skillret.retrieval.refresh import Folders
+from skillret.retrieval.refresh import Folders, nothing_found, usual_library
+from skillret.settings import Settings
 from skillret.skills import default_roots, walk
 from skillret.skills.agents import AGENTS, find_agent
 from skillret.skills.names import invocable_name, invocations
@@ -28,7 +29,9 @@ def project(tmp_path, monkeypatch):
 def library(agent=None):
     """What a search finds in the usual places: of all agents, or of one."""
     wanted = [agent] if agent else []
-    return Library(default_roots(agents=wanted), agent=agent, hide=disabled(agent) if agent else ())
+    return Library(
+        default_roots(agents=wanted), agent=agent, hide=[*disabled(agent)] if agent else ()
+    )
 
 
 def names(found):
@@ -441,6 +444,47 @@ def test_hidden_names_are_left_out_and_told(home, project):
     assert names(found) == ["kept"]
     assert len(found.left_out) == 2
     assert found.fingerprint != Library(roots).fingerprint
+
+
+def test_what_turns_a_skill_off_is_named(home, project):
+    for name in ("off", "off-here", "off-both", "kept"):
+        write_skill(home / ".gemini" / "skills", name)
+    of_user, of_project = (f / ".gemini" / "settings.json" for f in (home, project))
+    write_json(of_user, {"skills": {"disabled": ["off", "off-both"]}})
+    write_json(of_project, {"skills": {"disabled": ["off-here"]}})
+    found, _ = usual_library(Settings(hide=("off-b*",)), ["gemini-cli"])
+    assert {Path(d.path).parent.name: d.message for d in found.left_out} == {
+        "off": f"left out: disabled in {of_user}",
+        "off-here": f"left out: disabled in {of_project}",
+        "off-both": f"left out: your settings hide it, and it is disabled in {of_user}",
+    }
+    assert set(found.hidden_by) == {"`hide` of the settings", str(of_user), str(of_project)}
+    (home / ".gemini" / "skills" / "kept" / "SKILL.md").unlink()
+    found, _ = usual_library(Settings(), ["gemini-cli"])
+    found.skills  # noqa: B018
+    assert f"{of_user} and {of_project} leave out 3 skills" in nothing_found(found)
+
+
+def test_codex_s_file_is_named(home, project):
+    write_skill(home / ".agents" / "skills", "off")
+    config = home / ".codex" / "config.toml"
+    config.parent.mkdir()
+    config.write_text('[[skills.config]]\nname = "off"\nenabled = false\n')
+    found, _ = usual_library(Settings(), ["codex"])
+    (note,) = found.left_out
+    assert note.message == f"left out: disabled in {config}"
+    assert f"{config} leaves out 1 skill" in nothing_found(found)
+
+
+def test_one_name_in_two_folders_is_two_skills_to_who_invokes_by_folder(home, project):
+    for folder in ("deploy-prod", "deploy-staging"):
+        path = project / ".claude" / "skills" / folder / "SKILL.md"
+        path.parent.mkdir(parents=True)
+        path.write_text("---\nname: deploy\ndescription: Deploys.\n---\nDo it.\n")
+    found = library("claude-code")
+    hows = invocations("claude-code", found.skills, found.roots)
+    assert {how.name for how in hows} == {"deploy-prod", "deploy-staging"}
+    assert len(library(None)) == 1
 
 
 def test_the_name_of_an_agent_is_read_leniently():

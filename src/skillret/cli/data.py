@@ -93,6 +93,7 @@ def run(args: argparse.Namespace) -> int:
             file_format=args.format,
             split=args.split,
             libraries=args.library,
+            on_note=note,
         )
         note(f"wrote {', '.join(names)} to {output}; `skillret data check {output}` checks it")
         return 0

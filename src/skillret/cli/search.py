@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -39,6 +40,7 @@ examples:
   echo "my pods keep restarting" | skillret search - --json
   skillret search -- -k    # a query that looks like an option
 """
+_MOST_BYTES = 4 * MAX_QUERY_CHARACTERS
 _HITS = 5
 _SHOWN_TERMS = 6
 _LEGENDS = {
@@ -253,10 +255,21 @@ def _where(conditions: Sequence[str]) -> dict[str, list[str]] | None:
 
 
 def _stdin() -> str:
-    """What stdin holds, as far as a query is read; what is no UTF-8 is replaced."""
-    if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(errors="replace")
-    return sys.stdin.read(MAX_QUERY_CHARACTERS)
+    """What stdin holds, as far as a query is read; one that is no UTF-8 is told."""
+    if not isinstance(sys.stdin, io.TextIOWrapper):
+        return sys.stdin.read(MAX_QUERY_CHARACTERS)
+    from skillret.skills.repair import decode
+
+    data = sys.stdin.buffer.read(_MOST_BYTES)
+    if len(data) == _MOST_BYTES:  # a character cut in two at the limit is the limit's fault
+        data = re.sub(rb"[\xc0-\xff]?[\x80-\xbf]{0,3}\Z", b"", data)
+    if b"\0" in data[:2]:  # UTF-16 without its mark; no query begins so
+        data = (b"\xfe\xff" if data[0] == 0 else b"\xff\xfe") + data
+    remarks: list[str] = []
+    text = decode(data, remarks)
+    for remark in remarks:
+        note(f"stdin: {remark}")
+    return text.replace("\r\n", "\n")[:MAX_QUERY_CHARACTERS]
 
 
 def _json(hit: Hit) -> dict[str, Any]:

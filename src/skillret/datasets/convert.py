@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
@@ -30,6 +30,7 @@ def convert(
     file_format: str | None = None,
     split: str | None = None,
     libraries: Sequence[str | os.PathLike[str]] = (),
+    on_note: Callable[[str], None] | None = None,
 ) -> list[str]:
     """Write a data set in another layout or format; all of its columns stay.
 
@@ -41,6 +42,7 @@ def convert(
         split: The one to convert, all by default; what a file of queries is called
             from then on (default: `tests`).
         libraries: Folders of the skills that a file of queries names.
+        on_note: Called with each line of what is worth knowing of the data set.
 
     Returns:
         The splits that were written.
@@ -72,6 +74,9 @@ def convert(
                 write_beir(source, name, output, f".{file_format or 'jsonl'}")
             else:
                 _write_skillret(source, name, output, f".{file_format or 'jsonl.gz'}")
+    if on_note is not None:
+        for remark in source.notes:
+            on_note(remark)
     return names
 
 

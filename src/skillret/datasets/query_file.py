@@ -19,6 +19,7 @@ from skillret.datasets.library_rows import query_id, skill_rows
 from skillret.datasets.row_files import Row, digest_files, numbered_rows
 from skillret.datasets.source import OWN_SPLIT
 from skillret.errors import DatasetError
+from skillret.messages import counted
 from skillret.skills import Library
 
 __all__ = ["QUERY_SUFFIXES", "QueryFile"]
@@ -26,11 +27,13 @@ __all__ = ["QUERY_SUFFIXES", "QueryFile"]
 QUERY_SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".jsonl.gz", ".parquet")
 
 _TABLES = (".csv", ".tsv", ".txt")
-_NONE = frozenset(("none", "-", "\u2014", "no skill"))  # of a query that needs none
+# Of a query that needs none.
+_NONE = frozenset(("none", "-", "\u2014", "no skill", "null", "[]", "n/a"))
 _SKILL_COLUMNS = (
     *("skill", "skillid", "skillname", "skills", "skillids", "skillnames"),
     *("expectedskill", "expectedskills", "expected", "goldskill", "goldskills", "gold"),
 )
+_MOST_SHOWN = 5  # columns in an error
 _SEVERAL = re.compile("[,;|]")
 _AROUND = " \t\"'[]"  # a name in a cell that holds a list
 _FILE = re.compile(r"/SKILL\.md$", re.IGNORECASE)
@@ -44,9 +47,9 @@ class QueryFile:
     `skill_id` or `skill_name`, or several of them as a list in `skills` or `skill_ids`, in a table
     with commas, semicolons or bars between them. Names of columns are compared by `column_key`. A
     `relevance` of 0, or `should_trigger` that says no, makes a row no label. A query whose skill is
-    `none`, `-`, null or an empty list needs none. One that is repeated with another skill is one
-    query with two gold skills; of its other columns those of the first row count. Of one name the
-    first skill in order of precedence is meant.
+    `none`, `N/A`, `-`, null or an empty list needs none; one with an empty cell has no label. One
+    that is repeated with another skill is one query with two gold skills; of its other columns
+    those of the first row count. Of one name the first skill in order of precedence is meant.
 
     Attributes:
         file: One of `QUERY_SUFFIXES`.
@@ -63,12 +66,20 @@ class QueryFile:
     @property
     def notes(self) -> tuple[str, ...]:
         """See `RowSource.notes`."""
-        with suppress(OSError):  # whoever reads it says so
+        notes = []
+        with suppress(OSError, DatasetError):  # whoever reads it says so
             encoding = "utf-8" if self.file.suffix == ".gz" else encoding_of(self.file)
             if not encoding.startswith("utf"):
                 name = name_of(encoding)
-                return (f"{self.file.name} was read as {name}; save it as UTF-8 to be sure",)
-        return ()
+                notes.append(f"{self.file.name} was read as {name}; save it as UTF-8 to be sure")
+            unlabelled = sum(_is_blank(first_of(row, _SKILL_COLUMNS)) for row in self._unsaid())
+            if unlabelled:
+                verb = "name" if unlabelled > 1 else "names"
+                notes.append(
+                    f"{counted(unlabelled, 'row')} of {self.file.name} {verb} no skill and no label"
+                    " is read off; write `none` where a query needs no skill"
+                )
+        return tuple(notes)
 
     @property
     def name(self) -> str:
@@ -99,6 +110,11 @@ class QueryFile:
         elif table == "qrels":
             yield from self._labels()
 
+    def _unsaid(self) -> Iterator[Mapping[str, Any]]:
+        """The rows that do not say that their query needs no skill."""
+        names = {skill.name for skill in self.library.skills}
+        return (row for row, _, _ in self._read() if not _says_none(row, names))
+
     def _needless(self) -> set[str]:
         """Queries of which every row says that they need no skill."""
         names = {skill.name for skill in self.library.skills}
@@ -114,9 +130,12 @@ class QueryFile:
         known |= {skill.id: id_ for skill, id_ in pairs}
         small = {name.casefold(): id_ for name, id_ in reversed([*known.items()])}
         known = {**small, **known}
-        seen = set()
+        seen, named = set(), False
         names = {skill.name for skill in skills}
+        columns: dict[str, None] = {}
         for row, text, where in self._read():
+            columns |= dict.fromkeys([*row][:_MOST_SHOWN])
+            named = named or any(column_key(name) in _SKILL_COLUMNS for name in row)
             if _says_none(row, names):
                 continue
             for skill in _named_skills(row, known, where):
@@ -129,6 +148,14 @@ class QueryFile:
                 if label not in seen:
                     seen.add(label)
                     yield {"query_id": label[0], "skill_id": label[1], "relevance": 1}, where
+        if not columns:
+            raise DatasetError(f"{self.file} holds no query")
+        if not named:
+            found = ", ".join(repr(name)[:40] for name in [*columns][:_MOST_SHOWN])
+            raise DatasetError(
+                f"{self.file} has no column that names skills (skill, skills, skill_id or"
+                f" expected_skill); it has {found}"
+            )
 
     def revision(self, split: str) -> str:
         """See `RowSource.revision`."""
@@ -179,11 +206,17 @@ def _named_skills(row: Mapping[str, Any], known: Container[str], where: str) -> 
 def _says_none(row: Mapping[str, Any], names: Container[str]) -> bool:
     """Whether a row says that its query needs no skill; a skill may be called "none"."""
     given = [value for name, value in row.items() if column_key(name) in _SKILL_COLUMNS]
+    given = [value for value in given if value in ([], None) or not _is_blank(value)]
     return bool(given) and all(
         value in ([], None)
         or (isinstance(value, str) and value.strip().casefold() in _NONE and value not in names)
         for value in given
     )
+
+
+def _is_blank(value: object) -> bool:
+    """Whether a cell says nothing."""
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _plain(cell: str) -> str:

@@ -23,7 +23,15 @@ from skillret.messages import counted
 from skillret.settings import Settings
 from skillret.skills import Library
 from skillret.skills.agents import find_agent
-from skillret.skills.places import Place, disabled, find_places, other_folders, overrides, roots_of
+from skillret.skills.places import (
+    Place,
+    disabled,
+    find_places,
+    other_folders,
+    override_files,
+    overrides,
+    roots_of,
+)
 from skillret.types import Progress, UpdateReport
 
 __all__ = [
@@ -122,10 +130,16 @@ def usual_library(
         wanted = tuple(find_agent(name).name for name in agents or settings.agents)
     places = find_places(cwd, agents=wanted, extra=settings.roots, missing=missing)
     one = wanted[0] if len(set(wanted)) == 1 else None
-    off = disabled(one, cwd) if one is not None else ()
-    hide = (*settings.hide, *off)
+    off = disabled(one, cwd) if one is not None else {}
     said = overrides(places, cwd)
-    return Library(roots_of(places), agent=one, hide=hide, overrides=said), places
+    library = Library(
+        roots_of(places),
+        agent=one,
+        hide=(*settings.hide, *off),
+        overrides=said,
+        said_in=off | (override_files(cwd) if said.off else {}),
+    )
+    return library, places
 
 
 def nowhere(places: Sequence[Place], agents: Sequence[str] = (), cwd: Path | None = None) -> str:
@@ -152,10 +166,9 @@ def nothing_found(library: Library) -> str:
     where = f"{', '.join(places[:_SHOWN])}{more}"
     if library.hidden:
         hidden = counted(library.hidden, "skill")
-        if library.overrides.off:
-            whose = "`hide` of the settings, or `skillOverrides` of Claude Code's,"
-            return f"no skills are left in {where}: {whose} leaves out {hidden}"
-        return f"no skills are left in {where}: `hide` of the settings leaves out {hidden}"
+        whose = " and ".join(library.hidden_by)
+        verb = "leaves" if len(library.hidden_by) == 1 else "leave"
+        return f"no skills are left in {where}: {whose} {verb} out {hidden}"
     text = f"no skills found in {where}: a skill is a folder with a SKILL.md"
     errors = [d for d in library.diagnostics if d.level == "error"]
     if errors:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
@@ -17,39 +18,46 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from skillret.skills.lines import fold_lines, joined
+from skillret.skills.lines import joined
+from skillret.skills.marks import DISABLES_MODELS, forbids_models, means
 from skillret.skills.repair import (
     Parts,
     decode,
+    drop_conflict,
     drop_odd_characters,
     entries_of,
     find_parts,
     first_paragraph,
+    flat,
     key_of,
+    listed_entries,
     plain,
 )
 
 __all__ = [
+    "BROKEN_YAML",
     "MAX_DESCRIPTION",
     "MAX_FILE_BYTES",
     "MAX_FRONT_MATTER",
     "MAX_NAME",
     "ParsedSkill",
-    "forbids_implicit_use",
     "parse_skill",
+    "parse_yaml",
 ]
 
 MAX_NAME = 64
 MAX_DESCRIPTION = 1024
-MAX_FRONT_MATTER = 64 * 1024  # characters; real ones have a few hundred
+MAX_FRONT_MATTER = 64 * 1024  # characters; real ones have a few hundred, of others parts are read
 MAX_FILE_BYTES = 1024 * 1024  # the rest of a longer file is not read
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _KEY = re.compile(r"[a-z][a-z_-]*")
+_ANY_KEY = re.compile(r"""^[ \t]*["']?([A-Za-z][\w-]*)["']?[ \t]*:""", re.MULTILINE)
 _NEXT_LINE = re.compile(r"\n(?=\S)")
 _FENCE = re.compile(r"^---[ \t]*$", re.MULTILINE)
 _OTHER_STYLES = tuple("\"'|>[{&!")  # of a value, in which ` #` is text or a comment by intention
 _MARKS = ("!", "&")  # begin a tag and an anchor, which are no part of a value
+_QUOTED = re.compile(r"""\s*(?:"(?:[^"\\]|\\.)*"|'(?:[^']|'')*')[ \t]+(#[^\s#].*)""", re.DOTALL)
 _ANCHOR = re.compile(r"&[A-Za-z][\w-]*\s")  # what nobody would begin a sentence with
 _UNUSUAL = (
     "its front matter is not fenced by lines --- with fields `name:` and `description:` between"
@@ -57,16 +65,15 @@ _UNUSUAL = (
 )
 _NO_DESCRIPTION = "it has no description: add `description:` to the front matter"
 _PARAGRAPH = "its first paragraph stands in, as in Claude Code; other clients skip it"
-_TRUE = frozenset({"true", "yes", "on", "y", "1"})
-_FALSE = frozenset({"false", "no", "off", "n", "0"})
-_DEPTH = 4  # of lists and mappings that someone wrote for a text
 _BRACKETS = 2000
+_LONGEST_FIELD = 4 * MAX_DESCRIPTION  # characters, of a front matter that is too long as a whole
+_OWN = frozenset({"name", "description", "whentouse", DISABLES_MODELS})
 _FIELDS = 100  # looked at one by one where they are no YAML together
 
 # The base loader makes nothing but strings, lists and mappings: stricter than the safe loader,
 # and a name like 007 or a description like "yes" stays what its author wrote.
 _Loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
-_BROKEN = (yaml.YAMLError, ValueError, OverflowError, RecursionError)
+BROKEN_YAML = (yaml.YAMLError, ValueError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +117,7 @@ def parse_skill(data: bytes, folder: str) -> tuple[ParsedSkill | None, list[str]
     """
     notes: list[str] = []
     text = _decode(data, notes)
-    front = _read(text, notes)
+    front = _read(text, notes, cut=len(data) > MAX_FILE_BYTES)
     if isinstance(front, str):
         return None, [*notes, front]
     description = _description(front, notes)
@@ -135,21 +142,9 @@ def parse_skill(data: bytes, folder: str) -> tuple[ParsedSkill | None, list[str]
         notes.append(f"the name {name!r} differs from its folder's, {folder!r}")
     own = ("name", "description")
     extra = {k: v for k, v in front.fields.items() if key_of(f"{k}:") not in own}
-    user_only = _flat(_get(front.fields, "disablemodelinvocation")).lower() in _TRUE
+    marks = {k: flat(v) for k, v in front.fields.items() if means(str(k), DISABLES_MODELS)}
+    user_only = forbids_models(marks, notes)
     return ParsedSkill(name[:1024], description, front.body.strip(), extra, user_only), notes
-
-
-def forbids_implicit_use(data: bytes) -> bool:
-    """Whether an `agents/openai.yaml` (Codex) keeps models from starting the skill beside it.
-
-    Args:
-        data: The file's content.
-    """
-    front = _lenient(Parts(decode(data, []).replace("\0", ""), "", 1), [])
-    policy = front.fields.get("policy")
-    if not isinstance(policy, Mapping):
-        return False
-    return _flat(policy.get("allow_implicit_invocation")).lower() in _FALSE
 
 
 def _decode(data: bytes, notes: list[str]) -> str:
@@ -165,25 +160,34 @@ def _decode(data: bytes, notes: list[str]) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _read(text: str, notes: list[str]) -> _Front | str:
+def _read(text: str, notes: list[str], *, cut: bool) -> _Front | str:
     """Front matter and body, as the specification has them or else as a person reads them."""
-    parts, reason = _split(text)
-    if parts is not None:
+    parts, reason = _split(text, cut=cut)
+    long = parts is not None and len(parts.front) > MAX_FRONT_MATTER
+    if parts is not None and long and not reason:
+        return _read_long(parts, reason, notes)
+    if parts is not None and not long:
+        said: list[str] = []
         try:
-            fields = _parse_yaml(parts.front)
-        except _BROKEN as e:
+            fields = parse_yaml(parts.front)
+        except BROKEN_YAML as e:
             reason = f"the front matter is no valid YAML: {_one_line(e, parts.line)}"
         else:
             if not isinstance(fields, dict):
                 reason = "the front matter is no list of `key: value` fields"
-            elif _flat(fields.get("description")) and not _goes_on(fields, parts.body):
-                return _Front(fields, parts.front, parts.body)
+            else:
+                fields = _settled(parts.front, fields, said)
+                if flat(fields.get("description")) and not _goes_on(fields, parts.body):
+                    notes += said
+                    return _Front(fields, parts.front, parts.body)
     repairs: list[str] = []
     found = find_parts(text, repairs)
     if found is None or len(found.front) > MAX_FRONT_MATTER:
+        if parts is not None and long:
+            return _read_long(parts, reason, notes)
         return reason or _NO_DESCRIPTION
     front = _lenient(found, repairs)
-    said: list[str] = []
+    said = []
     if _description(front, said):
         notes += repairs or ([] if said else [_UNUSUAL])
         return front
@@ -198,8 +202,11 @@ def _goes_on(fields: Mapping[str, Any], body: str) -> bool:
     return "name" not in fields and key_of(body.lstrip().partition("\n")[0]) == "name"
 
 
-def _split(text: str) -> tuple[Parts | None, str]:
-    """Front matter and body; or None and the reason why there is no front matter."""
+def _split(text: str, *, cut: bool) -> tuple[Parts | None, str]:
+    """Front matter and body; or the reason why there is none.
+
+    Of a file that is cut before its front matter ends there are both.
+    """
     if not text.strip():
         return None, "the file is empty"
     start = text.lstrip("\n")
@@ -208,16 +215,96 @@ def _split(text: str) -> tuple[Parts | None, str]:
         return None, "it has no front matter: the first line must be ---"
     rest = start[opening.end() :]
     closing = _FENCE.search(rest)
-    if closing is None:
-        return None, "its front matter is not closed by a line ---"
-    if closing.start() > MAX_FRONT_MATTER:
-        return None, f"its front matter is longer than {MAX_FRONT_MATTER} characters"
     # It begins with the end of the line of the fence.
     line = len(text) - len(start) + 1
+    if closing is None and cut:
+        return Parts(rest, "", line), (
+            f"its front matter does not end within the first {MAX_FILE_BYTES // 1024} KiB, no more"
+            " of which is read, and there is no description in them: shorten it"
+        )
+    if closing is None:
+        return None, "its front matter is not closed by a line ---"
     return Parts(rest[: closing.start()], rest[closing.end() :], line), ""
 
 
-def _parse_yaml(text: str) -> Any:
+def _read_long(parts: Parts, reason: str, notes: list[str]) -> _Front | str:
+    """The shorter fields of a front matter that is too long for a parser.
+
+    Args:
+        parts: With what is read of it.
+        reason: What to say where it has no description, if it is not there as a whole.
+        notes: Gets a remark.
+    """
+    # What is odd about a part is no fault of the file.
+    front = _lenient(parts._replace(front=_shorter(parts.front)), [])
+    length = f"has {len(parts.front)} characters, more than {MAX_FRONT_MATTER}"
+    if not _description(front, []):
+        return reason or f"its front matter {length}, and no description: add `description:` to it"
+    if reason:
+        length = f"does not end within the first {MAX_FILE_BYTES // 1024} KiB"
+    notes.append(
+        f"its front matter {length}: it was read in part, name and description first; move long"
+        " texts into the body"
+    )
+    return front
+
+
+def _shorter(front: str) -> str:
+    """A front matter with its short fields, and the start of those that matter."""
+    kept: list[str] = []
+    room = MAX_FRONT_MATTER
+    entries = [*entries_of(front).items()]
+    entries.sort(key=lambda entry: key_of(f"{entry[0]}:") not in _OWN)
+    for key, entry in entries:
+        most = _LONGEST_FIELD if key_of(f"{key}:") in _OWN else len(entry)
+        if len(entry) <= _LONGEST_FIELD or key_of(f"{key}:") in _OWN:
+            written = f"{key}:{entry[:most]}"
+            if (room := room - len(written)) < 0:
+                break
+            kept.append(written)
+    return "\n".join(kept)
+
+
+def _settled(text: str, fields: dict[str, Any], notes: list[str]) -> dict[str, Any]:
+    """Fields of which none stands twice: the last of a key that is not empty, with a remark.
+
+    Args:
+        text: The front matter, whose YAML is valid.
+        fields: As a parser reads it, which of two takes the last.
+        notes: Gets the remarks.
+    """
+    if max(Counter(_ANY_KEY.findall(text)).values(), default=1) == 1:
+        return fields
+    node = yaml.compose(text, Loader=_Loader)
+    written: dict[str, list[Any]] = {}
+    for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+        scalar = value.value if isinstance(value, yaml.ScalarNode) else None
+        written.setdefault(str(key.value), []).append(scalar)
+    settled = dict(fields)
+    for key, texts in written.items():
+        if len(texts) < 2:
+            continue
+        if texts[-1] is not None and not flat(texts[-1]):
+            settled[key] = next((t for t in reversed(texts) if flat(t)), fields.get(key))
+        notes.append(_stands_twice(key, len(texts), flat(settled.get(key))))
+    return settled
+
+
+def _stands_twice(key: str, count: int, used: str) -> str:
+    """The remark on a key that stands more than once."""
+    shown = f"{used[:60]}..." if len(used) > 60 else used
+    return (
+        f"`{key[:60]}` stands {'twice' if count == 2 else f'{count} times'} in its front matter, of"
+        f" which {shown!r} is used; keep one of them"
+    )
+
+
+def parse_yaml(text: str) -> Any:
+    """The strings, lists and mappings of a YAML text that someone else wrote.
+
+    Raises:
+        BROKEN_YAML: If it is no valid YAML, or would take very long.
+    """
     if text.count("[") + text.count("{") > _BRACKETS:  # for which PyYAML alone takes half a minute
         raise ValueError("it has too many brackets")
     if "*" in text:
@@ -259,27 +346,32 @@ def _mapping(data: object) -> dict[str, Any] | None:
 
 def _lenient(parts: Parts, notes: list[str]) -> _Front:
     """The fields of a front matter, one by one where they are no YAML together."""
-    written = drop_odd_characters(parts.front, notes)
+    written = drop_conflict(drop_odd_characters(parts.front, notes), parts.line, notes)
     why, fields = "", {}
     try:
-        fields = _mapping(_parse_yaml(written)) or {}
-    except _BROKEN as e:
+        read = parse_yaml(written)
+        fields = _mapping(_settled(written, read, notes) if isinstance(read, dict) else read) or {}
+    except BROKEN_YAML as e:
         why = f" ({_one_line(e, parts.line)})"
-    if _flat(_get(fields, "description")):
+    if flat(_get(fields, "description")):
         return _Front(fields, written, parts.body)
     bad = []
     for key, entry in [*entries_of(written).items()][:_FIELDS]:
-        if _flat(fields.get(key)):
+        if flat(fields.get(key)):
             continue
         if key_of(f"{key}:") == "name":  # is one line: what stands below it is something else
             entry = _NEXT_LINE.split(entry)[0]
         try:
-            fields[key] = _parse_yaml(f"{key}: {entry}")[key]
-        except (*_BROKEN, TypeError, KeyError):
+            fields[key] = parse_yaml(f"{key}: {entry}")[key]
+        except (*BROKEN_YAML, TypeError, KeyError):
             fields[key] = ""
         if fields[key] in ("", None) and (text := plain(entry)) and not text.startswith("#"):
             fields[key] = text
             bad.append(f"`{key}`")
+    counts = Counter(key for key, _ in listed_entries(written)) if why else Counter[str]()
+    for key, count in counts.items():
+        if count > 1 and key in fields:
+            notes.append(_stands_twice(key, count, flat(fields[key])))
     if not why and not bad:
         return _Front(fields, written, parts.body)
     message = f"the front matter is no valid YAML{why}; it was read field by field"
@@ -318,15 +410,28 @@ def _description(front: _Front, notes: list[str]) -> str:
         if value is None and key == "description" and (meant := _written_as(front.fields)):
             notes.append(f"`{meant}` was taken for `{name}`; correct it")
             value = front.fields[meant]
+        same = [str(k) for k in front.fields if _plain_key(str(k)) == key]
+        if len(same) > 1:
+            notes.append(_stands_twice(name, len(same), flat(value)))
         if isinstance(value, list | dict) and value:
             notes.append(f"`{name}` must be text; its parts were joined")
-        text = _flat(value)
+        text = flat(value)
         whole = _uncut(key, text, front.written)
-        if whole != text:
+        if not text and whole:
+            notes.append(
+                f"`{name}` begins with `#`, which YAML takes for a comment; it was read all the"
+                " same: put it in quotes"
+            )
+        elif whole != text:
             lost = "begins with what" if whole[0] in _MARKS else "goes on behind ` #`, which"
             taken = "mark" if whole[0] in _MARKS else "comment"
             notes.append(
                 f"`{name}` {lost} YAML takes for a {taken}; it was read whole, put it in quotes"
+            )
+        if behind := _behind_quotes(key, front.written):
+            notes.append(
+                f"`{name}` ends with its quotation mark; {behind!r:.60} behind it was left out, as"
+                " YAML's comment: put the whole in quotes"
             )
         if whole not in " ".join(texts):
             texts.append(whole)
@@ -340,6 +445,9 @@ def _uncut(key: str, text: str, written: str) -> str:
     if not any(mark in written for mark in ("#", *_MARKS)):
         return text
     entry = _get(entries_of(written), key) or ""
+    if not text and entry.lstrip(" \t").startswith("#"):
+        first = " ".join(entry.split("\n")[0].split())
+        return first.lstrip("# ") if first.lstrip("#").startswith(" ") else first.rstrip("# ")
     if entry.lstrip().startswith(_MARKS) and not text.startswith(_MARKS):
         return text if _ANCHOR.match(entry.lstrip()) and text else plain(entry)
     lines = [line for line in entry.split("\n") if not line.lstrip().startswith("# ")]
@@ -349,15 +457,12 @@ def _uncut(key: str, text: str, written: str) -> str:
     return whole if plain_style and rest.startswith("#") and rest != "#" else text
 
 
-def _flat(value: object, depth: int = _DEPTH) -> str:
-    """A field as one line of text, whatever its author made of it."""
-    if not depth or value is None or value in ("null", "~"):
+def _behind_quotes(key: str, written: str) -> str:
+    """What stands behind a text in quotes, directly behind a `#`: no comment that was meant."""
+    if "#" not in written:
         return ""
-    if isinstance(value, Mapping):
-        return " ".join(f"{k}: {_flat(v, depth - 1)}" for k, v in value.items())
-    if isinstance(value, list):
-        return "; ".join(_flat(v, depth - 1).rstrip(".;, ") for v in value)
-    return fold_lines(str(value).replace("\0", ""))
+    found = _QUOTED.match(_get(entries_of(written), key) or "")
+    return found[1].strip() if found else ""
 
 
 def _text(value: object, key: str, notes: list[str]) -> str:
@@ -367,7 +472,7 @@ def _text(value: object, key: str, notes: list[str]) -> str:
             f"`{key}` must be text, not a {'list' if isinstance(value, list) else 'mapping'}"
         )
         return ""
-    return _flat(value)
+    return flat(value)
 
 
 def _one_line(error: Exception, line: int) -> str:

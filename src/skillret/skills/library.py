@@ -14,6 +14,7 @@ from typing import Any
 
 from skillret.errors import InputError
 from skillret.files import expand, parse_json, read_start
+from skillret.skills.agents import find_agent
 from skillret.skills.names import invocations
 from skillret.skills.overrides import Overrides
 from skillret.skills.places import default_roots
@@ -23,6 +24,8 @@ from skillret.types import Diagnostic, Skill
 __all__ = ["MAX_SKILLS", "Library"]
 
 MAX_SKILLS = 200_000  # per library
+
+_CLAUDES = "Claude Code's settings"
 
 
 class Library:
@@ -35,9 +38,12 @@ class Library:
         hide: Names of skills, glob patterns of names whatever their case, or paths of
             files that are left out.
         overrides: What an agent's own settings say of single skills.
+        said_in: The files of an agent's settings, by what they say in `hide` and `overrides`; the
+            rest of `hide` is of skillret's settings. None where nobody knows.
 
     Attributes:
         hidden: How many were hidden, once they are read.
+        hidden_by: What has hidden them, in words, once they are read.
 
     Raises:
         InputError: If a root is missing, is no folder or cannot be read.
@@ -50,12 +56,15 @@ class Library:
         agent: str | None = None,
         hide: Sequence[str] = (),
         overrides: Overrides | None = None,
+        said_in: Mapping[str, str] | None = None,
     ) -> None:
         self.roots = tuple(roots)
         self.agent = agent
         self.hide = tuple(hide)
         self.overrides = overrides or Overrides()
+        self.said_in = said_in
         self.hidden = 0
+        self.hidden_by: tuple[str, ...] = ()
         self._walk = Walk(self.roots)
         self._found = list(self._find())
         self._read: tuple[list[Skill], list[Diagnostic], list[Diagnostic]] | None = None
@@ -142,15 +151,23 @@ class Library:
             left = [*self._walk.notes, *_passed_over(self._walk.hidden)]
             left += [note for note in notes if note.level == "error"]
             notes = [note for note in notes if note.level != "error"]
-            shown = _override(_hide(found, self.hide, left), self.overrides, self.roots, left)
+            shown = self._shown(found, left)
             self.hidden = len(found) - len(shown)
-            skills = _collapse(shown, notes)
+            skills = _collapse(shown, notes, by_folder=_by_folder(self.agent))
             if self.agent is None:
                 skills = _shadow(skills, self.roots, notes)
             else:
                 skills = _as_loaded(self.agent, skills, self.roots, left)
             self._read = (skills, left + notes, left)
         return self._read
+
+    def _shown(self, found: Sequence[Skill], left: list[Diagnostic]) -> list[Skill]:
+        """The skills that no settings hide."""
+        by: list[str] = []
+        shown = _hide(found, _Hiders(self.hide, self.agent, self.said_in), left, by)
+        shown = _override(shown, self.overrides, self.roots, self.said_in or {}, left, by)
+        self.hidden_by = tuple(dict.fromkeys(by))
+        return shown
 
     def _named(self, skills: Sequence[Skill]) -> list[Skill]:
         """The skills with the further paths that lead to them."""
@@ -185,27 +202,75 @@ def _passed_over(hidden: Sequence[str]) -> Iterator[Diagnostic]:
             yield diagnostic("warning", folder, message)
 
 
-def _hide(skills: Sequence[Skill], hide: Sequence[str], notes: list[Diagnostic]) -> list[Skill]:
-    """The skills that no pattern names."""
-    if not hide:
-        return list(skills)
-    hidden = re.compile("|".join(translate(pattern.casefold()) for pattern in hide)).match
-    files = {path for path in hide if os.path.isabs(path)}  # noqa: PTH117
+class _Hiders:
+    """What hides skills, and whose it is.
+
+    Args:
+        hide: Names, patterns of names, and paths.
+        agent: Whose own settings may be among it.
+        said_in: See `Library`.
+    """
+
+    def __init__(
+        self, hide: Sequence[str], agent: str | None, said_in: Mapping[str, str] | None
+    ) -> None:
+        self._hide, self._said_in = hide, said_in
+        self._unknown = said_in is None and agent is not None
+        self._any = re.compile("|".join(translate(p.casefold()) for p in hide) or r"(?!)").match
+        self._files = {path for path in hide if os.path.isabs(path)}  # noqa: PTH117
+
+    def of(self, skill: Skill) -> tuple[str, ...] | None:
+        """The files of settings that name a skill, skillret's own as an empty text; else None."""
+        paths = {skill.path or "", *skill.aliases} if self._files else set[str]()
+        if self._files and skill.path:  # who names a file may have followed a link to it
+            paths.add(os.path.realpath(skill.path))
+        name = skill.name.casefold()
+        if not self._any(name) and paths.isdisjoint(self._files):
+            return None
+        if self._unknown:
+            return ()
+        said_in = self._said_in or {}
+        patterns = [p for p in self._hide if p in paths or re.match(translate(p.casefold()), name)]
+        files = (
+            ("", said_in[p]) if self._hide.count(p) > 1 and p in said_in else (said_in.get(p, ""),)
+            for p in patterns
+        )
+        return tuple(dict.fromkeys(file for some in files for file in some))
+
+
+def _hide(
+    skills: Sequence[Skill], hiders: _Hiders, notes: list[Diagnostic], by: list[str]
+) -> list[Skill]:
+    """The skills that no pattern names; `by` gets what hides the others."""
     kept = []
     for skill in skills:
-        paths = {skill.path, *skill.aliases} if files else set()
-        if files and skill.path:  # who names a file may have followed a link to it
-            paths.add(os.path.realpath(skill.path))
-        if hidden(skill.name.casefold()) or not paths.isdisjoint(files):
-            message = "left out: your settings hide it, or the agent's own disable it"
-            notes.append(diagnostic("warning", skill.path or skill.id, message))
-        else:
+        files = hiders.of(skill)
+        if files is None:
             kept.append(skill)
+            continue
+        message = f"left out: {_whose(files)}"
+        notes.append(diagnostic("warning", skill.path or skill.id, message))
+        by += [file or "`hide` of the settings" for file in files or ("", "the agent's settings")]
     return kept
 
 
+def _whose(files: Sequence[str]) -> str:
+    """Which settings hide a skill, as `_Hiders.of` gives them."""
+    if not files:
+        return "your settings hide it, or the agent's own disable it"
+    theirs = " and ".join(filter(None, files))
+    if "" not in files:
+        return f"disabled in {theirs}"
+    return "your settings hide it" + (f", and it is disabled in {theirs}" if theirs else "")
+
+
 def _override(
-    skills: Sequence[Skill], overrides: Overrides, roots: Sequence[Root], notes: list[Diagnostic]
+    skills: Sequence[Skill],
+    overrides: Overrides,
+    roots: Sequence[Root],
+    said_in: Mapping[str, str],
+    notes: list[Diagnostic],
+    by: list[str],
 ) -> list[Skill]:
     """The skills that an agent's settings do not turn off, those left to the user marked."""
     if not overrides:
@@ -213,8 +278,12 @@ def _override(
     kept = []
     for skill in skills:
         names = overrides.names(skill, roots)
-        if not names.isdisjoint(overrides.off):
-            message = "left out: `skillOverrides` of Claude Code's settings turn it off"
+        off = names.intersection(overrides.off)
+        if off:
+            files = (said_in[name] for name in sorted(off) if name in said_in)
+            whose = f"`skillOverrides` of {next(files, _CLAUDES)}"
+            by.append(whose)
+            message = f"left out: {whose} turn it off"
             notes.append(diagnostic("warning", skill.path or skill.id, message))
         elif names.isdisjoint(overrides.user_only):
             kept.append(skill)
@@ -279,15 +348,18 @@ def _metadata(extra: Mapping[str, Any]) -> dict[str, Any]:
 
 def _forbidden(item: SkillFile, notes: list[Diagnostic]) -> bool:
     """Whether what stands beside a SKILL.md for Codex leaves its start to the user."""
-    from skillret.skills.frontmatter import MAX_FRONT_MATTER, forbids_implicit_use
+    from skillret.skills.frontmatter import MAX_FRONT_MATTER
+    from skillret.skills.policy import forbids_implicit_use
 
     if item.policy is None:
         return False
+    remarks: list[str] = []
     try:
-        return forbids_implicit_use(read_start(item.policy, MAX_FRONT_MATTER))
+        forbidden = forbids_implicit_use(read_start(item.policy, MAX_FRONT_MATTER), remarks)
     except OSError as e:
-        notes.append(diagnostic("warning", item.policy, f"cannot be read: {e.strerror}"))
-        return False
+        forbidden, remarks = False, [f"cannot be read: {e.strerror}"]
+    notes += [diagnostic("warning", item.policy, remark) for remark in remarks]
+    return forbidden
 
 
 def _skill_id(name: str, path: str, taken: Set[str]) -> str:
@@ -300,16 +372,25 @@ def _skill_id(name: str, path: str, taken: Set[str]) -> str:
     return f"{name}@{digest}" if short in taken else short
 
 
-def _collapse(skills: Sequence[Skill], notes: list[Diagnostic]) -> list[Skill]:
+def _by_folder(agent: str | None) -> bool:
+    """Whether an agent invokes a skill by the name of its folder."""
+    return agent is not None and find_agent(agent).invoked_by == "folder"
+
+
+def _collapse(
+    skills: Sequence[Skill], notes: list[Diagnostic], *, by_folder: bool = False
+) -> list[Skill]:
     """Make one skill of copies: the same name, description and body.
 
-    A body alone is not enough: stubs such as "See the README." are shared by unlike skills. Whoever
-    changes the description of a copy wants it found by that, and by a name a skill is invoked.
+    To whom the folder's name is the skill's, one of another folder is no copy. A body alone is not
+    enough: stubs such as "See the README." are shared by unlike skills. Whoever changes the
+    description of a copy wants it found by that, and by a name a skill is invoked.
     """
     kept: dict[str, Skill] = {}
-    owner: dict[tuple[str, str, str], str] = {}
+    owner: dict[tuple[str, ...], str] = {}
     for skill in skills:
-        key = (skill.name, skill.description, " ".join(skill.body.split()))
+        folder = Path(skill.path).parent.name if by_folder and skill.path else ""
+        key = (skill.name, skill.description, " ".join(skill.body.split()), folder)
         first = owner.setdefault(key, skill.id)
         if first == skill.id:
             kept[skill.id] = skill

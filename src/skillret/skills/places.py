@@ -24,6 +24,7 @@ __all__ = [
     "disabled",
     "find_places",
     "other_folders",
+    "override_files",
     "overrides",
     "roots_of",
 ]
@@ -280,26 +281,33 @@ def default_roots(
     return roots_of(find_places(cwd, home, agents=agents, extra=extra))
 
 
-def disabled(agent: str, cwd: Path | None = None, home: Path | None = None) -> tuple[str, ...]:
+def disabled(agent: str, cwd: Path | None = None, home: Path | None = None) -> dict[str, str]:
     """What an agent's own settings turn off, as `Library` takes it for its argument `hide`.
+
+    Returns:
+        The files that say so, by what they name.
 
     Raises:
         InputError: If the agent is unknown.
     """
     of = find_agent(agent)
     user = home or Path.home()
-    found: list[str] = []
+    found: list[tuple[Path, list[str]]] = []
     from glob import escape  # seldom needed
 
     if of.name == "codex":
-        found = plugins.codex_disabled(Path(_system_path("~/.codex", of, user)), user)
+        folder = Path(_system_path("~/.codex", of, user))
+        found = [(folder / "config.toml", plugins.codex_disabled(folder, user))]
     elif of.name == "gemini-cli":
-        found = plugins.gemini_disabled([user / ".gemini", (cwd or Path.cwd()) / ".gemini"])
-    return tuple(
-        os.path.realpath(text) if os.path.isabs(text) else escape(text)  # noqa: PTH117
-        for text in found
-        if "\0" not in text
-    )
+        folders = [user / ".gemini", (cwd or Path.cwd()) / ".gemini"]
+        found = [(f / "settings.json", plugins.gemini_disabled([f])) for f in folders]
+    off: dict[str, str] = {}
+    for file, texts in found:
+        for text in texts:
+            if "\0" not in text:
+                absolute = os.path.isabs(text)  # noqa: PTH117
+                off.setdefault(os.path.realpath(text) if absolute else escape(text), str(file))
+    return off
 
 
 def claude_settings(cwd: Path | None = None, home: Path | None = None) -> dict[str, Any]:
@@ -307,12 +315,26 @@ def claude_settings(cwd: Path | None = None, home: Path | None = None) -> dict[s
 
     Those of the project count more than the user's, and those of the organisation most.
     """
+    return plugins.claude_settings(_claude_files_in(cwd, home))
+
+
+def override_files(cwd: Path | None = None, home: Path | None = None) -> dict[str, str]:
+    """Which of Claude Code's settings files decides on a skill that `skillOverrides` name."""
+    found: dict[str, str] = {}
+    for file in _claude_files_in(cwd, home):
+        named = plugins.claude_settings([file]).get("skillOverrides")
+        found |= dict.fromkeys(named if isinstance(named, dict) else (), str(file))
+    return found
+
+
+def _claude_files_in(cwd: Path | None, home: Path | None) -> list[Path]:
+    """Claude Code's settings files that hold in a folder; a later one counts more."""
     here, user = (cwd or Path.cwd()).resolve(), (home or Path.home()).resolve()
     projects = [folder for folder in project_folders(here) if folder != user]
     files = _claude_files(projects, user)
     if here == user:  # which then is the project as well
         files.insert(1, user / ".claude" / "settings.local.json")
-    return plugins.claude_settings(files)
+    return files
 
 
 def _claude_files(projects: Sequence[Path], home: Path) -> list[Path]:

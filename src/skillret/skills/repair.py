@@ -9,28 +9,34 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
 from skillret.charsets import LATIN, is_escaped, is_mostly_utf8, legacy_encoding, name_of
+from skillret.skills.lines import fold_lines
+from skillret.skills.marks import DISABLES_MODELS, means
 
 __all__ = [
     "Parts",
     "decode",
+    "drop_conflict",
     "drop_odd_characters",
     "entries_of",
     "find_parts",
     "first_paragraph",
+    "flat",
     "key_of",
+    "listed_entries",
     "plain",
 ]
 
 _ABOVE = 60  # lines that are neither empty nor comments, in which the front matter must begin
 _FURTHEST = 1000  # of all lines
 _LONGEST = 2000  # lines of it
+_DEPTH = 4  # of lists and mappings that someone wrote for a text
 _NEEDED = frozenset({"name", "description"})
-_KNOWN = _NEEDED | {"whentouse", "disablemodelinvocation"}
+_KNOWN = _NEEDED | {"whentouse", DISABLES_MODELS}
 
 _FENCE = re.compile(
     r"(?:-{3,}|\+{3}|[—–]-?|[—–]{2,3}|\.{3})\s*(?:#.*)?$"
@@ -98,6 +104,25 @@ def drop_odd_characters(front: str, notes: list[str]) -> str:
     if whole != joined:
         notes.append("it holds an escape of no or half a character; it was replaced")
     return whole
+
+
+def drop_conflict(front: str, line: int, notes: list[str]) -> str:
+    """Front matter without the lines by which git marks what it could not merge.
+
+    Args:
+        front: The front matter.
+        line: That of the file on which it starts.
+        notes: Gets a remark if there are any.
+    """
+    lines = front.split("\n")
+    marks = [number for number, text in enumerate(lines) if _CONFLICT.match(text)]
+    if not any(lines[number].startswith("<") for number in marks):
+        return front
+    notes.append(
+        f"git's conflict markers stand in its front matter, from line {line + marks[0]} on; it was"
+        " read without them: resolve the conflict"
+    )
+    return "\n".join("" if number in marks else text for number, text in enumerate(lines))
 
 
 def _character(pair: re.Match[str]) -> str:
@@ -264,28 +289,55 @@ def key_of(line: str) -> str:
 
 
 def entries_of(front: str) -> dict[str, str]:
-    """The fields of the top level as they are written, by their keys.
+    """The fields of the top level as they are written, by their keys; of several the last.
+
+    One that is empty says nothing, so that an earlier one of its key stays.
+    """
+    found: dict[str, str] = {}
+    for key, entry in listed_entries(front):
+        if entry.strip() or key not in found:
+            found[key] = entry
+    return found
+
+
+def listed_entries(front: str) -> list[tuple[str, str]]:
+    """The fields of the top level as they are written, each key as often as it stands there.
 
     What belongs to a field is all that stands between its key and the next one. A description or
     name of whatever indentation is taken where there is none of the top level.
     """
     entries = _entries(front, deep=False)
-    known = any(key_of(f"{key}:") == "description" for key in entries)
+    known = any(key_of(f"{key}:") == "description" for key, _ in entries)
     return entries if known else _entries(front, deep=True)
 
 
-def _entries(front: str, *, deep: bool) -> dict[str, str]:
-    found: dict[str, list[str]] = {}
+def _entries(front: str, *, deep: bool) -> list[tuple[str, str]]:
+    found: list[tuple[str, list[str]]] = []
     current: list[str] = []
     indent: str | None = None
     for line in front.split("\n"):
         key, field = key_of(line), _FIELD.match(line)
-        if key and field and (indent in (None, field[1]) or (deep and key in _NEEDED)):
-            indent = field[1] if indent is None else indent
-            current = found[field[2]] = [field[4]]
+        # Who may start a skill is no part of another field, however its line is indented.
+        mark = means(key, DISABLES_MODELS)
+        top = field is not None and indent in (None, field[1])
+        if key and field and (top or mark or (deep and key in _NEEDED)):
+            indent = field[1] if indent is None and not mark else indent
+            current = [field[4]]
+            found.append((field[2], current))
         elif not line.startswith("#") and not _CONFLICT.match(line):
             current.append(line)
-    return {key: "\n".join(lines) for key, lines in found.items()}
+    return [(key, "\n".join(lines)) for key, lines in found]
+
+
+def flat(value: object, depth: int = _DEPTH) -> str:
+    """A field as one line of text, whatever its author made of it."""
+    if not depth or value is None or value in ("null", "~"):
+        return ""
+    if isinstance(value, Mapping):
+        return " ".join(f"{k}: {flat(v, depth - 1)}" for k, v in value.items())
+    if isinstance(value, list):
+        return "; ".join(flat(v, depth - 1).rstrip(".;, ") for v in value)
+    return fold_lines(str(value).replace("\0", ""))
 
 
 def plain(entry: str) -> str:

@@ -35,7 +35,8 @@ MAX_ALIASES = 100  # kept of one skill
 
 SKILL_FILE = "SKILL.md"  # without one, the same name in other letters
 _LOWER_CASE = SKILL_FILE.lower()  # what the specification's own reader takes then
-_POLICY = os.path.join("agents", "openai.yaml")  # noqa: PTH118 (of Codex; beside a SKILL.md)
+# Of Codex, beside a SKILL.md. It reads the first; who names it so means the same.
+_POLICIES = tuple(os.path.join("agents", f"openai.{end}") for end in ("yaml", "yml"))  # noqa: PTH118
 _SKIPPED = frozenset({".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv", "venv"})
 # The specification's own folders of a skill: a SKILL.md in there is an example, not a skill.
 _RESOURCES = frozenset({"scripts", "references", "assets", "evals"})
@@ -336,14 +337,15 @@ def _stamp(s: os.stat_result) -> str:
 
 def _with_policy(found: SkillFile) -> SkillFile:
     """A skill with what stands beside it for Codex, if that is a file."""
-    policy = os.path.join(found.path.rpartition(os.sep)[0], _POLICY)  # noqa: PTH118
-    try:
-        s = os.lstat(policy)
-    except OSError:
-        return found
-    if not stat.S_ISREG(s.st_mode):
-        return found
-    return found._replace(stamp=f"{found.stamp} {_stamp(s)}", policy=policy)
+    for name in _POLICIES:
+        policy = os.path.join(found.path.rpartition(os.sep)[0], name)  # noqa: PTH118
+        try:
+            s = os.lstat(policy)
+        except OSError:
+            continue
+        if stat.S_ISREG(s.st_mode):
+            return found._replace(stamp=f"{found.stamp} {_stamp(s)}", policy=policy)
+    return found
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

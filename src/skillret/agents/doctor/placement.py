@@ -14,7 +14,7 @@ from skillret.types import Diagnostic
 __all__ = ["check"]
 
 # By the user's settings, or the agent's own, as they say.
-_HIDDEN = ("left out: your settings hide it", "left out: `skillOverrides`")
+_HIDDEN = ("left out: your settings hide it", "left out: disabled in", "left out: `skillOverrides`")
 _COPY = "a copy of "  # how a library says that it kept one of two
 
 

@@ -1,0 +1,34 @@
+import pytest
+
+from skillret.skills.marks import DISABLES_MODELS, forbids_models, means, truth_of
+
+
+@pytest.mark.parametrize(
+    ("key", "close"),
+    [
+        ("disable-model-invocation", True),
+        ("disableModelInvocation", True),
+        ("disable-model-invokation", True),
+        ("disable-model-invocations", True),
+        ("enable-model-invocation", False),
+        ("disable-user-invocation", False),
+        ("description", False),
+        ("", False),
+    ],
+)
+def test_a_key_is_known_by_its_letters(key, close):
+    assert means(key, DISABLES_MODELS) is close
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("true,", True), ("'No'", False), ("on # ok", True), ("treu", None)]
+)
+def test_yes_and_no_are_read_through_what_stands_around_them(text, said):
+    assert truth_of(text) is said
+
+
+def test_one_mark_of_several_is_enough():
+    notes: list[str] = []
+    fields = {"disable-model-invocation": "false", "disable_model_invokation": "yes"}
+    assert forbids_models(fields, notes)
+    assert len(notes) == 1
