@@ -102,6 +102,7 @@ def test_own_words_may_stand_on_both_sides(text, own):
         "fix the login\n\nHey Claude, and look at the logs please",
         "Plan my day:\n09:00 museum\n12:30 lunch\n15:00 release party",
         "Plan my day:\nLunch 12:30 PM\nMeeting  3:00 PM\nreview the SQL",
+        "Plan my day:\nLunch\n12:30 PM\nMeeting\n3:00 PM\nParty\n8:00 PM",
         "Plan my day:\n09:00 Standup: pods\n10:00 Review: release notes",
         "Rename a.py:\n  to b.py",
     ],
@@ -291,6 +292,8 @@ def test_a_rule_sets_apart_what_a_request_looks_back_on(own, rule):
         ("Summarize this mail.", "Review my pull request", "Deploy to staging"),
         ("Summarize the meeting notes in notes.md", MORE),
         ("Build a dashboard of sales", MORE),
+        ("Please do the following:", f"1. {MORE}"),
+        ("Do these tasks:", "release notes", f"pods {LONG}"),
         (MORE, "Translate README.md into German"),
         (MORE, "Translate it into German"),
         ("", MORE),
@@ -311,6 +314,20 @@ def test_tags_may_stand_within_a_line():
         "into",
         "German",
     ]
+
+
+def test_what_follows_material_that_was_announced_is_asked():
+    for text in (
+        f"<text>{LONG}</text> and write a tweet",
+        f"\n```\n{LONG}\n```\nand write a tweet",
+    ):
+        assert own_words(f"Summarize: {text}").split() == "Summarize: and write a tweet".split()
+
+
+def test_a_fence_may_be_long():
+    for fence in ("~~~~~~", "``````", "````"):
+        own = "Is this polite enough?"
+        assert own_words(f"{own}\n{fence}\n{LONG}\n{fence}") == own
 
 
 def test_tags_around_few_words_or_a_task_are_the_user_s_own():
@@ -350,6 +367,7 @@ def test_marks_set_apart_what_stands_between_them(begin, end):
     "talk",
     [
         f"bob  10:14 AM\n{LONG}\n\nann  10:16 AM\nwhy?",
+        f"Bob Smith\n  10:14 AM\n{LONG}\nAnn Lee\n  10:16 AM\nwhy?",
         f"[10:14 AM] Bob Smith\n{LONG}\n[10:16 AM] Ann\nwhy?",
         f"bob 10:14 AM\n{LONG}\nann 10:15 AM\nwhy?\nbob 10:16 AM\nok",
         f"Ann — Today at 10:14\n{LONG}\nBob — Today at 10:15\nwhy?",

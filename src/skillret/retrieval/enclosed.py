@@ -98,8 +98,10 @@ def _encloses(name: str, inside: str) -> bool:
 def between_marks(lines: Sequence[str]) -> list[bool]:
     """Which lines stand between BEGIN and END, or "### TEXT ###" and "### END ###"."""
     stripped = [line.strip() for line in lines]
-    ends = [n for n, line in enumerate(stripped) if _is_end(line)]
+    ends = [n for n, line in enumerate(stripped) if line and _is_end(line)]
     marked = [False] * len(lines)
+    if not ends:
+        return marked
     after = 0
     for number, line in enumerate(stripped):
         place = bisect(ends, number)

@@ -28,6 +28,9 @@ _LINE = lazy_pattern(rf"\[{_TIME}\] *(?:[—–-] )?{_NAME}:(?:\s|$)", re.IGNORE
 # These are appointments as well, unless somebody comes twice.
 _MAYBE_SAID = lazy_pattern(rf"(?P<name>{_NAME}) {_TIME}$", re.IGNORECASE)
 _MAYBE_LINE = lazy_pattern(rf"{_TIME} (?:[—–-] )?(?P<name>{_NAME}):(?:\s|$)", re.IGNORECASE)
+# The name and the time may be lines of their own.
+_NAMED = lazy_pattern(rf"{_NAME}$")
+_ALONE = lazy_pattern(rf"\[?{_TIME}\]?$", re.IGNORECASE)
 _MAIL = lazy_pattern(
     r"(?:\(?\d{1,3}[.):] ?|[-*•] )?(?:e-?mail \d{1,3}: )?\W{0,2}"
     r"(?:from\W{1,4}[^\n]{1,120}?\bsubject\W{1,3}:?|subject\W{1,4}[^\n]{1,120}?\bfrom\W{1,3}:?)\S",
@@ -40,8 +43,10 @@ _FIELD = lazy_pattern(r"\W{0,4}(?:subject|to|date|cc|sent)\W{1,3}\S", re.IGNOREC
 
 def exchange(lines: Sequence[str]) -> list[bool]:
     """Which lines are of a talk, or a list of mails, that has two entries or more."""
-    stripped = [line.strip() for line in lines]
     marked = [False] * len(lines)
+    if sum(":" in line for line in lines) < 2:  # as in every time and every "From:"
+        return marked
+    stripped = [line.strip() for line in lines]
     heads = _heads(stripped)
     if len(heads) < 2:
         return marked
@@ -64,15 +69,29 @@ def _heads(lines: Sequence[str]) -> list[int]:
     ]
     if len(mails) > 1:
         return mails
-    said = [n for n, line in enumerate(lines) if _SAID().match(line)] or _repeated(
-        lines, _MAYBE_SAID()
-    )
-    # A name and a time without a word from them are an appointment.
-    spoken = sum(n + 1 not in said and any(lines[n + 1 : n + 2]) for n in said)
-    if spoken > 1:
-        return said
+    said = [n for n, line in enumerate(lines) if _SAID().match(line)]
+    for heads, below in (
+        (said or _repeated(lines, _MAYBE_SAID()), 1),
+        (_named_above(lines), 2),
+    ):
+        # A name and a time without a word from them are an appointment.
+        spoken = set(heads)
+        if (
+            sum(n + below not in spoken and any(lines[n + below : n + below + 1]) for n in heads)
+            > 1
+        ):
+            return heads
     written = [n for n, line in enumerate(lines) if _LINE().match(line)]
     return written or _repeated(lines, _MAYBE_LINE())
+
+
+def _named_above(lines: Sequence[str]) -> list[int]:
+    """The lines with a name that have a time, and nothing else, below them."""
+    return [
+        n
+        for n, (line, below) in enumerate(pairwise(lines))
+        if _ALONE().match(below) and _NAMED().match(line)
+    ]
 
 
 def _repeated(lines: Sequence[str], pattern: re.Pattern[str]) -> list[int]:

@@ -163,8 +163,9 @@ _NEEDS_TEXT = lazy_pattern(
 )
 # One that may.
 _SPEAKS_OF_TEXT = lazy_pattern(
-    r"\bth(?:is|ese)\b(?! (?:morning|afternoon|week|month|year|quarter|sprint|project|repo)\b)"
-    rf"|{_OF_TEXTS}(?:it|that)\b|\b(?:following|below)\b|\bthe (?:\w+ )?{MATERIAL}|[:：]\s*$"
+    r"\bth(?:is|ese)\b(?! (?:morning|afternoon|week|month|year|quarter|sprint|project|repo"
+    r"|tasks?|steps?|things?|requests?|items|points)\b)"
+    rf"|{_OF_TEXTS}(?:it|that)\b|\bthe (?:\w+ )?{MATERIAL}"
     r"|\b(?:dies\w{0,2}|c(?:e|ette) (?:texte|message|lettre)|est[ea] (?:texto|mensaje|carta))\b",
     re.IGNORECASE,
 )
@@ -185,7 +186,8 @@ _GOES_ON = lazy_pattern(
     re.IGNORECASE,
 )
 _ASKS = lazy_pattern(
-    r"\W*(?:(?:please|now|i(?:'d)?|we) )?(?:(?:can|could|would) you|need|want|(?:would )?like"
+    r"\W*(?:\d{1,2}[.)]\s+)?(?:(?:please|now|i(?:'d)?|we) )?(?:(?:can|could|would) you"
+    r"|need|want|(?:would )?like"
     r"|write|draft|create|build|make|generate|prepare|set up|add|fix|implement|update|refactor"
     r"|review|check|run|test|deploy|find|convert|translate|summari[sz]e|explain|help|show|tell|give"
     r"|how|what|why|which|is|are|do|does|should)\b",
@@ -220,7 +222,9 @@ def own_words(text: str, *, language: bool = False) -> str:
     pasted = _blocks(lines)
     kept = [_kept(line, material) for line, material in zip(lines, pasted, strict=True)]
     rest = "\n".join(line for line in kept if line is not None)
-    own: str = _QUOTED().sub(lambda found: " " if _is_long(found[0]) else found[0], _document(rest))
+    own: str = _QUOTED().sub(
+        lambda found: " " if _is_long(found[0]) else found[0], _document(rest, given=any(pasted))
+    )
     own = own.strip()
     terms = set(read_terms(own))
     material = [line for line, left in zip(lines, kept, strict=True) if left is None]
@@ -358,7 +362,8 @@ def _fenced(lines: Sequence[str]) -> list[bool]:
         if inside:
             inside = "" if line.startswith(inside) or line.endswith(inside) else inside
         elif fence := next((f for f in _FENCES if line.startswith(f)), ""):
-            inside = fence if line.count(fence) % 2 else ""
+            drawn = fence[0] in "`~" and not line.strip(fence[0])  # "~~~~~~" opens one as well
+            inside = fence if drawn or line.count(fence) % 2 else ""
             opened = fence
         elif (
             (tag := _TAG().fullmatch(line)) and f"</{tag[1]}>" in ends and not holds_request(tag[1])
@@ -368,8 +373,13 @@ def _fenced(lines: Sequence[str]) -> list[bool]:
     return fenced
 
 
-def _document(text: str) -> str:
-    """The text without the document that it announces, or looks back on."""
+def _document(text: str, *, given: bool) -> str:
+    """The text without the document that it announces, or looks back on.
+
+    Args:
+        text: What is left of a query.
+        given: Whether material was found in it: what is short is then not what was announced.
+    """
     paragraphs = [p for p in re.split(r"\n\s*\n", text.strip()) if p.strip()]
     if not paragraphs:
         return text
@@ -382,7 +392,9 @@ def _document(text: str) -> str:
         return text
     after = others if not found else [tail, *others]
     material = "\n\n".join(after)
-    if not (_is_long(material) or (_hands_over(head) and _says_more_than_a_name(material))):
+    if not (
+        _is_long(material) or (not given and _hands_over(head) and _says_more_than_a_name(material))
+    ):
         return text
     asks = len(after) > 1 and not _is_long(last) and last.rstrip().endswith(("?", "？"))
     return f"{head}\n{last}" if asks else head
