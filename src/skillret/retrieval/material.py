@@ -384,7 +384,7 @@ def _document(text: str, *, given: bool) -> str:
     if not paragraphs:
         return text
     last = paragraphs[-1]
-    if _looks_back(last) and _is_long("\n\n".join(paragraphs[:-1])):
+    if len(paragraphs) > 1 and _looks_back(last) and _is_long("\n\n".join(paragraphs[:-1])):
         return last
     first, *others = paragraphs
     head, found, tail = _announced(first)
