@@ -101,6 +101,9 @@ def test_own_words_may_stand_on_both_sides(text, own):
         "fix the login\n\nhello, also look at the logs please",
         "fix the login\n\nHey Claude, and look at the logs please",
         "Plan my day:\n09:00 museum\n12:30 lunch\n15:00 release party",
+        "Plan my day:\nLunch 12:30 PM\nMeeting  3:00 PM\nreview the SQL",
+        "Plan my day:\nLunch\n12:30 PM\nMeeting\n3:00 PM\nParty\n8:00 PM",
+        "Plan my day:\n09:00 Standup: pods\n10:00 Review: release notes",
         "Rename a.py:\n  to b.py",
     ],
 )
@@ -241,8 +244,166 @@ def test_a_file_that_something_is_made_from_says_what_the_task_is_about():
         assert own_words(text) == text
 
 
+RULES = ["---", "=====", "***", "* * *", "___", "──────", "--- text ---"]
+MORE = (
+    "Write the release notes for 2.4, which has a new parser, a faster index and a page for the"
+    " docs, and then deploy it to the staging cluster with helm, and tell Ann about it, please."
+)
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize(
+    "own",
+    [
+        "Translate this message into German.",
+        "Summarize the text below.",
+        "Is this polite enough?",
+        "Can you help?\n\nMake it shorter",
+    ],
+)
+def test_a_rule_sets_apart_what_a_request_speaks_of(own, rule):
+    for text in (f"{LONG}\n{rule}", LONG, f"\n{LONG}\n\n{LONG}\n", f"{LONG}\n{rule}\n{LONG}"):
+        assert unnamed(own_words(f"{own}\n{rule}\n{text}")) == own
+    assert unnamed(own_words(f"{own}\n{rule}\n{LONG}\n{rule}\nBe formal.")) == f"{own}\nBe formal."
+
+
+def test_between_rules_a_text_may_be_short():
+    own = "Translate this message into German."
+    assert own_words(f"{own}\n---\nThe pods keep restarting.\n---") == own
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize(
+    "own", ["Translate the above into German.", "Translate it.", "Any typos?", "proofread please"]
+)
+def test_a_rule_sets_apart_what_a_request_looks_back_on(own, rule):
+    for text in (LONG, f"{rule}\n{LONG}", f"{LONG}\n{rule}\n{LONG}\n"):
+        assert own_words(f"{text}\n{rule}\n{own}") == own
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize(
+    "tasks",
+    [
+        ("Fix this failing test in the parser.", "Then write the release notes."),
+        ("Fix this failing test in the parser.", MORE),
+        ("Review this PR and merge it.", MORE, "Tell Ann."),
+        ("Summarize this mail.", f"Then {MORE}"),
+        ("Summarize this mail.", "Review my pull request", "Deploy to staging"),
+        ("Summarize the meeting notes in notes.md", MORE),
+        ("Build a dashboard of sales", MORE),
+        ("Please do the following:", f"1. {MORE}"),
+        ("Do these tasks:", "release notes", f"pods {LONG}"),
+        (MORE, "Translate README.md into German"),
+        (MORE, "Translate it into German"),
+        ("", MORE),
+    ],
+)
+def test_a_rule_between_two_requests_leaves_both(tasks, rule):
+    text = f"\n{rule}\n".join(tasks).strip()
+    assert own_words(text) == text
+
+
+def test_tags_may_stand_within_a_line():
+    own = "Translate the document into German."
+    for tag in ("document", "doc", "message", "anything", "text"):
+        assert own_words(f"{own} <{tag}>{LONG}\n{LOG}</{tag}>") == own
+        assert own_words(f'<{tag} id="1">{LONG}</{tag}> {own}') == own
+    assert own_words("Translate <text>the pods restart</text> into German").split() == [
+        "Translate",
+        "into",
+        "German",
+    ]
+
+
+def test_what_follows_material_that_was_announced_is_asked():
+    for text in (
+        f"<text>{LONG}</text> and write a tweet",
+        f"\n```\n{LONG}\n```\nand write a tweet",
+    ):
+        assert own_words(f"Summarize: {text}").split() == "Summarize: and write a tweet".split()
+
+
+def test_a_fence_may_be_long():
+    for fence in ("~~~~~~", "``````", "````"):
+        own = "Is this polite enough?"
+        assert own_words(f"{own}\n{fence}\n{LONG}\n{fence}") == own
+
+
+def test_tags_around_few_words_or_a_task_are_the_user_s_own():
+    for text in (
+        "make <b>this word</b> bold in <title>my page</title>",
+        f"<task>{MORE}</task>",
+        "is <a><a><a> closed by </b>?",
+    ):
+        assert own_words(text) == text
+    task = "<task>\nWrite the release notes\n</task>"
+    assert own_words(f"{task}\n<context>\n{LONG}\n</context>") == task
+
+
+@pytest.mark.parametrize(
+    ("begin", "end"),
+    [
+        ("BEGIN", "END"),
+        ("START OF TEXT", "END OF TEXT"),
+        ("--- BEGIN ---", "--- END ---"),
+        ("-----BEGIN MAIL-----", "-----END MAIL-----"),
+        ("### TEXT ###", "### END ###"),
+        ("### TEXT ###", "### TEXT END ###"),
+        ("[TEXT]", "[/TEXT]"),
+        ("<<< text >>>", "<<< end of text >>>"),
+    ],
+)
+def test_marks_set_apart_what_stands_between_them(begin, end):
+    own = "Translate this into German."
+    for text in (LONG, "the pods restart"):
+        block = f"{begin}\n{text}\n{end}"
+        assert unnamed(own_words(f"{own}\n{block}")) == own
+        assert unnamed(own_words(f"{block}\n{own}")) == own
+    assert own_words(f"do it\n{begin}\npods") == f"do it\n{begin}\npods"
+
+
+@pytest.mark.parametrize(
+    "talk",
+    [
+        f"bob  10:14 AM\n{LONG}\n\nann  10:16 AM\nwhy?",
+        f"Bob Smith\n  10:14 AM\n{LONG}\nAnn Lee\n  10:16 AM\nwhy?",
+        f"[10:14 AM] Bob Smith\n{LONG}\n[10:16 AM] Ann\nwhy?",
+        f"bob 10:14 AM\n{LONG}\nann 10:15 AM\nwhy?\nbob 10:16 AM\nok",
+        f"Ann — Today at 10:14\n{LONG}\nBob — Today at 10:15\nwhy?",
+        f"[00:01] Ann: the pods\n{LONG}\n[00:20] Bob: why?",
+        "[12/05/24, 10:14:03] Ann: the pods\n[12/05/24, 10:15:03] Bob: why?",
+        f"1. From: Bo, Subject: Pods\n{LONG}\n2. From: Ann <a@b.c>, Subject: SQL",
+        "- From: Bo; Subject: Pods\n- From: Ann; Subject: SQL",
+        "1. From: Bo\n   Subject: Pods\n2. From: Ann\n   Subject: SQL",
+    ],
+)
+def test_talk_and_lists_of_mails_are_material(talk):
+    own = "What should I answer?"
+    for text in (f"{own}\n{talk}", f"{own}\n\n{talk}\n\n{LONG}", f"{talk}\n\n{own}"):
+        assert own_words(text) == own
+
+
 LINES = st.sampled_from(
-    ["fix it", "```", "> a", '"""', "<x>", "</x>", LOG, DIFF, MAIL, "Review this:", "", LONG]
+    [
+        *RULES,
+        "BEGIN",
+        "END",
+        "bob  10:14 AM",
+        "1. From: Bo, Subject: pods",
+        "fix it",
+        "```",
+        "> a",
+        '"""',
+        "<x>",
+        "</x>",
+        LOG,
+        DIFF,
+        MAIL,
+        "Review this:",
+        "",
+        LONG,
+    ]
 )
 
 

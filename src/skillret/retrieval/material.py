@@ -14,6 +14,13 @@ from itertools import groupby, islice
 
 from skillret.lexical.analyzer import read_terms
 from skillret.patterns import lazy_pattern
+from skillret.retrieval.enclosed import (
+    between_marks,
+    holds_request,
+    split_at_rules,
+    tags_on_lines,
+)
+from skillret.retrieval.exchanges import exchange
 from skillret.retrieval.referents import (
     ABOUT_LOG,
     LOG,
@@ -23,6 +30,7 @@ from skillret.retrieval.referents import (
     only_thanks,
     with_name,
 )
+from skillret.retrieval.sentences import split_sentences
 
 __all__ = ["own_words"]
 
@@ -142,13 +150,56 @@ _OF_TEXT_ABOVE = lazy_pattern(
 )
 _SPEAKER = lazy_pattern(r"([A-Z][\w.'-]*(?: [A-Z][\w.'-]*)?)(?: \([^()]{1,20}\))?: \S")
 _ABOVE = lazy_pattern(r"\babove\b|以上|上記|위의", re.IGNORECASE)
+# A request that cannot be done without a text, which then stands below the rule that follows it.
+_OF_TEXTS = (
+    r"\b(?:translat|summar|proof-?read|paraphras|rephras|reword|rewrit|shorten|condens|polish"
+    r"|spell-?check|correct|edit|repl|respon|answer|classif|extract|analy|review|explain|read"
+    r"|simplif|improv)\w*(?:\W+\w+){0,5}?\W+"
+)
+_NEEDS_TEXT = lazy_pattern(
+    rf"{_OF_TEXTS}(?:th(?:is|ese)(?=\W*$|[.,:;!?\n]|\s+(?:in|into|to|for|as|and|so|by|please)\b)"
+    rf"|(?:this|these|the|my|our|her|his|their)(?: \w+)? {MATERIAL}|following\b|below\b)",
+    re.IGNORECASE,
+)
+# One that may.
+_SPEAKS_OF_TEXT = lazy_pattern(
+    r"\bth(?:is|ese)\b(?! (?:morning|afternoon|week|month|year|quarter|sprint|project|repo"
+    r"|tasks?|steps?|things?|requests?|items|points)\b)"
+    rf"|{_OF_TEXTS}(?:it|that)\b|\bthe (?:\w+ )?{MATERIAL}"
+    r"|\b(?:dies\w{0,2}|c(?:e|ette) (?:texte|message|lettre)|est[ea] (?:texto|mensaje|carta))\b",
+    re.IGNORECASE,
+)
+# Who names a file or an address has pasted nothing.
+_ELSEWHERE = lazy_pattern(r"\w\.[A-Za-z]\w{0,4}\b|://|#\d")
+# What stands above is called so, or nothing is said of it at all ("proofread please").
+_REFERS_BACK = lazy_pattern(
+    r"\b(?:th(?:is|at|ese)|it|him|her|them|grammar|spelling|typos?|mistakes"
+    rf"|(?:the|my) {MATERIAL})\b"
+    r"|^\W*\w+\W*(?:please|(?:in)?to \w+)?\W*$",
+    re.IGNORECASE,
+)
+# What goes on with another task.
+_GOES_ON = lazy_pattern(
+    r"\W*(?:(?:and|then|also|next|finally|lastly|after(?:wards| that)?|additionally|another"
+    r"|second(?:ly)?|third(?:ly)?|besides|plus|once"
+    r"|when (?:that|this|you))\b|(?:task|step|part) \d)",
+    re.IGNORECASE,
+)
+_ASKS = lazy_pattern(
+    r"\W*(?:\d{1,2}[.)]\s+)?(?:(?:please|now|i(?:'d)?|we) )?(?:(?:can|could|would) you"
+    r"|need|want|(?:would )?like"
+    r"|write|draft|create|build|make|generate|prepare|set up|add|fix|implement|update|refactor"
+    r"|review|check|run|test|deploy|find|convert|translate|summari[sz]e|explain|help|show|tell|give"
+    r"|how|what|why|which|is|are|do|does|should)\b",
+    re.IGNORECASE,
+)
 # Words that say neither what to do nor with what.
 _EMPTY = (
     "fix help wrong error fail failing issue problem explain debug work happen look see code"
     " log output try run get following message text check tell know mean understand go going"
     " thanks"
 )
-_SIGNS = frozenset('\n:："“„«»「『')  # one of them is in whatever holds material
+_SIGNS = frozenset('\n:："“„«»「『<')  # one of them is in whatever holds material
 
 
 def own_words(text: str, *, language: bool = False) -> str:
@@ -167,11 +218,13 @@ def own_words(text: str, *, language: bool = False) -> str:
     text = _CLOSED().sub(r"\g<fence>\n\g<more>", text)
     if len(text) > 2 * _LONGEST_TEXT:
         text = f"{text[:_LONGEST_TEXT]}\n{text[-_LONGEST_TEXT:]}"
-    lines = text.split("\n")
+    lines = tags_on_lines(text).split("\n")
     pasted = _blocks(lines)
     kept = [_kept(line, material) for line, material in zip(lines, pasted, strict=True)]
     rest = "\n".join(line for line in kept if line is not None)
-    own: str = _QUOTED().sub(lambda found: " " if _is_long(found[0]) else found[0], _document(rest))
+    own: str = _QUOTED().sub(
+        lambda found: " " if _is_long(found[0]) else found[0], _document(rest, given=any(pasted))
+    )
     own = own.strip()
     terms = set(read_terms(own))
     material = [line for line, left in zip(lines, kept, strict=True) if left is None]
@@ -230,7 +283,72 @@ def _blocks(lines: Sequence[str]) -> list[bool]:
         ):
             for n in numbers:
                 pasted[n] = True
+    for marked in (between_marks(lines), exchange(lines)):
+        pasted = [one or other for one, other in zip(pasted, marked, strict=True)]
+    _mark_ruled(lines, pasted)
     return pasted
+
+
+def _mark_ruled(lines: Sequence[str], pasted: list[bool]) -> None:
+    """Mark what rules set apart from a request that speaks of it, above or below.
+
+    Rules stand between two requests as well: those are short, or go on ("then ..."), or the first
+    of them speaks of no text.
+    """
+    parts = split_at_rules(lines, pasted)
+    if len(parts) < 2:
+        return
+    texts = ["\n".join(lines[n] for n in part if not pasted[n]).strip() for part in parts]
+    first, last = 1, _last_below(texts)
+    if not last:
+        asked = max((n for n, text in enumerate(texts) if text), default=0)
+        if not _is_of_above(texts[asked], "\n".join(texts[:asked]).strip()):
+            return
+        first, last = 0, asked - 1
+    for n in range(parts[first].start - bool(first), min(parts[last].stop + 1, len(lines))):
+        pasted[n] = True
+
+
+def _last_below(texts: Sequence[str]) -> int:
+    """The last of the texts between rules that is material of the first one; 0 if none is."""
+    asked = " ".join(split_sentences(texts[0][-_LONGEST_HEAD:].split("\n\n")[-1])[-2:])
+    needs = _needs_text(asked)
+    speaks = needs or _SPEAKS_OF_TEXT().search(asked) or _OF_TEXT_ABOVE().match(asked)
+    if not speaks or _is_long(asked):
+        return 0
+    end = max(n for n, text in enumerate(texts) if text)
+    closed = end < len(texts) - 1
+    if closed and end == 1 and needs and _says_more_than_a_name(texts[1]):
+        return 1
+    last = end
+    while last and (not _is_long(texts[last]) or _GOES_ON().match(texts[last])):
+        last -= 1
+    surely = needs or (closed and last == end)
+    return last if surely or not _ASKS().match(texts[last]) else 0
+
+
+def _needs_text(asked: str) -> bool:
+    """Whether a request cannot be done without a text, and does not say where else it is."""
+    needs = _NEEDS_TEXT().search(asked) or _CUE().search(asked)
+    return bool(needs) and not _ELSEWHERE().search(asked)
+
+
+def _is_of_above(text: str, above: str) -> bool:
+    """Whether a text below a rule asks something of the one above, which is no request itself."""
+    if not _is_long(above) or not _looks_back(text):
+        return False
+    text = text[:_LONGEST_HEAD]
+    if _ABOVE().search(text):
+        return True
+    refers = _REFERS_BACK().search(text) and not _ELSEWHERE().search(text)
+    return bool(refers) and not _ASKS().match(above)
+
+
+def _looks_back(text: str) -> bool:
+    """Whether a short text asks something of what stands above it."""
+    return not _is_long(text) and bool(
+        _ABOVE().search(text[:_LONGEST_HEAD]) or _OF_TEXT_ABOVE().match(text)
+    )
 
 
 def _fenced(lines: Sequence[str]) -> list[bool]:
@@ -244,32 +362,39 @@ def _fenced(lines: Sequence[str]) -> list[bool]:
         if inside:
             inside = "" if line.startswith(inside) or line.endswith(inside) else inside
         elif fence := next((f for f in _FENCES if line.startswith(f)), ""):
-            inside = fence if line.count(fence) % 2 else ""
+            drawn = fence[0] in "`~" and not line.strip(fence[0])  # "~~~~~~" opens one as well
+            inside = fence if drawn or line.count(fence) % 2 else ""
             opened = fence
-        elif (tag := _TAG().fullmatch(line)) and f"</{tag[1]}>" in ends:
+        elif (
+            (tag := _TAG().fullmatch(line)) and f"</{tag[1]}>" in ends and not holds_request(tag[1])
+        ):
             opened = inside = f"</{tag[1]}>"
         fenced.append(bool(opened))
     return fenced
 
 
-def _document(text: str) -> str:
-    """The text without the document that it announces, or looks back on."""
+def _document(text: str, *, given: bool) -> str:
+    """The text without the document that it announces, or looks back on.
+
+    Args:
+        text: What is left of a query.
+        given: Whether material was found in it: what is short is then not what was announced.
+    """
     paragraphs = [p for p in re.split(r"\n\s*\n", text.strip()) if p.strip()]
     if not paragraphs:
         return text
     last = paragraphs[-1]
-    if len(paragraphs) > 1 and not _is_long(last):
-        before = "\n\n".join(paragraphs[:-1])
-        looks_back = _ABOVE().search(last[:_LONGEST_HEAD]) or _OF_TEXT_ABOVE().match(last)
-        if looks_back and _is_long(before):
-            return last
+    if len(paragraphs) > 1 and _looks_back(last) and _is_long("\n\n".join(paragraphs[:-1])):
+        return last
     first, *others = paragraphs
     head, found, tail = _announced(first)
     if not found and (_is_long(first) or not others or not _CUE().search(first[:_LONGEST_HEAD])):
         return text
     after = others if not found else [tail, *others]
     material = "\n\n".join(after)
-    if not (_is_long(material) or (_hands_over(head) and _says_more_than_a_name(material))):
+    if not (
+        _is_long(material) or (not given and _hands_over(head) and _says_more_than_a_name(material))
+    ):
         return text
     asks = len(after) > 1 and not _is_long(last) and last.rstrip().endswith(("?", "？"))
     return f"{head}\n{last}" if asks else head
