@@ -1,6 +1,6 @@
 import pytest
 
-from skillret.retrieval.negation import without_negated
+from skillret.retrieval.negation import denied_before, only_declines, without_negated
 
 
 @pytest.mark.parametrize(
@@ -72,3 +72,43 @@ def test_long_runs_are_read_once(text):
 def test_a_story_leaves_out_what_it_sets_aside():
     story = f"{'My shop sells shoes. ' * 12}Don't change a word, just put remarks in it"
     assert without_negated(story).split()[-5:] == ["shoes.", "put", "remarks", "in", "it"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "do not use the code-review skill",
+        "please don't use code-review again",
+        "skip code review this time",
+        "never mind the slow SQL query",
+        "I don't need an invoice",
+        "ok, never mind",
+    ],
+)
+def test_who_only_declines_asks_for_nothing(text):
+    assert only_declines(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "don't use code-review, write the release notes",
+        "I don't need an invoice but a receipt",
+        "don't let users see stack traces",
+        "never mind the typos, translate this",
+        "we don't need the old index to be rebuilt when a row changes",
+        "skip the intro and write the chapter",
+        "stop the pods from restarting",
+    ],
+)
+def test_who_asks_for_something_beside_it_does_not(text):
+    assert not only_declines(text)
+
+
+def test_a_name_may_be_denied():
+    text = "use sql-query-tuning, not code-review"
+    assert denied_before(text, text.index("code-review"))
+    assert not denied_before(text, text.index("sql-query"))
+    text = "don't use the csv-cleaning skill"
+    assert denied_before(text, text.index("csv"))
+    assert not denied_before("not now; csv-cleaning", 9)

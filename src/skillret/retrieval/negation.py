@@ -11,7 +11,7 @@ import re
 
 from skillret.patterns import lazy_pattern
 
-__all__ = ["without_negated"]
+__all__ = ["denied_before", "only_declines", "without_negated"]
 
 _SPACE = r"(?<!\s)\s+"  # of a long run no more than one beginning is tried
 _UP_TO = r"[^,.;:!?\n]{3,80}"
@@ -103,3 +103,32 @@ def _asks_by_itself(rest: str) -> bool:
     words = rest.split()
     points_back = len(words) <= _BRIEF and _POINTS_BACK().search(rest) is not None
     return len(words) >= _LEAST and not points_back
+
+
+_DECLINES = lazy_pattern(
+    r"\W{0,5}(?:(?:please|ok|okay|no|well|actually|thanks)\W{1,3}){0,3}(?:"
+    r"(?:do\s+not|don['’]?t|never)\s+(?:use|invoke|run|load|apply|trigger|call)\s+"
+    r"(?:(?:the|this|that|any)\s+)?[\w-]{1,64}(?:\s+skills?)?(?:\s+(?:now|today|here|again|please))?"
+    r"|never\s*mind\b[^,;.:!?]{0,60}"
+    r"|(?:i|we)\s+(?:do\s+not|don['’]?t)\s+need\s+(?:an?|any|the|that|this)\s+[^,;.:!?]{1,40}"
+    r"|skip\s+[^,;.:!?]{1,40}\s(?:this\s+time|for\s+now|today)"
+    r")\W{0,5}$",
+    re.IGNORECASE,
+)
+_BUT = lazy_pattern(r"\b(?:but|just|only|instead|until|unless|to|if|when)\b", re.IGNORECASE)
+_DENIES = lazy_pattern(
+    r"(?:\b(?:not|never|without|skip|avoid|except|instead\s+of|rather\s+than|dont)|n['’]t)"
+    r"(?:\s+(?:the|to|use|using|run|invoke|load|call)){0,3}\s+$",
+    re.IGNORECASE,
+)
+_DENIAL = 40  # characters before a name that may deny it
+
+
+def only_declines(text: str) -> bool:
+    """Whether a query says no more than what is not wanted: "don't use X", "never mind the Y"."""
+    return _DECLINES().match(text) is not None and _BUT().search(text) is None
+
+
+def denied_before(text: str, start: int) -> bool:
+    """Whether what begins at a place of a query is denied there: "use X, not Y"."""
+    return _DENIES().search(text, max(0, start - _DENIAL), start) is not None

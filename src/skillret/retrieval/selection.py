@@ -18,6 +18,7 @@ import numpy as np
 from skillret.arrays import Float32
 from skillret.lexical.analyzer import STOP_WORDS
 from skillret.lexical.polite import is_small_talk
+from skillret.retrieval.negation import denied_before, only_declines
 from skillret.retrieval.sentences import is_list, tasks
 
 if TYPE_CHECKING:
@@ -239,7 +240,8 @@ def select(
     likely enough, without near-duplicates. A query that is a skill's name gets that skill in any
     case: a word says little, unless it is what a skill is called. If people say it anyway ("ok",
     "continue") the skill is left out, unless it is called by a sign ("/continue"); in Korean,
-    Japanese and Chinese, which most encoders do not read, it gets nothing at all. Where a query
+    Japanese and Chinese, which most encoders do not read, it gets nothing at all, and neither does
+    a query that only declines ("don't use X"). Where a query
     has two to four parts, or lists up to ten tasks, each is searched for by itself as well, since
     the skill for one task stands little chance beside that for another one. A part that surely asks
     for something, and finds nothing likely, is missing; so is the whole query where nothing is
@@ -251,7 +253,8 @@ def select(
         names: Names of skills by their keys.
         policy: How to choose.
     """
-    if not whole.text.startswith(_CALLS) and is_small_talk(whole.text):
+    talk = not whole.text.startswith(_CALLS) and is_small_talk(whole.text)
+    if talk or only_declines(whole.text):
         return Chosen([], whole.need)
     positions = choose(whole, policy)
     if whole.need is not None and whole.need < policy.threshold:
@@ -307,7 +310,9 @@ def _called(
     Nobody writes "csv-cleaning" by chance; a name of one word is a word.
     """
     wanted = _plain(ranked.text)
-    said = set(_SPELLED_NAME().findall(ranked.text.casefold()))
+    text = ranked.text.casefold()
+    spelled = _SPELLED_NAME().finditer(text)
+    said = {name[0] for name in spelled if not denied_before(text, name.start())}
     if not (said or 0 < len(wanted) <= _LONGEST_NAME):
         return []
     keys = ranked.keys[: policy.depth].tolist()
