@@ -30,3 +30,8 @@ def test_statements_are_joined_by_one_stop():
     assert joined("Builds shelves", "Use for oak") == "Builds shelves. Use for oak"
     assert joined("Builds shelves.", "Use for oak") == "Builds shelves. Use for oak"
     assert joined("", "Use for oak") == joined("Use for oak", "") == "Use for oak"
+
+
+def test_many_lines_are_folded_in_no_time():
+    many = 50_000
+    assert fold_lines("Not for x\n" * many) == ". ".join(["Not for x"] * many)

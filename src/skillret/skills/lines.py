@@ -12,6 +12,8 @@ from skillret.patterns import lazy_pattern
 
 __all__ = ["fold_lines", "joined"]
 
+_END = 20  # characters of a line that say how it ends
+
 _ENDED = lazy_pattern(r"(?:[.!?:;,…。！？：；，、(\[{/&+|>\u2013\u2014-]|[.!?][\"'”’)\]*_`]+)$")
 # A line that ends so goes on in the next one, however that begins.
 _OPEN = lazy_pattern(
@@ -33,24 +35,22 @@ def fold_lines(text: str) -> str:
     """The lines of a text as one, those that are statements of their own parted by full stops."""
     if "\n" not in text:
         return " ".join(text.split())
-    out = ""
-    for line in text.splitlines():
-        folded = " ".join(line.split())
-        if folded:
-            out = _joined(out, folded) if out else folded
-    return out
+    folded: list[str] = []
+    for line in filter(None, (" ".join(line.split()) for line in text.splitlines())):
+        begins = _BEGINS().match(line)
+        if begins is not None and begins["number"] and folded:  # or its stop ends a sentence
+            line = line.replace(".", ")", 1)
+        elif begins is not None and folded and not _OPEN().search(folded[-1][-_END:]):
+            folded[-1] += _stop(folded[-1])
+        folded.append(line)
+    return " ".join(folded)
 
 
 def joined(first: str, second: str) -> str:
     """Two statements as one line."""
-    stop = "" if not first or not second or _ENDED().search(first) else "."
+    stop = _stop(first) if first and second else ""
     return f"{first}{stop} {second}".strip()
 
 
-def _joined(before: str, line: str) -> str:
-    begins = _BEGINS().match(line)
-    if begins is not None and begins["number"]:  # or its stop would end a sentence
-        return f"{before} {line.replace('.', ')', 1)}"
-    if begins is None or _OPEN().search(before):
-        return f"{before} {line}"
-    return joined(before, line)
+def _stop(statement: str) -> str:
+    return "" if _ENDED().search(statement[-_END:]) else "."
