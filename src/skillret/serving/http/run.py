@@ -48,6 +48,8 @@ _START = 120  # seconds after which a worker that says nothing is replaced, also
 # comes back from the encoder, which needs no turn, mostly waits.
 _SWITCH = 0.0005
 _SO_ATTACH_FILTER = 26
+_M_ARENA_MAX = -8  # mallopt(3)
+_ARENAS = 2
 _MOST_FILES = 8192
 _LEAST_CONNECTIONS = 64
 
@@ -87,6 +89,7 @@ def build(launch: Launch) -> FastAPI:
     """The application of a process."""
     logs.configure(launch.log_format)
     sys.setswitchinterval(_SWITCH)
+    _share_memory()
 
     def opened() -> Retriever:
         return Retriever.open(
@@ -193,6 +196,13 @@ def _shared_metrics() -> AbstractContextManager[Any]:
     folder = tempfile.TemporaryDirectory(prefix="skillret-metrics-")
     os.environ[SHARED] = folder.name
     return folder
+
+
+def _share_memory() -> None:
+    """Let threads share what memory they have freed: else glibc keeps some for each of them."""
+    if sys.platform == "linux":
+        with suppress(AttributeError, OSError):  # another C library
+            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
 
 
 def _most_connections() -> int:
