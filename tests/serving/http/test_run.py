@@ -3,6 +3,7 @@ import signal
 import socket
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -152,8 +153,12 @@ def is_running(pid):
 def workers_of(server):
     """Process ids of a server's workers."""
     task = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
-    children = [int(child) for child in task.read_text().split()]
-    return [c for c in children if b"spawn_main" in Path(f"/proc/{c}/cmdline").read_bytes()]
+    workers = []
+    for child in map(int, task.read_text().split()):
+        with suppress(OSError):  # it has ended since the list was read
+            if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+                workers.append(child)
+    return workers
 
 
 def test_what_was_answered_survives_a_kill(start):
