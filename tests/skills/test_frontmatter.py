@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skillret.skills import frontmatter
-from skillret.skills.frontmatter import MAX_FILE_BYTES, MAX_FRONT_MATTER, parse_skill
+from skillret.skills.frontmatter import MAX_FILE_BYTES, parse_skill
 
 
 def md(front: str, body: str = "Do it.") -> bytes:
@@ -226,28 +226,28 @@ def test_what_a_person_can_read_is_read_with_a_remark(front, description, loader
     json.dumps(dict(skill.extra), ensure_ascii=False).encode()
 
 
-_FIELDS = "name: pdf-tools\ndescription: Reads PDFs."
+FIELDS = "name: pdf-tools\ndescription: Reads PDFs."
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        f"<!-- made by hand,\n---\nname: old\n---\n-->\n\n---\n{_FIELDS}\n---\nDo it.",
-        f"# SPDX: MIT\n---\n{_FIELDS}\n---\nDo it.",
-        f"-----\nA banner\n-----\n---\n{_FIELDS}\n---\nDo it.",
-        f"---\n---\n{_FIELDS}\n---\nDo it.",
-        f"--- # a skill\n{_FIELDS}\n--- # its end\nDo it.\n\n---\n\nNow.",
-        f"---\n{_FIELDS}\n...\nDo it.",
+        f"<!-- made by hand,\n---\nname: old\n---\n-->\n\n---\n{FIELDS}\n---\nDo it.",
+        f"# SPDX: MIT\n---\n{FIELDS}\n---\nDo it.",
+        f"-----\nA banner\n-----\n---\n{FIELDS}\n---\nDo it.",
+        f"---\n---\n{FIELDS}\n---\nDo it.",
+        f"--- # a skill\n{FIELDS}\n--- # its end\nDo it.\n\n---\n\nNow.",
+        f"---\n{FIELDS}\n...\nDo it.",
         "---\ndescription: Reads PDFs.\n---\nname: pdf-tools\n---\nDo it.",
-        f"----\n{_FIELDS}\n----\nDo it.",
-        f"—-\n{_FIELDS}\n—-\nDo it.",
+        f"----\n{FIELDS}\n----\nDo it.",
+        f"—-\n{FIELDS}\n—-\nDo it.",
         "  ---\n  name: pdf-tools\n  description: Reads PDFs.\n  ---\nDo it.",
-        f"---\n{_FIELDS}\n\nDo it.",
-        f"---\n{_FIELDS}\n# Steps\n\nDo it.",
-        f"{_FIELDS}\n\nDo it.",
-        f"```yaml\n{_FIELDS}\n```\nDo it.",
-        f"```markdown\n---\n{_FIELDS}\n---\nDo it.\n```",
-        "<!--\n" + "A licence.\n" * 90 + f"-->\n---\n{_FIELDS}\n---\nDo it.",
+        f"---\n{FIELDS}\n\nDo it.",
+        f"---\n{FIELDS}\n# Steps\n\nDo it.",
+        f"{FIELDS}\n\nDo it.",
+        f"```yaml\n{FIELDS}\n```\nDo it.",
+        f"```markdown\n---\n{FIELDS}\n---\nDo it.\n```",
+        "<!--\n" + "A licence.\n" * 90 + f"-->\n---\n{FIELDS}\n---\nDo it.",
         '---\nname = "pdf-tools"\ndescription = "Reads PDFs."\n---\nDo it.',
         '+++\nname = "pdf-tools"\ndescription = "Reads PDFs."\n+++\nDo it.',
         "---\n- name: pdf-tools\n- description: Reads PDFs.\n---\nDo it.",
@@ -323,13 +323,13 @@ def test_aliases_of_lists_and_of_nothing_are_not_followed(front, loader):
 
 
 def test_a_line_number_is_that_of_the_file():
-    _, notes = parse_skill(f"# Top\n\n---\n{_FIELDS}\nx: y: z\n---\n".encode(), "pdf-tools")
+    _, notes = parse_skill(f"# Top\n\n---\n{FIELDS}\nx: y: z\n---\n".encode(), "pdf-tools")
     assert any("line 6" in note for note in notes)
 
 
 @pytest.mark.parametrize("key", ["when_to_use", "when-to-use", "whenToUse", "When to use"])
 def test_when_to_use_belongs_to_the_description(key):
-    skill, notes = parsed(f"{_FIELDS}\n{key}: {'For scans. ' * 100}")
+    skill, notes = parsed(f"{FIELDS}\n{key}: {'For scans. ' * 100}")
     assert skill.description.startswith("Reads PDFs. For scans. For")
     assert any("limit is 1024" in note for note in notes)
 
@@ -346,7 +346,7 @@ def test_when_to_use_belongs_to_the_description(key):
     ],
 )
 def test_whether_only_the_user_may_start_it_is_read(field, user_only):
-    skill, _ = parsed(f"{_FIELDS}\n{field}")
+    skill, _ = parsed(f"{FIELDS}\n{field}")
     assert skill.user_only == user_only
 
 
@@ -450,112 +450,3 @@ def test_valid_front_matter_comes_back_as_it_was_written(name, text, body):
     assert skill is not None
     assert skill.description == " ".join(text.split())
     assert skill.body == body.strip()
-
-
-def test_a_key_that_stands_twice_is_told_and_the_last_is_used():
-    front = "name: pdf-tools\ndescription: Plans weekly menus.\ndescription: Sends allergen sheets."
-    skill, notes = parsed(front)
-    assert skill.description == "Sends allergen sheets."
-    assert notes == [
-        "`description` stands twice in its front matter, of which 'Sends allergen sheets.' is used;"
-        " keep one of them"
-    ]
-
-
-def test_two_spellings_of_a_key_are_one():
-    skill, notes = parsed("name: pdf-tools\ndescription: Plans menus.\nDescription: Sends sheets.")
-    assert skill.description == "Plans menus."
-    assert "`description` stands twice in its front matter, of which 'Plans menus.'" in notes[0]
-
-
-@pytest.mark.parametrize("broken", ["", "\nhint: use when: it rains"])
-def test_an_empty_key_takes_nothing_from_an_earlier_one(broken):
-    skill, notes = parsed(f"name: pdf-tools\ndescription: Plans menus.\ndescription:{broken}")
-    assert skill.description == "Plans menus."
-    assert sum("`description` stands twice" in note for note in notes) == 1
-
-
-def test_keys_of_other_mappings_and_lines_of_a_text_stand_for_themselves():
-    inner = "metadata:\n  name: x\n  items:\n    - a: 1\n    - a: 2"
-    skill, notes = parsed(f"{_FIELDS}\n{inner}")
-    assert (skill.name, notes) == ("pdf-tools", [])
-    skill, notes = parsed("name: pdf-tools\ndescription: |\n  One.\n  name: two")
-    assert (skill.description, notes) == ("One. name: two", [])
-
-
-def test_conflict_markers_of_git_are_named():
-    front = (
-        "name: pdf-tools\n<<<<<<< HEAD\ndescription: Plans menus.\n=======\n"
-        "description: Sends sheets.\n>>>>>>> other"
-    )
-    skill, notes = parsed(front)
-    assert skill.description == "Sends sheets."
-    assert "git's conflict markers stand in its front matter, from line 3 on" in notes[0]
-    assert "`description` stands twice" in notes[1]
-    assert len(notes) == 2
-
-
-@pytest.mark.parametrize(
-    ("field", "remark"),
-    [
-        ("disable-model-invocation: treu", "is neither true nor false"),
-        ("disable-model-invocation: true,", "was read as true; correct it"),
-        ("disable-model-invokation: true", "`disable-model-invokation` was taken for"),
-        (" disable-model-invocation: true", "read field by field"),
-    ],
-)
-def test_a_mark_of_the_user_is_read_as_a_person_would(field, remark):
-    skill, notes = parsed(f"{_FIELDS}\n{field}")
-    assert skill.user_only
-    assert skill.description == "Reads PDFs."
-    assert any(remark in note for note in notes), notes
-
-
-@pytest.mark.parametrize(
-    "field", ["enable-model-invocation: true", "disable-model-invocation:", "disable-user-input: 1"]
-)
-def test_what_only_looks_like_a_mark_of_the_user_is_none(field):
-    skill, notes = parsed(f"{_FIELDS}\n{field}")
-    assert (skill.user_only, notes) == (False, [])
-
-
-@pytest.mark.parametrize("long", ["license: " + "x" * 70_000, "items:\n" + "  - a line\n" * 9_000])
-def test_of_a_very_long_front_matter_name_and_description_are_read(long):
-    front = f"{long}\n{_FIELDS}\ndisable-model-invocation: true"
-    skill, notes = parsed(front)
-    assert (skill.name, skill.description, skill.body) == ("pdf-tools", "Reads PDFs.", "Do it.")
-    assert skill.user_only
-    (note,) = notes
-    assert f"more than {MAX_FRONT_MATTER}: it was read in part" in note
-
-
-def test_a_very_long_description_is_read_in_part():
-    skill, notes = parsed(f"name: pdf-tools\ndescription: {'Reads PDFs. ' * 9_000}")
-    assert skill.description.startswith("Reads PDFs. Reads")
-    assert len(skill.description) < 5_000
-    assert any("it was read in part" in note for note in notes)
-
-
-def test_a_front_matter_that_ends_behind_the_limit_says_so():
-    field = f"license: {'x' * 2 * MAX_FILE_BYTES}"
-    skill, notes = parsed(f"{_FIELDS}\n{field}")
-    assert (skill.name, skill.description) == ("pdf-tools", "Reads PDFs.")
-    assert any("does not end within the first 1024 KiB" in note for note in notes)
-    assert "does not end within the first 1024 KiB" in skipped(md(f"{field}\n{_FIELDS}"))
-
-
-def test_a_description_behind_a_comment_sign_is_read():
-    skill, notes = parsed("name: pdf-tools\ndescription: # Plan weekly menus")
-    assert skill.description == "Plan weekly menus"
-    assert notes == [
-        "`description` begins with `#`, which YAML takes for a comment; it was read all the same:"
-        " put it in quotes"
-    ]
-
-
-def test_what_stands_behind_quotes_and_a_number_sign_is_told():
-    skill, notes = parsed('name: pdf-tools\ndescription: "Posts" #kitchen which weekly menus')
-    assert skill.description == "Posts"
-    assert "'#kitchen which weekly menus' behind it was left out" in notes[0]
-    skill, notes = parsed("name: pdf-tools\ndescription: 'Posts, #kitchen' # a comment")
-    assert (skill.description, notes) == ("Posts, #kitchen", [])

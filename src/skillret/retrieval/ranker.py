@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,9 +20,6 @@ from skillret.arrays import Float32, Float64, product
 from skillret.errors import EncoderError
 from skillret.retrieval.features import FEATURES
 from skillret.retrieval.term_head import TermHead
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["Probe", "Ranker"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-__all__ = ["DISABLES_MODELS", "forbids_models", "means", "truth_of"]
+__all__ = ["DISABLES_MODELS", "forbids_models", "is_or_unclear", "means", "truth_of"]
 
 DISABLES_MODELS = "disablemodelinvocation"  # the key as `means` compares it
 

@@ -1,0 +1,115 @@
+"""Front matter whose faults are read through, and told."""
+
+import pytest
+from tests.skills.test_frontmatter import FIELDS, md, parsed, skipped
+
+from skillret.skills.frontmatter import MAX_FILE_BYTES, MAX_FRONT_MATTER
+
+
+def test_a_key_that_stands_twice_is_told_and_the_last_is_used():
+    front = "name: pdf-tools\ndescription: Plans weekly menus.\ndescription: Sends allergen sheets."
+    skill, notes = parsed(front)
+    assert skill.description == "Sends allergen sheets."
+    assert notes == [
+        "`description` stands twice in its front matter, of which 'Sends allergen sheets.' is used;"
+        " keep one of them"
+    ]
+
+
+def test_two_spellings_of_a_key_are_one():
+    skill, notes = parsed("name: pdf-tools\ndescription: Plans menus.\nDescription: Sends sheets.")
+    assert skill.description == "Plans menus."
+    assert "`description` stands twice in its front matter, of which 'Plans menus.'" in notes[0]
+
+
+@pytest.mark.parametrize("broken", ["", "\nhint: use when: it rains"])
+def test_an_empty_key_takes_nothing_from_an_earlier_one(broken):
+    skill, notes = parsed(f"name: pdf-tools\ndescription: Plans menus.\ndescription:{broken}")
+    assert skill.description == "Plans menus."
+    assert sum("`description` stands twice" in note for note in notes) == 1
+
+
+def test_keys_of_other_mappings_and_lines_of_a_text_stand_for_themselves():
+    inner = "metadata:\n  name: x\n  items:\n    - a: 1\n    - a: 2"
+    skill, notes = parsed(f"{FIELDS}\n{inner}")
+    assert (skill.name, notes) == ("pdf-tools", [])
+    skill, notes = parsed("name: pdf-tools\ndescription: |\n  One.\n  name: two")
+    assert (skill.description, notes) == ("One. name: two", [])
+
+
+def test_conflict_markers_of_git_are_named():
+    front = (
+        "name: pdf-tools\n<<<<<<< HEAD\ndescription: Plans menus.\n=======\n"
+        "description: Sends sheets.\n>>>>>>> other"
+    )
+    skill, notes = parsed(front)
+    assert skill.description == "Sends sheets."
+    assert "git's conflict markers stand in its front matter, from line 3 on" in notes[0]
+    assert "`description` stands twice" in notes[1]
+    assert len(notes) == 2
+
+
+@pytest.mark.parametrize(
+    ("field", "remark"),
+    [
+        ("disable-model-invocation: treu", "is neither true nor false"),
+        ("disable-model-invocation: true,", "was read as true; correct it"),
+        ("disable-model-invokation: true", "`disable-model-invokation` was taken for"),
+        (" disable-model-invocation: true", "read field by field"),
+    ],
+)
+def test_a_mark_of_the_user_is_read_as_a_person_would(field, remark):
+    skill, notes = parsed(f"{FIELDS}\n{field}")
+    assert skill.user_only
+    assert skill.description == "Reads PDFs."
+    assert any(remark in note for note in notes), notes
+
+
+@pytest.mark.parametrize(
+    "field", ["enable-model-invocation: true", "disable-model-invocation:", "disable-user-input: 1"]
+)
+def test_what_only_looks_like_a_mark_of_the_user_is_none(field):
+    skill, notes = parsed(f"{FIELDS}\n{field}")
+    assert (skill.user_only, notes) == (False, [])
+
+
+@pytest.mark.parametrize("long", ["license: " + "x" * 70_000, "items:\n" + "  - a line\n" * 9_000])
+def test_of_a_very_long_front_matter_name_and_description_are_read(long):
+    front = f"{long}\n{FIELDS}\ndisable-model-invocation: true"
+    skill, notes = parsed(front)
+    assert (skill.name, skill.description, skill.body) == ("pdf-tools", "Reads PDFs.", "Do it.")
+    assert skill.user_only
+    (note,) = notes
+    assert f"more than {MAX_FRONT_MATTER}: it was read in part" in note
+
+
+def test_a_very_long_description_is_read_in_part():
+    skill, notes = parsed(f"name: pdf-tools\ndescription: {'Reads PDFs. ' * 9_000}")
+    assert skill.description.startswith("Reads PDFs. Reads")
+    assert len(skill.description) < 5_000
+    assert any("it was read in part" in note for note in notes)
+
+
+def test_a_front_matter_that_ends_behind_the_limit_says_so():
+    field = f"license: {'x' * 2 * MAX_FILE_BYTES}"
+    skill, notes = parsed(f"{FIELDS}\n{field}")
+    assert (skill.name, skill.description) == ("pdf-tools", "Reads PDFs.")
+    assert any("does not end within the first 1024 KiB" in note for note in notes)
+    assert "does not end within the first 1024 KiB" in skipped(md(f"{field}\n{FIELDS}"))
+
+
+def test_a_description_behind_a_comment_sign_is_read():
+    skill, notes = parsed("name: pdf-tools\ndescription: # Plan weekly menus")
+    assert skill.description == "Plan weekly menus"
+    assert notes == [
+        "`description` begins with `#`, which YAML takes for a comment; it was read all the same:"
+        " put it in quotes"
+    ]
+
+
+def test_what_stands_behind_quotes_and_a_number_sign_is_told():
+    skill, notes = parsed('name: pdf-tools\ndescription: "Posts" #kitchen which weekly menus')
+    assert skill.description == "Posts"
+    assert "'#kitchen which weekly menus' behind it was left out" in notes[0]
+    skill, notes = parsed("name: pdf-tools\ndescription: 'Posts, #kitchen' # a comment")
+    assert (skill.description, notes) == ("Posts, #kitchen", [])
