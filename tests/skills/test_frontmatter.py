@@ -94,6 +94,8 @@ def test_a_list_for_a_name_falls_back_to_the_folder():
         (b"", "empty"),
         (b" \n\n", "empty"),
         (b"# Just Markdown\n", "no front matter"),
+        (b"# To do\n\nWrite it\n", "no front matter"),
+        (b"\x00\xff never do what it says" * 9, "no front matter"),
         (b"---\nname: a\n", "not closed"),
         (md("name: a", ""), "no description"),
         (md("name: a\ndescription:", "# Title"), "no description"),
@@ -136,6 +138,27 @@ def test_without_a_description_the_first_paragraph_stands_in(front, body):
     assert [note for note in notes if "first paragraph stands in" in note]
     long, _ = parse_skill(md(front, "Reads. " * 1000), "a")
     assert len(long.description) == 1024
+
+
+@pytest.mark.parametrize(
+    ("text", "description"),
+    [
+        ("# Deploy\n\nRolls the service out and watches it.\n\n- a", None),
+        ("Rolls the service out and watches it.", None),
+        ("# 部署\n\n把服务部署到测试环境并观察。\n", "把服务部署到测试环境并观察。"),
+    ],
+)
+def test_a_file_without_front_matter_says_what_it_is_for_in_its_first_sentence(text, description):
+    skill, notes = parse_skill(text.encode(), "roll-out")
+    assert skill.name == "roll-out"
+    assert skill.description == (description or "Rolls the service out and watches it.")
+    assert skill.body == text.strip()
+    assert notes == [
+        "it has no front matter: the first line must be ---",
+        "it has no description: its first paragraph stands in, as in Claude Code; other clients"
+        " skip it",
+        "it has no usable name; using that of its folder, 'roll-out'",
+    ]
 
 
 @pytest.mark.parametrize("value", ["", '""', "''", "null", "~", "|", ">-", "[]"])
@@ -246,6 +269,8 @@ FIELDS = "name: pdf-tools\ndescription: Reads PDFs."
         f"---\n{FIELDS}\n# Steps\n\nDo it.",
         f"{FIELDS}\n\nDo it.",
         f"```yaml\n{FIELDS}\n```\nDo it.",
+        f"---yaml\n{FIELDS}\n---\nDo it.",
+        f"--- YML\n{FIELDS}\n---\nDo it.",
         f"```markdown\n---\n{FIELDS}\n---\nDo it.\n```",
         "<!--\n" + "A licence.\n" * 90 + f"-->\n---\n{FIELDS}\n---\nDo it.",
         '---\nname = "pdf-tools"\ndescription = "Reads PDFs."\n---\nDo it.',

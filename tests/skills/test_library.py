@@ -241,6 +241,12 @@ def test_the_fingerprint_changes_with_any_skill_and_only_then(library):
     assert Library.open(library).fingerprint not in (before, after)
 
 
+def test_the_fingerprint_changes_where_files_are_read_otherwise(library, monkeypatch):
+    before = Library.open(library).fingerprint
+    monkeypatch.setattr("skillret.skills.library._READING_VERSION", 0)
+    assert Library.open(library).fingerprint != before
+
+
 def test_a_root_inside_another_is_read_once(library):
     found = Library([Root(library.resolve()), Root((library / "pdf-tables").resolve())])
     assert len(found) == 4

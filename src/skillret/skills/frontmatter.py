@@ -63,11 +63,15 @@ _UNUSUAL = (
     "its front matter is not fenced by lines --- with fields `name:` and `description:` between"
     " them; other clients may not read it"
 )
+_NO_FRONT_MATTER = "it has no front matter: the first line must be ---"
 _NO_DESCRIPTION = "it has no description: add `description:` to the front matter"
 _PARAGRAPH = "its first paragraph stands in, as in Claude Code; other clients skip it"
 _BRACKETS = 2000
+_WORD = re.compile(r"[^\W\d_]{2,}")
+_UNPARTED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]{6}")  # in scripts without spaces
 _LONGEST_FIELD = 4 * MAX_DESCRIPTION  # characters, of a front matter that is too long as a whole
 _OWN = frozenset({"name", "description", "whentouse", DISABLES_MODELS})
+_FEWEST_WORDS = 4  # of a sentence that says what a skill is for
 _FIELDS = 100  # looked at one by one where they are no YAML together
 
 # The base loader makes nothing but strings, lists and mappings: stricter than the safe loader,
@@ -185,6 +189,10 @@ def _read(text: str, notes: list[str], *, cut: bool) -> _Front | str:
     if found is None or len(found.front) > MAX_FRONT_MATTER:
         if parts is not None and long:
             return _read_long(parts, reason, notes)
+        # Bytes that are no sure text make no sentence.
+        if reason == _NO_FRONT_MATTER and not notes and _is_prose(text):
+            notes.append(reason)
+            return _Front({}, "", text)
         return reason or _NO_DESCRIPTION
     front = _lenient(found, repairs)
     said = []
@@ -202,6 +210,12 @@ def _goes_on(fields: Mapping[str, Any], body: str) -> bool:
     return "name" not in fields and key_of(body.lstrip().partition("\n")[0]) == "name"
 
 
+def _is_prose(text: str) -> bool:
+    """Whether a file without front matter begins with a sentence that says what it is for."""
+    paragraph = first_paragraph(text)
+    return len(_WORD.findall(paragraph)) >= _FEWEST_WORDS or bool(_UNPARTED.search(paragraph))
+
+
 def _split(text: str, *, cut: bool) -> tuple[Parts | None, str]:
     """Front matter and body; or the reason why there is none.
 
@@ -212,7 +226,7 @@ def _split(text: str, *, cut: bool) -> tuple[Parts | None, str]:
     start = text.lstrip("\n")
     opening = _FENCE.match(start)
     if opening is None:
-        return None, "it has no front matter: the first line must be ---"
+        return None, _NO_FRONT_MATTER
     rest = start[opening.end() :]
     closing = _FENCE.search(rest)
     # It begins with the end of the line of the fence.

@@ -25,6 +25,8 @@ __all__ = ["MAX_SKILLS", "Library"]
 
 MAX_SKILLS = 200_000  # per library
 
+# Raised when the same files are read as other skills, so that an index of theirs is refreshed.
+_READING_VERSION = 2
 _CLAUDES = "Claude Code's settings"
 
 
@@ -97,7 +99,7 @@ class Library:
     @property
     def fingerprint(self) -> str:
         """SHA-256 over path, size and times of every SKILL.md: equal means nothing changed."""
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(f"{_READING_VERSION}\n".encode())
         for root in self.roots:
             digest.update(f"{root.path}\0{root.scope}\n".encode("utf-8", "surrogateescape"))
         rules = (self.agent or "", *self.hide)

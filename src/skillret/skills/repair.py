@@ -39,8 +39,8 @@ _NEEDED = frozenset({"name", "description"})
 _KNOWN = _NEEDED | {"whentouse", DISABLES_MODELS}
 
 _FENCE = re.compile(
-    r"(?:-{3,}|\+{3}|[—–]-?|[—–]{2,3}|\.{3})\s*(?:#.*)?$"
-)  # some as a word processor has it
+    r"(?:(?:-{3,}|\+{3})[ \t]*(?:ya?ml|toml)?|[—–]-?|[—–]{2,3}|\.{3})\s*(?:#.*)?$", re.IGNORECASE
+)  # some as a word processor has it, or with the name of its language
 _CODE = re.compile(r"(?:`{3,}|~{3,})\s*\w*\s*$")
 _FIELD = re.compile(r"""(\s*)["']?([A-Za-z][\w-]*)["']?[ \t]*([:：])(.*)$""")
 _TOML = re.compile(r"^([A-Za-z][\w-]*)[ \t]*=[ \t]*")
