@@ -73,10 +73,20 @@ def test_comments_are_passed_over_where_they_are_taken(value):
         parse_json(f"/**/{text}")
 
 
+def test_a_comma_before_the_end_is_passed_over_with_comments():
+    text = '{"a": [1, ",]", /* x */ ], // y\n "b": {"c": ",}",},\n}'
+    assert parse_json(text, comments=True) == {"a": [1, ",]"], "b": {"c": ",}"}}
+    for wrong in (text, "[,,]", "[1 2,]"):
+        with pytest.raises(ValueError):
+            parse_json(wrong, comments=wrong != text)
+
+
 def test_what_nobody_closes_is_read_once():
-    for text in ('"', "/*", '"\\'):
+    for text in ('"', "/*", '"\\', ", "):
         with pytest.raises(ValueError):
             parse_json("/" + text * 500_000, comments=True)
+    with pytest.raises(ValueError):
+        parse_json("," + " " * 500_000 + "," * 500_000, comments=True)
 
 
 def test_a_user_without_a_home_is_a_clear_error(home):

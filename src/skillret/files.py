@@ -40,6 +40,8 @@ _SMALL = 256 << 20  # bytes that are read in no time
 _COMMENT = re.compile(
     r'("[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z))|//[^\r\n]*|/\*.*?(?:\*/|\Z)', re.DOTALL
 )
+# A text as it is, or a comma behind which nothing follows.
+_COMMA = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z))|,(?=\s*[]}])', re.DOTALL)
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a surrogate pair
 
 
@@ -133,15 +135,17 @@ def parse_json(text: str, *, mend: bool = False, comments: bool = False) -> Any:
     Args:
         text: One value.
         mend: Read half a character as `?` instead of refusing it.
-        comments: Pass over comments, `//` to the end of a line and `/* */`.
+        comments: Pass over comments, `//` to the end of a line and `/* */`, and over a comma behind
+            the last element of a list or an object.
 
     Raises:
         ValueError: If it is no JSON, is nested more than 100 deep, or holds NaN, an infinite
             number, one of thousands of digits, or half a character (a lone surrogate), which no
             UTF-8 could hold.
     """
-    if comments and "/" in text:
-        text = _COMMENT.sub(lambda found: found[1] or " ", text)
+    if comments:
+        for pattern in (_COMMENT, _COMMA):
+            text = pattern.sub(lambda found: found[1] or " ", text)
     try:
         data = _DECODER.decode(text)
         deep = text.count("[") + text.count("{") > _DEPTH and _is_deep(data)

@@ -47,6 +47,7 @@ FINDINGS = (
     "shadowed",
     "no-name",
     "left-out",
+    "user-only",
     "plugin",
     "copy",
     "overlap",

@@ -77,6 +77,30 @@ def test_json_says_by_what_name_a_skill_is_invoked(project, home, capsys):
     ]
 
 
+def test_what_permission_rules_leave_to_the_user_is_told(project, home, capsys):
+    settings = home / ".claude" / "settings.json"
+    for rules, expected in (
+        (
+            ["Skill(tide *)"],
+            "~/.claude/skills/tide/SKILL.md: `permissions.deny` of ~/.claude/settings.json keeps"
+            " Claude Code from starting it",
+        ),
+        (
+            ["Skill(tide)", "Skill"],
+            "~/.claude/settings.json: denies the tool `Skill`: Claude Code starts none of its"
+            " skills by itself",
+        ),
+    ):
+        settings.write_text(json.dumps({"permissions": {"deny": rules}}))
+        assert main(["places"]) == 0
+        lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+        assert lines[lines.index("left to you by permission rules:") + 1 :][:2] == [expected, ""]
+        assert lines[-1] == "3 skills in 2 places"
+    assert main(["places", "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)["left_to_user"]
+    assert (told["path"], told["reason"][:21]) == (str(settings), "denies the tool `Skil")
+
+
 def test_no_place_is_one_line_that_says_what_to_do(tmp_path, home, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for arguments in ([], ["--agent", "codex"], ["--agent", "codex", "--agent", "amp"]):

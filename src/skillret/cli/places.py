@@ -58,10 +58,10 @@ def run(args: argparse.Namespace) -> int:
             _print(place, count, home)
     if left_out:
         print("\nleft out, or shadowed:" if library.agent else "\nleft out:")
-        for path, reason in left_out if args.all else left_out[:_SHOWN]:
-            print(f"  {_short(path, home)}: {_short(reason, home)}")
-        if len(left_out) > _SHOWN and not args.all:
-            print(f"  ... and {len(left_out) - _SHOWN} more: --all names them")
+        _print_reasons(left_out, home, whole=args.all)
+    if library.left_to_user:
+        print("\nleft to you by permission rules:")
+        _print_reasons([(d.path, d.message) for d in library.left_to_user], home, whole=args.all)
     there = sum(place.exists and place.problem is None for place in places)
     print(f"\n{_many(len(library), 'skill')} in {_many(there, 'place')}")
     if not args.all and len(shown) < len(places):
@@ -137,6 +137,7 @@ def _document(
             for place, count in zip(places, counts, strict=True)
         ],
         "left_out": [{"path": path, "reason": reason} for path, reason in left_out],
+        "left_to_user": [{"path": d.path, "reason": d.message} for d in library.left_to_user],
     }
     if library.agent is not None:
         document["invocable"] = [
@@ -162,6 +163,13 @@ def _print(place: Place, count: int, home: str) -> None:
     print(f"{many:>12}  {_short(str(place.path), home)}")
     called = f", called {namespace}:NAME" if namespace else ""
     print(f"{'':14}{kind}{': ' * bool(whose)}{whose}{printable(called)}")
+
+
+def _print_reasons(reasons: Sequence[tuple[str, str]], home: str, *, whole: bool) -> None:
+    for path, reason in reasons if whole else reasons[:_SHOWN]:
+        print(f"  {_short(path, home)}: {_short(reason, home)}")
+    if len(reasons) > _SHOWN and not whole:
+        print(f"  ... and {len(reasons) - _SHOWN} more: --all names them")
 
 
 def _short(text: str, home: str) -> str:

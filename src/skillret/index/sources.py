@@ -13,6 +13,7 @@ from skillret.index.schema import SCHEMA_VERSION
 from skillret.index.store import IndexInfo
 from skillret.skills import Library, Root
 from skillret.skills.overrides import Overrides
+from skillret.skills.permissions import Permissions
 
 __all__ = ["Sources", "default_index_path", "default_indexes"]
 
@@ -27,6 +28,7 @@ class Sources(NamedTuple):
         agent: The agent whose rules say what is loaded, if the folders are those of one.
         hide: What is left out (`skillret.skills.Library`).
         overrides: What the agent's own settings say of single skills.
+        permissions: What its permission rules say of skills.
     """
 
     roots: tuple[tuple[str, str], ...] = ()
@@ -35,17 +37,29 @@ class Sources(NamedTuple):
     agent: str | None = None
     hide: tuple[str, ...] = ()
     overrides: Overrides = Overrides()
+    permissions: Permissions = Permissions()
 
     @classmethod
     def of(cls, library: Library) -> Sources:
         """The roots of a library, and by what rules it reads them."""
         roots = tuple((str(r.path), r.scope) for r in library.roots)
-        return cls(roots, agent=library.agent, hide=library.hide, overrides=library.overrides)
+        return cls(
+            roots,
+            agent=library.agent,
+            hide=library.hide,
+            overrides=library.overrides,
+            permissions=library.permissions,
+        )
 
     def to_json(self) -> str:
         """As stored in an index."""
         data = {"roots": self.roots, "dataset": self.dataset, "split": self.split}
-        rules = {"agent": self.agent, "hide": self.hide, "overrides": self.overrides}
+        rules = {
+            "agent": self.agent,
+            "hide": self.hide,
+            "overrides": self.overrides,
+            "permissions": self.permissions,
+        }
         return json.dumps(data | {key: value for key, value in rules.items() if value})
 
     @classmethod
@@ -57,6 +71,7 @@ class Sources(NamedTuple):
             dataset, split = data.get("dataset"), data.get("split")
             agent, hide = data.get("agent"), tuple(map(str, data.get("hide", ())))
             said = Overrides(*(tuple(map(str, part)) for part in data.get("overrides", ())))
+            permissions = Permissions.read(data.get("permissions"))
             if not all(isinstance(text, str | None) for text in (dataset, split, agent)):
                 raise TypeError
         except (TypeError, ValueError):
@@ -64,7 +79,7 @@ class Sources(NamedTuple):
                 "the index does not say where its skills come from",
                 "build it again with `skillret index build`",
             ) from None
-        return cls(roots, dataset, split, agent, hide, said)
+        return cls(roots, dataset, split, agent, hide, said, permissions)
 
     def __bool__(self) -> bool:
         """Whether anything is known of them: skills may also be added one by one."""
@@ -80,7 +95,13 @@ class Sources(NamedTuple):
         if not roots:
             gone = ", ".join(p for p, _ in self.roots) or "none recorded"
             raise InputError(f"the folders of this index no longer exist: {gone}")
-        return Library(roots, agent=self.agent, hide=self.hide, overrides=self.overrides)
+        return Library(
+            roots,
+            agent=self.agent,
+            hide=self.hide,
+            overrides=self.overrides,
+            permissions=self.permissions,
+        )
 
 
 def default_index_path(source: Library | Sources, model: str) -> Path:
@@ -98,6 +119,9 @@ def default_index_path(source: Library | Sources, model: str) -> Path:
     parts += [f"hide {pattern}" for pattern in source.hide]  # else two projects would take turns
     if source.overrides:
         parts += ["overrides", *source.overrides.off, "user-only", *source.overrides.user_only]
+    if source.permissions:
+        rules = source.permissions.rules
+        parts += ["permissions", *(f"{rule.denies} {rule.pattern}" for rule in rules)]
     digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
     return _folder() / f"{digest[:16]}.db"
 

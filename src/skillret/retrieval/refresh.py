@@ -30,6 +30,7 @@ from skillret.skills.places import (
     other_folders,
     override_files,
     overrides,
+    permissions,
     roots_of,
 )
 from skillret.types import Progress, UpdateReport
@@ -137,6 +138,7 @@ def usual_library(
         agent=one,
         hide=(*settings.hide, *off),
         overrides=said,
+        permissions=permissions(places, one, cwd),
         said_in=off | (override_files(cwd) if said.off else {}),
     )
     return library, places

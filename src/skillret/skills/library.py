@@ -17,6 +17,7 @@ from skillret.files import expand, parse_json, read_start
 from skillret.skills.agents import find_agent
 from skillret.skills.names import invocations
 from skillret.skills.overrides import Overrides
+from skillret.skills.permissions import Permissions, permit
 from skillret.skills.places import default_roots
 from skillret.skills.walk import SKILL_FILE, Root, SkillFile, Walk, diagnostic
 from skillret.types import Diagnostic, Skill
@@ -40,6 +41,7 @@ class Library:
         hide: Names of skills, glob patterns of names whatever their case, or paths of
             files that are left out.
         overrides: What an agent's own settings say of single skills.
+        permissions: What an agent's permission rules say of skills.
         said_in: The files of an agent's settings, by what they say in `hide` and `overrides`; the
             rest of `hide` is of skillret's settings. None where nobody knows.
 
@@ -58,15 +60,18 @@ class Library:
         agent: str | None = None,
         hide: Sequence[str] = (),
         overrides: Overrides | None = None,
+        permissions: Permissions | None = None,
         said_in: Mapping[str, str] | None = None,
     ) -> None:
         self.roots = tuple(roots)
         self.agent = agent
         self.hide = tuple(hide)
         self.overrides = overrides or Overrides()
+        self.permissions = permissions or Permissions()
         self.said_in = said_in
         self.hidden = 0
         self.hidden_by: tuple[str, ...] = ()
+        self._denied: list[Diagnostic] = []
         self._walk = Walk(self.roots)
         self._found = list(self._find())
         self._read: tuple[list[Skill], list[Diagnostic], list[Diagnostic]] | None = None
@@ -105,6 +110,8 @@ class Library:
         rules = (self.agent or "", *self.hide)
         if self.overrides:
             rules += ("overrides", repr(self.overrides))
+        if self.permissions:
+            rules += ("permissions", repr(self.permissions))
         digest.update("\0".join(rules).encode("utf-8", "surrogateescape"))
         for found in self._found:
             also = "\0".join(self._walk.aliases.get(found.path, ()))
@@ -126,6 +133,12 @@ class Library:
     def left_out(self) -> list[Diagnostic]:
         """Of the diagnostics those on what was seen and not taken, or not what its agent takes."""
         return self._load()[2]
+
+    @property
+    def left_to_user(self) -> list[Diagnostic]:
+        """Which skills, or whose, an agent's permission rules leave to the user, and why."""
+        self._load()
+        return self._denied
 
     def __len__(self) -> int:
         return len(self.skills)
@@ -168,6 +181,9 @@ class Library:
         by: list[str] = []
         shown = _hide(found, _Hiders(self.hide, self.agent, self.said_in), left, by)
         shown = _override(shown, self.overrides, self.roots, self.said_in or {}, left, by)
+        self._denied = []
+        why = left if self.permissions.hides else self._denied
+        shown = permit(shown, self.permissions, self.roots, why, by)
         self.hidden_by = tuple(dict.fromkeys(by))
         return shown
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from skillret.skills.walk import Root
 from skillret.types import Skill
 
-__all__ = ["Overrides", "overrides_in"]
+__all__ = ["Overrides", "overrides_in", "own_paths"]
 
 _OFF, _USER_ONLY = "off", "user-invocable-only"
 
@@ -40,12 +40,7 @@ class Overrides(NamedTuple):
             roots: The library's. What the settings add is nobody's place.
         """
         found: set[str] = set()
-        for path in filter(None, (skill.path, *skill.aliases)):
-            root = _innermost(path, roots)
-            if root is None or root.scope == "settings":
-                continue
-            if str(root.path) not in self.places:
-                return set()
+        for path, root in own_paths(skill, roots, self.places):
             for name in (skill.name, Path(path).parent.name):
                 found |= {name, f"{root.namespace}:{name}"}
         return found
@@ -66,6 +61,24 @@ def overrides_in(settings: Mapping[str, Any], places: Iterable[str]) -> Override
     )
     # Without any, an index is the same as ever.
     return Overrides(tuple(places), off, user_only) if off or user_only else Overrides()
+
+
+def own_paths(
+    skill: Skill, roots: Sequence[Root], places: Container[str]
+) -> list[tuple[str, Root]]:
+    """The paths of a skill in some places; none if it also lies in a place of somebody else.
+
+    Args:
+        skill: Of a library.
+        roots: The library's. What the settings add is nobody's place.
+        places: Folders, links resolved.
+    """
+    inside = [
+        (path, root)
+        for path in filter(None, (skill.path, *skill.aliases))
+        if (root := _innermost(path, roots)) is not None and root.scope != "settings"
+    ]
+    return inside if all(str(root.path) in places for _, root in inside) else []
 
 
 def _innermost(path: str, roots: Sequence[Root]) -> Root | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from operator import itemgetter
@@ -15,6 +16,7 @@ from skillret.skills import plugins
 from skillret.skills.agents import AGENTS, Agent, find_agent
 from skillret.skills.checkout import is_file, is_folder, main_checkout
 from skillret.skills.overrides import Overrides, overrides_in
+from skillret.skills.permissions import Permissions, claude_rules, opencode_rules
 from skillret.skills.walk import SKILL_FILE, Root, link_bases, may_lead
 
 __all__ = [
@@ -26,12 +28,19 @@ __all__ = [
     "other_folders",
     "override_files",
     "overrides",
+    "permissions",
     "roots_of",
 ]
 
 # Where several agents' places are searched at once. With one agent its own order counts.
 _SCOPES = ("enterprise", "project", "user", "plugin", "extension", "bundled", "synced", "admin")
 _FIRST = (".agents/skills", ".claude/skills")  # what most agents share
+# Where an organisation keeps OpenCode's settings, and how these files are called.
+_MANAGED_OPENCODE = {
+    "darwin": "/Library/Application Support/opencode",
+    "win32": r"C:\ProgramData\opencode",
+}.get(sys.platform, "/etc/opencode")
+_OF_OPENCODE = ("opencode.json", "opencode.jsonc")
 _MOST_SEEN = 1000  # entries of a folder in which skills are looked for that no agent reads
 
 
@@ -358,12 +367,56 @@ def overrides(
         cwd: The current folder if None.
         home: The home directory of the user if None.
     """
+    own = _of("claude-code", places, plugins=False)
+    return overrides_in(claude_settings(cwd, home), own) if own else Overrides()
+
+
+def permissions(
+    places: Iterable[Place],
+    agent: str | None = None,
+    cwd: Path | None = None,
+    home: Path | None = None,
+) -> Permissions:
+    """What the permission rules of Claude Code, or those of OpenCode, say of skills in its places.
+
+    Args:
+        places: As found, see `overrides`; plugins are concerned as well.
+        agent: Whose places these are, if they are those of one. OpenCode's rules count then only.
+        cwd: The current folder if None.
+        home: The home directory of the user if None.
+    """
+    hides = agent == "opencode"
+    own = _of("opencode" if hides else "claude-code", places, plugins=True)
+    if not own:
+        return Permissions()
+    if hides:
+        rules = opencode_rules(_opencode_files(cwd, home))
+    else:
+        rules = claude_rules(_claude_files_in(cwd, home))
+    return Permissions(own, rules, hides) if rules else Permissions()
+
+
+def _opencode_files(cwd: Path | None, home: Path | None) -> list[Path]:
+    """OpenCode's settings files, whether they are there or not; a later one counts more."""
+    here, user = (cwd or Path.cwd()).resolve(), (home or Path.home()).resolve()
+    projects = [*reversed(project_folders(here))]
+    folders = [Path(_system_path("~/.config/opencode", find_agent("opencode"), user)), *projects]
+    folders += [*(folder / ".opencode" for folder in projects), Path(_MANAGED_OPENCODE)]
+    return [folder / name for folder in folders for name in _OF_OPENCODE]
+
+
+def _of(agent: str, places: Iterable[Place], *, plugins: bool) -> tuple[str, ...]:
+    """The folders, links resolved, of an agent and of nobody who does not read its settings.
+
+    Args:
+        agent: Whose settings are read.
+        places: As found.
+        plugins: Whether those of its plugins count.
+    """
     own: dict[str, bool] = {}
     for place in places:
         if place.exists and place.problem is None and place.scope != "settings":
-            concerned = "claude-code" in place.agents and not place.scope.startswith("plugin")
+            mine = agent in place.agents and (plugins or not place.scope.startswith("plugin"))
             real = os.path.realpath(place.path)
-            own[real] = concerned and own.get(real, True)
-    if not any(own.values()):
-        return Overrides()
-    return overrides_in(claude_settings(cwd, home), [path for path, mine in own.items() if mine])
+            own[real] = mine and own.get(real, True)
+    return tuple(path for path, mine in own.items() if mine)

@@ -26,6 +26,7 @@ __all__ = [
     "folders",
     "gemini_disabled",
     "gemini_extensions",
+    "opencode_settings",
 ]
 
 _OF_HOME = ("~/", f"~{os.sep}")
@@ -239,6 +240,11 @@ def gemini_disabled(folders: Sequence[Path]) -> list[str]:
         off = skills.get("disabled")
         found += [n for n in (off if isinstance(off, list) else ()) if isinstance(n, str)]
     return found
+
+
+def opencode_settings(file: Path) -> dict[str, Any]:
+    """What one settings file of OpenCode says; nothing if it cannot be read."""
+    return _json(file, comments=True) or {}
 
 
 def active_version(folder: Path, versions: Sequence[str]) -> str | None:

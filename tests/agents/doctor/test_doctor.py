@@ -5,7 +5,8 @@ from tests.conftest import HashEncoder, make_skill, write_skill
 from skillret import Retriever
 from skillret.agents.doctor import TITLES, Examined, examine, retrieval
 from skillret.agents.doctor.attacks import RULES
-from skillret.settings import FINDINGS, Dismissal
+from skillret.retrieval.refresh import usual_library
+from skillret.settings import FINDINGS, Dismissal, Settings
 from skillret.skills import Library
 
 
@@ -118,6 +119,19 @@ def test_rules_broken_copies_and_what_was_left_out(tmp_path, home):
     (tmp_path / "empty" / "SKILL.md").write_text("")
     levels = {f.kind: f.level for f in look(tmp_path, home)}
     assert levels == {"specification": "warning", "copy": "remark", "left-out": "error"}
+
+
+def test_what_permission_rules_leave_to_the_user_is_told_once(tmp_path, home, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_skill(home / ".claude" / "skills", "deploy")
+    settings = home / ".claude" / "settings.json"
+    settings.write_text('{"permissions": {"deny": ["Skill(deploy)"]}}')
+    every, _ = usual_library(Settings())
+    agents = {"claude-code": usual_library(Settings(), ["claude-code"])[0]}
+    found = examine(Examined(every, agents, None, tmp_path, home))
+    (finding,) = [f for f in found if f.kind == "user-only"]
+    assert (finding.level, finding.path) == ("remark", every.skills[0].path)
+    assert str(settings) in finding.message
 
 
 def test_what_may_be_dismissed_are_the_kinds_of_findings():

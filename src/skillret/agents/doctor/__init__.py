@@ -45,6 +45,7 @@ TITLES = {
     "shadowed": "shadowed",
     "no-name": "cannot be invoked",
     "left-out": "left out",
+    "user-only": "left to you by permission rules",
     "plugin": "plugins and extensions",
     "copy": "copies",
     "overlap": "win each other's queries",

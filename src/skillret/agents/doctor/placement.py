@@ -53,6 +53,7 @@ def check(examined: Examined) -> Iterator[Finding]:
                     "nothing, unless you want none of it: disable it in the agent",
                 )
     yield from _left_out(examined)
+    yield from _left_to_user(examined)
     for found in examined.library.diagnostics:
         if found.message.startswith(_COPY):
             remedy = "remove it, unless another agent needs it there"
@@ -96,3 +97,11 @@ def _left_out(examined: Examined) -> Iterator[Finding]:
                 found.message,
                 "mend it, or remove what is not wanted",
             )
+
+
+def _left_to_user(examined: Examined) -> Iterator[Finding]:
+    """What permission rules forbid an agent to start, once for all libraries."""
+    libraries = (examined.library, *examined.agents.values())
+    for found in dict.fromkeys(note for library in libraries for note in library.left_to_user):
+        remedy = "nothing, if only you are to start it; else take the rule out"
+        yield Finding("user-only", "remark", "", found.path, None, found.message, remedy)
