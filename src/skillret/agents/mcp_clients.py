@@ -11,6 +11,7 @@ from typing import Any
 
 from skillret.errors import InputError
 from skillret.files import expand
+from skillret.skills.agents import AGENTS
 
 __all__ = ["CLIENTS", "NAME", "Client", "find_client"]
 
@@ -107,15 +108,12 @@ class Client:
         if not self.file.startswith("~/"):
             return None
         file = home / self.file[2:]
-        for variable, folder in _MOVED.get(self.name, ()):
+        known = next((agent for agent in AGENTS if agent.name == self.name), None)
+        for variable, folder in known.moved_by if known else ():
             moved = os.environ.get(variable, "").strip()
-            if moved and "\0" not in moved:
+            if moved and "\0" not in moved and file.is_relative_to(home / folder):
                 file = expand(moved).absolute() / file.relative_to(home / folder)
         return _present(file)
-
-
-# Agents whose folder a variable moves, and where it is without.
-_MOVED = {"copilot": (("COPILOT_HOME", ".copilot"),)}
 
 
 def _present(file: Path) -> Path:

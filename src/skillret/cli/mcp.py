@@ -6,14 +6,13 @@ import argparse
 import logging
 import os
 import shlex
-import shutil
-import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skillret.agents.commands import command
+from skillret.agents.install.by_command import tell, untell
 from skillret.agents.install.changes import Change
 from skillret.agents.install.steps import has_more, uninstall, write_change
 from skillret.agents.install.targets import server_edits
@@ -26,7 +25,6 @@ from skillret.cli.common import (
     check_places,
     note,
     port,
-    printable,
 )
 from skillret.cli.install import print_steps
 from skillret.errors import InputError
@@ -228,12 +226,16 @@ def _install(client: Client, command: list[str], url: str | None, args: argparse
     own = client.add_command(command, url, scope=args.scope)
     if url is None and find_spec("mcp") is None:
         note("the server itself needs an extra: pip install 'skillret[mcp]'")
+    project = _project(args)
     if own is not None:
-        said = _call(client, own, dry_run=args.dry_run)
-        if said is None:
+        if args.dry_run:
+            print(shlex.join(own))
+        elif tell(client, own, project):
+            note(f"{client.title} knows: {shlex.join(own)}")
+            note(f"`skillret mcp uninstall --client {client.name}` takes it back")
+        else:
             note(f"{client.title} has it already; to replace it, first: {own[0]} mcp remove {NAME}")
         return 0
-    project = _project(args)
     file = client.place(Path.home(), project)
     if file is None:
         remedy = "--scope project, or paste" if client.project_file else "paste"
@@ -266,7 +268,11 @@ def _install(client: Client, command: list[str], url: str | None, args: argparse
 def _uninstall(client: Client, args: argparse.Namespace) -> int:
     own = client.remove_command(scope=args.scope)
     if own is not None:
-        if _call(client, own, dry_run=args.dry_run) is None:
+        if args.dry_run:
+            print(shlex.join(own))
+        elif untell(client, own, _project(args)):
+            note(f"{client.title} knows: {shlex.join(own)}")
+        else:
             note(f"{client.title} does not have it")
         return 0
     steps = uninstall(clients=[client.name], project=_project(args), dry_run=args.dry_run)
@@ -277,35 +283,3 @@ def _uninstall(client: Client, args: argparse.Namespace) -> int:
 
 def _project(args: argparse.Namespace) -> Path | None:
     return project_folders(Path.cwd())[-1] if args.scope == "project" else None
-
-
-def _call(client: Client, words: list[str], *, dry_run: bool) -> str | None:
-    """Let a client's own command do it; None if there is nothing to be done.
-
-    Raises:
-        InputError: If there is no such command, or it fails.
-    """
-    if dry_run:
-        print(shlex.join(words))
-        return ""
-    program = shutil.which(words[0])
-    if program is None:
-        raise InputError(f"there is no program {words[0]}: install {client.title} first")
-    try:
-        done = subprocess.run(  # noqa: S603 (a list of words, and no shell)
-            [program, *words[1:]],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_WAIT,
-        )
-    except subprocess.TimeoutExpired:
-        raise InputError(f"{words[0]} did not answer in {_WAIT} seconds") from None
-    said = printable(f"{done.stdout} {done.stderr}")[:500]
-    if done.returncode == 0:
-        note(f"{client.title} knows: {shlex.join(words)}")
-        return said
-    if "already exists" in said or "No MCP server" in said or "not found" in said:
-        return None
-    raise InputError(f"{shlex.join(words)} failed ({done.returncode}): {said}")

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from skillret.agents.install.jsonc import Inserted
 from skillret.errors import SkillretError
 from skillret.files import read_text, replacing
 
-__all__ = ["Manifest", "Part", "Record", "digest", "missing_folders", "remove_folders"]
+__all__ = ["Manifest", "Part", "Record", "Told", "digest", "missing_folders", "remove_folders"]
 
 _VERSION = 2
 _MAX_BYTES = 16 << 20
@@ -84,12 +84,25 @@ class Record:
     folders: list[str] = field(default_factory=list)
 
 
+class Told(NamedTuple):
+    """A client that has added the MCP server by its own command.
+
+    Attributes:
+        client: Its name.
+        project: Where, if not for its user; else empty.
+    """
+
+    client: str
+    project: str
+
+
 class Manifest:
-    """The records, by path.
+    """What was written, and who was told.
 
     Attributes:
         folder: Where it lies.
         records: What was written, by the path of the file.
+        told: Clients that keep their servers by a command of their own.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -100,6 +113,7 @@ class Manifest:
         """
         self.folder = folder or _usual_folder()
         self.records: dict[str, Record] = {}
+        self.told: set[Told] = set()
         self._made: list[str] = []
         file = self.folder / "manifest.json"
         try:
@@ -118,6 +132,7 @@ class Manifest:
         if data["version"] != _VERSION:
             raise ValueError
         self._made = [str(folder) for folder in data["made"]]
+        self.told = {Told(str(client), str(project)) for client, project in data.get("told", ())}
         for row in data["files"]:
             parts = {str(owner): _part(part) for owner, part in row.pop("parts").items()}
             record = Record(**row, parts=parts)
@@ -141,7 +156,7 @@ class Manifest:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             with FileLock(self.folder / "lock", timeout=_WAIT):
                 now = Manifest(self.folder)
-                self.records = now.records
+                self.records, self.told = now.records, now.told
                 self._made = now._made or [str(folder) for folder in made]
                 try:
                     yield
@@ -168,6 +183,8 @@ class Manifest:
             }
             files.append({**asdict(record), "parts": parts})
         document = {"version": _VERSION, "made": self._made, "files": files}
+        if self.told:
+            document["told"] = sorted(self.told)
         self._write("manifest.json", json.dumps(document, indent=1).encode())
 
     def keep(self, data: bytes) -> str:
@@ -201,7 +218,7 @@ class Manifest:
         for file in self.folder.iterdir():
             if len(file.name) == 64 and file.name not in needed:
                 file.unlink(missing_ok=True)
-        if self.records:
+        if self.records or self.told:
             return
         for name in ("manifest.json", "lock"):
             with suppress(OSError):  # Windows deletes no open file

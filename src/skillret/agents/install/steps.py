@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from skillret.agents.commands import as_string, command
 from skillret.agents.install import files
+from skillret.agents.install.by_command import take_back
 from skillret.agents.install.changes import Change, Step, apply, is_out, revert, wanted
-from skillret.agents.install.manifest import Manifest, Part, Record
+from skillret.agents.install.manifest import Manifest, Part, Record, Told
 from skillret.agents.install.mode import MODE, set_mode
 from skillret.agents.install.targets import (
     TARGETS,
@@ -174,7 +176,8 @@ def uninstall(
         dry_run: Change nothing.
 
     Returns:
-        A step for each file that was written to; none if nothing is installed.
+        A step for each file that was written to, and for each client that was told by its own
+        command; none if nothing is installed.
 
     Raises:
         InputError: If an agent is unknown.
@@ -190,9 +193,13 @@ def uninstall(
             theirs = [o for o in record.parts if not owners or o in owners]
             if theirs and (project is None or record.around == str(project)):
                 done.append(revert(record, theirs, _titles(theirs), manifest, dry_run=dry_run))
+        for told in sorted(manifest.told):
+            wanted_here = not owners or f"mcp {told.client}" in owners
+            if wanted_here and (project is None or told.project == str(project)):
+                done.append(take_back(told, manifest, dry_run=dry_run))
         return done
 
-    if dry_run or not manifest.records:
+    if dry_run or not (manifest.records or manifest.told):
         return steps()
     with manifest.locked():
         return steps()
@@ -250,7 +257,17 @@ def status() -> list[State]:
         for owner in record.parts:
             if (path, owner) not in seen:
                 states.append(_elsewhere(Path(path), owner, record, home))
-    return states
+    return states + [_told(told) for told in sorted(manifest.told)]
+
+
+def _told(told: Told) -> State:
+    """What `mcp install` has told a client by its own command."""
+    client = find_client(told.client)
+    there = client.program is not None and shutil.which(client.program) is not None
+    message = f"it was told by `{client.program} mcp add`, which keeps the entry itself"
+    if told.project:
+        message += f", in {told.project}"
+    return State(client.name, f"{client.title}{_MCP}", there, None, "installed", message)
 
 
 def _elsewhere(file: Path, owner: str, record: Record, home: Path) -> State:
