@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from skillret.agents import hook as module
 from skillret.agents.install.leftovers import stop_warm
 from skillret.agents.log import LOG
 from skillret.agents.private import private_folder
@@ -261,6 +262,22 @@ def test_a_hook_starts_a_warm_process_that_answers_the_next_ones(warm):
     assert alone not in (cold, first)
     wait_for(lambda: answer(hook(warm, prompt("x"))) == answer(hook(warm, prompt("x"))))
     assert answer(hook(warm, prompt("x"))) != first
+
+
+@pytest.mark.parametrize(
+    ("agent", "known"), [("codex", True), ("claude", True), ("cline", False), ("nosuch", False)]
+)
+def test_for_an_agent_that_takes_nothing_no_process_is_kept_warm(agent, known, monkeypatch):
+    started = []
+    monkeypatch.setattr(module, "_start_warm", started.append)
+    monkeypatch.setattr(module, "_ask", lambda *_: None)
+    monkeypatch.setattr(module, "_by_child", lambda *_: b"")
+    monkeypatch.setattr(module, "_within", lambda *_: b"")
+    monkeypatch.setattr(module, "_event", lambda *_: b"{}")
+    monkeypatch.setattr(module, "_occupy", lambda: None)
+    monkeypatch.setenv("SKILLRET_WARM", "1")
+    assert module.main([agent]) == 0
+    assert started == [agent] * known
 
 
 def test_two_hooks_at_once_have_one_warm_process(warm):

@@ -53,7 +53,7 @@ def main(arguments: "Sequence[str]") -> int:
             answer = cold(agent, mode, data, end)
         while answer:
             answer = answer[os.write(1, answer) :]
-        if found is None and warm and answer is not None:
+        if found is None and warm and answer is not None and _is_known(agent):
             _start_warm(agent)
     except BaseException as e:  # not even an interruption is the agent's business
         _log(agent, f"{type(e).__name__}: {e}")
@@ -245,6 +245,18 @@ def _program() -> str:
         return f"{sys.executable} -m skillret"
     name = os.path.abspath(name)  # noqa: PTH100
     return f'"{name}"' if " " in name else name
+
+
+def _is_known(agent: str) -> bool:
+    """Whether an agent takes anything from a hook: for others nothing needs to be warm."""
+    from skillret.agents.hosts import HOSTS
+    from skillret.errors import InputError
+    from skillret.skills.agents import find_agent
+
+    try:
+        return find_agent(agent).name in HOSTS
+    except InputError:
+        return False
 
 
 def _start_warm(agent: str) -> None:

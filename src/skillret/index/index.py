@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from itertools import count, repeat, tee
 from pathlib import Path
 from typing import Any
@@ -17,17 +15,18 @@ from typing import Any
 import numpy as np
 
 from skillret.encoders import DEFAULT_MODEL, Encoder, Profile, load_encoder, read_chunks
-from skillret.errors import EncoderMismatchError, InputError, StoreError
+from skillret.errors import EncoderMismatchError, StoreError
 from skillret.extensions import STORES, find_extension
 from skillret.files import expand, is_address
 from skillret.index.corpus import Corpus
+from skillret.index.given import details_hash, skill_hash, unique
 from skillret.index.memory import MemoryStore
 from skillret.index.sources import Sources
 from skillret.index.sqlite import SqliteStore
 from skillret.index.store import Change, Encoded, IndexInfo, State, Store, metadata_json
 from skillret.lexical.grams import gram_reader
 from skillret.lexical.texts import read_texts
-from skillret.skills import content_hash, document_text
+from skillret.skills import document_text
 from skillret.types import Progress, Skill, UpdateReport
 
 __all__ = ["Index"]
@@ -198,10 +197,11 @@ class Index:
             EncoderMismatchError: If the index holds another encoder's vectors.
             IndexBusyError: If another writer is not done in time.
             StoreError: If it cannot be written.
-            InputError: If two skills have one id, or one holds text that is no Unicode.
+            InputError: If one is no skill, a field of it holds no text or half a character, or two
+                have one id.
         """
         start = time.perf_counter()
-        wanted = _unique(skills)
+        wanted = unique(skills)
         with self.writing(timeout):
             info = self.store.info()
             self.check_encoder(info)
@@ -239,10 +239,11 @@ class Index:
             EncoderMismatchError: If the index holds another encoder's vectors.
             IndexBusyError: If another writer is not done in time.
             StoreError: If it cannot be written.
-            InputError: If two skills have one id, or one holds text that is no Unicode.
+            InputError: If one is no skill, a field of it holds no text or half a character, or two
+                have one id.
         """
         start = time.perf_counter()
-        wanted = _unique(skills)
+        wanted = unique(skills)
         with self.writing(timeout):
             info = self.store.info()
             if not replace_encoder:
@@ -272,7 +273,7 @@ class Index:
             StoreError: If they cannot be written.
         """
         profile = self.encoder.profile
-        missing = {_hash(skill) for skill in skills}
+        missing = {skill_hash(skill) for skill in skills}
         missing -= self.store.known_vectors(profile, missing).keys()
         wanted = len(missing)
         for file in files:
@@ -322,8 +323,8 @@ class Index:
         """Write what differs, in one generation."""
         profile = self.encoder.profile
         anew = info.profile is None or info.profile.identity != profile.identity
-        hashes = {id_: _hash(s) for id_, s in wanted.items()}
-        details = {id_: _details_hash(s) for id_, s in wanted.items()}
+        hashes = {id_: skill_hash(s) for id_, s in wanted.items()}
+        details = {id_: details_hash(s) for id_, s in wanted.items()}
         # What is searched: of these, a new text or new metadata make a new row.
         searched = {id_: (hashes[id_], metadata_json(s)) for id_, s in wanted.items()}
         stored = {id_: (state.content_hash, state.metadata) for id_, state in known.items()}
@@ -454,36 +455,6 @@ class Index:
 
 def _stored(profile: Profile) -> str:
     return json.dumps(profile.to_json(), allow_nan=False)
-
-
-def _unique(skills: Iterable[Skill]) -> dict[str, Skill]:
-    wanted: dict[str, Skill] = {}
-    for skill in skills:
-        if not skill.id:
-            raise InputError(f"the skill {skill.name!r} has no id")
-        if skill.id in wanted:
-            raise InputError(f"two skills have the id {skill.id!r}; ids must be unique")
-        wanted[skill.id] = replace(skill, extra={})  # which no index keeps
-    return wanted
-
-
-def _hash(skill: Skill) -> str:
-    try:
-        for text in (skill.id, skill.path or "", skill.shadowed_by or ""):
-            text.encode("utf-8")
-        return content_hash(skill)
-    except UnicodeEncodeError:
-        raise InputError(
-            f"the skill {skill.id!r} holds half a character (a lone surrogate); clean its text"
-        ) from None
-
-
-def _details_hash(skill: Skill) -> str:
-    """SHA-256 over what is stored of a skill beside its text and its metadata."""
-    parts: list[Any] = [skill.path, skill.aliases, skill.shadowed_by]
-    if skill.user_only:  # all others have the hash that they had before this was known
-        parts.append(True)
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def _halve(rows: np.ndarray[Any, np.dtype[np.float32]]) -> np.ndarray[Any, np.dtype[np.float16]]:

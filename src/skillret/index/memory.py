@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -112,7 +113,7 @@ class MemoryStore:
         rows = dict(self._rows)
         for key in rows if keys is None else keys:
             if key in rows:
-                yield key, rows[key].skill
+                yield key, _copy(rows[key].skill)
 
     def known_vectors(self, profile: Profile, hashes: Iterable[str]) -> dict[str, Encoded]:
         """See `Store.known_vectors`."""
@@ -191,15 +192,25 @@ def _own(skill: Skill) -> Skill:
     return replace(skill, metadata=parse_json(metadata_json(skill)))
 
 
+def _copy(skill: Skill) -> Skill:
+    """A skill whose metadata its reader may change."""
+    return replace(skill, metadata=deepcopy(skill.metadata)) if skill.metadata else skill
+
+
 def _record(key: int, s: Skill) -> Record:
     places = (s.path, s.aliases, s.shadowed_by)
     return Record(key, s.id, s.name, s.description, *places, s.metadata, s.user_only)
 
 
+def _lent(record: Record) -> Record:
+    """A record whose metadata its reader may change."""
+    return record._replace(metadata=deepcopy(record.metadata)) if record.metadata else record
+
+
 def _texts(
     skills: Mapping[int, Skill],
 ) -> Callable[[Sequence[int]], Iterable[tuple[int, Skill]]]:
-    return lambda keys: [(key, skills[key]) for key in keys if key in skills]
+    return lambda keys: [(key, _copy(skills[key])) for key in keys if key in skills]
 
 
 def _tokens(tokens: Mapping[int, bytes]) -> Callable[[Sequence[int], int], dict[int, bytes]]:
@@ -207,4 +218,4 @@ def _tokens(tokens: Mapping[int, bytes]) -> Callable[[Sequence[int], int], dict[
 
 
 def _reader(records: Mapping[int, Record]) -> Callable[[Sequence[int]], dict[int, Record]]:
-    return lambda keys: {key: records[key] for key in keys if key in records}
+    return lambda keys: {key: _lent(records[key]) for key in keys if key in records}

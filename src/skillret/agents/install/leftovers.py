@@ -60,7 +60,8 @@ def leftovers() -> list[Path]:
     data = platformdirs.user_data_path("skillret", appauthor=False)
     cache = platformdirs.user_cache_path("skillret", appauthor=False)
     # On some systems settings lie beside them, so the folder above is nothing to be deleted.
-    return [f for f in (data / "indexes", Path(state_folder()) / "agents", cache) if f.is_dir()]
+    folders = (data / "indexes", data / "milvus", Path(state_folder()) / "agents", cache)
+    return [folder for folder in folders if folder.is_dir()]
 
 
 def served_libraries() -> Path | None:
