@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from skillret import Client, Index, Retriever
+from skillret import AsyncClient, Client, Index, Retriever
 from skillret.adapters.source import SkillSource
 from skillret.adapters.tools import SkillTools
 from skillret.errors import InputError
@@ -181,3 +181,8 @@ def test_the_tools_name_further_files_and_read_text(folder, tmp_path):
         assert load(id_, "scripts/run.py") == "print('\ufffd[31m')\n"
         with pytest.raises(InputError, match="is no text"):
             load(id_, "scan.bin")
+
+
+def test_a_client_that_is_awaited_is_refused():
+    with pytest.raises(InputError, match="take a Retriever or a Client, no AsyncClient"):
+        SkillSource(AsyncClient("http://127.0.0.1:1"))

@@ -122,3 +122,24 @@ def test_who_goes_away_takes_nothing_from_the_others():
         assert gone.cancelled()
 
     run(work)
+
+
+def test_what_nobody_waits_for_any_more_is_not_asked_for():
+    async def work():
+        slow = Slow()
+        batches = Batches(slow)
+        first = asyncio.ensure_future(batches.ask("k", "a"))
+        await turns()
+        left = [asyncio.ensure_future(batches.ask("k", text)) for text in "bbc"]
+        await turns()
+        left[0].cancel()
+        left[2].cancel()
+        await turns()
+        slow.gates[0].set()
+        await turns()
+        assert slow.calls == [("k", ["a"]), ("k", ["b"])]
+        slow.gates[1].set()
+        assert await asyncio.gather(first, left[1]) == ["k:A", "k:B"]
+        assert not batches._waiting
+
+    run(work)

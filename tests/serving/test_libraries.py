@@ -1,4 +1,6 @@
+import os
 import threading
+import time
 
 import pytest
 
@@ -162,3 +164,16 @@ def test_what_is_deleted_while_it_is_written_comes_back_with_nothing(libraries):
     assert libraries.names() == []
     assert libraries.create("a")
     assert names(libraries, "a") == []
+
+
+def test_what_a_killed_process_left_is_deleted_at_the_next_start(tmp_path):
+    folder = tmp_path / "served"
+    fill(Libraries(folder, model=HashEncoder()), "a")
+    for name, age in ((".old-1", 0), (".new-1", 3600), (".new-2", 0)):
+        (folder / name).mkdir()
+        (folder / name / "index.db").touch()
+        then = time.time() - age
+        os.utime(folder / name, (then, then))
+    libraries = Libraries(folder, model=HashEncoder())
+    assert sorted(path.name for path in folder.iterdir()) == [".new-2", "a"]
+    assert libraries.names() == ["a"]

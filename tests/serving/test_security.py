@@ -8,6 +8,7 @@ from skillret.serving.security import (
     API_KEY,
     BearerKey,
     allowed_hosts,
+    is_allowed,
     is_loopback,
     listen,
     read_key,
@@ -71,7 +72,7 @@ def test_loopback(host):
 def test_others_need_a_key(host):
     assert not is_loopback(host)
     assert allowed_hosts(host) is None
-    assert "skills.example" in allowed_hosts(host, ["skills.example"])[0]
+    assert "skills.example" in allowed_hosts(host, ["Skills.Example"])[0]
     with pytest.raises(InputError, match="give a key"):
         listen(host, 0, None)
 
@@ -91,3 +92,18 @@ def test_small_answers_do_not_wait_for_an_acknowledgement():
         accepted, _ = listening.accept()
         with accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+@pytest.mark.parametrize(
+    "name", ["https://a.example", "*.a.example", "", "a b", "a.example:x", "::1"]
+)
+def test_what_no_browser_sends_as_a_host_is_refused(name):
+    with pytest.raises(InputError, match="is no name of a host: give it as in"):
+        allowed_hosts("127.0.0.1", [name])
+
+
+@pytest.mark.parametrize("name", ["a.example", "A.example:8443", "[::1]:80", "10.0.0.1", "my_host"])
+def test_names_of_hosts(name):
+    hosts, origins = allowed_hosts("127.0.0.1", [name])
+    assert is_allowed(name, hosts)
+    assert is_allowed(f"https://{name}", origins)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from inspect import iscoroutinefunction
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -48,6 +49,11 @@ class SkillSource:
         where: Where | None = None,
         name: Callable[[str], str] = reveal,
     ) -> None:
+        if iscoroutinefunction(source.search):
+            raise InputError(
+                f"adapters take a Retriever or a Client, no {type(source).__name__}: frameworks"
+                " call them from threads of their own"
+            )
         self._source, self._name = source, name
         self._k, self._select, self._where = k, select, where
         self._ids: OrderedDict[str, str] = OrderedDict()

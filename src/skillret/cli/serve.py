@@ -96,10 +96,7 @@ def run(args: argparse.Namespace) -> int:
     check_places(args)
     if args.data is not None:
         _check_writable(args.data)
-    if args.reranker:  # one that is not there is said here, and not by each worker again and again
-        from skillret.retrieval.rerank import load_reranker
-
-        load_reranker(args.reranker)
+    _check_models(args)
     # Here and not above: `--help` needs none of it.
     import platformdirs
 
@@ -154,6 +151,22 @@ def run(args: argparse.Namespace) -> int:
             ready=lambda url: logs.say(f"serving at {url}; Ctrl-C ends it"),
         )
     return 0
+
+
+def _check_models(args: argparse.Namespace) -> None:
+    """Load what is named: what is not there is said here, not by each worker again and again."""
+    if args.reranker:
+        from skillret.retrieval.rerank import load_reranker
+
+        load_reranker(args.reranker)
+    if args.model or args.calibration:
+        from skillret.encoders import DEFAULT_MODEL, load_encoder
+        from skillret.retrieval.calibration import load_calibration
+
+        encoder = load_encoder(
+            args.model or DEFAULT_MODEL, trust_remote_code=args.trust_remote_code
+        )
+        load_calibration(encoder, args.calibration)
 
 
 def _check_writable(data: str) -> None:

@@ -32,7 +32,7 @@ __all__ = [
 
 _T = TypeVar("_T")
 _PAGE = 500  # skills of one answer, where all are listed
-_MOST_SKILLS = 1000  # that a service takes at once
+_MOST_SKILLS = 50  # sent at once: a slow server encodes ten a second, and its time is limited
 _MOST_BODY = 1024 * 1024  # bytes of skills that are sent at once; half of what a service takes
 
 

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -42,6 +43,8 @@ __all__ = [
 DEFAULT = "default"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _FILE = "index.db"
+_NEW, _OLD = ".new-", ".old-"  # begin the names of folders of libraries that are made and deleted
+_LONGEST_MAKING = 600  # seconds
 _NO_DEFAULT = (
     "there is no library 'default' yet: no skill is found in the usual places of who runs the"
     " server, and it was started with no others (--library, --index); PUT /v1/libraries/NAME makes"
@@ -140,6 +143,17 @@ class Libraries:
         self._opening = threading.RLock()  # the default one, and the encoder
         self._lock = threading.Lock()  # held for moments only
         self._entries: OrderedDict[str, _Open] = OrderedDict()
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Delete what a process left that was killed while it made or deleted a library."""
+        with suppress(OSError):
+            for entry in list(self.folder.iterdir()):
+                old = entry.name.startswith(_OLD)
+                new = entry.name.startswith(_NEW)
+                # Another process may be making one just now.
+                if old or (new and time.time() - entry.stat().st_mtime > _LONGEST_MAKING):
+                    shutil.rmtree(entry, ignore_errors=True)
 
     @contextmanager
     def lent(self, name: str = DEFAULT) -> Iterator[Retriever]:
@@ -200,7 +214,7 @@ class Libraries:
             return False
         encoder, _ = self._encoder()
         # Whoever looks meanwhile sees all of it or nothing.
-        new = self.folder / f".new-{os.urandom(8).hex()}"
+        new = self.folder / f"{_NEW}{os.urandom(8).hex()}"
         try:
             with Index.open(new / _FILE, create=True, model=encoder) as index:
                 index.update([], sources=Sources())
@@ -236,7 +250,7 @@ class Libraries:
 
     def _put_away(self, name: str) -> None:
         """Delete the folder of a library: at once for whoever looks, then its files."""
-        old = self.folder / f".old-{os.urandom(8).hex()}"
+        old = self.folder / f"{_OLD}{os.urandom(8).hex()}"
         (self.folder / name).rename(old)
         with self._lock:
             self._drop(name)

@@ -6,6 +6,7 @@ import errno
 import hmac
 import ipaddress
 import os
+import re
 import socket
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from pathlib import Path
@@ -44,6 +45,7 @@ PAGE_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-cache",
 }
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _LEAST = 16  # characters of a key
 _MOST = 4096
 
@@ -133,13 +135,31 @@ def allowed_hosts(host: str, more: Sequence[str] = ()) -> tuple[list[str], list[
     Args:
         host: Where the server listens.
         more: Further names that it is called by.
+
+    Raises:
+        InputError: If one of these is no name of a host.
     """
+    more = [_host(name) for name in more]
     if not is_loopback(host) and not more:
         return None
     bare = f"[{host}]" if ":" in host and not host.startswith("[") else host
     names = [*dict.fromkeys((*_LOOPBACK, bare, *more))]
     with_ports = [x for name in names for x in (name, f"{name}:*")]
     return with_ports, [f"{scheme}://{x}" for x in with_ports for scheme in ("http", "https")]
+
+
+def _host(name: str) -> str:
+    """A name as a browser sends it.
+
+    Raises:
+        InputError: If it is none.
+    """
+    if not _HOST.fullmatch(name):
+        raise InputError(
+            f"--allow-host {name[:80]!r} is no name of a host: give it as in skills.example.org or"
+            " skills.example.org:8443, without https:// and without stars"
+        )
+    return name.lower()
 
 
 def is_allowed(value: str, allowed: Sequence[str]) -> bool:

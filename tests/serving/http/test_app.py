@@ -3,12 +3,14 @@ import logging
 import shutil
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
 from starlette.testclient import TestClient
 
 from skillret import Index, Retriever
+from skillret.errors import InputError
 from skillret.retrieval.searcher import Searcher
 from skillret.serving.http import logs
 from skillret.serving.http.app import Options, create_app
@@ -73,16 +75,17 @@ def test_metrics(client):
         client.post("/v1/search", json={"query": query})
     client.post("/v1/search", json={"query": "a", "library": "team"})
     client.post("/v1/search", json={"query": ""})
+    client.post("/v1/search", json={"queries": ["a", "b"], "where": {"area": "none"}})
     client.get("/v1/skills/one")
     client.get("/v1/skills/two")
     client.get("/odd/path")
     lines = client.get("/metrics").text.splitlines()
-    assert 'skillret_requests_total{method="POST",route="/v1/search",status="200"} 3.0' in lines
+    assert 'skillret_requests_total{method="POST",route="/v1/search",status="200"} 4.0' in lines
     assert 'skillret_requests_total{method="POST",route="/v1/search",status="422"} 1.0' in lines
     paths = {line.split('route="')[1].split('"')[0] for line in lines if 'route="' in line}
     assert paths <= {"/v1/search", "/v1/skills/{id:path}", "/readyz", "other"}
-    assert 'skillret_no_match_total{route="/v1/search"} 1.0' in lines
-    assert 'skillret_request_duration_seconds_count{route="/v1/search"} 4.0' in lines
+    assert 'skillret_no_match_total{route="/v1/search"} 3.0' in lines
+    assert 'skillret_request_duration_seconds_count{route="/v1/search"} 5.0' in lines
     for name, value in (
         ("skillret_index_skills", 4),
         ("skillret_index_generation", 1),
@@ -333,6 +336,49 @@ def test_where_no_skill_is_found_there_is_no_default_library_yet(tmp_path, monke
         write_skill(home / ".claude" / "skills", "late")
         assert client.post("/v1/search", json=search).json()["hits"][0]["name"] == "late"
         assert client.get("/v1/libraries").json() == {"libraries": ["default", "a"]}
+
+
+def test_the_first_skill_of_all_is_taken_up_and_its_folder_watched(tmp_path, monkeypatch, home):
+    monkeypatch.chdir(tmp_path)
+    with starting(tmp_path, {}, optional=True) as (client, service):
+        wait_for(lambda: client.get("/readyz").status_code == 200)
+        write_skill(home / ".claude" / "skills", "first")
+        wait_for(lambda: service.libraries.opened_default)
+        # From here on nobody asks: what is watched is found without.
+        write_skill(home / ".claude" / "skills", "second")
+        wait_for(lambda: "second" in names(service))
+        write_skill(home / ".agents" / "skills", "third")  # a place that a search finds
+        wait_for(
+            lambda: client.post("/v1/search", json={"query": "x"}) and "third" in names(service)
+        )
+        write_skill(home / ".agents" / "skills", "fourth")
+        wait_for(lambda: "fourth" in names(service))
+
+
+def names(service):
+    """The skills that the index of the default library holds."""
+    return [skill.name for skill in service.libraries.opened_default.index.skills()]
+
+
+def test_while_the_library_is_opened_nothing_else_waits(tmp_path):
+    go = threading.Event()
+
+    def opened():
+        go.wait(60)
+        raise InputError("no more")
+
+    service = Service(Libraries(tmp_path / "served", opened, model=HashEncoder()))
+    app = create_app(service)
+    with TestClient(app, base_url="http://127.0.0.1") as client, ThreadPoolExecutor() as pool:
+        body = {"input": "a"}
+        waiting = [pool.submit(client.post, "/v1/embeddings", json=body) for _ in range(20)]
+        try:
+            for path in ("/livez", "/metrics", "/v1/libraries/a", "/readyz"):
+                assert client.get(path).status_code in (200, 404, 503)
+            assert not any(reply.done() for reply in waiting)
+        finally:
+            go.set()
+        assert {reply.result().status_code for reply in waiting} == {200}
 
 
 def test_a_damaged_index_is_said_with_what_its_service_can_do(tmp_path, caplog):

@@ -17,6 +17,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from skillret.serving.http.errors import RefusedError, refusal
+from skillret.serving.http.logs import remark
 from skillret.serving.libraries import check_name
 
 __all__ = [
@@ -143,6 +144,11 @@ def check(conn: HTTPConnection, library: str | None = None, access: Access = "re
     Raises:
         RefusedError: If their token does not reach so far.
     """
+    if library is not None:
+        remark(conn, library=library[:64])
+    caller = conn.user
+    if isinstance(caller, Caller) and caller.token.digest:
+        remark(conn, token=caller.display_name)
     if access == "write" and "write" not in conn.auth.scopes:
         raise RefusedError(403, "this token may only read; send one that may write")
     if library is not None and not may_see(conn, library):

@@ -71,6 +71,9 @@ _OURS = {
 }
 
 
+_UNWRITABLE = "this library cannot be written now, and is as it was; the server's log says why"
+
+
 class RefusedError(HTTPException):
     """A request that is refused, with a sentence that says what to send instead."""
 
@@ -135,6 +138,8 @@ async def _invalid(request: Request, e: RequestValidationError) -> JSONResponse:
         kind = request.headers.get("content-type", "")
         if "json" not in kind:
             return refusal(415, "send JSON, with the header Content-Type: application/json")
+        if e.body is None:
+            return refusal(422, "there is no body: send a JSON object (see /docs)")
     sentence = "; ".join(f"{d['at']}: {d['message']}" for d in details[:3])
     return refusal(422, f"{sentence} (see /docs)", details=details)
 
@@ -170,12 +175,16 @@ def _kind(e: Exception) -> tuple[int, str]:
     return next((s, k) for known, s, k in _KINDS if isinstance(e, known))
 
 
-async def _failed(_: Request, e: Exception) -> JSONResponse:
+async def _failed(request: Request, e: Exception) -> JSONResponse:
     status, kind = _kind(e)
+    sentence = reported(e)
+    writes = request.method in ("PUT", "DELETE") or request.url.path == "/v1/skills"
+    if kind == "index_unavailable" and writes:
+        return refusal(status, _UNWRITABLE, kind)
     # A damaged index is mended by its owner, not by time.
     passing = status == 503 and kind != "index_damaged"
     headers = {"Retry-After": _RETRY_SECONDS} if passing else None
-    return refusal(status, reported(e), kind, headers)
+    return refusal(status, sentence, kind, headers)
 
 
 async def _unexpected(_: Request, e: Exception) -> JSONResponse:

@@ -81,7 +81,7 @@ class Observer:
         self._metrics.requests.labels(scope["method"][:10], route, str(status)).inc()
         self._metrics.seconds.labels(route).observe(seconds)
         if said.get("empty"):
-            self._metrics.empty.labels(route).inc()
+            self._metrics.empty.labels(route).inc(int(said["empty"]))
         if self._logged and scope["path"] not in _QUIET:
             client = scope.get("client") or ("",)
             fields = {
@@ -197,7 +197,7 @@ class Gate:
             if scope["method"] != "GET" and scope["path"].startswith(_CHANGED):
                 # What has begun goes on.
                 sentence += "; it may be done all the same, and to send it again does no harm"
-            return refusal(504, sentence, headers={**headers, "Retry-After": "1"})
+            return refusal(504, sentence, headers=headers)
         return refusal(408, f"the body did not arrive within {self._timeout:g} s", headers=headers)
 
 

@@ -17,7 +17,7 @@ from skillret.index import Sources
 from skillret.retrieval import Retriever
 from skillret.serving.http.errors import reported, told
 from skillret.serving.http.threads import Threads
-from skillret.serving.libraries import UnknownLibraryError
+from skillret.serving.libraries import DEFAULT, UnknownLibraryError
 from skillret.serving.service import Service
 
 __all__ = ["Lifecycle"]
@@ -38,7 +38,7 @@ class Lifecycle:
 
     def __init__(self, service: Service, threads: Threads) -> None:
         self._service, self._threads = service, threads
-        self._opened = False
+        self._opened = self._ready = False
         self._problem = "the library is being opened"
         self._streams: set[anyio.CancelScope] = set()
         self.draining = False
@@ -48,7 +48,7 @@ class Lifecycle:
         """Why no request should be sent here now; empty if all is well."""
         if self.draining:
             return "the server is about to end"
-        return "" if self._opened else self._problem
+        return "" if self._opened or self._ready else self._problem
 
     def unsearchable(self) -> str:
         """What is wrong with the default library, which is open; empty if it can be searched."""
@@ -94,9 +94,9 @@ class Lifecycle:
             try:
                 await self._threads.read(self._service.warm_up)
                 self._opened = True
-            except UnknownLibraryError:  # there is none but those that callers make
-                self._opened = True
-                return
+            except UnknownLibraryError:  # there is none but those that callers make, yet
+                self._ready = True
+                await anyio.sleep(_AGAIN)
             except (SkillretError, OSError) as e:
                 self._problem = told(e) if str(e) == before else reported(e)
                 before = str(e)
@@ -106,14 +106,18 @@ class Lifecycle:
             await self._watch(retriever)
 
     async def _watch(self, retriever: Retriever) -> None:
-        """Take up changes in the folders of the library at once; searches look now and then."""
-        roots = [Path(root) for root, _ in Sources.from_info(retriever.index.info()).roots]
+        """Take up changes in the folders of the library at once; searches look now and then.
+
+        These also find places that come later, which are watched from there on.
+        """
         try:
+            roots = _roots(retriever)
             while roots and not self._stop.is_set():
                 watched = _watched(roots)
                 if not watched:
                     await anyio.sleep(_EVERY / 1000)
                     continue
+                missed = True  # what changed before the system began to watch
                 # Whatever stands in a folder's place by now is not what the system watches.
                 async for changes in awatch(
                     *watched,
@@ -123,9 +127,11 @@ class Lifecycle:
                     rust_timeout=_EVERY,
                     yield_on_timeout=True,
                 ):
+                    roots = _roots(retriever, roots)
                     others = _watched(roots) != watched
-                    if changes or others:
+                    if changes or others or missed:
                         await self._refresh(retriever)
+                    missed = False
                     if others:
                         break
         except Exception as e:  # no more watches to be had, or a name that is no text
@@ -134,9 +140,17 @@ class Lifecycle:
 
     async def _refresh(self, retriever: Retriever) -> None:
         try:
-            await self._threads.write(retriever.refresh)
+            await self._threads.write(DEFAULT, retriever.refresh)
         except SkillretError as e:
             _log.warning("searching the index as it is: %s", e)
+
+
+def _roots(retriever: Retriever, before: Sequence[Path] = ()) -> list[Path]:
+    """The folders of a library by its index; those of before while it cannot be read."""
+    try:
+        return [Path(root) for root, _ in Sources.from_info(retriever.index.info()).roots]
+    except SkillretError:
+        return list(before)
 
 
 def _watched(roots: Sequence[Path]) -> dict[Path, int]:

@@ -20,7 +20,10 @@ _LONGEST = 4000  # characters of a text
 
 
 def remark(conn: HTTPConnection, **fields: Any) -> None:
-    """Say something of a request, for its line in the log and for the metrics."""
+    """Say something of a request, for its line in the log and for the metrics.
+
+    `empty` is how many of its queries got nothing.
+    """
     remarks(conn.scope).update(fields)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import math
 import os
 import selectors
 import signal
@@ -24,6 +25,7 @@ from typing import Any, NoReturn
 import h11
 import uvicorn
 from fastapi import FastAPI
+from prometheus_client.multiprocess import mark_process_dead
 from uvicorn.protocols.http import h11_impl
 from uvicorn.supervisors import multiprocess
 
@@ -51,6 +53,7 @@ _SO_ATTACH_FILTER = 26
 _M_ARENA_MAX = -8  # mallopt(3)
 _ARENAS = 2
 _MOST_FILES = 8192
+_LOOK = 20  # of uvicorn's ticks, ten of which make a second
 _LEAST_CONNECTIONS = 64
 
 
@@ -223,6 +226,15 @@ class _Protocol(h11_impl.H11Protocol):
     """Does not wait for ever for the head of a request."""
 
     _head: asyncio.TimerHandle | None = None
+    _unread: float | None = None
+
+    def unread_since(self) -> float:
+        """When answers were first seen to wait for their reader, as they do now; else infinity."""
+        if not self.transport.get_write_buffer_size():
+            self._unread = None
+        elif self._unread is None:
+            self._unread = time.monotonic()
+        return math.inf if self._unread is None else self._unread
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """As uvicorn's."""
@@ -250,7 +262,19 @@ class _Protocol(h11_impl.H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """Loses no request when it ends: uvicorn's closes what has just been accepted."""
+    """Loses no request when it ends, and no connection to who does not read.
+
+    uvicorn's closes what has just been accepted, and waits for ever until an answer is taken.
+    """
+
+    async def on_tick(self, counter: int) -> bool:
+        """As uvicorn's; now and then connections are looked at."""
+        if counter % _LOOK == 0:
+            end = time.monotonic() - (self.config.timeout_graceful_shutdown or 0)
+            for each in list(self.server_state.connections):
+                if isinstance(each, _Protocol) and each.unread_since() < end:
+                    each.transport.abort()
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Go on for a moment, telling everyone not to come back; then stop to listen, then end."""
@@ -350,6 +374,14 @@ class _Worker(multiprocess.Process):
 
 class _Workers(multiprocess.Multiprocess):
     """Workers that share one socket."""
+
+    def keep_subprocess_alive(self) -> None:
+        """As uvicorn's; one that has ended is told, and no longer counted."""
+        for each in self.processes:
+            if not each.process.is_alive() and each.process.exitcode is not None:
+                logs.say(f"the worker {each.pid} has ended ({each.process.exitcode})")
+                mark_process_dead(each.pid)  # type: ignore[no-untyped-call]
+        super().keep_subprocess_alive()
 
     def terminate_all(self) -> None:
         """Let the workers end; the last of them is the last to listen, and looks who is waiting."""

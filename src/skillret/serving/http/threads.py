@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import partial
 from typing import ParamSpec, TypeVar
+from weakref import WeakValueDictionary
 
 from anyio import CapacityLimiter, to_thread
 
@@ -27,21 +29,38 @@ def is_left() -> bool:
 class Threads:
     """Threads of their own for reading and for writing: a writer may wait for another one's lock.
 
+    Belongs to one event loop.
+
     Args:
         readers: How many read at once at most; how many search is the `Retriever`'s concern.
-        writers: How many write at once at most.
+        writers: How many write at once at most, each to another library.
+        lookers: How many look at once, besides, how the server is.
     """
 
-    def __init__(self, readers: int = 16, writers: int = 4) -> None:
+    def __init__(self, readers: int = 16, writers: int = 16, lookers: int = 2) -> None:
         self._readers, self._writers = CapacityLimiter(readers), CapacityLimiter(writers)
+        self._lookers = CapacityLimiter(lookers)
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def read(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Do what reads; whoever waits for it may be cancelled, the thread goes on."""
         return await _run(self._readers, partial(work, *args, **kwargs))
 
-    async def write(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Do what writes, likewise."""
-        return await _run(self._writers, partial(work, *args, **kwargs))
+    async def look(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Look how the server is, which waits for no search."""
+        return await _run(self._lookers, partial(work, *args, **kwargs))
+
+    async def write(
+        self, library: str, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        """Do what writes to a library, likewise.
+
+        One thread a library: the others would only wait for its lock, and keep other libraries'
+        writers from their turn.
+        """
+        turn = self._turns.setdefault(library, asyncio.Lock())
+        async with turn:
+            return await _run(self._writers, partial(work, *args, **kwargs))
 
 
 async def _run(limiter: CapacityLimiter, call: Callable[[], _T]) -> _T:

@@ -39,7 +39,7 @@ def router(service: Service, threads: Threads) -> APIRouter:
     async def create(request: Request, response: Response, name: LibraryName) -> Library:
         """Make an empty library: 201; 200 if it is there already, and as it is."""
         check(request, name, "write")
-        made = await threads.write(service.libraries.create, name)
+        made = await threads.write(name, service.libraries.create, name)
         response.status_code = 201 if made else 200
         return await counts(name)
 
@@ -47,6 +47,6 @@ def router(service: Service, threads: Threads) -> APIRouter:
     async def delete(request: Request, name: LibraryName) -> None:
         """Delete a library and all its skills."""
         check(request, name, "write")
-        await threads.write(service.libraries.delete, name)
+        await threads.write(name, service.libraries.delete, name)
 
     return routes

@@ -27,6 +27,7 @@ from skillret.serving.service import Service
 __all__ = ["router"]
 
 _Kind: TypeAlias = Literal["query", "document"]
+_SLICE = 16  # texts of one request that wait at once
 
 
 class EmbeddingsRequest(BaseModel):
@@ -97,15 +98,21 @@ def router(service: Service, threads: Threads, metrics: Metrics) -> APIRouter:
         return await threads.read(encode_together, kind, texts)
 
     batches: Batches[_Kind, Float32] = Batches(encode_all)
+    opening = asyncio.Lock()
 
     async def encode(kind: _Kind, texts: Sequence[str]) -> Sequence[Float32]:
-        return await asyncio.gather(*(batches.ask(kind, text) for text in texts))
+        vectors: list[Float32] = []
+        for start in range(0, len(texts), _SLICE):  # between two of them others have their turn
+            some = texts[start : start + _SLICE]
+            vectors += await asyncio.gather(*(batches.ask(kind, text) for text in some))
+        return vectors
 
     @routes.post("/v1/embeddings")
     async def embeddings(asked: EmbeddingsRequest) -> EmbeddingsReply:
         """Encode texts (as OpenAI does)."""
         texts = [asked.input] if isinstance(asked.input, str) else asked.input
-        profile = service.encoder.profile
+        async with opening:  # while it waits for the library, one thread is enough
+            profile = (await threads.read(lambda: service.encoder)).profile
         if asked.dimensions not in (None, profile.dim):
             raise RefusedError(422, f"dimensions: this model has {profile.dim}; leave it out")
         vectors = await encode(asked.input_type, texts)

@@ -31,10 +31,20 @@ from skillret.serving.http.schemas import (
     hit_of,
 )
 from skillret.serving.http.threads import Threads, is_left
-from skillret.serving.service import Found, Service
+from skillret.serving.service import Found, Selected, Service
 from skillret.types import Mode
 
 __all__ = ["router"]
+
+
+class _Choice(NamedTuple):
+    """What else than the query decides on a selection."""
+
+    library: str
+    limit: int | None
+    where: str
+    explain: bool
+    near: int
 
 
 class _Kind(NamedTuple):
@@ -79,12 +89,21 @@ def router(
     processors = os.cpu_count() or 1
     batches: Batches[_Kind, Found] = Batches(search_all, most=16, at_once=processors)
 
+    async def select_all(kind: _Choice, queries: Sequence[str]) -> list[Selected]:
+        where = json.loads(kind.where)
+        return [
+            await threads.read(service.select, query, **{**kind._asdict(), "where": where})
+            for query in queries
+        ]
+
+    # One by one, as each is several searches; who asks the same gets the same.
+    selections: Batches[_Choice, Selected] = Batches(select_all, most=1, at_once=processors)
+
     @routes.post("/search")
     async def search(request: Request, asked: SearchRequest) -> SearchReply | BatchReply:
         """The best skills for a query, best first; or for each of several."""
         start = time.perf_counter()
         check(request, asked.library)
-        remark(request, library=asked.library)
         where = json.dumps(asked.where, sort_keys=True)
         kind = _Kind(asked.library, asked.mode, asked.k, where, asked.explain)
         if asked.query is not None:
@@ -104,7 +123,9 @@ def router(
         queries = asked.queries or []
         said(request, queries)
         found = await threads.read(search_together, kind, queries)
-        pairs = zip(queries, found.hits, strict=True)
+        pairs = list(zip(queries, found.hits, strict=True))
+        counts = list(map(len, found.hits))
+        remark(request, hits=sum(counts), empty=counts.count(0))
         return BatchReply(
             mode=asked.mode,
             model=found.model,
@@ -120,17 +141,11 @@ def router(
         start = time.perf_counter()
         check(request, asked.library)
         said(request, asked.query)
-        selected = await threads.read(
-            service.select,
-            asked.query,
-            limit=asked.limit,
-            library=asked.library,
-            where=asked.where,
-            explain=asked.explain,
-            near=asked.near,
-        )
+        where = json.dumps(asked.where, sort_keys=True)
+        kind = _Choice(asked.library, asked.limit, where, asked.explain, asked.near)
+        selected = await selections.ask(kind, asked.query)
         selection = selected.selection
-        remark(request, library=asked.library, hits=len(selection), empty=selection.abstained)
+        remark(request, hits=len(selection), empty=selection.abstained)
         return SelectReply(
             query=asked.query,
             need=selection.need,
@@ -164,7 +179,7 @@ def router(
         )
         decision = routed.decision
         named = [NamedSkill(**named._asdict()) for named in decision.named]
-        remark(request, library=asked.library, hits=len(named), empty=not named)
+        remark(request, hits=len(named), empty=not named)
         return RouteReply(
             named=named, silent=decision.silent, need=decision.need, context=routed.context
         )

@@ -84,7 +84,7 @@ def router(service: Service, threads: Threads) -> APIRouter:
     ) -> StoredReply:
         """Store a skill, in the place of the one of its id if there is one: 200, or else 201."""
         check(request, library, "write")
-        report = await threads.write(service.put_all, [_skill(id, asked)], library)
+        report = await threads.write(library, service.put_all, [_skill(id, asked)], library)
         response.status_code = 201 if report.added else 200
         return _stored(report)
 
@@ -100,7 +100,7 @@ def router(service: Service, threads: Threads) -> APIRouter:
         into = library or asked.library or DEFAULT
         check(request, into, "write")
         skills = [_skill(skill.id, skill) for skill in asked.skills]
-        return _stored(await threads.write(service.put_all, skills, into))
+        return _stored(await threads.write(into, service.put_all, skills, into))
 
     @routes.delete("/{id:path}", status_code=204, responses=documented(404, 409))
     async def delete_skill(
@@ -110,7 +110,7 @@ def router(service: Service, threads: Threads) -> APIRouter:
     ) -> None:
         """Remove a skill."""
         check(request, library, "write")
-        await threads.write(service.remove, id, library)
+        await threads.write(library, service.remove, id, library)
 
     return routes
 

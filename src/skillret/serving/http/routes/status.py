@@ -61,7 +61,7 @@ def router(
     @routes.get("/readyz", responses=unready, response_model=None)
     async def ready(_: Request) -> Response:
         """Whether requests are answered now: not yet, or not any more, is 503."""
-        reason = state.unready() or await threads.read(state.unsearchable)
+        reason = state.unready() or await threads.look(state.unsearchable)
         if reason:
             return refusal(503, reason, "not_ready", {"Retry-After": "1"})
         return JSONResponse({"status": "ok"})
@@ -69,6 +69,6 @@ def router(
     @routes.get("/metrics", response_class=PlainTextResponse)
     async def all_metrics() -> Response:
         """For Prometheus."""
-        return Response(await threads.read(metrics.text), media_type=metrics.content_type)
+        return Response(await threads.look(metrics.text), media_type=metrics.content_type)
 
     return routes
