@@ -42,6 +42,7 @@ from skillret.retrieval.selection import (
     select,
     spells_identifier,
 )
+from skillret.retrieval.talk import is_talk
 from skillret.retrieval.term_head import needs_tokens, term_factors
 from skillret.types import Mode, Where
 
@@ -200,7 +201,7 @@ class Searcher:
     def _in_english(self, query: str) -> str:
         """A query word by word in English, if neither encoder nor skills know its language."""
         language = unread_language(query, self.encoder.profile)
-        if language not in GLOSSARIES:
+        if language not in GLOSSARIES or is_talk(query):
             return query
         told = gloss(query, language)
         terms = {term for word in told.words for term in read_terms(word)}
