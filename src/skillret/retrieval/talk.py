@@ -72,29 +72,29 @@ _TALK = (
 
         accord allez alors ami apres attends aucun aussi avec beaucoup bien bon bonjour bonne
         bonsoir cela cette coucou dac daccord deja donc encore est fais fait genial grand
-        impeccable maintenant mais merci mille moi non ouais oui parfait pas plaisir plait
+        maintenant mais merci mille moi non ouais oui parfait pas plaisir plait
         revoir rien salut si sil soir stp sur svp toi tout toutes tres une vas veux volontiers
         votre vous
 
-        adios ahora algo amigo aqui asi bastante buena buenas bueno buenos claro como con dale
+        adios ahora amigo aqui asi bastante buena buenas bueno buenos claro como con dale
         del dias encanta entendido esa eso esta estas este esto estupendo exacto excelente favor
         fenomenal gracias gusta hasta hecho hola igualmente listo luego mas mil muchas
-        muchisimas mucho muchos muy nada ningun noches oye para perdon perfecto pero por porfa
-        porfavor pues que saludos seguro siempre tambien tardes todo todos una usted vale venga
+        muchisimas mucho muchos muy nada ningun noches oye perdon perfecto pero por porfa
+        porfavor pues que saludos seguro siempre tambien tardes una usted vale venga
         vez
 
-        allora altro ancora andiamo bene benissimo buona buonasera buongiorno certo che chiaro
+        allora altro ancora andiamo bene benissimo buona buonasera buongiorno che chiaro
         ciao cosi esatto fatto gentile grazie molte molto niente ottimo perche perfetto piacere
-        prego pronto questo scusa scusi sono tante tanto tutto vabbe
+        prego questo scusa scusi sono tante tanto tutto vabbe
 
-        agora amanha ate beleza bem bom bons com deus dia fazer feito isso muita muito nao noite
+        amanha ate beleza bem bom bons com deus dia fazer feito isso muita muito nao noite
         obrigada obrigado obrigados oi ola otimo pode pra sim tarde tchau tudo valeu voce
 
         akkoord alsjeblieft bedankt dag dank dankje dankjewel doei ga geen goed goede graag
         hartelijk heel hoi hoor inderdaad jij jullie klopt leuk mee mooi nee nou oke prachtig
         tot wel zeker
 
-        bardzo czesc dobra dobrze dzieki dziekuje gotowe hej idealnie jasne jest nie oczywiscie
+        bardzo czesc dobra dobrze dzieki dziekuje gotowe hej idealnie jasne nie oczywiscie
         prosze rob swietnie tak tez wielkie witam zgoda
 
         alltsa dig fint god ikke ingen jag jattebra mange mycket nei nej okej saklart snalla
@@ -118,9 +118,9 @@ _BESIDE = _words(
     quick sec seems sense sound sounds stuff take thing things think thought time today tomorrow
     useful work worked working worries
 
-    a al au c ca ce ci come das dat de dem den der des det di die dit doe du e el em en er es et
-    fa ho il in io j je l la le les lo los me n na nickel no pani per pour s sa so t te to u un
-    va ve vi y ya zu до за и то я
+    a agora al algo au c ca ce certo ci come das dat de dem den der des det di die dit doe du e
+    el em en er es et fa ho il impeccable in io j je jest l la le les lo los me n na nickel no
+    pani para per pour pronto s sa so t te to todo todos u un va ve vi y ya zu до за и то я
     """
 )
 
