@@ -28,6 +28,7 @@ _RUN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]+")
 _SIGNS = str.maketrans("，。？！；：、（）", ",.?!;:,()")
 _LINKS = ("", "s", "es", "n", "en", "e")  # between the parts of a German compound
 _PART = 4  # letters of one at least
+_ENGLISH_PART = 5  # of one that is English
 _STEM = 4  # letters of a word that is told by its stem, ...
 _START, _ENDING = 6, 3  # ... or by so many first ones, all but so many last ones
 _WITHOUT_DOTS = (("ae", "a"), ("oe", "o"), ("ue", "u"))
@@ -198,10 +199,17 @@ def _forms(word: str) -> Iterator[str]:
 
 
 def _of_parts(word: str, known: _Glossary) -> str | None:
-    """A compound in English, if both its parts are known: the longest first one."""
+    """A compound in English, if both its parts are known: the longest first one.
+
+    One of them may be English as it is ("Haushaltsbudget").
+    """
+    english = _beginnings()[0]
     for end in range(len(word) - _PART, _PART - 1, -1):
-        first = _simple(word[:end], known)
-        if first and (second := _simple(word[end:], known)):
+        first, second = _simple(word[:end], known), _simple(word[end:], known)
+        last = word[end:].lower()
+        if not second and len(last) >= _ENGLISH_PART and last in english:
+            second = last
+        if first and second:
             return f"{first} {second}"
     return None
 
