@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skillret.charsets import is_mostly_utf8, legacy_encoding, name_of
+from skillret.charsets import is_mostly_utf8, legacy_encoding, name_of, unmarked
 
 KOREAN = "회의 녹취록을 읽고 결정 사항과 할 일을 정리합니다."
 TRADITIONAL = "閱讀會議記錄，整理決定和待辦事項。"
@@ -89,3 +89,14 @@ def test_utf8_with_a_few_damaged_bytes_is_told_from_older_encodings():
     assert is_mostly_utf8("Menüs für Köche".encode() + b"\xff")
     long = [(e, text) for e, _, text in TEXTS if len(text) > 5 and e != "iso2022_jp"]
     assert not any(is_mostly_utf8(skill(text).encode(e)) for e, text in long)
+
+
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("text", ["a", "plan harbour", "PDF 文件 一一一 🎉", "x" * 1000])
+def test_utf_16_without_its_mark_is_told(codec, text):
+    assert unmarked(text.encode(codec)) == codec
+
+
+@pytest.mark.parametrize("data", [b"", b"a", b"\0plan\0", b"\0a\0\0b\0", b"plan\0", b"\0" * 9])
+def test_other_zero_bytes_are_no_utf_16(data):
+    assert not unmarked(data)

@@ -57,6 +57,49 @@ def test_other_languages_need_no_skill_to_chat(retriever, query):
     assert not retriever.select(query).hits
 
 
+def test_skills_in_the_language_of_a_query_are_found(tmp_path):
+    for name, description in {
+        "facture": "Rédige des factures pour indépendants.",
+        "recette": "Propose des recettes pour le dîner.",
+        "rechnung": "Erstellt Rechnungen für Freiberufler.",
+        "reise": "Plant Reisen mit der Bahn.",
+        "seikyusho": "請求書の宛名と金額を確認する。",
+        "stars": "Names stars.",
+    }.items():
+        write_skill(tmp_path, name, description)
+    retriever = Retriever.open(library=tmp_path)
+    for query, name in {
+        "une facture pour mon client": "facture",
+        "j'ai besoin d'une facture": "facture",
+        "une recette pour ce soir": "recette",
+        "ich brauche eine Rechnung": "rechnung",
+        "請求書": "seikyusho",
+    }.items():
+        assert [hit.name for hit in retriever.select(query)] == [name], query
+
+
+def test_a_bare_name_gets_the_few_skills_that_hold_it(tmp_path):
+    for name, description in {
+        "it-helpdesk": "Answers IT helpdesk tickets.",
+        "who-data": "Downloads health statistics from the WHO.",
+        "csharp": "Reviews C# code: async/await, LINQ.",
+        "cpp": "Reviews C++ code: RAII, templates.",
+        "ci-cd": "Sets up pipelines.",
+    }.items():
+        write_skill(tmp_path, name, description)
+    retriever = Retriever.open(library=tmp_path)
+    for query, names in {
+        "IT": ["it-helpdesk"],
+        "IT ticket": ["it-helpdesk"],
+        "the WHO": ["who-data"],
+        "C#": ["csharp"],
+        "it": [],
+        "who": [],
+        "R": [],
+    }.items():
+        assert [hit.name for hit in retriever.select(query)] == names, query
+
+
 def test_casual_requests_get_their_skill(retriever):
     data = load_dataset(ROOT / "examples" / "skills")
     learnt = {*written("tasks"), *written("idle")}

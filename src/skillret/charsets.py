@@ -13,10 +13,12 @@ from functools import cache
 from math import log
 from typing import NamedTuple
 
-__all__ = ["LATIN", "is_escaped", "is_mostly_utf8", "legacy_encoding", "name_of"]
+__all__ = ["LATIN", "is_escaped", "is_mostly_utf8", "legacy_encoding", "name_of", "unmarked"]
 
 LATIN = "cp1252"  # what is not ASCII in a Western text, and what a byte or two most likely are
 
+_HEAD = 64  # bytes that tell UTF-16, ...
+_FEWEST_ZEROS = 3  # ... one in so many of its characters at least ASCII
 _SAMPLE = 4000  # bytes; behind the first ones that are not ASCII, line by line
 _FROM_FIRST = re.compile(rb"[\x80-\xff][^\r\n]*")
 _RUNS = re.compile(rb"[\x80-\xff]+")
@@ -159,3 +161,20 @@ def _table(candidate: _Candidate) -> dict[str, float]:
     ranked = {c: log(_FIRST_RANK + rank) for rank, c in enumerate(dict.fromkeys(candidate.common))}
     rare = dict.fromkeys(usual, _RARE + log(len(usual) or 1))
     return {**rare, **ranked, "\ufffd": _UNREADABLE}
+
+
+def unmarked(data: bytes) -> str:
+    """UTF-16 as Python calls it if a text is that without its mark; else nothing.
+
+    Every other byte of what is ASCII is zero then, and a text begins with such; zero bytes around
+    a text or between its parts are no more than that.
+    """
+    start = data[: _HEAD - _HEAD % 2]
+    if b"\0" not in start[:2] or (len(data) < _HEAD and len(data) % 2):
+        return ""
+    high, low = start[::2], start[1::2]
+    if start[0]:
+        high, low = low, high
+    zeros = high.count(0)
+    zero = 2 * low.count(0) <= zeros and zeros * _FEWEST_ZEROS >= len(high)
+    return ("utf-16-le" if start[0] else "utf-16-be") if zero else ""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
-__all__ = ["counted", "printable", "reveal"]
+__all__ = ["counted", "meant", "printable", "reveal"]
 
 # What a terminal obeys, what turns the direction of text round, and the invisible tag characters.
 _HIDDEN = re.compile(
@@ -18,6 +19,13 @@ def counted(number: int, noun: str) -> str:
     *before, last = noun.split(" ")
     plural = _PLURALS.get(last, f"{last}s")
     return " ".join([f"{number:,}", *before, last if number == 1 else plural])
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """What was likely meant by a word that is not known, behind an error; perhaps empty."""
+    from difflib import get_close_matches  # seldom needed
+
+    return "".join(f"; did you mean {k}?" for k in get_close_matches(word, known, 1))
 
 
 def printable(text: str) -> str:

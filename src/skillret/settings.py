@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 from skillret.errors import InputError, SkillretError
 from skillret.files import expand, project_folders, read_start
+from skillret.messages import meant
 
 __all__ = [
     "FILE",
@@ -240,10 +241,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _unknown(what: str, name: str, known: Sequence[str]) -> str:
     """That there is no such thing, and what was meant, or what there is."""
-    from difflib import get_close_matches
-
-    likely = "".join(f"; did you mean {k}?" for k in get_close_matches(name, known, 1))
-    return f"unknown {what} {name[:_SHOWN]!r}{likely or '; known: ' + ', '.join(known)}"
+    return f"unknown {what} {name[:_SHOWN]!r}{meant(name, known) or '; known: ' + ', '.join(known)}"
 
 
 def _text(file: Path) -> str:

@@ -64,6 +64,8 @@ def test_build_update_status_list_remove_on_folders(library, tmp_path, capsys):
     _, _, err = run(capsys, "index", "remove", "tax-return", listed[0]["id"], *index)
     assert "removed 2 skills" in err
     assert "no skill 'tax-return'" in fails(capsys, "index", "remove", "tax-return", *index)
+    error = fails(capsys, "index", "remove", "release-ntoes", *index)
+    assert "no skill 'release-ntoes' in this index; did you mean release-notes?" in error
     _, out, _ = run(capsys, "index", "status", *index, "--json")
     assert json.loads(out)["skills"] == 3
 

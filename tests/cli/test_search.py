@@ -186,6 +186,17 @@ def test_stdin_is_read_by_its_mark(library, encoding, remark):
     assert all(remark in line for line in told)
 
 
+def test_zero_bytes_around_a_request_are_no_utf_16(library):
+    process = subprocess.run(
+        [sys.executable, "-m", "skillret", "search", "-", "--library", str(library), "--json"],
+        input=b"\0my pods crash\0",
+        capture_output=True,
+        cwd=ROOT,
+    )
+    assert process.returncode == 0, process.stderr
+    assert json.loads(process.stdout)["query"] == "my pods crash"
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_any_encoding_of_stdout(library, encoding):
     write_skill(library, "naive", "Pods — naïve 🎉 pods.")
@@ -377,7 +388,7 @@ def test_a_filter_on_metadata(library, capsys):
         (["team=red"], {"a", "c"}),
         (["team=red", "team=blue"], {"a", "b", "c"}),
         (["team=blue", "n=2"], {"b"}),
-        (["team=green"], set()),
+        (["team=yellow"], set()),
     ):
         options = [option for condition in where for option in ("--where", condition)]
         _, out, _ = run(capsys, *base, *options)
@@ -388,9 +399,12 @@ def test_a_filter_on_metadata(library, capsys):
     assert {h["name"] for h in json.loads(out)["hits"]} <= {"b"}
     plain = tuple(option for option in base if option != "--json")
     for options in ((), ("--select",), ("--mode", "lexical")):
-        _, out, err = run(capsys, *plain, *options[:2], "--where", "team=green")
-        last = "skillret: no skill has metadata as --where asks for: team=green"
+        _, out, err = run(capsys, *plain, *options[:2], "--where", "team=yellow")
+        last = "skillret: no skill has metadata as --where asks for: team=yellow"
         assert (out, err.splitlines()[-1]) == ("", last)
+    for near, right in (("team=bleu", "blue"), ("taem=red", "team")):
+        _, _, err = run(capsys, *plain, "--where", near)
+        assert err.splitlines()[-1].endswith(f"asks for: {near}; did you mean {right}?")
     _, _, err = run(capsys, "search", "zebra", *plain[2:4], "--mode", "lexical", "--where", "n=2")
     assert "no skill shares a word" in err
     for condition in ("team", "=red"):

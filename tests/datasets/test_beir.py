@@ -140,12 +140,15 @@ def test_an_id_that_no_table_of_tabs_can_hold(tmp_path, id_):
         ("test.csv", 'qid,docid,relevance\n\n,,\n"q1","1",1\n'),
         ("test.tsv", "corpus-id\tquery-id\tscore\tnote\n1\tq1\t2.0\tx\n"),
         ("test.jsonl", '{"query-id": "q1", "corpus-id": 1, "label": 1.0}\n'),
+        ("test.tsv", "query-id\tcorpus-id\tscore\rq1\t1\t1\r"),
+        ("test.tsv", "query-id\tcorpus-id\tscore\r\nq1\t1\t1\r\n"),
+        ("test.txt", "q1 0 1 1\r"),
     ],
 )
 def test_qrels_of_other_tools_are_read(tmp_path, name, qrels):
     folder = foreign(tmp_path / "b")
     (folder / "qrels" / "test.tsv").unlink()
-    (folder / "qrels" / name).write_text(qrels)
+    (folder / "qrels" / name).write_bytes(qrels.encode())
     assert list(load_dataset(str(folder), "test").qrels["q1"]) == ["1"]
 
 

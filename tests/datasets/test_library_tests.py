@@ -262,3 +262,82 @@ def test_other_json_beside_tests_is_passed_over_and_named(tested):
     assert len(data.queries) == 3
     (note,) = [n for n in data.notes if "passed over" in n]
     assert all(name in note for name in ("grading.json", "evals.json", "broken.json"))
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        '{{"{key}": "x", "should_trigger": 1.0}}',
+        '{{"{key}": "x", "trigger": true}}',
+        '{{"{key}": "x", "triggers": "yes"}}',
+        '{{"{key}": "x", "expected": true}}',
+    ],
+)
+@pytest.mark.parametrize("key", ["text", "utterance", "message", "task", "user_prompt"])
+def test_a_request_goes_by_other_names_beside_what_it_wants(tested, form, key):
+    documents = [json.loads(form.format(key=key)), {key: "y", "shouldTrigger": 0.0}]
+    put_tests(tested / "mail", "evals/triggers.json", documents)
+    data = load_dataset(str(tested))
+    (query,) = [q for q in data.queries if q.text == "x"]
+    assert list(data.qrels[query.id]) == ["mail"]
+    assert "y" in {q.text for q in data.negatives}
+
+
+@pytest.mark.parametrize(
+    ("entry", "why"),
+    [
+        ({"query": "", "should_trigger": True}, "needs a query"),
+        ({"should_trigger": True}, "needs a query"),
+        ({"query": "z"}, "needs a query and should_trigger"),
+        ({"query": "z", "should_trigger": "maybe"}, "true or false, not 'maybe'"),
+        ({"query": "z", "should_trigger": None}, "true or false, not ''"),
+        ({"query": "z", "skills": ["fax"]}, "wants the skill 'fax'"),
+    ],
+)
+@pytest.mark.parametrize("name", ["eval_queries.json", "evals/evals.json"])
+def test_one_malformed_entry_is_left_out_and_named(tested, entry, why, name):
+    if name.endswith("evals.json") and entry == {"query": "z"}:
+        return  # a task
+    put_tests(tested / "mail", name, [{"query": "x", "should_trigger": True}, entry])
+    data = load_dataset(str(tested))
+    texts = {q.text for q in data.queries}
+    assert "x" in texts
+    assert "z" not in texts
+    (note,) = [n for n in data.notes if "left out" in n]
+    assert re.search(f"mail/{name}: left out: test 2 .*{why}", note)
+
+
+@pytest.mark.parametrize("beside", [True, False])
+@pytest.mark.parametrize(
+    ("name", "document"),
+    [
+        ("mail.json", [{"query": "x", "should_trigger": True}]),
+        ("mail-evals.jsonl", [{"query": "x", "should_trigger": True}]),
+        ("mail/evals.json", {"evals": [{"prompt": "x"}]}),
+        ("all.json", [{"query": "x", "skill": "mail", "should_trigger": True}]),
+        ("all.json", [{"prompt": "x", "expected_skill": "mail"}]),
+        ("all.json", {"skill_name": "mail", "evals": [{"query": "x", "should_trigger": True}]}),
+        ("all.json", {"mail": [{"query": "x", "should_trigger": True}]}),
+        ("all.json", {"mail": {"should_trigger": ["x"]}}),
+        ("pdf.json", [{"query": "x", "skills": ["mail"]}]),
+    ],
+)
+def test_the_evals_of_a_whole_library_are_read(tested, beside, name, document):
+    put_tests(tested.parent if beside else tested, f"evals/{name}", document)
+    data = load_dataset(str(tested))
+    (query,) = [q for q in data.queries if q.text == "x"]
+    assert list(data.qrels[query.id]) == ["mail"]
+    assert not [n for n in data.notes if "passed over" in n]
+
+
+def test_the_evals_of_a_whole_library_that_name_no_skill_are_named(tested):
+    put_tests(tested.parent, "evals/all.json", [{"query": "x", "should_trigger": True}])
+    put_tests(tested.parent, "evals/fax.json", [{"query": "x", "skill": "fax"}])
+    put_tests(tested.parent, "evals/scores.json", {"runs": [{"prompt": "x", "score": 1}]})
+    (tested.parent / "evals" / "notes.md").write_text("x")
+    data = load_dataset(str(tested))
+    assert len(data.queries) == 3
+    notes = [n for n in data.notes if "passed over" in n]
+    assert "all.json is passed over: test 1 names no skill" in notes[0]
+    assert "fax.json is passed over: test 1 wants the skill 'fax'" in notes[1]
+    assert "scores.json" in notes[2]

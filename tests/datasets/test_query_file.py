@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -271,3 +272,56 @@ def test_a_quotation_mark_that_is_not_closed_swallows_nothing(library, tmp_path)
     (tmp_path / "r.csv").write_text('query,skill\n"x,pdf-tables\ny,pdf-tables\n')
     with pytest.raises(DatasetError, match=r"line \d: cannot be read as CSV: "):
         load_dataset(tmp_path / "r.csv", libraries=[library])
+
+
+@pytest.mark.parametrize(
+    ("column", "yes", "no"),
+    [
+        ("should_trigger", "1.0", "0.0"),
+        ("should_trigger", "Y", "N"),
+        ("should_trigger", "WAHR", "FALSCH"),
+        ("should_trigger", "Ja", "NEIN"),
+        ("should_trigger", "VRAI", "FAUX"),
+        ("should_trigger", "oui", "NON"),
+        ("should_trigger", "VERO", "FALSO"),
+        ("Should Activate", "yes", "no"),
+        ("trigger", "TRUE", "FALSE"),
+        ("relevance", "1", "0"),
+    ],
+)
+def test_whether_a_skill_is_wanted_is_said_in_many_ways(library, tmp_path, column, yes, no):
+    file = tmp_path / "r.csv"
+    file.write_text(f"query,skill,{column}\nx,pdf-tables,{yes}\nx,release-notes,{no}\n")
+    (gold,) = load_dataset(file, libraries=[library]).qrels.values()
+    assert set(gold) == {"pdf-tables"}
+
+
+def test_a_relevance_of_nothing_is_no_label_in_json_lines(library, tmp_path):
+    file = tmp_path / "r.jsonl"
+    rows = [("pdf-tables", 1), ("release-notes", 0), ("meal-planner", False)]
+    lines = [json.dumps({"query": "x", "skill": name, "relevance": r}) for name, r in rows]
+    file.write_text("\n".join(lines))
+    (gold,) = load_dataset(file, libraries=[library]).qrels.values()
+    assert set(gold) == {"pdf-tables"}
+
+
+@pytest.mark.parametrize("said", ["maybe", "", "2", "nan", "FALSE?"])
+def test_what_is_neither_yes_nor_no_is_refused(library, tmp_path, said):
+    file = tmp_path / "r.csv"
+    file.write_text(f"query,skill,should_trigger\nx,pdf-tables,yes\ny,release-notes,{said}\n")
+    with pytest.raises(DatasetError, match=f"line 3: .* or false, not {re.escape(repr(said))}"):
+        load_dataset(file, libraries=[library])
+
+
+def test_a_relevance_that_is_no_number_is_refused(library, tmp_path):
+    file = tmp_path / "r.csv"
+    file.write_text("query,skill,relevance\nx,pdf-tables,1\ny,release-notes,none\n")
+    with pytest.raises(DatasetError, match=r"line 3: .* number, not 'none'"):
+        load_dataset(file, libraries=[library])
+
+
+def test_a_column_of_phrases_is_no_verdict(library, tmp_path):
+    file = tmp_path / "r.csv"
+    file.write_text("query,skill,trigger\nx,pdf-tables,read a pdf\n")
+    (gold,) = load_dataset(file, libraries=[library]).qrels.values()
+    assert set(gold) == {"pdf-tables"}

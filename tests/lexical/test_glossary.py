@@ -13,6 +13,10 @@ from skillret.lexical.language import language
         ("German", "Übersetze diese Rechnung bitte", "translate invoice"),
         ("German", "uebersetzen wir die Rechnungen", "translate invoice"),
         ("German", "eine Rechnungsvorlage schreiben", "invoice template write"),
+        ("German", "ein Haushaltsbudget", "household budget budget"),
+        ("German", "Rechnungsdashboard", "invoice dashboard"),
+        ("German", "prüfe die Versionshinweise", "check review release notes"),
+        ("Chinese", "写发布说明", "write release notes"),
         ("Spanish", "traduce las imágenes", "translate image"),
         ("Spanish", "traduceme la imagen", "translate image"),
         ("French", "traduire l'image", "translate image"),
@@ -39,6 +43,19 @@ def test_sentences_stay_sentences():
     assert gloss("翻译发票。写报告！", "Chinese").text.count(".") == 1
 
 
+def test_a_word_may_stay_beside_its_english():
+    asked = []
+
+    def keep(word, english):
+        asked.append((word, english))
+        return word == "Rechnung"
+
+    told = gloss("ich schreibe eine Rechnung", "German", keep)
+    assert told.text.split() == ["write", "invoice", "Rechnung"]
+    assert ("Rechnung", "invoice") in asked
+    assert "eine" not in dict(asked)  # says nothing in English either
+
+
 @pytest.mark.parametrize("name", sorted(GLOSSARIES))
 def test_every_word_stands_once_with_plain_english(name):
     file = glossary.Path(glossary.__file__).with_name("glossaries") / f"{name.lower()}.tsv"
@@ -62,6 +79,12 @@ def test_any_text_can_be_read(name, text):
         ("avísanos cuando tenga más de 6h", "Spanish"),
         ("fais en sorte que l'agent décroche quand on appelle", "French"),
         ("给modules/vpc写个readme,带inputs和outputs的表格", "Chinese"),
+        ("planifica un viaje a Roma", "Spanish"),
+        ("revisa la accesibilidad de nuestra web", "Spanish"),
+        ("planifie un voyage à Rome", "French"),
+        ("korrigiere die Rechtschreibung", "German"),
+        ("fix the die casting report", None),
+        ("plan a trip to la Paz", None),
         ("Handles Linear comment feedback and triggers iterative refinement", None),
         ("resize images", None),
         ("overage invoices dont match our api call counts", None),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skillret.lexical.analyzer import read_terms
+from skillret.lexical.analyzer import read_terms, read_words
 from skillret.lexical.spelling import normalize, simplified, spell
 
 LANGUAGES = [
@@ -71,6 +71,17 @@ def test_names_that_differ_by_signs_are_different_words():
         ("檢查發票", "检查发票"),
         ("翻译", "將技術文件翻譯成英文"),
         ("サーバ", "サーバーのログ"),
+        ("C++", "审查C++代码"),
+        ("C#", "审查我的C#代码"),
+        ("F#", "F#のコード"),
+        ("C++", "C++를"),
+        ("dotnet", ".NET项目升级"),
+        ("ASP.NET", "使用ASP.NET开发"),
+        ("golang", "用Go写服务"),
+        ("Node.js", "用Node.js写"),
+        ("objc", "objective-c代码"),
+        ("k8s", "部署k8s集群"),
+        ("R&D", "改善R&D流程"),
     ],
 )
 def test_what_is_one_word_meets(one, other):
@@ -119,3 +130,12 @@ def test_a_simplified_form_is_not_simplified_again():
     forms = simplified()
     assert len(forms) > 2400
     assert not [form for form in forms.values() if forms.get(ord(form), form) != form]
+
+
+@pytest.mark.parametrize("around", ["审查{}代码", "{}のコード", "{}를", "โค้ด{}"])
+@pytest.mark.parametrize("name", LANGUAGES)
+def test_a_name_is_one_word_beside_characters_without_spaces(around, name):
+    text = around.format(name)
+    spaced = read_terms(around.format(f" {name} "))
+    assert read_terms(text) == spaced
+    assert [term for word in read_words(text) for term in word.terms] == [*spaced]

@@ -161,7 +161,10 @@ def test_below_the_threshold_nothing_is_selected_but_what_is_called_so():
     for text in ("ok", "Go on!", "thank you"):  # people say it anyway
         whole = ranked([0.9, 0.001], need=0.1, text=text)
         assert not selected(whole, names={1: text}, threshold=0.4)[0]
-    for text, keys in (("continue.", []), ("please continue", [0]), ("/continue", [0])):
+    for text, keys in (
+        *(("continue.", []), ("please continue", []), ("continue, please", [])),
+        *(("continue the build", [0]), ("/continue", [0]), ("use the continue skill", [0])),
+    ):
         whole = ranked([0.9], text=text)
         assert [k for (k, _) in selected(whole, names={0: "continue"})[0]] == keys
     assert selected(ranked([0.9, 0.8], text="resume"), names={1: "resume"})[0] == [(0, 0.9)]

@@ -62,7 +62,7 @@ class _Parser(argparse.ArgumentParser):
         if unknown:
             option = unknown[0].partition("=")[0]
             self.error(
-                f"unknown argument {unknown[0]:.100}{_likely(option, self._option_string_actions)}"
+                f"unknown argument {unknown[0]:.100}{_meant(option, self._option_string_actions)}"
             )
         return found, unknown
 
@@ -78,8 +78,8 @@ class _Parser(argparse.ArgumentParser):
         if action.choices is None or value in action.choices:
             return
         choices = list(map(str, action.choices))
-        remedy = _likely(str(value), choices) or f"; choose {', '.join(choices)}"
-        if action.dest == "command" and not _likely(str(value), choices):
+        remedy = _meant(str(value), choices) or f"; choose {', '.join(choices)}"
+        if action.dest == "command" and not _meant(str(value), choices):
             remedy += '; to find skills: skillret search "QUERY"'
         named = None if action.option_strings else action.dest
         raise argparse.ArgumentError(
@@ -93,17 +93,16 @@ class _Parser(argparse.ArgumentParser):
 
         about_query = message.startswith(("unknown arg", "argument -k:", "the following arg"))
         number = message.endswith("'") and message.split("'")[-2].lstrip("-").isdecimal()
-        meant = self._dashes and about_query and "did you mean" not in message and not number
-        if self.prog.endswith(" search") and meant:
+        dashed = self._dashes and about_query and "did you mean" not in message and not number
+        if self.prog.endswith(" search") and dashed:
             message += "; a query that begins with a dash goes behind --: skillret search -- QUERY"
         super().error(printable(message))
 
 
-def _likely(word: str, known: Iterable[str]) -> str:
-    """What was meant, if that can be told."""
-    from difflib import get_close_matches
+def _meant(word: str, known: Iterable[str]) -> str:
+    from skillret.messages import meant
 
-    return "".join(f"; did you mean {x}?" for x in get_close_matches(word, known, 1))
+    return meant(word, known)
 
 
 def build_parser(command: str | None = None) -> argparse.ArgumentParser:

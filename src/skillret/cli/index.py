@@ -36,7 +36,7 @@ from skillret.files import expand, index_place
 from skillret.index import Index, Sources, default_index_path
 from skillret.index.copying import copy_store
 from skillret.index.suspects import Suspect, find_suspects
-from skillret.messages import counted
+from skillret.messages import counted, meant
 from skillret.retrieval.refresh import Folders, nothing_found
 from skillret.settings import load_settings
 from skillret.skills import Library
@@ -308,7 +308,9 @@ def _remove(args: argparse.Namespace) -> int:
                 s.id for s in skills if s.name == wanted
             ]
             if not matching:
-                raise InputError(f"no skill {wanted!r} in this index; see `skillret index list`")
+                likely = meant(wanted, {x for s in skills for x in (s.name, s.id)})
+                remedy = likely or "; see `skillret index list`"
+                raise InputError(f"no skill {wanted!r} in this index{remedy}")
             if len(matching) > 1:
                 raise InputError(
                     f"{wanted!r} names {len(matching)} skills, give an id: {', '.join(matching)}"

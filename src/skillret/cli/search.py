@@ -25,7 +25,7 @@ from skillret.cli.common import (
 )
 from skillret.cli.terminal import bold, columns, dim, fold, tilde, width, yellow
 from skillret.errors import InputError
-from skillret.messages import printable
+from skillret.messages import meant, printable
 from skillret.retrieval import Retriever
 from skillret.retrieval.query import MAX_QUERY_CHARACTERS, valid_query
 from skillret.retrieval.shown import invocable_names, left_to_user, merged
@@ -232,7 +232,8 @@ def _why_none(
         conditions = " ".join(
             f"{name}={value}" for name, values in where.items() for value in values
         )
-        return f"no skill has metadata as --where asks for: {conditions}"
+        likely = _meant(retriever, where)
+        return f"no skill has metadata as --where asks for: {conditions}{likely}"
     if need is None:
         return "no skill shares a word with the query; try --mode hybrid"
     nearest = ", ".join(hit.name for hit in retriever.search(query, k=_NEAREST, where=where))
@@ -241,6 +242,22 @@ def _why_none(
         return f"no skill of this library seems to do what is asked; {told}"
     sure = f"probability that one is: {need:.2f}, threshold {retriever.policy.threshold:.2f}"
     return f"no skill seems to be needed ({sure}); {told}"
+
+
+def _meant(retriever: Retriever, where: dict[str, list[str]]) -> str:
+    """Which metadata there are that a filter likely means."""
+    held: dict[str, set[str]] = {}
+    for skill in retriever.index.skills():
+        for name, value in skill.metadata.items():
+            values = value if isinstance(value, (list, tuple)) else [value]
+            held.setdefault(str(name), set()).update(map(str, values))
+    for name, values in where.items():
+        if name not in held:
+            return meant(name, held)
+        for value in values:
+            if value not in held[name]:
+                return meant(value, held[name])
+    return ""
 
 
 def _where(conditions: Sequence[str]) -> dict[str, list[str]] | None:
@@ -258,18 +275,18 @@ def _stdin() -> str:
     """What stdin holds, as far as a query is read; one that is no UTF-8 is told."""
     if not isinstance(sys.stdin, io.TextIOWrapper):
         return sys.stdin.read(MAX_QUERY_CHARACTERS)
+    from skillret.charsets import unmarked
     from skillret.skills.repair import decode
 
     data = sys.stdin.buffer.read(_MOST_BYTES)
     if len(data) == _MOST_BYTES:  # a character cut in two at the limit is the limit's fault
         data = re.sub(rb"[\xc0-\xff]?[\x80-\xbf]{0,3}\Z", b"", data)
-    if b"\0" in data[:2]:  # UTF-16 without its mark; no query begins so
-        data = (b"\xfe\xff" if data[0] == 0 else b"\xff\xfe") + data
+    data = {"utf-16-be": b"\xfe\xff", "utf-16-le": b"\xff\xfe"}.get(unmarked(data), b"") + data
     remarks: list[str] = []
     text = decode(data, remarks)
     for remark in remarks:
         note(f"stdin: {remark}")
-    return text.replace("\r\n", "\n")[:MAX_QUERY_CHARACTERS]
+    return text.replace("\r\n", "\n").replace("\0", " ")[:MAX_QUERY_CHARACTERS]
 
 
 def _json(hit: Hit) -> dict[str, Any]:

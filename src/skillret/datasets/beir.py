@@ -32,6 +32,7 @@ __all__ = ["BeirFolder", "read_qrels", "write_beir"]
 
 _SUFFIXES = (".jsonl", ".jsonl.gz")
 _GAP = "\n\n"  # between description and body
+_START = 1 << 16  # bytes that tell how lines end
 _TABLES = (".tsv", ".csv", ".txt", *_SUFFIXES)  # of qrels
 _PLAIN = {
     3: ["query_id", "skill_id", "relevance"],
@@ -208,7 +209,8 @@ def read_qrels(file: Path) -> Iterator[tuple[Row, str]]:
         return
     names: list[str] = []
     delimiter: str | None = None
-    newline = "\n" if file.suffix == ".tsv" else None  # an id may hold what else ends lines
+    # An id may hold what else ends lines, unless that is all that ends any.
+    newline = "\n" if file.suffix == ".tsv" and not _has_old_ends(file) else None
     for number, line in enumerate(read_lines(file, newline=newline), start=1):
         line = line.strip("\r\n")
         if not line.strip(" \t,;"):
@@ -231,3 +233,13 @@ def read_qrels(file: Path) -> Iterator[tuple[Row, str]]:
                 " `query-id 0 corpus-id score`"
             ) from None
         yield row, f"{file}, line {number}"
+
+
+def _has_old_ends(file: Path) -> bool:
+    """Whether the lines of a file end as those of old Macs do, and of some spreadsheets."""
+    try:
+        with file.open("rb") as data:
+            start = data.read(_START)
+    except OSError:  # whoever reads it says so
+        return False
+    return b"\r" in start and b"\n" not in start

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from pathlib import Path
 
-from skillret.charsets import is_mostly_utf8, legacy_encoding
+from skillret.charsets import is_mostly_utf8, legacy_encoding, unmarked
 from skillret.errors import DatasetError
 
 __all__ = ["encoding_of"]
@@ -19,6 +19,7 @@ _MARKS = {
 }
 _TABLES = (".csv", ".tsv", ".txt")  # what a spreadsheet writes; JSON is UTF-8 or has a mark
 _BLOCK = 1 << 20
+_HEAD = 64  # bytes
 
 
 def encoding_of(file: Path) -> str:
@@ -29,12 +30,12 @@ def encoding_of(file: Path) -> str:
         OSError: If it cannot be read.
     """
     with file.open("rb") as data:
-        head = data.read(4)
+        head = data.read(_HEAD)
         for mark, name in _MARKS.items():
             if head.startswith(mark):
                 return name
-        if b"\0" in head[:2]:
-            return "utf-16-be" if head[0] == 0 else "utf-16-le"
+        if utf16 := unmarked(head):
+            return utf16
         data.seek(0)
         decoder, foreign = codecs.getincrementaldecoder("utf-8")(), None
         while file.suffix.lower() in _TABLES and foreign is None:

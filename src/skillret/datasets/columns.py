@@ -18,6 +18,7 @@ __all__ = [
     "LABEL_COLUMNS",
     "MAX_RELEVANCE",
     "QUERY_COLUMNS",
+    "WANTED_COLUMNS",
     "column_key",
     "decimal",
     "first_of",
@@ -26,6 +27,7 @@ __all__ = [
     "parse_query",
     "parse_skill",
     "truth",
+    "verdict",
 ]
 
 MAX_RELEVANCE = 1000  # trec_eval reserves memory by it
@@ -33,6 +35,12 @@ QUERY_COLUMNS = (
     *("request", "query", "prompt", "question", "utterance", "text", "requesttext", "querytext"),
     *("userrequest", "userquery", "userprompt", "usermessage", "input"),
 )
+# Say whether a skill is wanted, ...
+WANTED_COLUMNS = (
+    *("shouldtrigger", "expectedtrigger", "expecttrigger", "shouldactivate", "shouldinvoke"),
+)
+# ... and so do these where they say yes or no; a phrase or an answer otherwise.
+_PERHAPS_WANTED = ("trigger", "triggers", "triggered")
 LABEL_COLUMNS = {
     "query_id": ("queryid", "qid", "query", "topic"),
     "skill_id": ("skillid", "corpusid", "docid", "docno", "documentid", "pid", "skill", "doc"),
@@ -42,7 +50,15 @@ LABEL_COLUMNS = {
 _SKILL_FIELDS = ("id", "name", "description", "skill_md", "body")
 _COMMA = re.compile(r"^(\s*[-+]?\d*),(\d+\s*)$")
 _JOINTS = re.compile(r"[\W_]+")
-_TRUE, _FALSE = ("true", "yes", "1"), ("false", "no", "0")
+# Also as spreadsheets of other countries write them.
+_TRUE = frozenset(
+    "true yes y t on wahr ja vrai oui verdadero si sí vero verdadeiro sim waar prawda tak sant"
+    " истина да 是 真 はい 예".split()
+)
+_FALSE = frozenset(
+    "false no n f off falsch nein faux non falso não nao onwaar fałsz nie falskt nej"
+    " ложь нет 否 假 いいえ 아니요".split()
+)
 
 
 def column_key(name: str) -> str:
@@ -59,7 +75,24 @@ def first_of(row: Mapping[str, Any], keys: Sequence[str]) -> Any:
 def truth(value: object) -> bool | None:
     """Yes or no, also as texts say it; None where it is neither."""
     text = str(value).strip().casefold()
-    return True if text in _TRUE else False if text in _FALSE else None
+    if text in _TRUE or text in _FALSE:
+        return text in _TRUE
+    try:
+        return {1.0: True, 0.0: False}.get(decimal(text))
+    except ValueError:
+        return None
+
+
+def verdict(row: Mapping[str, Any]) -> Any:
+    """What a row says of whether its skill is wanted; None where it has no column for that.
+
+    Args:
+        row: Its columns by `column_key`.
+    """
+    for name in WANTED_COLUMNS:
+        if name in row:
+            return "" if row[name] is None else row[name]
+    return next((row[n] for n in _PERHAPS_WANTED if truth(row.get(n)) is not None), None)
 
 
 def decimal(value: Any) -> float:

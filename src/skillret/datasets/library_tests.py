@@ -1,45 +1,32 @@
 """The tests that skills bring along, as labelled queries.
 
-They stand beside a SKILL.md or in its `evals/` folder (agentskills.io): `eval_queries.json` or
-`trigger-eval.json`, a list of `{"query", "should_trigger"}` or an object that holds one, and
-`evals.json`, `{"evals": [{"prompt", ...}]}`. Any other `evals/*.json` is read if it holds queries
-with `should_trigger`, or ones that name their skills, `{"skills": ["..."], "query", ...}`
-(Anthropic's own form), and passed over otherwise. A `.jsonl` file holds one of them a line. A
-malformed file is passed over too: whoever measures a library has written few of its tests.
+They stand beside a SKILL.md or in its `evals/` folder (agentskills.io), or in one `evals/` folder
+of the library, whose files name their skills or are called by them; `test_file` reads them. A
+malformed file is passed over, and a malformed test: whoever measures a library has written few of
+its tests.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from skillret.datasets.charset import encoding_of
-from skillret.datasets.columns import column_key, first_of, truth
+from skillret.datasets.columns import column_key
 from skillret.datasets.library_rows import query_id, skill_rows
-from skillret.datasets.row_files import MAX_ROW
 from skillret.datasets.source import RowsInMemory
+from skillret.datasets.test_file import FORM, SUFFIXES, Test, promised, read_tests
 from skillret.errors import DatasetError
-from skillret.files import parse_json, read_start
 from skillret.skills import Library
 from skillret.types import Skill
 
 __all__ = ["LibraryTest", "PassedOver", "library_source", "read_library_tests"]
 
-# Stems of files that must hold tests, by `column_key`.
-_TRIGGERS = ("evalqueries", "triggereval", "triggerevals", "triggerqueries")
-_TASKS = "evals"
-_SUFFIXES = (".json", ".jsonl")
-_QUERIES = ("query", "prompt", "request", "question", "input", "userquery", "userprompt")
-_WANTED = ("shouldtrigger", "expectedtrigger", "expecttrigger", "shouldactivate", "shouldinvoke")
-_EXPECTED = "expected"  # says the same where it is true or false, and is an answer otherwise
-_LISTS = {
-    **dict.fromkeys((*_WANTED, "positive", "positives"), True),
-    **dict.fromkeys(("shouldnottrigger", "negative", "negatives"), False),
-}
-_FORM = '{"query": "...", "should_trigger": true}'
-_DEEPEST = 6  # of lists and objects in one another
+_FOLDER, _SKILLS = "evals", "skills"
+# What follows the name of a skill in that of a file of its tests.
+_ROLE = re.compile(r"[-_. ](?:evals?|tests?|trigger[-_ ]?evals?|queries|triggers?)$", re.IGNORECASE)
 _SHOWN = 3  # files that are passed over
 _MOST_TOLD = 20  # of those with their reasons
 
@@ -64,56 +51,85 @@ class LibraryTest:
 
 
 class PassedOver(NamedTuple):
-    """A file that may hold tests, and is not read.
+    """A file that may hold tests, or a test of one, and is not read.
 
     Attributes:
         file: Which one.
-        skill: Beside whose SKILL.md it lies.
+        skill: Beside whose SKILL.md it lies, or whose name it has.
         why: What is wrong with it; None if it is sound, and holds no such tests.
+        partly: Only one test is left out.
     """
 
     file: Path
-    skill: Skill
+    skill: Skill | None
     why: str | None = None
+    partly: bool = False
 
-
-class _Test(NamedTuple):
-    """A query of a file: whether its skill is wanted, None if it is a task, or which are."""
-
-    text: str
-    wanted: bool | None = None
-    skills: tuple[str, ...] = ()
+    def __str__(self) -> str:
+        """What is passed over, and why."""
+        return f"left out: {self.why}" if self.partly else f"passed over: {self.why}"
 
 
 def read_library_tests(
-    skills: Sequence[Skill], passed: list[PassedOver] | None = None
+    skills: Sequence[Skill],
+    passed: list[PassedOver] | None = None,
+    roots: Sequence[Path] = (),
 ) -> Iterator[LibraryTest]:
-    """The tests beside all skills, in order of the skills.
+    """The tests beside all skills, in order of the skills, and those of whole folders.
 
     Args:
         skills: Where to look, and what tests may name.
-        passed: Gets the files that are passed over.
+        passed: Gets the files and tests that are passed over.
+        roots: The folders of the skills, where tests of several may lie.
     """
     ids: dict[str, str] = {}
     for skill in skills:
         for name in _names(skill):
             ids.setdefault(name, skill.id)
     passed = [] if passed is None else passed
+    met: set[Path] = set()
     for skill in skills:
         known = {**ids, **dict.fromkeys(_names(skill), skill.id)}
         # Copies were collapsed into one skill; the tests may stand beside any of them.
         for folder in (Path(path).parent for path in (skill.path, *skill.aliases) if path):
             for file, why in _inside(folder):
-                try:
-                    tests = [] if why else _read(file, known)
-                except ValueError as e:
-                    tests, why = [], str(e)
-                if not tests:
-                    passed.append(PassedOver(file, skill, why))
-                for test in tests:
-                    kind = "task" if test.wanted is None else "trigger"
-                    for id_ in dict.fromkeys(map(known.__getitem__, test.skills)) or [skill.id]:
-                        yield LibraryTest(test.text, id_, test.wanted is not False, kind, file)
+                met.add(file)
+                yield from _of_file(file, why, known, skill, passed)
+    by_key = {column_key(name): skill for skill in reversed(skills) for name in _names(skill)}
+    for root in roots:
+        for file in _shared(root):
+            if file not in met:
+                met.add(file)
+                below = file.parent.name if file.parent.name != _FOLDER else file.stem
+                owner = by_key.get(column_key(_ROLE.sub("", below)))
+                yield from _of_file(file, None, ids, owner, passed, shared=True)
+
+
+def _of_file(
+    file: Path,
+    why: str | None,
+    known: Mapping[str, str],
+    owner: Skill | None,
+    passed: list[PassedOver],
+    *,
+    shared: bool = False,
+) -> Iterator[LibraryTest]:
+    """The tests of one file; what is passed over of it is told."""
+    tests: list[Test] = []
+    odd: list[str] = []
+    try:
+        if not why:
+            tests, odd = read_tests(file, known, owned=owner is not None, shared=shared)
+    except ValueError as e:
+        why = str(e)
+    if not tests:
+        passed.append(PassedOver(file, owner, why))
+    passed += [PassedOver(file, owner, reason, partly=True) for reason in odd]
+    for test in tests:
+        kind = "task" if test.wanted is None else "trigger"
+        own = [owner.id] if owner else []
+        for id_ in dict.fromkeys(map(known.__getitem__, test.skills)) or own:
+            yield LibraryTest(test.text, id_, test.wanted is not False, kind, file)
 
 
 def library_source(library: Library) -> RowsInMemory:
@@ -133,14 +149,14 @@ def library_source(library: Library) -> RowsInMemory:
     wanted: dict[str, list[LibraryTest]] = {}
     unwanted: dict[str, list[LibraryTest]] = {}
     passed: list[PassedOver] = []
-    for test in read_library_tests(skills, passed):
+    for test in read_library_tests(skills, passed, [root.path for root in library.roots]):
         (wanted if test.should_trigger else unwanted).setdefault(test.text, []).append(test)
     skipped = sum(d.level == "error" for d in library.diagnostics)
     if not wanted:
         more = f" ({skipped} more were skipped)" if skipped else ""
         raise DatasetError(
             f"the {len(skills)} skills in {folders}{more} have no tests: put queries into"
-            f" eval_queries.json or evals/trigger-eval.json beside a SKILL.md, as [{_FORM}]"
+            f" eval_queries.json or evals/trigger-eval.json beside a SKILL.md, as [{FORM}]"
             + "".join(f"; {note}" for note in _told(passed))
         )
     queries, labels, negatives = [], [], []
@@ -170,7 +186,7 @@ def library_source(library: Library) -> RowsInMemory:
 def _told(passed: Sequence[PassedOver]) -> list[str]:
     """What a person should know of files that are passed over, a line for each malformed one."""
     odd = [p for p in passed if p.why is not None]
-    notes = [f"{p.file} is passed over: {p.why}" for p in odd[:_MOST_TOLD]]
+    notes = [f"{p.file}{':' if p.partly else ' is'} {p}" for p in odd[:_MOST_TOLD]]
     if len(odd) > _MOST_TOLD:
         notes.append(f"{len(odd) - _MOST_TOLD} more are passed over; `skillret doctor` names them")
     others = [str(p.file) for p in passed if p.why is None]
@@ -193,106 +209,35 @@ def _inside(folder: Path) -> Iterator[tuple[Path, str | None]]:
     evals = folder / "evals"
     try:
         root = folder.resolve()
-        beside = [f for f in folder.iterdir() if _promised(f)]
+        beside = [f for f in folder.iterdir() if promised(f)]
         files = sorted([*beside, *(evals.iterdir() if evals.is_dir() else ())])
     except OSError as e:
         yield folder, f"it cannot be looked into: {e.strerror}"
         return
     for file in files:
-        if file.suffix.lower() not in _SUFFIXES:
+        if file.suffix.lower() not in SUFFIXES:
             continue
         if not file.is_file():
             continue
         if file.resolve().is_relative_to(root):
             yield file, None
-        elif _promised(file):
+        elif promised(file):
             yield file, "it is a link that leaves its skill; put the file itself there"
 
 
-def _promised(file: Path) -> bool:
-    """Whether a file's name says that it holds tests."""
-    return column_key(file.stem) in (*_TRIGGERS, _TASKS)
+def _shared(root: Path) -> Iterator[Path]:
+    """The files in the `evals` folder of a library or beside it, and one folder below.
 
-
-def _read(file: Path, known: Mapping[str, str]) -> list[_Test]:
-    """The tests of a file.
-
-    Args:
-        file: It need not hold any, unless it promises them by its name.
-        known: What a test may call a skill, and its id.
-
-    Raises:
-        ValueError: If a file that promises tests, or holds some, is malformed; the message is why.
+    No link may lead out of it.
     """
-    try:
-        document = _document(file)
-    except (OSError, ValueError) as e:
-        if not _promised(file):
-            return []
-        raise ValueError(f"it cannot be read as JSON: {e}") from None
-    tests = list(_tests(document))
-    tasks = column_key(file.stem) == _TASKS
-    triggers = column_key(file.stem) in _TRIGGERS
-    values = document.values() if isinstance(document, dict) else [document]
-    if not tests and triggers and [] not in values:
-        raise ValueError(f"it is no list of tests, [{_FORM}]")
-    if not (triggers or tasks or any(t.wanted is not None or t.skills for t in tests)):
-        return []
-    for number, test in enumerate(tests, start=1):
-        unknown = [name for name in test.skills if name not in known]
-        if unknown:
-            raise ValueError(f"test {number} wants the skill {unknown[0]!r:.80}, which is not here")
-        if not test.text or (test.wanted is None and not tasks and not test.skills):
-            raise ValueError(
-                f"test {number} needs a query and should_trigger (true or false), {_FORM}"
-            )
-    return tests
-
-
-def _document(file: Path) -> Any:
-    """The JSON of a file; of lines a list, unless there is only one.
-
-    Raises:
-        OSError: If it cannot be read.
-        ValueError: If it is no JSON.
-    """
-    if file.stat().st_size > MAX_ROW:
-        raise ValueError(f"it is larger than {MAX_ROW >> 20} MB; no file of tests is")
-    text = read_start(file, MAX_ROW).decode(encoding_of(file))
-    if not text.strip():
-        raise ValueError("it is empty")
-    lines = [line for line in text.splitlines() if line.strip()]
-    parts = lines if file.suffix.lower() == ".jsonl" else [text]
-    documents = [parse_json(part) for part in parts]
-    return documents if len(parts) != 1 else documents[0]
-
-
-def _tests(value: Any, wanted: bool | None = None, deep: int = 0) -> Iterator[_Test]:
-    """Queries of a document, in lists or objects; empty texts stand for missing ones."""
-    if isinstance(value, str) and wanted is not None:
-        yield _Test(value.strip(), wanted)
-    elif isinstance(value, list) and deep < _DEEPEST:
-        for item in value:
-            yield from _tests(item, wanted, deep + 1)
-    elif isinstance(value, dict) and deep < _DEEPEST:
-        row = {column_key(name): inner for name, inner in value.items()}
-        text = first_of(value, _QUERIES)
-        said = next((row[name] for name in _WANTED if name in row), None)
-        if said is None and isinstance(row.get(_EXPECTED), bool):
-            said = row[_EXPECTED]
-        if isinstance(text, str) or (said is not None and not isinstance(said, list)):
-            text = text.strip() if isinstance(text, str) else ""
-            named = _named(row) if said is None and wanted is None else ()
-            yield _Test(text, wanted if said is None else truth(said), named)
-            return
-        for name, inner in row.items():
-            if isinstance(inner, (list, dict)):
-                yield from _tests(inner, _LISTS.get(name, wanted), deep + 1)
-
-
-def _named(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """The skills that a test names."""
-    names = row.get("skills")
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        return ()
-    return tuple(name.strip() for name in names)
+    folders = [root / _FOLDER, *([root.parent / _FOLDER] if root.name == _SKILLS else [])]
+    for folder in folders:
+        try:
+            files = sorted([*folder.glob("*"), *folder.glob("*/*")]) if folder.is_dir() else []
+            within = folder.resolve()
+            for file in files:
+                inside = file.resolve().is_relative_to(within)
+                if file.suffix.lower() in SUFFIXES and inside and file.is_file():
+                    yield file
+        except OSError:
+            continue  # a folder beside the skills that nobody may look into is none of theirs

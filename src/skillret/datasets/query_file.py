@@ -13,7 +13,7 @@ from typing import Any
 
 from skillret.charsets import name_of
 from skillret.datasets.charset import encoding_of
-from skillret.datasets.columns import QUERY_COLUMNS, column_key, decimal, first_of, truth
+from skillret.datasets.columns import QUERY_COLUMNS, column_key, decimal, first_of, truth, verdict
 from skillret.datasets.delimited import delimited_rows
 from skillret.datasets.library_rows import query_id, skill_rows
 from skillret.datasets.row_files import Row, digest_files, numbered_rows
@@ -142,7 +142,7 @@ class QueryFile:
                 if not isinstance(skill, str) or skill not in known:
                     mixed = "; are the columns mixed up?" if text in known else ""
                     raise DatasetError(f"{where}: the skill {skill!r} is not in the library{mixed}")
-                if not _wanted(row):
+                if not _wanted(row, where):
                     continue
                 label = (query_id(text), known[skill])
                 if label not in seen:
@@ -224,13 +224,22 @@ def _plain(cell: str) -> str:
     return _FILE.sub("", cell.strip(_AROUND)).lstrip("/@$").casefold()
 
 
-def _wanted(row: Mapping[str, Any]) -> bool:
-    """Whether a row's skill is a gold one."""
+def _wanted(row: Mapping[str, Any], where: str) -> bool:
+    """Whether a row's skill is a gold one.
+
+    Raises:
+        DatasetError: If it says neither yes nor no: taken for a yes, a near miss would be one.
+    """
     said = {column_key(name): value for name, value in row.items()}
+    wanted = verdict(said)
+    if wanted is not None and truth(wanted) is None:
+        raise DatasetError(f"{where}: should_trigger must be true or false, not {wanted!r:.80}")
+    relevance = said.get("relevance")
     try:
-        return truth(said.get("shouldtrigger")) is not False and decimal(said["relevance"] or 1) > 0
-    except (KeyError, TypeError, ValueError):
-        return truth(said.get("shouldtrigger")) is not False
+        relevant = decimal(1 if _is_blank(relevance) else relevance) > 0
+    except (TypeError, ValueError):
+        raise DatasetError(f"{where}: a relevance is a number, not {relevance!r:.80}") from None
+    return relevant and (wanted is None or truth(wanted) is True)
 
 
 def _others(row: Mapping[str, Any]) -> Row:

@@ -17,6 +17,7 @@ import tantivy
 from skillret.lexical.spelling import normalize, spell, spell_sign, units
 
 __all__ = [
+    "ACRONYMS",
     "STOP_WORDS",
     "Word",
     "make_analyzer",
@@ -44,7 +45,7 @@ _LONGEST = 64  # characters of a word; longer ones are no words
 _KNOWN_WORDS = 8192
 _KNOWN_TEXTS = 256
 _QUERY = 2000  # characters of a text that is no body of a skill
-_ACRONYMS = frozenset(("IT", "US", "WHO"))
+ACRONYMS = frozenset(("IT", "US", "WHO"))  # stop words that are none in capitals
 _WORD = re.compile(r"\w+")
 _PIECE = re.compile(r"\S+")
 
@@ -97,7 +98,7 @@ def read_stops(text: str) -> list[str]:
     words = [word for word in _WORD.findall(text) if word.lower() in STOP_WORDS]
     if not read_terms(text):
         return list(dict.fromkeys(form for w in words for form in (w.upper(), w.lower())))
-    return [] if text.isupper() else [w for w in dict.fromkeys(words) if w in _ACRONYMS]
+    return [] if text.isupper() else [w for w in dict.fromkeys(words) if w in ACRONYMS]
 
 
 def read_words(text: str) -> list[Word]:

@@ -8,7 +8,7 @@ words by the longest that fits. That is no translation: order and grammar are th
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +17,7 @@ import tantivy
 
 from skillret.lexical.spelling import simplified, spell
 
-__all__ = ["GLOSSARIES", "Gloss", "gloss"]
+__all__ = ["GLOSSARIES", "Gloss", "gloss", "known_words"]
 
 GLOSSARIES = frozenset({"German", "French", "Spanish", "Chinese"})
 _WIDE = frozenset({"Chinese"})  # puts nothing between words
@@ -28,6 +28,7 @@ _RUN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]+")
 _SIGNS = str.maketrans("，。？！；：、（）", ",.?!;:,()")
 _LINKS = ("", "s", "es", "n", "en", "e")  # between the parts of a German compound
 _PART = 4  # letters of one at least
+_ENGLISH_PART = 5  # of one that is English
 _STEM = 4  # letters of a word that is told by its stem, ...
 _START, _ENDING = 6, 3  # ... or by so many first ones, all but so many last ones
 _WITHOUT_DOTS = (("ae", "a"), ("oe", "o"), ("ue", "u"))
@@ -45,12 +46,16 @@ class Gloss(NamedTuple):
     words: tuple[str, ...]
 
 
-def gloss(text: str, language: str) -> Gloss:
+def gloss(
+    text: str, language: str, keep: Callable[[str, str], bool] = lambda word, english: False
+) -> Gloss:
     """Read a query word by word.
 
     Args:
         text: The query.
         language: One of `GLOSSARIES`.
+        keep: Whether a word stays beside what it is in English, if that is not nothing; never asked
+            where nothing stands between words.
     """
     known = _read(language)
     words: list[str] = []
@@ -58,7 +63,7 @@ def gloss(text: str, language: str) -> Gloss:
         text = text.translate(_SIGNS).translate(simplified())
         text = _RUN.sub(lambda run: _of_run(run[0], known.words, words), text)
     else:
-        text = _WORD.sub(lambda word: _of_word(word[0], known, words), text)
+        text = _WORD.sub(lambda word: _of_word(word[0], known, words, keep), text)
     return Gloss(re.sub(r"[ \t]+", " ", text).strip(), tuple(words))
 
 
@@ -90,11 +95,52 @@ class _Glossary(NamedTuple):
         return best
 
 
+def known_words(words: Iterable[str]) -> dict[str, int]:
+    """How many words say something in each language that puts spaces between them, by its list.
+
+    None if no word stands there as it is: other forms are told by how they begin alone, for nobody
+    knows yet which language's they are. Words that are English too, in any list, tell nothing.
+
+    Args:
+        words: In lower case.
+    """
+    english, lists = _beginnings()
+    told = {word for word in words if len(word) >= _STEM and word not in english}
+    starts = {word[:_START] for word in told}
+    return {
+        name: len(starts & beginnings)
+        for name, (own, beginnings) in lists.items()
+        if not told.isdisjoint(own)
+    }
+
+
 @cache
-def _read(language: str) -> _Glossary:
+def _beginnings() -> tuple[frozenset[str], Mapping[str, tuple[frozenset[str], frozenset[str]]]]:
+    """The words that are English, and those of each other language, with how they begin."""
+    lists = {name: _pairs(name) for name in GLOSSARIES}
+    english = frozenset(e for pairs in lists.values() for _, told in pairs for e in told.split())
+    others = {
+        name: frozenset(word.lower() for word, told in pairs if told and len(word) >= _STEM)
+        for name, pairs in lists.items()
+        if name not in _WIDE
+    }
+    alike = {word[:_START] for word in english}
+    return english, {
+        name: (own - english, frozenset(word[:_START] for word in own) - alike)
+        for name, own in others.items()
+    }
+
+
+def _pairs(language: str) -> list[list[str]]:
+    """The words of a list, each with its English."""
     file = Path(__file__).with_name("glossaries") / f"{language.lower()}.tsv"
     lines = file.read_text(encoding="utf-8").splitlines()
-    pairs = [line.split("\t") for line in lines if line and not line.startswith("#")]
+    return [line.split("\t") for line in lines if line and not line.startswith("#")]
+
+
+@cache
+def _read(language: str) -> _Glossary:
+    pairs = _pairs(language)
     if language in _WIDE:
         return _Glossary(dict(pairs), {}, {}, str, False)
     stem = _stemmer(language.lower())
@@ -123,14 +169,17 @@ def _plain(word: str) -> str:
     return spell(word.lower()).strip()
 
 
-def _of_word(word: str, known: _Glossary, words: list[str]) -> str:
+def _of_word(
+    word: str, known: _Glossary, words: list[str], keep: Callable[[str, str], bool]
+) -> str:
     if word[-1] in "'’":  # l'image, d'un
         return " "
     english = _look_up(word, known)
     if english is None:
         return word
     words.append(word)
-    return f" {english} " if english else " "
+    own = word if english and keep(word, english) else ""
+    return f" {english} {own} "
 
 
 def _look_up(word: str, known: _Glossary) -> str | None:
@@ -150,10 +199,17 @@ def _forms(word: str) -> Iterator[str]:
 
 
 def _of_parts(word: str, known: _Glossary) -> str | None:
-    """A compound in English, if both its parts are known: the longest first one."""
+    """A compound in English, if both its parts are known: the longest first one.
+
+    One of them may be English as it is ("Haushaltsbudget").
+    """
+    english = _beginnings()[0]
     for end in range(len(word) - _PART, _PART - 1, -1):
-        first = _simple(word[:end], known)
-        if first and (second := _simple(word[end:], known)):
+        first, second = _simple(word[:end], known), _simple(word[end:], known)
+        last = word[end:].lower()
+        if not second and len(last) >= _ENGLISH_PART and last in english:
+            second = last
+        if first and second:
             return f"{first} {second}"
     return None
 

@@ -9,6 +9,8 @@ import re
 from collections import defaultdict
 from functools import cache
 
+from skillret.lexical.glossary import known_words
+
 __all__ = ["SCRIPTS", "language"]
 
 _SCRIPTS = {
@@ -65,6 +67,7 @@ _ENGLISH = frozenset(
 _ANY = frozenset(
     "die am im den son con per par ten la de en os e y un pod mi il se das van com comment".split()
 )
+_SHARED = frozenset("a as do in me no on so was will".split())  # English, and not only that
 _LETTERS = {
     "German": frozenset("äöüß"),
     "Spanish": frozenset("ñáíóú¿¡"),
@@ -76,6 +79,7 @@ _LETTERS = {
     "Vietnamese": frozenset("ạảấầẩậắằặẹẻẽếềểệỉịọỏốồổộớờởợụủứừửựỳỵỷỹđơư"),
 }
 _LEAST, _DENSITY = 0.9, 0.12
+_CONTENT = 0.45  # what a word is worth that says something
 
 
 def language(text: str) -> str | None:
@@ -91,17 +95,25 @@ def language(text: str) -> str | None:
         if worth > _SHARE * (len(letters) - count + worth) > 0:
             return name
     found: dict[str, float] = defaultdict(float)
+    said: dict[str, float] = defaultdict(float)  # by words alone: a word with an accent is one
     words, languages = set(_WORD.findall(text[:1000].lower())), _languages()
     for word in words:
         known = languages.get(word, ())
         for name in known:
             found[name] += 1 / len(known)
+            said[name] += 1 / len(known)
         for name, own in _LETTERS.items():
             found[name] += 0.4 * (not own.isdisjoint(word))
     english = len(words & _ENGLISH)
-    name, evidence = max(found.items(), key=lambda pair: pair[1], default=("", 0))
-    likely = evidence >= max(_LEAST, _DENSITY * len(words)) and evidence >= english
-    return name if likely else None
+    name, evidence = max(found.items(), key=lambda pair: pair[1], default=("", 0.0))
+    least = max(_LEAST, _DENSITY * len(words))
+    if evidence >= max(least, english):
+        return name
+    if not said and words.isdisjoint(_ANY):
+        return None
+    likely = {n: said[n] + _CONTENT * c for n, c in known_words(words).items() if c > 1}
+    name, evidence = max(likely.items(), key=lambda pair: pair[1], default=("", 0.0))
+    return name if evidence >= max(least, len((words & _ENGLISH) - _SHARED)) else None
 
 
 @cache

@@ -5,7 +5,7 @@ Everything above a search goes through here: the `Retriever`, evaluation and cal
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from skillret.lexical.analyzer import read_terms
 from skillret.lexical.bm25 import Terms
 from skillret.lexical.glossary import GLOSSARIES, gloss
 from skillret.lexical.language import SCRIPTS
+from skillret.retrieval.bare import BareName
 from skillret.retrieval.calibration import Calibration
 from skillret.retrieval.candidates import TINY, Evidence, find_candidates, fitting_parts, scores_of
 from skillret.retrieval.features import LATE, columns
@@ -42,6 +43,7 @@ from skillret.retrieval.selection import (
     select,
     spells_identifier,
 )
+from skillret.retrieval.talk import is_talk
 from skillret.retrieval.term_head import needs_tokens, term_factors
 from skillret.types import Mode, Where
 
@@ -51,6 +53,9 @@ if TYPE_CHECKING:
 __all__ = ["Searcher"]
 
 _DENSE_CANDIDATES = 100
+_FEW = 3  # skills of a name that is a whole query
+_ASKED_OF = 100  # words of a query of which skills may have their own
+_TOLD_BY_FORM = 7  # letters of a word whose other forms are told by likeness
 _NATIVE = 0.5  # of a query's words, if skills have more of them they speak its language
 _BELOW = np.float32(0.99)  # of the last candidate's score, for what stands behind the candidates
 
@@ -149,7 +154,8 @@ class Searcher:
     ) -> Chosen:
         """The set of skills to hand to an agent, and how sure it is that one is needed.
 
-        Where nothing would be selected, the best skill is if the query spells an identifier in it.
+        Where nothing would be selected, the best skill is if the query spells an identifier in it,
+        and so are the few that hold the name which is all of the query ("IT", "C#").
 
         Args:
             query: The query.
@@ -187,6 +193,8 @@ class Searcher:
             skill = self.corpus.texts([best]).get(best)
             if skill and spells_identifier(text, f"{skill.description}\n{skill.body}"):
                 chosen = Chosen([Picked(whole, 0)], whole.need)
+        if not chosen.picked and (name := BareName(text)):
+            chosen = chosen._replace(picked=self._of_name(name, whole, policy))
         # Without a calibration nothing says what fits.
         judged = self.calibration is not None or policy.threshold > 0
         if judged and ranking is not None and whole is not ranking:
@@ -197,16 +205,43 @@ class Searcher:
                 chosen = chosen._replace(for_user=tuple(left), missing=every.missing)
         return chosen
 
+    def _of_name(self, name: BareName, whole: Ranking, policy: SelectionPolicy) -> list[Picked]:
+        """The skills that hold a bare name, unless many do."""
+        keys = whole.keys[: policy.depth].tolist()
+        texts = self.corpus.texts(keys)
+        held = [
+            Picked(whole, place)
+            for place, key in enumerate(keys)
+            if key in texts and name.stands_in(f"{texts[key].name}\n{texts[key].description}")
+        ]
+        return held if len(held) <= min(_FEW, policy.limit) else []
+
     def _in_english(self, query: str) -> str:
         """A query word by word in English, if neither encoder nor skills know its language."""
         language = unread_language(query, self.encoder.profile)
-        if language not in GLOSSARIES:
+        if language not in GLOSSARIES or is_talk(query):
             return query
-        told = gloss(query, language)
-        terms = {term for word in told.words for term in read_terms(word)}
-        held = self.corpus.terms(" ".join(told.words))
-        known = len({*held.names} - held.guessed)
-        return query if not told.text or known > _NATIVE * len(terms) else told.text
+        told = gloss(query, language, _first(self._has_own, _ASKED_OF))
+        own = {term for word in told.words for term in read_terms(word)}
+        # Where nothing stands between words, these may be others than the query's.
+        if not told.text or self._speaks(own) or self._speaks({*read_terms(query)}):
+            return query
+        return told.text
+
+    def _speaks(self, terms: set[str]) -> bool:
+        """Whether skills hold more than half of some terms: then they speak their language."""
+        held = self.corpus.terms(" ".join(sorted(terms)))
+        return len({*held.names} - held.guessed) > _NATIVE * len(terms)
+
+    def _has_own(self, word: str, english: str) -> bool:
+        """Whether skills hold a word, no more of them than its English; or only a form of it."""
+        own, other = self.corpus.terms(word), self.corpus.terms(english)
+        common = [
+            w for n, w in zip(other.names, other.weights, strict=True) if n not in other.guessed
+        ]
+        if own.guessed or not own.names:
+            return bool(own.names) and len(word) >= _TOLD_BY_FORM and not common
+        return not {*own.names} <= {*other.names} and max(own.weights) >= max(common, default=0.0)
 
     def _of_agent(self, ranking: Ranking) -> Ranking:
         """A ranking for a user: what the agent does not know at all is as good as absent."""
@@ -375,3 +410,15 @@ class Searcher:
             excluded=np.concatenate([ranking.excluded, np.zeros(len(order), dtype=np.float32)]),
             late=late,
         )
+
+
+def _first(asks: Callable[[str, str], bool], most: int) -> Callable[[str, str], bool]:
+    """The same answers for so many questions, and no to all later ones."""
+    known: dict[tuple[str, str], bool] = {}
+
+    def ask(word: str, english: str) -> bool:
+        if (word, english) not in known and len(known) < most:
+            known[word, english] = asks(word, english)
+        return known.get((word, english), False)
+
+    return ask

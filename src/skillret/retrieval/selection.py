@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 
 from skillret.arrays import Float32
-from skillret.lexical.analyzer import STOP_WORDS
 from skillret.lexical.polite import is_small_talk
 from skillret.retrieval.negation import denied_before, only_declines
 from skillret.retrieval.sentences import is_list, tasks
+from skillret.retrieval.talk import Talk, is_talk, read_talk
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,16 +53,7 @@ _IDENTIFIER = partial(re.compile, r"\b[A-Za-z]+(?:_[A-Za-z0-9]+|(?<=[a-z])[A-Z][
 # No path, and no file.
 _SPELLED_NAME = partial(re.compile, r"(?<![\w.-])(?<!\w/)\w+(?:-\w+)+(?![\w/-]|\.\w)")
 _CALLS = ("/", "$")  # before the name of a skill, in agents
-# What people say between tasks: a skill that is called so is not called by it.
-_CHATTER = STOP_WORDS | frozenset(
-    """
-    again ahead alright awesome back bye cancel cheers continue cool correct done enough
-    excellent exactly fine finish go good goodbye got great hello help hey hi hmm indeed k keep kk
-    later look maybe morning move nevermind next nice ok okay okey ones onward perfect proceed
-    ready really redo repeat resume retry right see sorry start stop super sure thank thanks
-    think thx try two undo understood wait way welcome well whatever works wow yeah yep yes yo
-    """.split()
-)
+_NO_TALK = Talk(frozenset(), frozenset(("/",)))
 
 
 class Ranked(Protocol):
@@ -239,13 +230,12 @@ def select(
     Nothing if a skill is not likely enough to be needed, else the best hit and the others that are
     likely enough, without near-duplicates. A query that is a skill's name gets that skill in any
     case: a word says little, unless it is what a skill is called. If people say it anyway ("ok",
-    "continue") the skill is left out, unless it is called by a sign ("/continue"); in Korean,
-    Japanese and Chinese, which most encoders do not read, it gets nothing at all, and neither does
-    a query that only declines ("don't use X"). Where a query
-    has two to four parts, or lists up to ten tasks, each is searched for by itself as well, since
-    the skill for one task stands little chance beside that for another one. A part that surely asks
-    for something, and finds nothing likely, is missing; so is the whole query where nothing is
-    selected.
+    "continue please") the skill is left out, unless it is called by a sign ("/continue"); in
+    Korean, Japanese and Chinese, which most encoders do not read, it gets nothing at all, and
+    neither does a query that only declines ("don't use X"). Where a query has two to four parts, or
+    lists up to ten tasks, each is searched for by itself as well, since the skill for one task
+    stands little chance beside that for another one. A part that surely asks for something, and
+    finds nothing likely, is missing; so is the whole query where nothing is selected.
 
     Args:
         whole: The ranking of the query.
@@ -253,25 +243,24 @@ def select(
         names: Names of skills by their keys.
         policy: How to choose.
     """
-    talk = not whole.text.startswith(_CALLS) and is_small_talk(whole.text)
-    if talk or only_declines(whole.text):
+    talk = _NO_TALK if whole.text.startswith(_CALLS) else read_talk(whole.text)
+    if (talk is not _NO_TALK and is_small_talk(whole.text)) or only_declines(whole.text):
         return Chosen([], whole.need)
     positions = choose(whole, policy)
     if whole.need is not None and whole.need < policy.threshold:
         positions = []
     called = _called(whole, names, policy)
-    if _said_anyway(whole.text):
-        positions = sorted({*positions} - {*called})
-    else:
-        positions = sorted({*positions, *called})[: policy.limit]
-    picked = [Picked(whole, position) for position in positions]
+    positions = sorted({*positions, *called})[: policy.limit]
+    picked = _meant([Picked(whole, position) for position in positions], names, talk)
+    if not talk.asked:
+        return Chosen(picked, whole.need)
     missing: list[str] = []
     needed = whole.need is None or whole.need >= policy.threshold
     if policy.tasks and len(whole.keys) and (picked or needed):
         # Where no skill fits the whole, its sentences are hardly tasks; what it lists are.
         parts = tasks(whole.text, policy.tasks if picked else 0)
         added, missing = _of_parts(whole, parts, picked, rank, policy)
-        picked += added
+        picked += _meant(added, names, talk)
         picked.sort(key=lambda p: -p.score)
     if not picked:
         missing = _asked_in_vain(whole, policy)
@@ -324,9 +313,14 @@ def _called(
     ]
 
 
-def _said_anyway(query: str) -> bool:
-    """Whether a query is but what people say between tasks, and calls nothing by a sign."""
-    return not query.startswith(_CALLS) and _CHATTER.issuperset(_plain(query).split())
+def _meant(
+    picked: list[Picked], names: Callable[[Sequence[int]], Mapping[int, str]], talk: Talk
+) -> list[Picked]:
+    """Those of the picked skills that are not called by what people say between tasks."""
+    if not picked or not talk.said:
+        return picked
+    known = names([p.key for p in picked])
+    return [p for p in picked if not talk.has(known.get(p.key, ""))]
 
 
 def spells_identifier(query: str, text: str) -> bool:
@@ -336,7 +330,7 @@ def spells_identifier(query: str, text: str) -> bool:
     its words say little. Names of code are of several words, in camelCase or with underscores.
     """
     words = _plain(query).split()
-    if not _FEWEST_WORDS <= len(words) <= _MOST_WORDS or _CHATTER.issuperset(words):
+    if not _FEWEST_WORDS <= len(words) <= _MOST_WORDS or is_talk(query):
         return False
     wanted = "".join(words)
     return any(

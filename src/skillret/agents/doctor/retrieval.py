@@ -133,11 +133,9 @@ def _tests(skills: Sequence[Skill]) -> tuple[list[tuple[Skill, str, bool]], list
         found += [(skill, t.text, t.should_trigger) for t in (triggers or tests)[:_TESTS]]
     remedy = "mend the file; `skillret evaluate` reads it too"
     broken = [
-        Finding(
-            "tests", "warning", p.skill.name, str(p.file), None, f"passed over: {p.why}", remedy
-        )
+        Finding("tests", "warning", p.skill.name, str(p.file), None, str(p), remedy)
         for p in passed
-        if p.why is not None
+        if p.why is not None and p.skill is not None
     ]
     return found, broken
 

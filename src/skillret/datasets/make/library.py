@@ -101,7 +101,7 @@ def _from_folder(path: Path) -> LibraryRows:
     root = path.resolve()
     found = LibraryRows(root.name)
     tests = defaultdict(list)
-    for test in read_library_tests(skills):
+    for test in read_library_tests(skills, roots=[r.path for r in library.roots]):
         said = {"query": test.text, "wanted": test.should_trigger, "kind": test.kind}
         tests[test.skill_id].append(said)
     rows = skill_rows(skills, [r.path for r in library.roots])
