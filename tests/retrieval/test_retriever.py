@@ -179,14 +179,14 @@ def test_open_builds_refreshes_and_says_so(library):
 def test_a_build_counts_what_was_odd(library):
     said = []
     (library / "broken").mkdir()
-    (library / "broken" / "SKILL.md").write_text("no front matter")
+    (library / "broken" / "SKILL.md").write_text("nothing")
     write_skill(library / "other", "pdf-tables", "Another.", "Another.")
     Retriever.open(library=library, on_update=said.append).close()
     command = f"skillret index build --verbose --library {library}"
     assert f"(1 skipped, 1 remark: `{command}` lists them)" in said[1]
     said.clear()
     (library / "broken2").mkdir()
-    (library / "broken2" / "SKILL.md").write_text("no front matter either")
+    (library / "broken2" / "SKILL.md").write_text("nothing")
     Retriever.open(library=library, on_update=said.append).close()
     assert said == [f"the index is up to date (2 skipped: `{command}` lists them)"]
     said.clear()
@@ -241,7 +241,7 @@ def test_open_without_any_skill_says_where_it_looked(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"\.agents/skills.*--library"):
         Retriever.open()
     (tmp_path / "empty").mkdir()
-    (tmp_path / "empty" / "SKILL.md").write_text("no front matter")
+    (tmp_path / "empty" / "SKILL.md").write_text("nothing")
     with pytest.raises(InputError, match=r"no skills found in .*empty.*1 skipped.*no front matter"):
         Retriever.open(library=tmp_path / "empty")
     with pytest.raises(InputError, match="no skills found"):
