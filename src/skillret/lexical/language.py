@@ -9,7 +9,7 @@ import re
 from collections import defaultdict
 from functools import cache
 
-__all__ = ["SCRIPTS", "language"]
+__all__ = ["SCRIPTS", "language", "small_words"]
 
 _SCRIPTS = {
     "Japanese": "\u3040-\u30ff",
@@ -102,6 +102,12 @@ def language(text: str) -> str | None:
     name, evidence = max(found.items(), key=lambda pair: pair[1], default=("", 0))
     likely = evidence >= max(_LEAST, _DENSITY * len(words)) and evidence >= english
     return name if likely else None
+
+
+@cache
+def small_words() -> frozenset[str]:
+    """The small words of all these languages and of English."""
+    return _ENGLISH.union(_ANY, *(words.split() for words in _SMALL.values()))
 
 
 @cache
