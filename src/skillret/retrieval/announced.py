@@ -19,6 +19,7 @@ from skillret.retrieval.textwork import (
     LONG,
     handles_text,
     hands_text_over,
+    is_heading,
     is_long,
     needs_text,
     points_at_text,
@@ -222,8 +223,8 @@ def without_document(text: str, *, given: bool) -> str:
         return text
     last = paragraphs[-1]
     above = "\n\n".join(paragraphs[:-1])
-    least = _SOME if hands_text_over(last) and not _ASKS().match(above) else LONG
-    if looks_back(last) and (is_long(above, least) or (given and ends_trace(above))):
+    document = _is_document(above, last) if not _ASKS().match(above) else is_long(above)
+    if looks_back(last) and (document or (given and ends_trace(above))):
         return last
     if asked := _asked_at_end(text.strip(), given=given):
         return asked
@@ -241,7 +242,7 @@ def _asked_at_end(text: str, *, given: bool) -> str:
         above, asked = text[: begin.end()].rstrip(), text[begin.end() :].strip()
         if not hands_text_over(asked) or _GOES_ON().match(asked):
             continue
-        if is_long(above, _SOME) or (given and ends_trace(above)):
+        if _is_document(above, asked) or (given and ends_trace(above)):
             return "" if _ASKS().match(above) else asked
     return ""
 
@@ -253,13 +254,19 @@ def _announced(paragraphs: Sequence[str], *, given: bool) -> tuple[str, str]:
     for head, rest in heads:
         material = "\n\n".join([rest, *others])
         short = not given and _hands_over(head)
-        if short or (head.endswith((":", "：")) and _CUE().search(head)):
+        cue = head.endswith((":", "：")) and _CUE().search(head) and not is_heading(head)
+        if short or cue:
             if is_long(material) or (short and _says_more_than_a_name(material)):
                 return head, material
             break
-    if others and not is_long(first) and _CUE().search(first[:_LONGEST_HEAD]):
+    if (
+        others
+        and not is_long(first)
+        and not is_heading(first)
+        and _CUE().search(first[:_LONGEST_HEAD])
+    ):
         material = "\n\n".join(others)
-        return (first, material) if is_long(material) else ("", "")
+        return (first, material) if _is_document(material, "") else ("", "")
     lines = [(head, rest) for head, rest in heads if rest.startswith("\n") or head[-1] in ":："]
     return (
         _asked_first(lines, others, handles_text)
@@ -310,11 +317,15 @@ def _is_text(material: str, asked: str) -> bool:
     """Whether what stands below a request is a text and not a second one."""
     lines = map(str.strip, material.split("\n"))
     material = "\n".join(dropwhile(lambda line: not line or is_rule(line), lines))
-    long = is_long(material, _SOME if hands_text_over(asked) else LONG)
-    marked = "</" in material and len(material) > _LONG_CHARACTERS
-    if not (long or marked) or _GOES_ON().match(material):
+    if not _is_document(material, asked) or _GOES_ON().match(material):
         return False
     return points_at_text(asked) or not _ASKS().match(material)
+
+
+def _is_document(text: str, asked: str) -> bool:
+    """Whether a text is long enough to be what is asked about; who says so surely needs less."""
+    marked = "</" in text and len(text) > _LONG_CHARACTERS
+    return marked or is_long(text, _SOME if hands_text_over(asked) else LONG)
 
 
 def _hands_over(head: str) -> bool:

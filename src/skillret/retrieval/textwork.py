@@ -20,6 +20,7 @@ __all__ = [
     "LONG",
     "handles_text",
     "hands_text_over",
+    "is_heading",
     "is_long",
     "needs_text",
     "points_at_text",
@@ -57,6 +58,7 @@ _TRANSLATION = (
 _SUMMARY = (
     r"summar(?:y|i[sz]e|i[sz]ing)|tl;?dr|gist|condense|(?:key|main|bullet) points|takeaways"
     r"|what(?:'s| is) (?:this|it) about|zusammenfass\w{0,4}|fass\w{0,2}|zusammenzufassen"
+    r"|sum (?:this|it) up|boil (?:this|it) down|fai(?:s|tes)(?:-moi)? un résumé|un resumen"
     r"|worum geht es|résume[rz]?|resum(?:ir|ime\w*|[ea](?= (?:l[ao]|el|est[aeo]|ce|questo)\b))"
     r"|resúme\w{0,3}|riassum\w{1,4}|samenvat\w{0,4}"
 )
@@ -82,6 +84,7 @@ _LANGUAGES = (
     r"|japanische?n?|polnische?n?|russische?n?|türkische?n?|portugiesische?n?"
     r"|français|anglais|allemand|espagnol|italien|chinois|japonais|portugais|russe"
     r"|español|castellano|inglés|alemán|francés|italiano|chino|japonés|portugués|ruso"
+    r"|inglês|alemão|francês|espanhol|inglese|tedesco|francese|spagnolo|engels|duits"
     r"|[а-я]{4,12}ский)"
 )
 # What is asked of a text, and of nothing else.
@@ -92,13 +95,14 @@ _ASKED_OF_TEXT = (
     r"|make (?:this|it|the following) (?:sound )?(?:more |less )?(?:concise|formal|casual|friendly"
     r"|polite|professional|natural|personal|wordy|short|shorter|clearer|nicer|friendlier|politer"
     r"|better|warmer)"
-    r"|mach\w{0,3} (?:das|es|dies\w{0,2}) (?:etwas |bitte )?"
+    r"|(?:mach|schreib)\w{0,3} (?:das|es|dies\w{0,2}) (?:etwas |bitte )?"
     r"(?:kürzer|förmlicher|freundlicher|höflicher|klarer|besser)"
     r"|(?:welche|was für eine) sprache|wie viele (?:wörter|zeichen|sätze)"
     r"|(?:turn|make|convert|transform|rework) (?:this|these|the following) (?:in)?to"
+    rf"(?=[^\n]{{0,60}}(?:[:：]|\b(?:{_TEXT}|newsletter|tweet|summary|table|list|bullets))\W*$)"
     r"|(?:explain|encode|decode|encrypt|hash|classify|categori[sz]e|rate|annotate|anonymi[sz]e"
-    r"|redact|reverse|rewrite|improve|simplify|correct|edit|polish) (?:this|these|the following)"
-    r"(?=[^\n]{0,60}[:：]\s*$)"
+    r"|redact|reverse|rewrite|improve|simplify|correct|edit|polish)"
+    r"(?= (?:this|these|the following)\b[^\n]{0,60}[:：]\s*$)"
     r"|quelle langue|combien de (?:mots|caractères|phrases)"
     r"|(?:qué|cuál) idioma|cuántas (?:palabras|frases)"
 )
@@ -150,17 +154,27 @@ _ANSWER = lazy_pattern(
 )
 # Who makes something that handles texts says below what it shall be.
 _MAKES = lazy_pattern(
-    r"\b(?:(?:build|implement|add|creat|writ)\w*|develop|design|set up|deploy|code|app|application"
-    r"|tool|script|function|feature|plugin|api|service|checker|website|site|repo|repository"
-    r"|project|codebase|dashboard|game|skill|command|workflow|pipeline|class|component|package"
-    r"|library|ui|strings|docs|readme|commits?|PRs?|diff|logs?|tests?|data|files?|database|table)\b",
+    r"\b(?:(?:build|implement|add|creat|writ)\w*|see|use|using|follow|based|develop|design|set up"
+    r"|deploy|code|app|application|tool|script|function|feature|plugin|api|service|checker|website"
+    r"|site|repo|repository|project|codebase|dashboard|game|skill|command|workflow|pipeline|class"
+    r"|component|package|library|ui|strings|docs|readme|commits?|PRs?|diff|logs?|tests?|data"
+    r"|files?|database|table|queue)\b",
     re.IGNORECASE,
 )
 # Nor does who tells what is the case ask for something.
 _TELLS = lazy_pattern(
-    r"\W*(?:i['’]m|we['’]re|(?:the|my|our|your|i|we|it|this|that|die|der|das|mein\w?|unser\w?|wir|la|le|el)\b[^?]{0,80}"
+    r"\W*(?:i['’]m|we['’]re|here(?:['’]s| is| are)\b|below is\b|hier (?:ist|sind)\b|voici"
+    r"|(?:the|my|our|your|i|we|it|this|that|die|der|das|mein\w?|unser\w?|wir|la|le|el)\b[^?]{0,80}"
     r"\b(?:is|are|was|were|does|doesn['’]t|did|has|had|ist|sind|war|waren|hat|est|está))\b"
-    r"|.*\bwhat (?:i|we)\b|.*\b(?:i|we|ich|wir|je) (?:need|want|brauche|will|veux)\W*$",
+    r"|(?:this|these) \w+ \w+s\b|.*\bwhat (?:i|we)\b"
+    r"|.*\b(?:i|we|ich|wir|je) (?:need|want|brauche|will|veux)\W*$",
+    re.IGNORECASE,
+)
+# A noun alone is the heading of a section that the user wrote.
+_HEADING = lazy_pattern(
+    r"\W*(?:(?:short|quick|brief|executive|kurze|in) )?(?:summary|zusammenfassung|resumen|résumé"
+    r"|(?:key|main|bullet) points|takeaways|translations?|übersetzung|traduction|traducción"
+    r"|grammar|spelling|摘要|总结|要約)(?: (?:of|der|des|von|de|del|du) [^?]*)?[^\w?]*$",
     re.IGNORECASE,
 )
 _ELSEWHERE = lazy_pattern(r"\w\.[A-Za-z]\w{0,4}\b|://|[#/\\]\w|[\w-]_[\w-]")
@@ -175,7 +189,8 @@ _KNOWN = (
     " rewrite review check answer reply respond explain read give get got here there now quick"
     " quickly some any mistakes errors let know tell say says mean first second then both like"
     " understand aloud speak well mail got received came boss friend language languages word words"
-    " classify rate everything whole entire line lines point points don t s m d ll re ve im ich's"
+    " someone fr es it nl zh ja ko hazme classify rate everything whole entire line lines point"
+    " points don t s m d ll re ve im"
     " schnell höflich freundlich kurz kurze danke hallo fehler text korrektur verbessere könntest"
     " könnten würdest sie mal eben zusammen unten oben stehenden texte"
     " merci bonjour peux pouvez poliment court voici dessous stp svp il te vous plait fautes"
@@ -214,6 +229,8 @@ def handles_text(request: str, *, below: bool = False) -> bool:
     """
     if len(request) > _LONGEST or _ELSEWHERE().search(request) or _MAKES().search(request):
         return False
+    if not below and is_heading(request):
+        return False
     if _CJK_TASK().search(request) and len(request.strip()) <= _WIDE_LONGEST:
         return True
     tasks = (_TASK(), _THIS_TEXT(), *([_ANSWER()] if below else []))
@@ -231,6 +248,11 @@ def handles_text(request: str, *, below: bool = False) -> bool:
     return strange <= (_STRANGE if asked and this else 0)
 
 
+def is_heading(line: str) -> bool:
+    """Whether it names a section that the user wrote: "Summary:", "Key points:"."""
+    return _HEADING().match(line) is not None
+
+
 def _tells(request: str) -> bool:
     """Whether it says what is the case, and asks for nothing."""
     return not request.rstrip().endswith("?") and _TELLS().match(request) is not None
@@ -238,7 +260,11 @@ def _tells(request: str) -> bool:
 
 def _title(request: str) -> bool:
     """Whether it is written as a title is: "Fix Summary for Developers"."""
-    words = [w for w in _WORD().findall(_NAME().sub(" ", request)) if len(w) > _SMALL_LETTERS]
+    words = [
+        w
+        for w in _WORD().findall(_NAME().sub(" ", request))
+        if len(w) > _SMALL_LETTERS and not w.isupper()
+    ]
     return len(words) > 1 and all(word[0].isupper() for word in words)
 
 
