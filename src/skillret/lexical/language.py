@@ -11,7 +11,7 @@ from functools import cache
 
 from skillret.lexical.glossary import known_words
 
-__all__ = ["SCRIPTS", "language"]
+__all__ = ["SCRIPTS", "language", "small_words"]
 
 _SCRIPTS = {
     "Japanese": "\u3040-\u30ff",
@@ -114,6 +114,12 @@ def language(text: str) -> str | None:
     likely = {n: said[n] + _CONTENT * c for n, c in known_words(words).items() if c > 1}
     name, evidence = max(likely.items(), key=lambda pair: pair[1], default=("", 0.0))
     return name if evidence >= max(least, len((words & _ENGLISH) - _SHARED)) else None
+
+
+@cache
+def small_words() -> frozenset[str]:
+    """The small words of all these languages and of English."""
+    return _ENGLISH.union(_ANY, *(words.split() for words in _SMALL.values()))
 
 
 @cache

@@ -1,4 +1,7 @@
-"""Pasted talk and lists of mails: lines that say who wrote and when, and what was written."""
+"""Pasted talk and lists of mails: lines that say who wrote and when, and what was written.
+
+A talk between a user and an assistant that begins a query is no material: its last turn asks.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from itertools import pairwise
 
 from skillret.patterns import lazy_pattern
 
-__all__ = ["exchange"]
+__all__ = ["exchange", "last_turn"]
 
 _WORDS = 25  # of a paragraph below that still belongs to what was written last
 _NAME = r"[^\W\d_][\w.'’-]{0,30}(?: [\w.'’()-]{1,30}){0,3}"
@@ -39,6 +42,24 @@ _MAIL = lazy_pattern(
 # The same in several lines.
 _FROM = lazy_pattern(r"(?:\(?\d{1,3}[.):] ?|[-*•] )\W{0,2}from\W{1,3}\S", re.IGNORECASE)
 _FIELD = lazy_pattern(r"\W{0,4}(?:subject|to|date|cc|sent)\W{1,3}\S", re.IGNORECASE)
+
+_TURN = lazy_pattern(
+    r"^[ \t]*\W{0,2}(?:(user|human|me)|(assistant|ai|bot|chatgpt|claude|gemini|copilot|model))"
+    r"\W{0,2}:\W{0,2}(?=\s|\w)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_TURN_WORDS = 4  # fewer are about what was said before
+
+
+def last_turn(text: str) -> str:
+    """What a user says last in a talk with an assistant that begins the text; else all of it."""
+    first = _TURN().match(text)
+    if not first:
+        return text
+    turns = list(_TURN().finditer(text))
+    said = text[turns[-1].end() :].strip()
+    both = any(turn[1] for turn in turns) and any(turn[2] for turn in turns)
+    return said if both and turns[-1][1] and len(said.split()) >= _TURN_WORDS else text
 
 
 def exchange(lines: Sequence[str]) -> list[bool]:

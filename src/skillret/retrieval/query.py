@@ -20,6 +20,7 @@ from skillret.lexical.spelling import normalize
 from skillret.retrieval.material import own_words
 from skillret.retrieval.negation import without_negated
 from skillret.retrieval.sentences import segments, unmarked
+from skillret.retrieval.textwork import said_plainly
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_QUERY_CHARACTERS",
     "ReadQuery",
+    "asked_words",
     "clean_query",
     "plain_query",
     "read_queries",
@@ -87,7 +89,18 @@ def clean_query(query: str) -> str:
     Raises:
         InputError: If nothing is left, or it is no text.
     """
-    return without_negated(unmarked(own_words(plain_query(query))))
+    return without_negated(unmarked(asked_words(plain_query(query))))
+
+
+def asked_words(plain: str, *, language: bool = False) -> str:
+    """What a query asks for: its own words, and in plain English what is to be done to a text.
+
+    Args:
+        plain: The query in normal form.
+        language: As in `own_words`.
+    """
+    own = own_words(plain, language=language)
+    return own if own == plain else said_plainly(own)
 
 
 def unread_language(query: str, profile: Profile) -> str | None:

@@ -18,6 +18,7 @@ __all__ = [
     "ends_trace",
     "kind_of",
     "names_material",
+    "only_acknowledges",
     "only_thanks",
     "with_name",
 ]
@@ -84,6 +85,11 @@ _THANKED = lazy_pattern(  # and this asks for nothing at all
     r"\W*(?:thanks|thank you|thx)\b(?!.*(?:\?|\b(?:can|could|please|but|now|next|also|fix)\b))",
     re.IGNORECASE | re.DOTALL,
 )
+_ONLY_ACKNOWLEDGED = lazy_pattern(  # and no more than that
+    r"(?:\W*\b(?:(?:many )?thanks|thank you|thx|(?:so|very) much|a lot|great|perfect|awesome|cool"
+    r"|nice|ok(?:ay)?|yes|no|fyi|done|danke|merci|gracias)\b){1,4}\W*$",
+    re.IGNORECASE,
+)
 _NAMED = lazy_pattern(
     rf"\b(?:{MATERIAL}|(?:patch|change|commit|PR|MR|pull request|merge request|query|SQL"
     r"|stack ?trace|traceback|exception|warning|file|script|class|method|test|table|build|bug"
@@ -139,3 +145,8 @@ def ends_trace(own: str) -> bool:
 def only_thanks(own: str) -> bool:
     """Whether a user gives thanks and asks for nothing."""
     return _THANKED().match(own) is not None
+
+
+def only_acknowledges(own: str) -> bool:
+    """Whether a user says no more than "ok", "thanks" or "FYI"."""
+    return _ONLY_ACKNOWLEDGED().match(own) is not None

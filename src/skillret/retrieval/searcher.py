@@ -24,9 +24,9 @@ from skillret.retrieval.candidates import TINY, Evidence, find_candidates, fitti
 from skillret.retrieval.features import LATE, columns
 from skillret.retrieval.fusion import LEXICAL_CANDIDATES, fuse
 from skillret.retrieval.late import late_interaction
-from skillret.retrieval.material import own_words
 from skillret.retrieval.query import (
     ReadQuery,
+    asked_words,
     clean_query,
     plain_query,
     read_queries,
@@ -181,12 +181,12 @@ class Searcher:
             return self._of_agent(self.rank(text, k, where=where) if found is None else found)
 
         plain = plain_query(query)
-        text = own_words(plain)
+        text = asked_words(plain)
         if self.calibration is not None and text != plain and not names_material(text):
             policy = policy.beside_material()
         whole = self._startable(ranking) if ranking else rank(text, policy.depth)
         chosen = select(whole, rank, self.names, policy)
-        if not chosen.picked and (told := own_words(plain, language=True)) != text:
+        if not chosen.picked and (told := asked_words(plain, language=True)) != text:
             chosen = select(rank(told, policy.depth), rank, self.names, policy)
         if not chosen.picked and len(whole):
             (best,) = whole.keys[:1].tolist()
