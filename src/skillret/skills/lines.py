@@ -23,7 +23,7 @@ _OPEN = lazy_pattern(
 )
 # How a line begins that is a statement of its own: with a sign, a word of these, or a label.
 _BEGINS = lazy_pattern(
-    r"(?P<number>\d{1,2}\.\s)|(?:[-*•+]\s+(?=[^:]*$))?[*_`]*(?:"
+    r"(?P<number>\d{1,2}\.\s)|(?:[-*•+]\s+(?=[^:]*$|(?:Not|NOT|D[Oo])\b))?[*_`]*(?:"
     r"(?:Not|NOT|No|Never|NEVER|Do|DO|Don['’]t|DON['’]T|Does|Only|Use|USE|Used|Invoke|Trigger\w*|TRIGGER\w*"
     r"|Activate|Apply|When|WHEN|Covers?|Supports?|Handles?|Includes?|Keywords?|Examples?|Skip|SKIP|Avoid"
     r"|AVOID|Except|Unlike|Exclu\w+|Ideal|Perfect|Best|Requires?|Must|MUST|Should|Also|Out\s+of\s+scope)\b"

@@ -41,10 +41,13 @@ _SAYS = r"""(?:[-*+>][ ])*(?:\*\*|__)?(?:
       | When[ ](?:not|NOT)[ ]to[ ]use(?:[ ](?:it|this(?:[ ]skill)?))?[ ]?(?:\*\*|__)?:)"""
 _STATEMENT = lazy_pattern(_SAYS, re.VERBOSE)
 _ITEM = lazy_pattern(r"[ \t]*(?:[-*+•]|\d{1,2}[.)])[ \t]")
-# Such a heading or statement in a text whose lines end as usual: most texts have none.
-_ANY = lazy_pattern(
-    rf"\n(?:(?:\#{{1,6}}[ \t]+|\*\*)(?:[^\w\n]|_)*)?{_WHAT_NOT}",
+# Such a heading or paragraph in a text whose lines end as usual: most texts have none.
+_ANY_SECTION = lazy_pattern(
+    rf"\n(?:\#{{1,6}}[ \t]+|\*\*)(?:[^\w\n]|_)*{_WHAT_NOT}",
     re.IGNORECASE | re.VERBOSE | re.MULTILINE,
+)
+_ANY_UNDERLINED = lazy_pattern(
+    rf"\n{_WHAT_NOT}[^\n]*\n[ ]{{0,3}}(?:---|=)", re.IGNORECASE | re.VERBOSE | re.MULTILINE
 )
 _ANY_STATEMENT = lazy_pattern(rf"\n{_SAYS}", re.VERBOSE)
 
@@ -52,10 +55,14 @@ _ANY_STATEMENT = lazy_pattern(rf"\n{_SAYS}", re.VERBOSE)
 def without_exclusions(body: str) -> str:
     """A skill's instructions without what they say that it is not for."""
     text = f"\n{body}"
-    odd = any(map(body.__contains__, _LINE_ENDS))
-    if not (odd or _ANY().search(text) or _ANY_STATEMENT().search(text)):
-        return body
-    return "".join(_kept(body.splitlines(keepends=True)))
+    if (
+        any(map(body.__contains__, _LINE_ENDS))
+        or _ANY_SECTION().search(text)
+        or _ANY_STATEMENT().search(text)
+        or (("\n---" in text or "\n=" in text) and _ANY_UNDERLINED().search(text))
+    ):
+        return "".join(_kept(body.splitlines(keepends=True)))
+    return body
 
 
 def _kept(lines: list[str]) -> Iterator[str]:
