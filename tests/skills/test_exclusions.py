@@ -188,6 +188,7 @@ Does neither videos nor sound.
 Poorly suited to videos.
 Currently does not support videos.
 videos are not its job.
+Note: videos are not covered here.
 videos are not part of this skill.
 videos are outside its scope.
 videos are beyond the scope of this skill.
@@ -233,6 +234,8 @@ Use /video for videos.
 Use the clips skill for videos.
 For videos use the clips skill.
 Instead, use video-tools for videos.
+Whoever wants videos should use video-tools.
+The sibling skill video-tools does videos.
 Not for sound. Nor for videos.
 Not for sound. Same for videos.
 Not for the following. 1. Sound. 2. Videos or videos.
@@ -324,6 +327,7 @@ Für C++ clang-format verwenden.
 Bar -> bar-chart; line -> line-chart.
 Word documents -> pdf-a. CSV files -> json-lines.
 Triggers: tax-return
+For bars: bar-charting. For tables: table-test-utils.
 Excludes duplicates from mailing lists.
 Excludes allergens: nuts, gluten, milk.
 Decline requests for refunds politely.
@@ -457,6 +461,7 @@ def test_a_name_points_elsewhere_if_there_is_more_to_it():
         "For long recordings, use recording-splitter.",
         "For long recordings, use very-long-audio.",
         "For long recordings, see faster-whisper.",
+        "For recordings alone use faster-whisper.",
     ):
         assert read_purpose(f"Makes notes. {clause}") == ("Makes notes.", clause)
 

@@ -36,6 +36,7 @@ _THEIRS = rf"(?:{NAME}|{_CODE}|the\s+[\w-]+\s+skill)(?:\s+skill)?"
 _DONE = r"(?:handled|covered|done|managed|dealt\s+with|taken\s+care\s+of)"
 # What a sentence is about, if it says something of that alone.
 _TOPIC = (
+    r"(?:\W*(?:please\s+)?(?:note|nb|important)(?:\s*:|\s+that)\s+)?"
     r"(?!\W*(?:if|when|while|where|once|unless|because|use)\b)"
     r"(?:(?!\b(?:that|which|who|when|if|whether|what|why|how|where|because|finds?|checks?|says?"
     r"|tells?|detects?|ensures?|explains?)\b)[^.;:?()]){2,160}?"
@@ -103,6 +104,9 @@ _ELSEWHERE_LATER = lazy_pattern(
           |this\s+skill\s+(?:does\s+not|doesn[’']t)\s+apply
           |(?:do\s+not|don[’']t|never)\s+(?:use|load|trigger|invoke|activate|apply)
            (?:\s+(?:it|this(?:\s+skill)?))?\W*$)
+      | ^\W*(?:the\s+)?(?:sibling|sister)\s+skill\b
+      | ^\W*(?:whoever|anyone|those|people|users?)\b[^.;]{{3,120}}?\bshould\s+(?:use|see)\s+
+        {NAME}\W*$
       | ^[^.;:?]{{3,80}}:\s*(?:not\s+(?:supported|here|covered|included|in\s+scope)|unsupported|no
           |excluded|out\s+of\s+scope)\W*$
       | ^\W*(?:route|redirect|defer|refer|delegate|hand(?:\s+(?:off|over))?)\b
@@ -139,10 +143,12 @@ _ANSWERED = lazy_pattern(
 )
 # A skill by a name without a hyphen.
 _CALLED = lazy_pattern(
-    rf"^\W*(?:(?:for|if|when)\b[^;]*?,?\s+)?(?:please\s+)?{_POINTS}\s+(?:the\s+(?P<called>(?!x+\b)[\w-]+)\s+skill"
-    r")(?:\s+for\b|\W*$)",
+    rf"^\W*(?:(?:for|if|when)\b[^;]*?,?\s+)?(?:please\s+)?{_POINTS}\s+"
+    r"the\s+(?P<called>(?!x+\b)[\w-]+)\s+skill(?:\s+for\b|\W*$)",
     re.IGNORECASE,
 )
+# For what is but a part of its trade a skill sends on: "for colours alone use color-palette".
+_ALONE = lazy_pattern(r"\b(?:alone|only|just|merely|purely)\b", re.IGNORECASE)
 _BRACKETS = lazy_pattern(r"\(([^()]*)\)")
 _SENTENCE = lazy_pattern(
     r"[.!?]+(?:\s+|$)|[.!?]+['’](?=\s+[A-Z])|[。！？；]|;\s+|\s[\u2013\u2014-]\s|\n"
@@ -162,7 +168,8 @@ _HINTS = (
     *("\u2192", "included", " not this", "there is ", "that's ", "that’s ", "does not apply"),
     *("n't apply", "say no", "do not ", "don't ", "never ", "? no", ": no", "unsupported"),
     *("off-limits", "off limits", "leave ", " job", "part of this", "outside", "beyond"),
-    *("für ", "pour ", "para ", "point ", "care of", "right skill", "dealt with", "what you "),
+    *("sibling ", "sister ", "should ", "für ", "pour ", "para ", "point ", "care of"),
+    *("right skill", "dealt with", "what you "),
 )
 _NAMED_HINT = lazy_pattern(rf"{_POINTS}\s+(?:{NAME}|[/$@]\w)|:\s{NAME}(?:\W*$|\.\s)")
 
@@ -235,8 +242,12 @@ def _names_other(sentence: str, own: str, name: str, *, later: bool, told: bool)
     other = found[found.lastgroup or 0]
     words = _WORD().findall(other)
     rest = sentence.replace(other, " ")
-    if found.lastgroup in ("arrow", "colon"):  # "bar -> bar-chart" stays with charts
+    kind = found.lastgroup
+    if kind == "label" and (":" in other or "skill" in rest.lower()):
+        return True
+    if kind in ("arrow", "colon", "label"):  # "bar -> bar-chart" stays with charts
         return (told or _akin(other, rest)) and not _akin(other, own)
+    told = told or _ALONE().search(rest) is not None
     if told or other.lstrip("`\"'")[:1] == "$" or ":" in other or len(words) >= _LONG:
         return True
     return any(_akin(word, rest) and not _akin(word, own) for word in words)
