@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skillret.skills.exclusions import read_purpose, without_exclusions
+from skillret.skills.exclusions import read_purpose
 
 DOES = "Makes bar charts from tables."
 # Ways to say that videos are not what a skill is for.
@@ -151,6 +151,108 @@ Non usarlo per videos.
 禁止在处理videos时使用。
 videos에는 사용하지 마십시오.
 video-tools owns videos.
+Excluded: videos.
+Not supported: videos.
+Unsupported: videos.
+Exceptions: videos.
+Off-limits: videos.
+Out-of-scope topics: videos.
+When to avoid: videos.
+Bad for: videos.
+What this is not: an editor of videos.
+Do-not-use-for: videos.
+Doesn't: videos.
+Negative examples: videos.
+Contraindications: videos.
+videos: not supported.
+videos? No.
+videos excluded.
+Explicitly not for videos.
+Currently not for videos.
+Also not for videos.
+Particularly not for videos.
+Not (yet) for videos.
+That said, it is not for videos.
+Kindly don't use it for videos.
+Warning: this will not do videos.
+NB: no videos!
+Must never be used for videos.
+Can't be used for videos.
+Under no circumstances use it for videos.
+Refrain from using it for videos.
+Steer clear when somebody wants videos.
+Stay away from it for videos.
+Don't bother for videos.
+Has nothing to do with videos.
+Does neither videos nor sound.
+Poorly suited to videos.
+Currently does not support videos.
+videos are not its job.
+Note: videos are not covered here.
+videos are not part of this skill.
+videos are outside its scope.
+videos are beyond the scope of this skill.
+videos fall outside this skill.
+videos are unsupported.
+videos aren't supported.
+videos are a separate skill.
+videos have their own skills.
+videos belong elsewhere.
+videos are handled by a different skill.
+videos should be handled by video-tools.
+videos must be handled with `clips`.
+videos are managed by video-tools.
+videos live in video-tools.
+Leave videos to `clips`.
+Leave videos to the clips skill.
+video-tools covers videos.
+video-tools takes care of videos.
+video-tools is better for videos.
+See also video-tools for videos.
+Ask video-tools for videos.
+Use video-tools, not this, for videos.
+For videos, refer to video-tools.
+For videos there is video-tools.
+For videos, video-tools is what you want.
+If you need videos, video-tools is the right skill.
+Need videos? That's video-tools.
+videos: video-tools.
+videos => video-tools.
+Delegates videos to video-tools.
+Different from video-tools, which is for videos.
+Distinct from video-tools (videos).
+Requests about videos should go to video-tools.
+If the user asks for videos, hand over to video-tools.
+If the user asks for videos, say no.
+If the user asks for videos, this skill does not apply.
+If the request mentions videos, do not load this skill.
+When videos are involved, do not use it.
+Use 'video-tools' for videos.
+Use "video-tools" for videos.
+Use [video-tools](../video-tools/SKILL.md) for videos.
+Use /video for videos.
+Use the clips skill for videos.
+For videos use the clips skill.
+Instead, use video-tools for videos.
+Whoever wants videos should use video-tools.
+The sibling skill video-tools does videos.
+Not for sound. Nor for videos.
+Not for sound. Same for videos.
+Not for the following. 1. Sound. 2. Videos or videos.
+Stills only; not videos.
+Stills only - no videos.
+Plots all charts apart from videos.
+Plots stills, whereas video-tools plots videos.
+Plots stills | Not for videos | Fast.
+Für videos bitte video-tools verwenden.
+Pour les videos, utilisez video-tools.
+Para videos usa video-tools.
+Plots, mais pas les videos.
+Plots, pero no videos.
+图，但不适用于videos。
+不做videos。
+videos由video-tools处理。
+videosにはvideo-toolsを使うこと。
 Route videos to the video-tools skill.
 You must not use it for videos.
 The skill won't shoot videos.
@@ -216,6 +318,31 @@ Ask "should it be a bar?" and "why not?" of each column.
 The harness is NOT for bulk data alone.
 所有不要的列都在导出时删除。
 使わない列を消す。
+Use clang-format for C++ and cargo-fmt for Rust.
+For local stacks use docker-compose.
+For long recordings, use faster-whisper.
+Use image-magick for batch resizing.
+Prefer pip-tools for lock files.
+Für C++ clang-format verwenden.
+Bar -> bar-chart; line -> line-chart.
+Word documents -> pdf-a. CSV files -> json-lines.
+Triggers: tax-return
+For bars: bar-charting. For tables: table-test-utils.
+Excludes duplicates from mailing lists.
+Excludes allergens: nuts, gluten, milk.
+Decline requests for refunds politely.
+Not-for-profit accounting made easy.
+Not for long: finds crashes in logs.
+Only the best: picks wines, never cheap ones, for dinner.
+Leave requests to HR-tools are filed.
+Route requests to api-gateway and defer emails to background-jobs.
+No API key required.
+Not legal advice.
+Keeps what is new (not what is old) in one table.
+Use when some rows match, but not all.
+Says which formats are not supported.
+Use when tables are not covered by tests.
+Finds calls that are handled by job-queue.
 """
 
 
@@ -244,6 +371,14 @@ def test_what_only_sounds_like_an_exclusion_stays(clause):
         ("Not for videos, use for plots", "use for plots"),
         ("Bars. Rather than for videos, use this for plots.", "Bars. use this for plots."),
         ("把文档翻译成英文。不用于videos。", "把文档翻译成英文。"),
+        ("Bars. Not for videos; it is for plots", "Bars. it is for plots"),
+        ("Bars. Not for videos; it shines at plots", "Bars. it shines at plots"),
+        ("Bars. Not for videos, but great for plots", "Bars. great for plots"),
+        ("Bars. Do not use for videos, instead use it for plots", "Bars. instead use it for plots"),
+        ("Bars.\n- Not for videos\n- For plots", "Bars. - For plots"),
+        ("Bars. ❌ videos ✅ plots", "Bars. ✅ plots"),
+        ("Bars. Except for videos, it draws all: plots", "Bars. it draws all: plots"),
+        ("Balken. Nicht für videos, sondern für Bilder", "Balken. sondern für Bilder"),
     ],
 )
 def test_what_the_skill_is_for_after_all_ends_an_exclusion(description, wanted):
@@ -317,43 +452,28 @@ def test_no_word_of_a_description_is_lost(text):
     assert sorted(c for c in wanted + excluded if c.isalpha()) == letters
 
 
-def test_sections_on_when_not_to_use_a_skill_are_left_out():
-    body = """Intro.
-## When to use
-charts
-## When NOT to use this skill
-videos
-### Really not
-films
-```
-# a comment in code
-```
-## Steps
-do not use eval
-**Out of scope:**
-audio
-**Then**
-plot
-"""
-    kept = without_exclusions(body)
-    assert [w for w in ("videos", "films", "audio", "a comment") if w in kept] == []
-    for word in ("Intro", "charts", "Steps", "do not use eval", "plot"):
-        assert word in kept
-    assert (
-        without_exclusions("# Do not use eval\n\nIt is slow.") == "# Do not use eval\n\nIt is slow."
-    )
+def test_a_name_points_elsewhere_if_there_is_more_to_it():
+    named = "For long recordings, use faster-whisper."
+    assert read_purpose(f"Makes notes. {named}").excluded == ""
+    assert named in read_purpose(f"Makes notes. Not for dictation. {named}").excluded
+    for clause in (
+        "For long recordings, use the faster-whisper skill.",
+        "For long recordings, use recording-splitter.",
+        "For long recordings, use very-long-audio.",
+        "For long recordings, see faster-whisper.",
+        "For recordings alone use faster-whisper.",
+    ):
+        assert read_purpose(f"Makes notes. {clause}") == ("Makes notes.", clause)
 
 
-def test_a_heading_without_a_title_is_none_of_them():
-    assert without_exclusions("# When not to use\n\nvideos\n\n# \n\ncharts") == "# \n\ncharts"
+def test_a_name_that_says_what_the_skill_does_itself_points_nowhere():
+    text = "Makes notes of recordings. For long recordings, use recording-splitter."
+    assert read_purpose(text).excluded == ""
 
 
-@pytest.mark.parametrize("end", ["\r\n", "\r", "\x0c", "\u2028"])
-def test_sections_are_left_out_wherever_lines_end_otherwise(end):
-    body = end.join(["Intro", "## Out of scope", "videos", "## Steps", "charts", "\n# Not so"])
-    assert "videos" not in without_exclusions(body)
-    assert "charts" in without_exclusions(body)
-
-
-def test_a_body_that_is_all_marks_is_read_in_no_time():
-    assert without_exclusions("# -\n" * 50_000) == "# -\n" * 50_000
+@pytest.mark.parametrize(
+    "part",
+    ["Not for x. ", "a-b-c: ", "For x, use a-b; ", "1. ", "[a](b) ", "quickly ", "x are ", '"'],
+)
+def test_repetitive_descriptions_are_read_in_no_time(part):
+    assert read_purpose(f"Makes x. {part * 9_000}").wanted

@@ -113,3 +113,8 @@ def test_what_stands_behind_quotes_and_a_number_sign_is_told():
     assert "'#kitchen which weekly menus' behind it was left out" in notes[0]
     skill, notes = parsed("name: pdf-tools\ndescription: 'Posts, #kitchen' # a comment")
     assert (skill.description, notes) == ("Posts, #kitchen", [])
+
+
+def test_the_parts_of_a_description_do_not_run_into_each_other():
+    skill, _ = parsed("name: a\ndescription: {use: Writes invoices, not_for: taxes}")
+    assert skill.description == "use: Writes invoices. not_for: taxes"

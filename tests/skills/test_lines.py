@@ -14,6 +14,10 @@ from skillret.skills.lines import fold_lines, joined
         ("Builds shelves:\n- Use for oak", "Builds shelves: - Use for oak"),
         ("Builds shelves\n\n**Use when** sanding", "Builds shelves. **Use when** sanding"),
         ("Not for:\n1. ferns\n2. palms", "Not for: 1) ferns 2) palms"),
+        # Items of a list, where one of them is a statement of its own.
+        ("Builds\n- Not for ferns\n- For oak", "Builds. - Not for ferns. - For oak"),
+        ("Builds\n- Not for: ferns\n- For: oak", "Builds. - Not for: ferns. - For: oak"),
+        ("Builds\n- oak\n- For: fir", "Builds - oak - For: fir"),
         # What is merely wrapped goes on.
         ("Extract tables from\nPDF files into\nExcel", "Extract tables from PDF files into Excel"),
         ("Read it\nnot for long", "Read it not for long"),

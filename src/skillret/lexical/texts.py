@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from skillret.lexical.spelling import spell
 from skillret.skills import document_text
-from skillret.skills.exclusions import read_purpose, without_exclusions
+from skillret.skills.exclusions import read_purpose
 from skillret.skills.hidden import strip_hidden
+from skillret.skills.sections import without_exclusions
 from skillret.types import Skill
 
 __all__ = ["SkillTexts", "lexical_text", "metadata_pair", "metadata_terms", "read_texts"]

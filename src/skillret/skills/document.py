@@ -6,8 +6,9 @@ import hashlib
 import re
 from collections.abc import Callable
 
-from skillret.skills.exclusions import read_purpose, without_exclusions
+from skillret.skills.exclusions import read_purpose
 from skillret.skills.hidden import strip_hidden
+from skillret.skills.sections import without_exclusions
 from skillret.types import Skill
 
 __all__ = ["content_hash", "document_text", "is_template"]

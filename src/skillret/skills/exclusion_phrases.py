@@ -21,13 +21,14 @@ HINTS = (  # in lower case
     *("参", "參", "禁止", "排除"),
     *("ない", "ません", "対象外", "않", "마세요", "마십시오", "제외", "말 것", "말것"),
     *("别", "別", "避免", "除外", "を除く", "아닙니다"),
+    *("mais pas", "pero no ", "für ", "由", "には"),
     *("niet voor", "ikke", "inte ", "älä ", "ei sovellu", "nepouž", "není ", "kullanma", "değil"),
     *("không ", "jangan ", "tidak ", "ne használ", "nem alk", "nem való", "nu fol", "nu util"),
     *("nu este", "кроме ", "нельзя "),
 )
 
 _CHINESE = (
-    "(?:不(?:适用|適用|适合|適合|用于|用於|支持|支援|处理|處理|包括|包含|要用|要使用|能用|负责|負責|涉及|涵盖|涵蓋"
+    "(?:(?:但是?|不过|不過)?不(?:适用|適用|适合|適合|用于|用於|支持|支援|处理|處理|包括|包含|含|做|要用|要使用|能用|负责|負責|涉及|涵盖|涵蓋"
     "|[应應可得]用[于於]|要在[^。；，]{1,60}[时時](?:使用|调用|調用|触发|觸發))"
     "|(?:何[时時]|什么时候)?不(?:触发|觸發|使用|是用来|是用來|在)|[别別](?:用[于於]|用来|用來|在)|避免用[于於]"
     "|[请請](?:不要|勿)|勿用|并?非用[于於]|禁止(?:使?用[于於]|在[^。；，]{1,60}[时時]使用)|排除\\s*[：:])"
@@ -63,13 +64,20 @@ BEGINS = lazy_pattern(
     re.IGNORECASE | re.VERBOSE,
 )
 # Behind a mere comma only what can be nothing else.
-BEGINS_LATE = lazy_pattern(_CHINESE)
+BEGINS_LATE = lazy_pattern(
+    rf"{_CHINESE}|aber\s+kein(?:e[nrms]?)?\s+[A-ZÄÖÜ]\w+(?:\s+(?:und|oder)\s+\w+)*\s*(?:[.,;]|$)"
+    r"|mais\s+pas\s+(?:pour\s+)?(?:les?|la|des|du)\s"
+    r"|pero\s+no\s+(?:para\s+)?\w+s(?:\s+[yoe]\s+\w+s)*\s*(?:[.,;]|$)"
+)
 _NAME = r"[`/@]?[a-z0-9]+(?:[-_:/][a-z0-9]+)+"
 # A sentence that sends its reader to another skill, or, in Japanese and Korean, ends in a negation.
 ELSEWHERE = lazy_pattern(
     rf"""(?:\bstattdessen|\butilise[rz]\s+plutôt|\bpréfére[rz]|\bpara\b.*,\s+us[ae]r?)\s+{_NAME}
       | [当當][^。；]{{1,60}}?[时時][，,]?\s*[请請]?(?:不要|勿|不得|不应|不應|避免)
         (?:使用|调用|調用|触发|觸發)
+      | für\b.*\bbitte\s+{_NAME}\s+(?:verwenden|nutzen|benutzen)\b
+      | [由在]\s*{_NAME}\s*(?:来|來)?(?:处理|處理|负责|負責)
+      | には\s*{_NAME}\s*を(?:使(?:う|って|用)|利用)
       | (?:[请請改](?:使用|用)|[参參][见見考照])\s*{_NAME}
       | (?:(?:使わ|使用し|利用し|対応し(?:てい)?|扱わ|適さ)(?:ない|ません)(?:でください|こと)?
           |対象外(?:です)?|を除く|向か(?:ない|ません))\W*$

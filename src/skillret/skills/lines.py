@@ -23,12 +23,13 @@ _OPEN = lazy_pattern(
 )
 # How a line begins that is a statement of its own: with a sign, a word of these, or a label.
 _BEGINS = lazy_pattern(
-    r"(?P<number>\d{1,2}\.\s)|[*_`]*(?:"
+    r"(?P<number>\d{1,2}\.\s)|(?:[-*•+]\s+(?=[^:]*$|(?:Not|NOT|D[Oo])\b))?[*_`]*(?:"
     r"(?:Not|NOT|No|Never|NEVER|Do|DO|Don['’]t|DON['’]T|Does|Only|Use|USE|Used|Invoke|Trigger\w*|TRIGGER\w*"
     r"|Activate|Apply|When|WHEN|Covers?|Supports?|Handles?|Includes?|Keywords?|Examples?|Skip|SKIP|Avoid"
     r"|AVOID|Except|Unlike|Exclu\w+|Ideal|Perfect|Best|Requires?|Must|MUST|Should|Also|Out\s+of\s+scope)\b"
     r"|[A-Z][\w /&-]{1,40}:(?:\s|$|[*_`]))"
 )
+_ITEM = lazy_pattern(r"[-*•+]\s")
 
 
 def fold_lines(text: str) -> str:
@@ -36,12 +37,14 @@ def fold_lines(text: str) -> str:
     if "\n" not in text:
         return " ".join(text.split())
     folded: list[str] = []
+    stated = False  # whether the line before is an item of a list, and a statement of its own
     for line in filter(None, (" ".join(line.split()) for line in text.splitlines())):
-        begins = _BEGINS().match(line)
+        begins, item = _BEGINS().match(line), _ITEM().match(line) is not None
         if begins is not None and begins["number"] and folded:  # or its stop ends a sentence
             line = line.replace(".", ")", 1)
-        elif begins is not None and folded and not _OPEN().search(folded[-1][-_END:]):
+        elif folded and ((stated and item) or (begins and not _OPEN().search(folded[-1][-_END:]))):
             folded[-1] += _stop(folded[-1])
+        stated = begins is not None and item
         folded.append(line)
     return " ".join(folded)
 

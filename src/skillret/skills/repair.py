@@ -11,10 +11,11 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import reduce
 from typing import NamedTuple
 
 from skillret.charsets import LATIN, is_escaped, is_mostly_utf8, legacy_encoding, name_of
-from skillret.skills.lines import fold_lines
+from skillret.skills.lines import fold_lines, joined
 from skillret.skills.marks import DISABLES_MODELS, means
 
 __all__ = [
@@ -334,7 +335,7 @@ def flat(value: object, depth: int = _DEPTH) -> str:
     if not depth or value is None or value in ("null", "~"):
         return ""
     if isinstance(value, Mapping):
-        return " ".join(f"{k}: {flat(v, depth - 1)}" for k, v in value.items())
+        return reduce(joined, (f"{k}: {flat(v, depth - 1)}" for k, v in value.items()), "")
     if isinstance(value, list):
         return "; ".join(flat(v, depth - 1).rstrip(".;, ") for v in value)
     return fold_lines(str(value).replace("\0", ""))
