@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skillret.charsets import is_mostly_utf8, legacy_encoding, name_of, unmarked
+from skillret.skills.repair import decode
 
 KOREAN = "회의 녹취록을 읽고 결정 사항과 할 일을 정리합니다."
 TRADITIONAL = "閱讀會議記錄，整理決定和待辦事項。"
@@ -83,6 +84,30 @@ def test_bytes_are_decoded_by_what_is_found_for_them(data):
     if found is not None:
         data.decode(found, "replace")
         assert name_of(found) != found
+
+
+@pytest.mark.parametrize(
+    ("encoding", "words"),
+    [
+        ("gb18030", "检查发票 写周报 安装依赖 会议纪要 合同审核 图片压缩 知识库 画图 爬虫"),
+        ("cp932", "翻訳 設計 在庫管理 献立 要約"),
+        ("euc_jp", "議事録 会議 設計 試験 監視 検索"),
+        ("big5", "翻譯檔案 部署 履歷"),
+        ("cp949", "회의록 이력서 보고서"),
+    ],
+)
+def test_two_or_three_characters_are_enough(encoding, words):
+    for word in words.split():
+        data = skill(word).encode(encoding)
+        assert decode(data, []) == skill(word)
+
+
+@pytest.mark.parametrize("text", ["Menüs für Köche", "It’s “done” – ok", "检查发票", "翻訳する"])
+def test_a_damaged_byte_leaves_short_utf8_what_it_is(text):
+    data = skill(text).encode()
+    for place in [n for n, byte in enumerate(data) if byte > 0x7F]:
+        damaged = data[:place] + b"?" + data[place + 1 :]
+        assert is_mostly_utf8(damaged)
 
 
 def test_utf8_with_a_few_damaged_bytes_is_told_from_older_encodings():

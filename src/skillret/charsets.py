@@ -31,6 +31,8 @@ _ASCII = 2.0
 _RARE = 0.4  # and the logarithm of their number: one of the encoding's usual characters
 _STRANGE = 14.0
 _UNREADABLE = 25.0
+_WELL_FORMED = 8.0  # a character of UTF-8, which bytes seldom are by chance
+_SURELY = 2  # times as many well-formed characters as others are no chance
 _DOUBTFUL = 12.0  # by character: no text, or one in an encoding that is not listed
 
 # The characters of texts about software and work, the commonest first.
@@ -39,20 +41,34 @@ _SIMPLIFIED = (
     "的一是不在有了人和用为中文数以要可上时个会成行出到分大对生这能法作于据发件多新方户如定入理过后自动进面使"
     "及表果所们来点或并等请提部设改日类应内器名现前加问值程组置关信查务录全量机列资格网义编目选长系认项态无本重"
     "学错误下线接结支持示创建测试写代码开体包输回报流题地实需"
+    "我你他她它那之与其已被将把从向而且但若因此没很更最还就都只又再各每些什么怎样谁哪里几两三四五六七八九"
+    "十百千万年月周天星期早晚今明昨去做说看想知道找帮助让给买卖钱价费账单票销合同审核简历招聘培训绩效议纪"
+    "记邮复翻译润色论章稿摘校排版计图片海像视频音声剪辑压缩画绘制品牌营售客订购库物付登注册密权限安装载依"
+    "赖署布滚监控运维志服端台口档案例求研究任划序源构调元集仓交拉取缓队消息醒推送爬虫抓搜索引擎优化键词句"
+    "模板转换清洗析预型练评估准指标曲财税率算投股市基金旅游路酒店场饭食谱菜健康身医药律师课教育考答总归纳"
+    "汇思导脑识笔备份恢异常修诊断快慢高低小短宽深旧好坏真假正反左右外远近东西南北国家区电话手站页屏幕盘软"
+    "硬统平云边缘智慧力聊描述签别级层次公式证验收规范则条款约术解释举参献"
 )
 _TRADITIONAL = (
     "的一是不在有了人和用為中文數以要可上時個會成行出到分大對生這能法作於據發件多新方戶如定入理過後自動進面使"
     "及表果所們來點或並等請提部設改日類應內器名現前加問值程組置關信查務錄全量機列資格網義編目選長系認項態無本重"
     "學錯誤下線接結支持示創建測試寫代碼開體包輸回報流題地實需檔案料訊"
+    "與將從還說讓給買賣錢價費帳單銷審簡歷徵訓績議紀郵譯潤論稿計圖視頻聲輯壓縮畫繪製售訂購庫物付登註冊權安"
+    "裝載賴署佈監維誌臺產劃源構調版倉併緩隊通醒爬蟲擎優鍵詞語範轉換統預模練評準標財稅算旅遊酒場飯譜藥師課"
+    "總納匯腦識筆備復異斷頁軟硬雲邊緣智聊簽級層證驗規則條約術釋舉參獻週翻排校摘海票伺服套式"
 )
 _JAPANESE = (
     "、。「」・のるにいをしはなたてとがれんすでっまうきりかさくあもンーストよこラルタイらけどクアそドフえつロせシグ"
     "ちプレマテおやコトムわチナジめサろデみバへじビだびばげべぎぐござずゃゅょブエカキパィッャュョオモ定日表行用文"
     "作成分場合使一会件変更時間必要名前入力出設認実方法書"
+    "翻訳議事録請求確週報計契約履歴献立経費精算試験監視検索校正程調整発注在庫管理審査画像動音声換析告開修"
+    "改善提案資料業自化章記投稿予顧客営売上税金銀口座旅健康医療律教育学習問題解答評価比較選択環境構築運保"
+    "守障害対応手順仕様公配布通知連絡返信宛先本添付挨拶敬語英国電話相談決済車食"
 )
 _KOREAN = (
     "이다의는에을를가은로하고지사기한리서도인자시어나아해대스정일원과수부들그전제주상보장구문용여게만선공신유조동"
     "적경소계안관성비오음으할입력록내요생각되있없니습형위목명식또함면우모세무드트파터라크데값택확업설된개할한체번호잘못때방법단변환분류결외간재준등했"
+    "역회작배포코검토영증석약메답견청객마케팅채접교육디미편집압축추출색최화링백복암권버베"
 )
 
 
@@ -61,6 +77,7 @@ class _Candidate(NamedTuple):
     name: str
     common: str  # the commonest characters first
     usual: tuple[str, int, int] = ("", 0, 0)  # rows of a double-byte set: its codec, first, last
+    other: float = _STRANGE  # what any other character costs
 
 
 _DOUBLE = (
@@ -98,6 +115,9 @@ _ALPHABETS = (
     _Candidate("cp874", "Windows-874", "านรอก่เงยล้ีมวตัสทด็ปิคบแหะไำจใขุชืูถศพโซผธฉณญฟึๆภษฐ"),
 )
 
+# With the characters of all.
+_UTF8 = _Candidate("utf-8", "UTF-8", "", other=_WELL_FORMED)
+
 
 def is_escaped(data: bytes) -> bool:
     """Whether bytes hold Japanese text as mail does, in ISO-2022-JP, though all are ASCII."""
@@ -105,10 +125,17 @@ def is_escaped(data: bytes) -> bool:
 
 
 def is_mostly_utf8(data: bytes) -> bool:
-    """Whether bytes that are not UTF-8 are so in most of their letters: a few are damaged."""
+    """Whether bytes that are not UTF-8 are so in most of their letters: a few are damaged.
+
+    Of few letters in an older encoding half may be well-formed by chance: what is likelier counts.
+    """
     text = data.decode("utf-8", "replace")
     bad = text.count("\ufffd") - data.count("\ufffd".encode())
-    return sum(character > "\x7f" for character in text) >= 2 * bad
+    good = sum(character > "\x7f" for character in text) - bad
+    if good < bad or good >= _SURELY * bad:
+        return good >= bad
+    sample = _sample(data)
+    return sum(_costs(sample, _UTF8)) <= min(sum(_costs(sample, c)) for c in _candidates(sample))
 
 
 def name_of(codec: str) -> str:
@@ -128,10 +155,14 @@ def legacy_encoding(data: bytes) -> str | None:
     """
     if is_escaped(data):
         return _ESCAPED
-    sample = b"\n".join(_FROM_FIRST.findall(data))[:_SAMPLE]
+    sample = _sample(data)
     best = min(_candidates(sample), key=lambda candidate: sum(_costs(sample, candidate)))
     others = [cost for cost in _costs(sample, best) if cost != _ASCII]
     return best.codec if sum(others) < _DOUBTFUL * len(others) else None
+
+
+def _sample(data: bytes) -> bytes:
+    return b"\n".join(_FROM_FIRST.findall(data))[:_SAMPLE]
 
 
 def _candidates(sample: bytes) -> tuple[_Candidate, ...]:
@@ -150,11 +181,16 @@ def _costs(sample: bytes, candidate: _Candidate) -> list[float]:
     """Minus the logarithm of the likelihood of each of a sample's characters."""
     known = _table(candidate)
     text = sample.decode(candidate.codec, "replace")
-    return [_ASCII if character < "\x80" else known.get(character, _STRANGE) for character in text]
+    return [_ASCII if c < "\x80" else known.get(c, candidate.other) for c in text]
 
 
 @cache
 def _table(candidate: _Candidate) -> dict[str, float]:
+    if candidate is _UTF8:
+        known: dict[str, float] = {}
+        for table in map(_table, (*_WESTERN, *_DOUBLE, *_LATIN, *_ALPHABETS)):
+            known |= {c: min(cost, known.get(c, cost)) for c, cost in table.items()}
+        return known
     codec, first, last = candidate.usual
     pairs = (bytes((lead, trail)) for lead in range(first, last + 1) for trail in range(0x40, 0xFF))
     usual = b"\n".join(pairs).decode(codec, "ignore") if codec else ""

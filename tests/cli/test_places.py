@@ -129,3 +129,19 @@ def test_a_search_for_one_agent_tells_its_names(project, home, capsys):
     assert "not both" in capsys.readouterr().err
     assert main(["index", "status", "--agent", "claude-code"]) == 0
     assert "up_to_date  True" in capsys.readouterr().out
+
+
+def test_nested_places_are_named_where_there_are_no_others(tmp_path, home, monkeypatch, capsys):
+    folder = tmp_path / "empty"
+    write_skill(folder / "apps" / "web" / ".claude" / "skills", "nested")
+    (folder / "node_modules" / ".claude" / "skills").mkdir(parents=True)
+    (folder / "bare" / ".claude" / "skills").mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    for command in (["places"], ["search", "nested"]):
+        assert main(command) == 1
+        err = capsys.readouterr().err
+        nested = folder / "apps" / "web" / ".claude" / "skills"
+        assert f"skills lie in {nested}, which is none of these places" in err
+    (folder / ".claude" / "skills").mkdir(parents=True)
+    assert main(["search", "nested"]) == 1
+    assert f"skills lie in {nested}, which" in capsys.readouterr().err

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from tests.retrieval.test_ranker import WITHOUT_LATE, make_ranker
 from skillret import Index, Retriever
 from skillret.errors import InputError
 from skillret.index.memory import corpus_of
+from skillret.retrieval import searcher as searcher_module
 from skillret.retrieval.calibration import CALIBRATION_FILE, Calibration, load_calibration
 from skillret.retrieval.explain import explain
 from skillret.retrieval.features import FEATURES
@@ -15,6 +17,7 @@ from skillret.retrieval.fusion import fuse
 from skillret.retrieval.ranker import Probe
 from skillret.retrieval.searcher import Searcher
 from skillret.retrieval.term_head import TermHead
+from skillret.skills import Root
 
 
 def bm25_ranker():
@@ -295,3 +298,55 @@ def test_a_skill_beyond_the_depth_of_the_search_for_terms_has_no_words():
     for key, score in zip(keys, ranking.lexical.tolist(), strict=True):
         words = sum(s for _, s in reasons[key].terms)
         assert words == pytest.approx(score, rel=1e-4, abs=1e-6)
+
+
+def test_what_a_query_calls_by_name_comes_first(monkeypatch):
+    """The name of a folder is no text that any other look-up would find."""
+    alike = [make_skill(n, "Design APIs.", path=f"/l/{n}/SKILL.md") for n in ("api-v2", "api")]
+    odd = make_skill("tide", "Read tables.", path="/l/gezeiten/SKILL.md")
+    others = [make_skill(f"other-{n}", f"Bake cake {n}.") for n in range(300)]
+    searcher = searcher_of(HashEncoder(), [*alike, *others, odd])
+
+    def best(query, **options):
+        (key,) = searcher.rank(query, 1, **options).keys.tolist()
+        return searcher.names([key])[key]
+
+    assert best("api") == "api"
+    assert best("/api-v2") == "api-v2"
+    for query in ("gezeiten", "/gezeiten now", "use the gezeiten skill"):
+        assert best(query) == "tide"
+        assert [searcher.names([p.key])[p.key] for p in searcher.select(query).picked][:1] == [
+            "tide"
+        ]
+    monkeypatch.setattr(searcher_module, "_MOST_BY_NAME", 10)
+    searcher = searcher_of(HashEncoder(), [*alike, *others, odd])
+    assert best("bake cake 7") == "other-7"
+    assert best("gezeiten") != "tide"
+
+
+def test_a_plugin_s_name_tells_two_of_a_name_apart():
+    skills = [
+        make_skill("deploy", "Deploy it.", path=f"/p/{plugin}/deploy/SKILL.md", id=plugin)
+        for plugin in ("river", "sea")
+    ]
+    encoder = HashEncoder()
+    vectors = encoder.encode_documents([s.description for s in skills])
+    roots = [Root(Path(f"/p/{plugin}"), f"plugin:{plugin}") for plugin in ("river", "sea")]
+    searcher = Searcher(corpus_of(skills, vectors, encoder.profile), encoder, roots=roots)
+    for plugin in ("river", "sea"):
+        (picked,) = searcher.select(f"/{plugin}:deploy").picked
+        assert searcher.corpus.records([picked.key])[picked.key].id == plugin
+
+
+def test_a_skill_of_an_agent_stands_behind_the_one_that_hides_it():
+    hidden = make_skill("scale", "Scale recipes.", shadowed_by="/home/scale", id="hidden")
+    winner = make_skill("scale", "Weigh things.", path="/home/scale", id="winner")
+    others = [make_skill("forms", "Fill in forms."), make_skill("mail", "Write mails.")]
+    encoder, skills = HashEncoder(), [hidden, winner, *others]
+    vectors = encoder.encode_documents([s.description for s in skills])
+    corpus = corpus_of(skills, vectors, encoder.profile)
+    for of_agent, first in ((True, "winner"), (False, "hidden")):
+        searcher = Searcher(corpus, encoder, of_agent=of_agent)
+        ranking = searcher.rank("scale recipes", 1)
+        assert len(ranking) == 1
+        assert corpus.records(ranking.keys.tolist())[ranking.keys[0]].id == first

@@ -139,7 +139,7 @@ def selected(whole, parts=None, names=None, **policy):
         return (parts or {})[text]
 
     def known(keys):
-        return {key: (names or {}).get(key, f"skill {key}") for key in keys}
+        return {key: {(names or {}).get(key, f"skill {key}")} for key in keys}
 
     chosen = select(whole, rank, known, SelectionPolicy(**policy))
     return [(p.key, pytest.approx(p.score)) for p in chosen.picked], asked

@@ -1,9 +1,11 @@
 """Front matter whose faults are read through, and told."""
 
+import time
+
 import pytest
 from tests.skills.test_frontmatter import FIELDS, md, parsed, skipped
 
-from skillret.skills.frontmatter import MAX_FILE_BYTES, MAX_FRONT_MATTER
+from skillret.skills.frontmatter import MAX_FILE_BYTES, MAX_FRONT_MATTER, parse_skill
 
 
 def test_a_key_that_stands_twice_is_told_and_the_last_is_used():
@@ -118,3 +120,97 @@ def test_what_stands_behind_quotes_and_a_number_sign_is_told():
 def test_the_parts_of_a_description_do_not_run_into_each_other():
     skill, _ = parsed("name: a\ndescription: {use: Writes invoices, not_for: taxes}")
     assert skill.description == "use: Writes invoices. not_for: taxes"
+
+
+FORBIDS = "disable-model-invocation: true"
+USE = "Use when someone asks about allergens."
+
+
+@pytest.mark.parametrize(
+    "prose",
+    [
+        USE,
+        f"{USE}\n\nAlso for menus.",
+        f"**Use when** asked.\n{USE}",
+        f"## When to use\n\n{USE}",
+        f"{USE}\n\n- menus\n- allergens",
+    ],
+)
+@pytest.mark.parametrize("description", ["Plans menus.", "Plans: menus.", ">\n  Plans menus."])
+def test_prose_among_the_fields_belongs_to_the_description(description, prose):
+    front = f"name: menus\ndescription: {description}\n\n{prose}\n\nlicense: MIT\n{FORBIDS}"
+    skill, notes = parsed(front, "menus")
+    assert skill.description.startswith("Plans")
+    assert USE in skill.description
+    assert skill.user_only
+    assert skill.extra["license"] == "MIT"
+    assert skill.body == "Do it."
+    assert not any("not closed" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "# Menus\n\nWrite this.\n\n---\n\n## Steps",
+        "Plan them.\n\nThen cook.\n\n---\n\nServe.",
+        "Plan them, which is\nreactive: menus change.\n\nThen cook.\n\n---\n\nServe.",
+        "# Menus\n\n```\n---\nname: x\nlicense: MIT\n---\n```\n",
+    ],
+)
+def test_a_body_with_rules_is_no_front_matter(body):
+    data = f"---\nname: menus\ndescription: Plans menus.\n\n{body}\n".encode()
+    skill, notes = parse_skill(data, "menus")
+    assert (skill.description, skill.body) == ("Plans menus.", body.strip())
+    assert notes == ["its front matter is not closed by a line ---"]
+
+
+def test_a_paragraph_alone_is_the_description_s_but_behind_quotes():
+    for description, whole in (("Plans menus.", True), ('"Plans menus."', False)):
+        skill, _ = parsed(f"name: menus\ndescription: {description}\n\n{USE}", "menus")
+        assert (USE in skill.description) is whole
+        assert (USE in skill.body) is not whole
+
+
+@pytest.mark.parametrize(
+    "front",
+    [
+        f"{FIELDS}\ndisable-model-invocation = true",
+        f"{FIELDS}\n{FORBIDS}\ndisable-model-invocation: false",
+        f"{FIELDS}\ndisable-model-invocation: false\n{FORBIDS}",
+        f"name: pdf-tools\n{FORBIDS}\ndescription: Reads PDFs: all.\ndisable-model-invocation: no",
+        f"{FIELDS}\n---\n{FORBIDS}",
+        f"{FIELDS}\nmetadata:\n  {FORBIDS}",
+        f"name: pdf-tools\ndescription: |\n  Reads PDFs.\n  {FORBIDS}",
+        f"{FIELDS}\n\nAnd more.\n\n{FORBIDS}",
+    ],
+)
+def test_what_forbids_models_is_not_lost(front):
+    skill, _ = parsed(front)
+    assert skill.user_only
+    assert skill.body == "Do it."
+    assert "=" not in skill.description
+
+
+def test_a_mark_below_prose_counts_though_no_fence_follows():
+    data = f"---\n{FIELDS}\n\nAnd more.\n\n{FORBIDS}\n\n# Steps\n\nDo it.\n".encode()
+    assert parse_skill(data, "pdf-tools")[0].user_only
+
+
+def test_a_mark_that_is_told_of_forbids_nothing():
+    skill, _ = parsed(
+        "name: flags\ndescription: >\n  Sets\n  disable-model-invocation: true or not."
+    )
+    assert not skill.user_only
+
+
+def test_a_byte_order_mark_below_a_comment_does_no_harm():
+    data = f"<!-- c -->\n\ufeff---\n{FIELDS}\n---\nDo it.".encode()
+    skill, _ = parse_skill(data, "pdf-tools")
+    assert (skill.name, skill.description) == ("pdf-tools", "Reads PDFs.")
+
+
+def test_prose_among_fields_is_read_in_linear_time():
+    start = time.process_time()
+    for piece in ("Not for x.\n\n", "a: b\n\nc\n", "\n", "---\n", "d: =\n", "# x\n"):
+        parse_skill(md(f"{FIELDS}\n\n{piece * (60_000 // len(piece))}"), "pdf-tools")
+    assert time.process_time() - start < 10

@@ -170,21 +170,43 @@ def test_two_skills_of_one_name_are_kept_and_told_apart(library):
 
 def test_copies_are_collapsed_and_stubs_are_not(library):
     original = (library / "pdf-tables" / "SKILL.md").read_text()
-    (library / "z-copy").mkdir()
-    (library / "z-copy" / "SKILL.md").write_text(original)
-    (library / "z-renamed").mkdir()
-    (library / "z-renamed" / "SKILL.md").write_text(
+    copy = write_skill(library / "z", "pdf-tables")
+    copy.write_text(original)
+    write_skill(library, "z-renamed").write_text(
         original.replace("name: pdf-tables", "name: z-renamed")
     )
     write_skill(library, "stub-a", "One thing.", "See the README.")
     write_skill(library, "stub-b", "Another thing.", "See the README.")
     found = {s.name: s for s in Library.open(library)}
-    assert "z-copy" not in found
-    assert found["pdf-tables"].aliases == (str(library / "z-copy" / "SKILL.md"),)
+    assert found["pdf-tables"].aliases == (str(copy),)
     # A name is part of what makes a skill: it is invoked by it.
     assert found["z-renamed"].aliases == ()
     assert found["z-renamed"].body == found["pdf-tables"].body
     assert {"stub-a", "stub-b"} <= set(found)
+
+
+def test_one_text_in_folders_of_two_names_is_two_skills(library):
+    """What stands beside them may differ, and a folder's name is one to call a skill by."""
+    for folder in ("deploy-prod", "deploy-staging"):
+        write_skill(library, folder).write_text(
+            "---\nname: deploy\ndescription: Deploys the app.\n---\nRun the script.\n"
+        )
+    index = Index.in_memory(model=HashEncoder())
+    index.add(Library.open(library))
+    with Retriever(index) as retriever:
+        for folder in ("deploy-prod", "deploy-staging"):
+            for query in (folder, f"/{folder} now"):
+                (hit,) = retriever.select(query)
+                assert Path(hit.path).parent.name == folder
+
+
+@pytest.mark.parametrize("pattern", ["tide", "Folder", "fold*", "sea:tide", "sea:folder", "sea:*"])
+def test_a_skill_is_hidden_by_any_of_its_names(tmp_path, pattern):
+    write_skill(tmp_path, "folder").write_text("---\nname: tide\ndescription: Reads.\n---\n")
+    write_skill(tmp_path, "other")
+    found = Library([Root(tmp_path, "plugin:sea")], hide=[pattern])
+    assert [s.name for s in found] == ([] if pattern == "sea:*" else ["other"])
+    assert len(Library([Root(tmp_path, "plugin:river")], hide=["sea:*", "sea:tide"])) == 2
 
 
 def test_two_names_of_one_text_are_two_skills_that_a_search_finds(library):
@@ -316,6 +338,63 @@ def test_the_policy_of_codex_is_read_by_either_ending(library):
     assert [s.name for s in found if s.user_only] == ["pdf-tables"]
     (note,) = found.diagnostics
     assert (note.path, "neither true nor false" in note.message) == (str(policy), True)
+
+
+@pytest.mark.parametrize("linked", ["file", "folder", "skill", "target"])
+def test_the_policy_of_codex_is_read_through_links(library, home, linked):
+    """As stow makes them: each file, or the whole folder."""
+    dot, skill = home / "dot", library / "pdf-tables"
+    policy = dot / "agents" / "openai.yaml"
+    policy.parent.mkdir(parents=True)
+    policy.write_text("policy:\n  allow_implicit_invocation: false\n")
+    if linked == "file":
+        (skill / "agents").mkdir()
+        (skill / "agents" / "openai.yaml").symlink_to(policy)
+    elif linked == "folder":
+        (skill / "agents").symlink_to(policy.parent)
+    else:  # the text of the skill beside it, linked alone or with its folder
+        (skill / "SKILL.md").rename(dot / "SKILL.md")
+        if linked == "target":
+            (skill / "SKILL.md").symlink_to(dot / "SKILL.md")
+        else:
+            skill.rmdir()
+            skill.symlink_to(dot)
+    before = Library.open(library)
+    assert [s.name for s in before if s.user_only] == ["pdf-tables"]
+    policy.write_text("policy:\n  allow_implicit_invocation: true\n")
+    after = Library.open(library)
+    assert not any(s.user_only for s in after)
+    assert before.fingerprint != after.fingerprint
+
+
+def test_a_policy_that_lies_in_the_system_is_not_read_but_named(library):
+    agents = library / "pdf-tables" / "agents"
+    agents.mkdir()
+    (agents / "openai.yaml").symlink_to("/etc/passwd")
+    found = Library.open(library)
+    assert not any(s.user_only for s in found)
+    assert any("a link to /etc/passwd, outside of" in note for note in notes(found))
+
+
+@pytest.mark.parametrize(
+    ("name", "named"),
+    [
+        ("SKILL.md.txt", True),
+        ("SKILL.txt", True),
+        ("skill.markdown", True),
+        ("SKILL (1).md", True),
+        ("SKILL", True),
+        ("skill.py", False),
+        ("skills.md", False),
+        ("README.md", False),
+    ],
+)
+def test_a_file_that_is_likely_meant_is_named(library, name, named):
+    (library / "odd").mkdir()
+    (library / "odd" / name).write_text("---\nname: odd\ndescription: Reads.\n---\n")
+    (library / "pdf-tables" / "SKILL.md.txt").write_text("an old draft")
+    told = [d for d in Library.open(library).left_out if "rename it to SKILL.md" in d.message]
+    assert [Path(d.path).name for d in told] == [name] * named
 
 
 def test_half_a_character_keeps_no_other_skill_from_being_found(library, monkeypatch):

@@ -1,6 +1,12 @@
 import pytest
 
-from skillret.skills.marks import DISABLES_MODELS, forbids_models, means, truth_of
+from skillret.skills.marks import (
+    DISABLES_MODELS,
+    forbids_elsewhere,
+    forbids_models,
+    means,
+    truth_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -32,3 +38,25 @@ def test_one_mark_of_several_is_enough():
     fields = {"disable-model-invocation": "false", "disable_model_invokation": "yes"}
     assert forbids_models(fields, notes)
     assert len(notes) == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "written", "forbidden"),
+    [
+        ({"metadata": {"disable-model-invocation": "true"}}, "", True),
+        ({"metadata": [{"a": {"disableModelInvocation": "yes"}}]}, "", True),
+        ({"metadata": {"disable-model-invocation": "false"}}, "", False),
+        ({"metadata": {"disable-model-invocation": "see below"}}, "", False),
+        ({}, "description: |\n  Plans.\n  disable-model-invocation: true", True),
+        ({}, "disable-model-invocation = true", True),
+        ({}, "disable-model-invocation: true # for now", True),
+        ({}, "# disable-model-invocation: true", False),
+        ({}, "disable-model-invocation: true or false, as you like", False),
+        ({}, "Sets disable-model-invocation: true", False),
+        ({}, "enable-model-invocation: true", False),
+    ],
+)
+def test_a_mark_counts_wherever_it_plainly_forbids(fields, written, forbidden):
+    notes: list[str] = []
+    assert forbids_elsewhere(fields, written, notes) is forbidden
+    assert bool(notes) is forbidden

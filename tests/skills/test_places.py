@@ -484,7 +484,7 @@ def test_one_name_in_two_folders_is_two_skills_to_who_invokes_by_folder(home, pr
     found = library("claude-code")
     hows = invocations("claude-code", found.skills, found.roots)
     assert {how.name for how in hows} == {"deploy-prod", "deploy-staging"}
-    assert len(library(None)) == 1
+    assert len(library(None)) == 2
 
 
 def test_the_name_of_an_agent_is_read_leniently():

@@ -125,7 +125,7 @@ def _named(found: _Found, agent: str, index: Index, query: str, *, followed: boo
     One that another skill hides gives way to that one, which is near too if it is alike.
     """
     sources = Sources.from_info(index.info())
-    roots = [Root(Path(path), scope) for path, scope in sources.roots]
+    roots = sources.folders
     own = agent if sources.agent == agent else None
     named: dict[str, Named] = {}
     for hit in found.sure:

@@ -152,5 +152,5 @@ class Selector:
             self._known[key] = tuple(p.key for p in chosen.picked)
         return self._known[key]
 
-    def _names(self, rows: Sequence[int]) -> dict[int, str]:
-        return {row: self._skills[row].name for row in rows}
+    def _names(self, rows: Sequence[int]) -> dict[int, tuple[str]]:
+        return {row: (self._skills[row].name,) for row in rows}

@@ -14,7 +14,7 @@ from skillret.retrieval.refresh import nowhere, usual_library
 from skillret.settings import load_settings
 from skillret.skills import Library, invocable_name
 from skillret.skills.agents import AGENTS, find_agent
-from skillret.skills.places import Place
+from skillret.skills.places import Place, nested_places
 
 __all__ = ["configure", "run"]
 
@@ -26,9 +26,6 @@ examples:
   skillret places --agent claude-code --json
 """
 _SHOWN = 20  # of what was left out
-_NESTED = ".claude/skills"
-_MOST_FOLDERS = 5_000  # of a project that are looked into for nested places
-_PASSED = frozenset({"node_modules", "__pycache__", "venv", "site-packages", "target", "dist"})
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -86,33 +83,7 @@ def _left_out(
     if not agents or "claude-code" in (find_agent(name).name for name in agents):
         reason = "Claude Code reads it once it works in there; name it as a --library"
         known = {str(p.path) for p in places}
-        yield from ((path, reason) for path in _nested(Path.cwd()) if path not in known)
-
-
-def _nested(folder: Path) -> Iterator[str]:
-    """Places in the folders below, which count for Claude Code only after it went there."""
-    level, seen = [str(folder)], 0
-    while level:
-        below: list[str] = []
-        for path in level:
-            seen += 1
-            if seen > _MOST_FOLDERS or path == str(Path.home()):
-                return
-            place = os.path.join(path, _NESTED)  # noqa: PTH118
-            if os.path.isdir(place):  # noqa: PTH112
-                yield place
-            try:
-                with os.scandir(path) as entries:
-                    below += [
-                        e.path
-                        for e in entries
-                        if e.name[0] != "."
-                        and e.name not in _PASSED
-                        and e.is_dir(follow_symlinks=False)
-                    ]
-            except OSError:
-                continue
-        level = below
+        yield from ((path, reason) for path in nested_places(Path.cwd()) if path not in known)
 
 
 def _document(

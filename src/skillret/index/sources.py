@@ -85,13 +85,18 @@ class Sources(NamedTuple):
         """Whether anything is known of them: skills may also be added one by one."""
         return bool(self.roots or self.dataset)
 
+    @property
+    def folders(self) -> list[Root]:
+        """The roots, whether they are still there or not."""
+        return [Root(Path(path), scope) for path, scope in self.roots]
+
     def library(self) -> Library:
         """The library as it is on disk now; roots that are gone hold no skills any more.
 
         Raises:
             InputError: If no root exists any more, or the skills came from a data set.
         """
-        roots = [Root(Path(p), s) for p, s in self.roots if Path(p).is_dir()]
+        roots = [root for root in self.folders if root.path.is_dir()]
         if not roots:
             gone = ", ".join(p for p, _ in self.roots) or "none recorded"
             raise InputError(f"the folders of this index no longer exist: {gone}")

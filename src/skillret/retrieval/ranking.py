@@ -15,7 +15,7 @@ from skillret.types import Mode
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Ranking", "nothing", "reordered", "unknown_parts", "without"]
+__all__ = ["Ranking", "extended", "nothing", "reordered", "unknown_parts", "without"]
 
 _COLUMNS = ("keys", "dense", "lexical", "parts", "vectors", "excluded", "late")
 
@@ -67,6 +67,36 @@ def without(ranking: Ranking, keys: Sequence[int]) -> Ranking:
         return ranking
     kept = ~holds(ranking.keys, np.array(sorted(keys), dtype=np.int64))
     return replace(_rows(ranking, kept), scores=ranking.scores[kept])
+
+
+def extended(
+    ranking: Ranking,
+    keys: NDArray[np.int64],
+    scores: Float32,
+    dense: Float32,
+    lexical: Float32,
+    vectors: Float32,
+) -> Ranking:
+    """A ranking with further skills behind it, of which less is known."""
+    assert ranking.dense is not None
+    assert ranking.lexical is not None
+    assert ranking.vectors is not None
+    excluded, late = ranking.excluded, ranking.late
+    if excluded is not None:
+        excluded = np.concatenate([excluded, np.zeros(len(keys), dtype=np.float32)])
+    if late is not None:
+        late = np.concatenate([late, np.full(len(keys), np.nan, dtype=np.float32)])
+    return replace(
+        ranking,
+        keys=np.concatenate([ranking.keys, keys]),
+        scores=np.concatenate([ranking.scores, scores]),
+        dense=np.concatenate([ranking.dense, dense]),
+        lexical=np.concatenate([ranking.lexical, lexical]),
+        parts=np.concatenate([ranking.parts, unknown_parts(keys)]),
+        vectors=np.concatenate([ranking.vectors, vectors]),
+        excluded=excluded,
+        late=late,
+    )
 
 
 def reordered(ranking: Ranking, first: Sequence[int], k: int) -> Ranking:

@@ -33,6 +33,7 @@ from skillret.skills.places import (
     permissions,
     roots_of,
 )
+from skillret.skills.walk import Root
 from skillret.types import Progress, UpdateReport
 
 __all__ = [
@@ -146,7 +147,6 @@ def usual_library(
 
 def nowhere(places: Sequence[Place], agents: Sequence[str] = (), cwd: Path | None = None) -> str:
     """What to tell someone who has none of the usual places, or only unusable ones."""
-    others = [str(folder) for folder in other_folders(cwd)]
     left_out = [f"{p.path}: {p.problem}" for p in places if p.problem is not None]
     text = NO_USUAL_PLACES
     if agents:
@@ -156,9 +156,16 @@ def nowhere(places: Sequence[Place], agents: Sequence[str] = (), cwd: Path | Non
             f"no skills found: no place of {titles} is there (`skillret places --all{named}` lists"
             " them); name a folder with --library DIR"
         )
-    if others:
-        text += f"; skills lie in {', '.join(others[:_SHOWN])}, which is none of these places"
+    text += _elsewhere((), cwd)
     return text + "".join(f"; left out: {reason}" for reason in left_out[:_SHOWN])
+
+
+def _elsewhere(roots: Iterable[Root], cwd: Path | None = None) -> str:
+    """Which folders near hold skills that are not looked for there; empty if there are none."""
+    known = {root.path for root in roots}
+    others = [str(folder) for folder in other_folders(cwd) if folder.resolve() not in known]
+    named = ", ".join(others[:_SHOWN])
+    return f"; skills lie in {named}, which is none of these places" if others else ""
 
 
 def nothing_found(library: Library) -> str:
@@ -175,6 +182,8 @@ def nothing_found(library: Library) -> str:
     errors = [d for d in library.diagnostics if d.level == "error"]
     if errors:
         text += f"; {len(errors)} skipped, the first: {errors[0].path}: {errors[0].message}"
+    if any(root.scope != "given" for root in library.roots):
+        text += _elsewhere(library.roots)
     rest = [d for d in library.left_out if d.level != "error"]
     text += "".join(f"; left out: {d.path}: {d.message}" for d in rest[:_SHOWN])
     return text + (f"; and {len(rest) - _SHOWN} more" if len(rest) > _SHOWN else "")

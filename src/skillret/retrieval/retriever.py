@@ -255,12 +255,14 @@ class Retriever:
         if searcher is None or searcher.corpus is not corpus:
             self.index.check_encoder(corpus)
             # Complete before it takes the place of the one before.
+            sources = Sources.from_info(self.index.info())
             searcher = Searcher(
                 corpus,
                 self.encoder,
                 self.calibration,
                 self.reranker,
-                of_agent=bool(Sources.from_info(self.index.info()).agent),
+                of_agent=bool(sources.agent),
+                roots=sources.folders,
             )
             self._searcher = searcher
         return searcher

@@ -20,6 +20,7 @@ from skillret.lexical.glossary import GLOSSARIES, gloss
 from skillret.lexical.language import SCRIPTS
 from skillret.retrieval.bare import BareName
 from skillret.retrieval.calibration import Calibration
+from skillret.retrieval.called import calls_in, plain_name
 from skillret.retrieval.candidates import TINY, Evidence, find_candidates, fitting_parts, scores_of
 from skillret.retrieval.features import LATE, columns
 from skillret.retrieval.fusion import LEXICAL_CANDIDATES, fuse
@@ -33,7 +34,14 @@ from skillret.retrieval.query import (
     unread_language,
 )
 from skillret.retrieval.ranker import Ranker
-from skillret.retrieval.ranking import Ranking, nothing, reordered, unknown_parts, without
+from skillret.retrieval.ranking import (
+    Ranking,
+    extended,
+    nothing,
+    reordered,
+    unknown_parts,
+    without,
+)
 from skillret.retrieval.referents import names_material
 from skillret.retrieval.rerank import DEPTH, Reranker, read_again, read_likeliest
 from skillret.retrieval.selection import (
@@ -45,6 +53,8 @@ from skillret.retrieval.selection import (
 )
 from skillret.retrieval.talk import is_talk
 from skillret.retrieval.term_head import needs_tokens, term_factors
+from skillret.skills.names import known_names
+from skillret.skills.walk import Root
 from skillret.types import Mode, Where
 
 if TYPE_CHECKING:
@@ -57,11 +67,14 @@ _FEW = 3  # skills of a name that is a whole query
 _ASKED_OF = 100  # words of a query of which skills may have their own
 _TOLD_BY_FORM = 7  # letters of a word whose other forms are told by likeness
 _NATIVE = 0.5  # of a query's words, if skills have more of them they speak its language
+_NEAR = 20  # hits among which the skill is looked for that hides another one from an agent
+_MOST_BY_NAME = 5_000  # skills whose names are all looked through
+_WORDS_OF_NAME = 4
 _BELOW = np.float32(0.99)  # of the last candidate's score, for what stands behind the candidates
 
 
 class Searcher:
-    """Ranks the skills of one corpus. May be shared by threads: nothing in it ever changes.
+    """Ranks the skills of one corpus. Threads may share it: what is seen of it never changes.
 
     Args:
         corpus: The skills.
@@ -72,6 +85,7 @@ class Searcher:
             the calibration was fitted with it, or else it decides their order.
         of_agent: The skills are those of one agent, which cannot start one that another one's name
             hides.
+        roots: Of the skills' library, which say what stands before their names.
 
     Raises:
         EncoderError: If the calibration was fitted with another reranker.
@@ -85,12 +99,15 @@ class Searcher:
         reranker: Reranker | None = None,
         *,
         of_agent: bool = False,
+        roots: Sequence[Root] = (),
     ) -> None:
         self.corpus = corpus
         self.encoder = encoder
         self.calibration = calibration
         self.reranker = reranker
         self.of_agent = of_agent
+        self.roots = tuple(roots)
+        self._by_name: dict[str, list[int]] | None = None
         self.policy = SelectionPolicy.of(calibration)
         self._knows_reranker = calibration is not None and bool(calibration.reranker)
         if calibration is not None:
@@ -137,13 +154,15 @@ class Searcher:
                 yield self._dense(query, k, where)
         elif self.calibration is None:
             for query in read_queries(texts, self.encoder, split=False):
-                yield self._reranked(self._fused(query, self._deep(k), where), k)
+                found = self._reranked(self._fused(query, self._deep(k), where), k)
+                yield self._in_order(found, query, k, where)
         else:
             ranker = self.calibration.ranker
             tokens = needs_tokens(ranker.terms, self.encoder.profile)
             texts = map(self._in_english, texts)
             for query in read_queries(texts, self.encoder, tokens=tokens):
-                yield self._reranked(self._ranked(ranker, query, self._deep(k), where), k)
+                found = self._reranked(self._ranked(ranker, query, self._deep(k), where), k)
+                yield self._in_order(found, query, k, where)
 
     def select(
         self,
@@ -185,9 +204,9 @@ class Searcher:
         if self.calibration is not None and text != plain and not names_material(text):
             policy = policy.beside_material()
         whole = self._startable(ranking) if ranking else rank(text, policy.depth)
-        chosen = select(whole, rank, self.names, policy)
+        chosen = select(whole, rank, self._all_names, policy)
         if not chosen.picked and (told := asked_words(plain, language=True)) != text:
-            chosen = select(rank(told, policy.depth), rank, self.names, policy)
+            chosen = select(rank(told, policy.depth), rank, self._all_names, policy)
         if not chosen.picked and len(whole):
             (best,) = whole.keys[:1].tolist()
             skill = self.corpus.texts([best]).get(best)
@@ -198,7 +217,7 @@ class Searcher:
         # Without a calibration nothing says what fits.
         judged = self.calibration is not None or policy.threshold > 0
         if judged and ranking is not None and whole is not ranking:
-            every = select(self._of_agent(ranking), rank_all, self.names, policy)
+            every = select(self._of_agent(ranking), rank_all, self._all_names, policy)
             records = self.corpus.records([p.key for p in every.picked])
             left = [p for p in every.picked if p.key in records and records[p.key].user_only]
             if left:
@@ -268,8 +287,74 @@ class Searcher:
         """Names of some skills."""
         return {key: record.name for key, record in self.corpus.records(keys).items()}
 
+    def _all_names(self, keys: Sequence[int]) -> dict[int, set[str]]:
+        """All that some skills may be called."""
+        records = self.corpus.records(keys)
+        return {
+            k: known_names(r.name, (r.path, *r.aliases), self.roots) for k, r in records.items()
+        }
+
     def _deep(self, k: int) -> int:
+        k = max(k, _NEAR) if self.of_agent else k
         return k if self.reranker is None or self._knows_reranker else max(k, DEPTH)
+
+    def _in_order(self, ranking: Ranking, query: ReadQuery, k: int, where: Where | None) -> Ranking:
+        """The best `k` of a ranking: what the query calls by name first, wherever it stands.
+
+        And of two skills of one name the one that the agent can start before the other one.
+        """
+        called = self._called(ranking)
+        new = [] if where else [key for key in called if key not in ranking.keys]
+        called = [key for key in called if not where or key in ranking.keys]
+        if new:
+            keys = np.array(sorted(new), dtype=np.int64)
+            vectors = self.corpus.vectors(keys)
+            none = np.zeros(len(keys), dtype=np.float32)
+            scores = none + ranking.scores.min(initial=np.float32(1.0))
+            dense = cosines(query.vectors[:1], vectors)[0]
+            ranking = extended(ranking, keys, scores, dense, none, vectors)
+        first = self._startable_first([*dict.fromkeys([*called, *ranking.keys.tolist()])])
+        return reordered(ranking, first, k) if first != ranking.keys.tolist()[:k] else ranking
+
+    def _called(self, ranking: Ranking) -> list[int]:
+        """Keys of the skills that a query calls by name, those of the ranking in its order."""
+        calls = calls_in(ranking.text)
+        if not calls.outright and not 0 < len(ranking.text.split()) <= _WORDS_OF_NAME:
+            return []
+        known = self._keys_by_name() if calls.outright else {}
+        found = (key for name in calls.outright for key in known.get(name, ()))
+        keys = [*dict.fromkeys([*ranking.keys.tolist(), *found])]
+        names = self._all_names(keys)
+        return [key for key in keys if calls.fit(names.get(key, ()))]
+
+    def _keys_by_name(self) -> dict[str, list[int]]:
+        """The skills by their names and those of their folders; none of a huge corpus.
+
+        No text holds the name of a folder, so that no other look-up would find it.
+        """
+        if self._by_name is None:
+            found: dict[str, list[int]] = {}
+            keys = getattr(self.corpus, "keys", None)
+            if callable(keys) and len(self.corpus) <= _MOST_BY_NAME:
+                for key, record in self.corpus.records(keys().tolist()).items():
+                    for name in known_names(record.name, (record.path, *record.aliases), ()):
+                        found.setdefault(plain_name(name), []).append(key)
+            self._by_name = found
+        return self._by_name
+
+    def _startable_first(self, keys: list[int]) -> list[int]:
+        """Keys in their order, but none before that of the skill that hides it."""
+        if not self.of_agent:
+            return keys
+        records = self.corpus.records(keys)
+        by_path = {path: key for key, r in records.items() for path in (r.path, *r.aliases)}
+        order: dict[int, None] = {}
+        for key in keys:
+            winner = records[key].shadowed_by if key in records else None
+            if winner in by_path and winner is not None:
+                order.setdefault(by_path[winner])
+            order.setdefault(key)
+        return list(order)
 
     def _reranked(self, ranking: Ranking, k: int) -> Ranking:
         """The best `k` of a ranking, the first hits in the order of the reranker, if any."""
@@ -392,23 +477,8 @@ class Searcher:
         rest *= _BELOW * ranking.scores.min(initial=np.float32(1.0))
         new = ~holds(keys, e.keys)
         order = np.flatnonzero(new)[np.argsort(-rest[new], kind="stable")][: k - len(ranking)]
-        assert ranking.dense is not None
-        assert ranking.lexical is not None
-        assert ranking.vectors is not None
-        assert ranking.excluded is not None
-        late = ranking.late
-        if late is not None:
-            late = np.concatenate([late, np.full(len(order), np.nan, dtype=np.float32)])
-        return replace(
-            ranking,
-            keys=np.concatenate([ranking.keys, keys[order]]),
-            scores=np.concatenate([ranking.scores, rest[order]]),
-            dense=np.concatenate([ranking.dense, dense[order]]),
-            lexical=np.concatenate([ranking.lexical, bm25[order]]),
-            parts=np.concatenate([ranking.parts, unknown_parts(order)]),
-            vectors=np.concatenate([ranking.vectors, vectors[order]]),
-            excluded=np.concatenate([ranking.excluded, np.zeros(len(order), dtype=np.float32)]),
-            late=late,
+        return extended(
+            ranking, keys[order], rest[order], dense[order], bm25[order], vectors[order]
         )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -17,7 +17,8 @@ import numpy as np
 
 from skillret.arrays import Float32
 from skillret.lexical.polite import is_small_talk
-from skillret.retrieval.negation import denied_before, only_declines
+from skillret.retrieval.called import CALLS, calls_in, plain_name
+from skillret.retrieval.negation import only_declines
 from skillret.retrieval.sentences import is_list, tasks
 from skillret.retrieval.talk import Talk, is_talk, read_talk
 
@@ -47,12 +48,8 @@ _LARGEST_LEAST = 0.08  # ... to no more than this
 _OF_MATERIAL = 0.2  # the least probability of the best skill beside pasted material
 _SERVED = 0.001  # probability of a selected skill in a part of the query that it may well do too
 _HEARD = 0.003  # probability in the whole query of a skill that a part of it asks for
-_LONGEST_NAME = 100  # characters
 _FEWEST_WORDS, _MOST_WORDS = 3, 8  # of a query that spells an identifier
 _IDENTIFIER = partial(re.compile, r"\b[A-Za-z]+(?:_[A-Za-z0-9]+|(?<=[a-z])[A-Z][A-Za-z0-9]*)+\b")
-# No path, and no file.
-_SPELLED_NAME = partial(re.compile, r"(?<![\w.-])(?<!\w/)\w+(?:-\w+)+(?![\w/-]|\.\w)")
-_CALLS = ("/", "$")  # before the name of a skill, in agents
 _NO_TALK = Talk(frozenset(), frozenset(("/",)))
 
 
@@ -222,7 +219,7 @@ class SelectionPolicy:
 def select(
     whole: Ranked,
     rank: Callable[[str, int], Ranked],
-    names: Callable[[Sequence[int]], Mapping[int, str]],
+    names: Callable[[Sequence[int]], Mapping[int, Collection[str]]],
     policy: SelectionPolicy,
 ) -> Chosen:
     """The skills that an agent is handed, and what none of them does.
@@ -232,26 +229,29 @@ def select(
     case: a word says little, unless it is what a skill is called. If people say it anyway ("ok",
     "continue please") the skill is left out, unless it is called by a sign ("/continue"); in
     Korean, Japanese and Chinese, which most encoders do not read, it gets nothing at all, and
-    neither does a query that only declines ("don't use X"). Where a query has two to four parts, or
-    lists up to ten tasks, each is searched for by itself as well, since the skill for one task
-    stands little chance beside that for another one. A part that surely asks for something, and
-    finds nothing likely, is missing; so is the whole query where nothing is selected.
+    neither does a query that only declines ("don't use X"). A call, by a sign or by a name that is
+    no word, asks for nothing else. Where a query has two to four parts, or lists up to ten tasks,
+    each is searched for by itself as well, since the skill for one task stands little chance beside
+    that for another one. A part that surely asks for something, and finds nothing likely, is
+    missing; so is the whole query where nothing is selected.
 
     Args:
         whole: The ranking of the query.
         rank: Ranks another text: asked for the best skills of each part.
-        names: Names of skills by their keys.
+        names: All names of skills, by their keys.
         policy: How to choose.
     """
-    talk = _NO_TALK if whole.text.startswith(_CALLS) else read_talk(whole.text)
+    talk = _NO_TALK if whole.text.startswith(CALLS) else read_talk(whole.text)
     if (talk is not _NO_TALK and is_small_talk(whole.text)) or only_declines(whole.text):
         return Chosen([], whole.need)
     positions = choose(whole, policy)
     if whole.need is not None and whole.need < policy.threshold:
         positions = []
-    called = _called(whole, names, policy)
-    positions = sorted({*positions, *called})[: policy.limit]
-    picked = _meant([Picked(whole, position) for position in positions], names, talk)
+    called, alone = _called(whole, names, policy)
+    positions = called if alone else sorted({*positions, *called})
+    picked = _meant(
+        [Picked(whole, position) for position in positions[: policy.limit]], names, talk
+    )
     if not talk.asked:
         return Chosen(picked, whole.need)
     missing: list[str] = []
@@ -291,36 +291,33 @@ def choose(ranked: Ranked, policy: SelectionPolicy) -> list[int]:
 
 def _called(
     ranked: Ranked,
-    names: Callable[[Sequence[int]], Mapping[int, str]],
+    names: Callable[[Sequence[int]], Mapping[int, Collection[str]]],
     policy: SelectionPolicy,
-) -> list[int]:
+) -> tuple[list[int], bool]:
     """Positions of the skills that are called what the query says, or that it names in its text.
 
-    Nobody writes "csv-cleaning" by chance; a name of one word is a word.
+    And whether it asks for nothing else.
     """
-    wanted = _plain(ranked.text)
-    text = ranked.text.casefold()
-    spelled = _SPELLED_NAME().finditer(text)
-    said = {name[0] for name in spelled if not denied_before(text, name.start())}
-    if not (said or 0 < len(wanted) <= _LONGEST_NAME):
-        return []
+    calls = calls_in(ranked.text)
+    if not (calls.said or calls.whole):
+        return [], False
     keys = ranked.keys[: policy.depth].tolist()
-    known = {key: name.strip().casefold() for key, name in names(keys).items()}
-    return [
-        i
-        for i, key in enumerate(keys)
-        if key in known and (known[key] in said or _plain(known[key]) == wanted)
-    ]
+    known = names(keys)
+    called = [i for i, key in enumerate(keys) if calls.fit(known.get(key, ()))]
+    own = {name.casefold() for i in called for name in known[keys[i]]}
+    return called, calls.alone in own
 
 
 def _meant(
-    picked: list[Picked], names: Callable[[Sequence[int]], Mapping[int, str]], talk: Talk
+    picked: list[Picked],
+    names: Callable[[Sequence[int]], Mapping[int, Collection[str]]],
+    talk: Talk,
 ) -> list[Picked]:
     """Those of the picked skills that are not called by what people say between tasks."""
     if not picked or not talk.said:
         return picked
     known = names([p.key for p in picked])
-    return [p for p in picked if not talk.has(known.get(p.key, ""))]
+    return [p for p in picked if not any(map(talk.has, known.get(p.key, ())))]
 
 
 def spells_identifier(query: str, text: str) -> bool:
@@ -329,7 +326,7 @@ def spells_identifier(query: str, text: str) -> bool:
     "no such bean definition" is NoSuchBeanDefinitionException: nobody says that by chance, though
     its words say little. Names of code are of several words, in camelCase or with underscores.
     """
-    words = _plain(query).split()
+    words = plain_name(query).split()
     if not _FEWEST_WORDS <= len(words) <= _MOST_WORDS or is_talk(query):
         return False
     wanted = "".join(words)
@@ -386,8 +383,3 @@ def _of_parts(
 def _asked_in_vain(ranked: Ranked, policy: SelectionPolicy) -> list[str]:
     """The text of a ranking in which nothing is selected, if it surely asks for something."""
     return [ranked.text] if ranked.asks is not None and ranked.asks >= policy.asks else []
-
-
-def _plain(name: str) -> str:
-    """Letters and digits of a name, however it is written."""
-    return re.sub(r"[\W_]+", " ", name).strip().casefold()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from skillret.index.index import Index
 from skillret.index.sources import Sources
 from skillret.messages import printable
-from skillret.skills import Root, invocable_name
+from skillret.skills import invocable_name
 from skillret.types import Hit, Selection
 
 __all__ = ["invocable_names", "left_to_user", "merged"]
@@ -46,7 +45,7 @@ def invocable_names(index: Index, hits: Iterable[Hit]) -> dict[str, dict[str, st
     sources = Sources.from_info(index.info())
     if sources.agent is None:
         return {}
-    roots = [Root(Path(path), scope) for path, scope in sources.roots]
+    roots = sources.folders
     names: dict[str, dict[str, str | None]] = {}
     for hit in hits:
         skill = index.get(hit.id)

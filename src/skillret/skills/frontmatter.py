@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 import yaml
 
 from skillret.skills.lines import joined
-from skillret.skills.marks import DISABLES_MODELS, forbids_models, means
+from skillret.skills.marks import DISABLES_MODELS, forbids_elsewhere, forbids_models, means, stays
+from skillret.skills.quotes import behind_quotes, plain, uncut, unquoted
 from skillret.skills.repair import (
     Parts,
     decode,
@@ -31,7 +32,6 @@ from skillret.skills.repair import (
     flat,
     key_of,
     listed_entries,
-    plain,
 )
 
 __all__ = [
@@ -55,10 +55,7 @@ _KEY = re.compile(r"[a-z][a-z_-]*")
 _ANY_KEY = re.compile(r"""^[ \t]*["']?([A-Za-z][\w-]*)["']?[ \t]*:""", re.MULTILINE)
 _NEXT_LINE = re.compile(r"\n(?=\S)")
 _FENCE = re.compile(r"^---[ \t]*$", re.MULTILINE)
-_OTHER_STYLES = tuple("\"'|>[{&!")  # of a value, in which ` #` is text or a comment by intention
 _MARKS = ("!", "&")  # begin a tag and an anchor, which are no part of a value
-_QUOTED = re.compile(r"""\s*(?:"(?:[^"\\]|\\.)*"|'(?:[^']|'')*')[ \t]+(#[^\s#].*)""", re.DOTALL)
-_ANCHOR = re.compile(r"&[A-Za-z][\w-]*\s")  # what nobody would begin a sentence with
 _UNUSUAL = (
     "its front matter is not fenced by lines --- with fields `name:` and `description:` between"
     " them; other clients may not read it"
@@ -148,6 +145,7 @@ def parse_skill(data: bytes, folder: str) -> tuple[ParsedSkill | None, list[str]
     extra = {k: v for k, v in front.fields.items() if key_of(f"{k}:") not in own}
     marks = {k: flat(v) for k, v in front.fields.items() if means(str(k), DISABLES_MODELS)}
     user_only = forbids_models(marks, notes)
+    user_only = user_only or forbids_elsewhere(front.fields, front.written, notes)
     return ParsedSkill(name[:1024], description, front.body.strip(), extra, user_only), notes
 
 
@@ -206,8 +204,9 @@ def _read(text: str, notes: list[str], *, cut: bool) -> _Front | str:
 
 
 def _goes_on(fields: Mapping[str, Any], body: str) -> bool:
-    """Whether a stray fence stands between the description and the name."""
-    return "name" not in fields and key_of(body.lstrip().partition("\n")[0]) == "name"
+    """Whether a stray fence stands between the description and the name, or what forbids models."""
+    key = key_of(body.lstrip().partition("\n")[0])
+    return (key == "name" and "name" not in fields) or means(key, DISABLES_MODELS)
 
 
 def _is_prose(text: str) -> bool:
@@ -300,6 +299,7 @@ def _settled(text: str, fields: dict[str, Any], notes: list[str]) -> dict[str, A
             continue
         if texts[-1] is not None and not flat(texts[-1]):
             settled[key] = next((t for t in reversed(texts) if flat(t)), fields.get(key))
+        settled[key] = next((t for t in texts if t and stays(key, t)), settled.get(key))
         notes.append(_stands_twice(key, len(texts), flat(settled.get(key))))
     return settled
 
@@ -430,7 +430,9 @@ def _description(front: _Front, notes: list[str]) -> str:
         if isinstance(value, list | dict) and value:
             notes.append(f"`{name}` must be text; its parts were joined")
         text = flat(value)
-        whole = _uncut(key, text, front.written)
+        special = any(mark in front.written for mark in ("#", *_MARKS))
+        entry = (_get(entries_of(front.written), key) or "") if special else ""
+        whole = uncut(text, entry) if special else text
         if not text and whole:
             notes.append(
                 f"`{name}` begins with `#`, which YAML takes for a comment; it was read all the"
@@ -442,41 +444,17 @@ def _description(front: _Front, notes: list[str]) -> str:
             notes.append(
                 f"`{name}` {lost} YAML takes for a {taken}; it was read whole, put it in quotes"
             )
-        if behind := _behind_quotes(key, front.written):
+        if behind := behind_quotes(entry):
             notes.append(
                 f"`{name}` ends with its quotation mark; {behind!r:.60} behind it was left out, as"
                 " YAML's comment: put the whole in quotes"
             )
+        whole = _unquoted(whole, name, notes)
         if whole not in " ".join(texts):
             texts.append(whole)
     if texts and not described:
         notes.append("it has no description: `when_to_use` stands in; other clients skip it")
     return reduce(joined, texts, "")
-
-
-def _uncut(key: str, text: str, written: str) -> str:
-    """A text of the front matter with what YAML takes for a comment on its line, or for a tag."""
-    if not any(mark in written for mark in ("#", *_MARKS)):
-        return text
-    entry = _get(entries_of(written), key) or ""
-    if not text and entry.lstrip(" \t").startswith("#"):
-        first = " ".join(entry.split("\n")[0].split())
-        return first.lstrip("# ") if first.lstrip("#").startswith(" ") else first.rstrip("# ")
-    if entry.lstrip().startswith(_MARKS) and not text.startswith(_MARKS):
-        return text if _ANCHOR.match(entry.lstrip()) and text else plain(entry)
-    lines = [line for line in entry.split("\n") if not line.lstrip().startswith("# ")]
-    whole = " ".join(" ".join(lines).split())
-    rest = whole.removeprefix(text).lstrip()
-    plain_style = not whole.startswith(_OTHER_STYLES) and whole.startswith(text)
-    return whole if plain_style and rest.startswith("#") and rest != "#" else text
-
-
-def _behind_quotes(key: str, written: str) -> str:
-    """What stands behind a text in quotes, directly behind a `#`: no comment that was meant."""
-    if "#" not in written:
-        return ""
-    found = _QUOTED.match(_get(entries_of(written), key) or "")
-    return found[1].strip() if found else ""
 
 
 def _text(value: object, key: str, notes: list[str]) -> str:
@@ -486,7 +464,15 @@ def _text(value: object, key: str, notes: list[str]) -> str:
             f"`{key}` must be text, not a {'list' if isinstance(value, list) else 'mapping'}"
         )
         return ""
-    return flat(value)
+    return _unquoted(flat(value), key, notes)
+
+
+def _unquoted(text: str, key: str, notes: list[str]) -> str:
+    """A text without typographic quotation marks around it, and a remark if there were any."""
+    inner = unquoted(text)
+    if inner != text:
+        notes.append(f"`{key}` stands in quotation marks that YAML takes for letters; use others")
+    return inner
 
 
 def _one_line(error: Exception, line: int) -> str:

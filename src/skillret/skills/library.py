@@ -14,8 +14,7 @@ from typing import Any
 
 from skillret.errors import InputError
 from skillret.files import expand, parse_json, read_start
-from skillret.skills.agents import find_agent
-from skillret.skills.names import invocations
+from skillret.skills.names import invocations, known_names, namespace_of
 from skillret.skills.overrides import Overrides
 from skillret.skills.permissions import Permissions, permit
 from skillret.skills.places import default_roots
@@ -38,8 +37,8 @@ class Library:
         roots: Searched in this order, which is also the order of precedence.
         agent: The agent whose places these are: its own rules say which skill of a name wins, and
             what it does not load is left out.
-        hide: Names of skills, glob patterns of names whatever their case, or paths of
-            files that are left out.
+        hide: Names of skills or of their folders, also as `plugin:name`, glob patterns of names
+            whatever their case, or paths of files that are left out.
         overrides: What an agent's own settings say of single skills.
         permissions: What an agent's permission rules say of skills.
         said_in: The files of an agent's settings, by what they say in `hide` and `overrides`; the
@@ -168,7 +167,7 @@ class Library:
             notes = [note for note in notes if note.level != "error"]
             shown = self._shown(found, left)
             self.hidden = len(found) - len(shown)
-            skills = _collapse(shown, notes, by_folder=_by_folder(self.agent))
+            skills = _collapse(shown, self.roots, notes)
             if self.agent is None:
                 skills = _shadow(skills, self.roots, notes)
             else:
@@ -179,7 +178,7 @@ class Library:
     def _shown(self, found: Sequence[Skill], left: list[Diagnostic]) -> list[Skill]:
         """The skills that no settings hide."""
         by: list[str] = []
-        shown = _hide(found, _Hiders(self.hide, self.agent, self.said_in), left, by)
+        shown = _hide(found, _Hiders(self.hide, self.agent, self.said_in, self.roots), left, by)
         shown = _override(shown, self.overrides, self.roots, self.said_in or {}, left, by)
         self._denied = []
         why = left if self.permissions.hides else self._denied
@@ -227,12 +226,17 @@ class _Hiders:
         hide: Names, patterns of names, and paths.
         agent: Whose own settings may be among it.
         said_in: See `Library`.
+        roots: The library's.
     """
 
     def __init__(
-        self, hide: Sequence[str], agent: str | None, said_in: Mapping[str, str] | None
+        self,
+        hide: Sequence[str],
+        agent: str | None,
+        said_in: Mapping[str, str] | None,
+        roots: Sequence[Root],
     ) -> None:
-        self._hide, self._said_in = hide, said_in
+        self._hide, self._said_in, self._roots = hide, said_in, roots
         self._unknown = said_in is None and agent is not None
         self._any = re.compile("|".join(translate(p.casefold()) for p in hide) or r"(?!)").match
         self._files = {path for path in hide if os.path.isabs(path)}  # noqa: PTH117
@@ -242,13 +246,20 @@ class _Hiders:
         paths = {skill.path or "", *skill.aliases} if self._files else set[str]()
         if self._files and skill.path:  # who names a file may have followed a link to it
             paths.add(os.path.realpath(skill.path))
-        name = skill.name.casefold()
-        if not self._any(name) and paths.isdisjoint(self._files):
+        if not self._hide:
+            return None
+        called = known_names(skill.name, (skill.path, *skill.aliases), self._roots)
+        names = {name.casefold() for name in called}
+        if not any(map(self._any, names)) and paths.isdisjoint(self._files):
             return None
         if self._unknown:
             return ()
         said_in = self._said_in or {}
-        patterns = [p for p in self._hide if p in paths or re.match(translate(p.casefold()), name)]
+        patterns = [
+            p
+            for p in self._hide
+            if p in paths or any(map(re.compile(translate(p.casefold())).match, names))
+        ]
         files = (
             ("", said_in[p]) if self._hide.count(p) > 1 and p in said_in else (said_in.get(p, ""),)
             for p in patterns
@@ -390,26 +401,24 @@ def _skill_id(name: str, path: str, taken: Set[str]) -> str:
     return f"{name}@{digest}" if short in taken else short
 
 
-def _by_folder(agent: str | None) -> bool:
-    """Whether an agent invokes a skill by the name of its folder."""
-    return agent is not None and find_agent(agent).invoked_by == "folder"
-
-
 def _collapse(
-    skills: Sequence[Skill], notes: list[Diagnostic], *, by_folder: bool = False
+    skills: Sequence[Skill], roots: Sequence[Root], notes: list[Diagnostic]
 ) -> list[Skill]:
-    """Make one skill of copies: the same name, description and body.
+    """Make one skill of copies: the same name, description and body, in folders of the same name.
 
-    To whom the folder's name is the skill's, one of another folder is no copy. A body alone is not
-    enough: stubs such as "See the README." are shared by unlike skills. Whoever changes the
-    description of a copy wants it found by that, and by a name a skill is invoked.
+    By either name a skill is called, and with its plugin's before it: one of another folder or
+    plugin is no copy, though its text is the same, for what stands beside it may not be. A body
+    alone is not enough: stubs such as "See the README." are shared by unlike skills. Whoever
+    changes the description of a copy wants it found by that.
     """
     kept: dict[str, Skill] = {}
     owner: dict[tuple[str, ...], str] = {}
     for skill in skills:
-        folder = Path(skill.path).parent.name if by_folder and skill.path else ""
-        key = (skill.name, skill.description, " ".join(skill.body.split()), folder)
-        first = owner.setdefault(key, skill.id)
+        path = skill.path or ""
+        called = (skill.name, Path(path).parent.name, namespace_of(path, roots))
+        first = owner.setdefault(
+            (*called, skill.description, " ".join(skill.body.split())), skill.id
+        )
         if first == skill.id:
             kept[skill.id] = skill
             continue
@@ -422,14 +431,12 @@ def _collapse(
 
 def _shadow(skills: Sequence[Skill], roots: Sequence[Root], notes: list[Diagnostic]) -> list[Skill]:
     """Mark skills whose name an earlier root has too. They stay: a search can still find them."""
-    spaces = [(f"{root.path}{os.sep}", root.namespace) for root in roots if root.namespace]
     first: dict[tuple[str, str], str] = {}
     marked = []
     for skill in skills:
         path = skill.path or skill.id
         # A plugin's name stands before its skills' names, so they clash with no others.
-        space = next((name for root, name in spaces if path.startswith(root)), "")
-        winner = first.setdefault((space, skill.name), path)
+        winner = first.setdefault((namespace_of(path, roots), skill.name), path)
         marked.append(skill if winner == path else _shadowed(skill, winner, notes))
     return marked
 

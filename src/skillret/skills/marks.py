@@ -7,9 +7,19 @@ counts, and a value that nobody can read takes the safe side with a remark.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-__all__ = ["DISABLES_MODELS", "forbids_models", "is_or_unclear", "means", "truth_of"]
+__all__ = [
+    "DISABLES_MODELS",
+    "forbids_elsewhere",
+    "forbids_models",
+    "is_or_unclear",
+    "means",
+    "said_in",
+    "stays",
+    "truth_of",
+]
 
 DISABLES_MODELS = "disablemodelinvocation"  # the key as `means` compares it
 
@@ -18,6 +28,8 @@ _FALSE = frozenset({"false", "no", "off", "n", "0"})
 _JOINTS = re.compile(r"[-_\s]")
 _AROUND = " \t,;.\"'`"  # what is left behind a value in JSON, or in prose
 _LETTERS = 3  # that a misspelt key may have more or fewer
+_DEEPEST = 3  # of mappings in one another
+_LINE = re.compile(r"""^[ \t]*(?:-[ \t]+)?["']?(d[\w-]*)["']?[ \t]*[:：=](.*)$""", re.M | re.I)
 
 
 def means(key: str, meant: str) -> bool:
@@ -60,6 +72,47 @@ def forbids_models(fields: Mapping[str, str], notes: list[str]) -> bool:
             notes.append(f"`{key}` was taken for `disable-model-invocation`; correct it")
         forbidden |= is_or_unclear(f"disable-model-invocation: {text}", text, True, notes)
     return forbidden
+
+
+def forbids_elsewhere(fields: Mapping[str, Any], written: str, notes: list[str]) -> bool:
+    """Whether the mark plainly forbids where it is no field of the top level: in one, or on a line.
+
+    Validators that know few fields have authors put others under `metadata`; and whatever a parser
+    makes of a line, a person reads it.
+
+    Args:
+        fields: Of the front matter.
+        written: The front matter as it is written.
+        notes: Gets what has to be corrected.
+    """
+    deep = (value for _, value in said_in(fields, DISABLES_MODELS) if isinstance(value, str))
+    lines = (line[2] for line in _LINE.finditer(written) if means(line[1], DISABLES_MODELS))
+    if not any(truth_of(text) for texts in (deep, lines) for text in texts):
+        return False
+    notes.append(
+        "`disable-model-invocation` stands where other clients may not find it; models may not"
+        " start the skill: make it one field of the front matter's top level, with a colon"
+    )
+    return True
+
+
+def said_in(value: Any, meant: str, deep: int = 0) -> Iterator[tuple[str, Any]]:
+    """The keys that are meant in a mapping, and in mappings and lists in it, with their values."""
+    if isinstance(value, list) and deep < _DEEPEST:
+        for item in value:
+            yield from said_in(item, meant, deep + 1)
+    if not isinstance(value, Mapping):
+        return
+    for key, inner in value.items():
+        if isinstance(key, str) and means(key, meant):
+            yield key, inner
+        elif deep < _DEEPEST:
+            yield from said_in(inner, meant, deep + 1)
+
+
+def stays(key: str, text: str) -> bool:
+    """Whether of two texts of a key the first one counts: as of two keys, what forbids."""
+    return bool(text.strip()) and means(key, DISABLES_MODELS) and truth_of(text) is not False
 
 
 def is_or_unclear(written: str, text: str, forbids: bool, notes: list[str]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from skillret.skills.agents import Agent, find_agent
 from skillret.skills.walk import Root
 from skillret.types import Skill
 
-__all__ = ["Invocation", "invocable_name", "invocations"]
+__all__ = ["Invocation", "invocable_name", "invocations", "known_names", "namespace_of"]
 
 _RESERVED = "anthropic-skills"  # Claude Code's own, for what an account brings
 _OWN = ("user", "project")
@@ -88,6 +88,29 @@ def invocable_name(agent: str, skill: Skill, roots: Sequence[Root]) -> str | Non
         return None
     (how,) = invocations(agent, [skill], roots)
     return how.name
+
+
+def known_names(name: str, paths: Iterable[str | None], roots: Sequence[Root]) -> set[str]:
+    """What a skill may be called: its name or that of a folder, and the same with its plugin's.
+
+    Args:
+        name: Its own.
+        paths: Those of its files, links and copies.
+        roots: Of its library.
+    """
+    found = {name}
+    for path in filter(None, paths):
+        called = {name, *path.split(os.sep)[-2:-1]} - {""}  # noqa: PTH206
+        found |= called
+        if roots and (space := namespace_of(path, roots)):
+            found.update(f"{space}:{own}" for own in called)
+    return found
+
+
+def namespace_of(path: str, roots: Sequence[Root]) -> str:
+    """What stands before a colon in the name of a skill at a path; mostly nothing."""
+    spaces = (r.namespace for r in roots if r.namespace and path.startswith(f"{r.path}{os.sep}"))
+    return next(spaces, "")
 
 
 def _seen(agent: Agent, skill: Skill, roots: Sequence[Root]) -> list[tuple[int, str, str | None]]:

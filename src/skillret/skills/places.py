@@ -25,6 +25,7 @@ __all__ = [
     "default_roots",
     "disabled",
     "find_places",
+    "nested_places",
     "other_folders",
     "override_files",
     "overrides",
@@ -41,6 +42,9 @@ _MANAGED_OPENCODE = {
     "win32": r"C:\ProgramData\opencode",
 }.get(sys.platform, "/etc/opencode")
 _OF_OPENCODE = ("opencode.json", "opencode.jsonc")
+_NESTED = ".claude/skills"
+_MOST_FOLDERS = 5_000  # of a project that are looked into for nested places
+_PASSED = frozenset({"node_modules", "__pycache__", "venv", "site-packages", "target", "dist"})
 _MOST_SEEN = 1000  # entries of a folder in which skills are looked for that no agent reads
 
 
@@ -114,21 +118,55 @@ def find_places(
 def other_folders(cwd: Path | None = None) -> list[Path]:
     """Folders called `skills` in the project that hold skills, whoever reads them, nearest first.
 
+    And Claude Code's own places below the current folder.
+
     Args:
         cwd: The current folder if None.
     """
     found: list[Path] = []
     try:
-        for folder in project_folders((cwd or Path.cwd()).resolve()):
+        here = (cwd or Path.cwd()).resolve()
+        for folder in project_folders(here):
             below = [entry for entry in islice(folder.iterdir(), _MOST_SEEN) if is_folder(entry)]
-            for place in (folder / "skills", *(entry / "skills" for entry in sorted(below))):
-                if is_folder(place) and any(
-                    is_file(skill / SKILL_FILE) for skill in islice(place.iterdir(), _MOST_SEEN)
-                ):
-                    found.append(place)
+            places = (folder / "skills", *(entry / "skills" for entry in sorted(below)))
+            found += filter(_holds_skills, places)
+        own = str(here / _NESTED)
+        found += filter(_holds_skills, (Path(p) for p in nested_places(here) if p != own))
     except OSError:  # what cannot be seen is none
         pass
     return found
+
+
+def _holds_skills(place: Path) -> bool:
+    return is_folder(place) and any(
+        is_file(skill / SKILL_FILE) for skill in islice(place.iterdir(), _MOST_SEEN)
+    )
+
+
+def nested_places(folder: Path) -> Iterator[str]:
+    """Claude Code's places in the folders below one, which it reads once it works in there."""
+    level, seen = [str(folder)], 0
+    while level:
+        below: list[str] = []
+        for path in level:
+            seen += 1
+            if seen > _MOST_FOLDERS or path == str(Path.home()):
+                return
+            place = os.path.join(path, _NESTED)  # noqa: PTH118
+            if os.path.isdir(place):  # noqa: PTH112
+                yield place
+            try:
+                with os.scandir(path) as entries:
+                    below += [
+                        e.path
+                        for e in entries
+                        if e.name[0] != "."
+                        and e.name not in _PASSED
+                        and e.is_dir(follow_symlinks=False)
+                    ]
+            except OSError:
+                continue
+        level = below
 
 
 class _Seen(NamedTuple):
@@ -220,14 +258,20 @@ def _of_agent(
                 here = [p for s, p in agent.places if s == "project"]
                 for depth, folder in enumerate(projects):
                     for name in here:
-                        yield depth, name, around.in_project(folder, name)
+                        own = around.in_project(folder, name)
+                        yield depth, name, own
+                        for seen in _plugins_among(own, agent, around):
+                            yield depth, name, seen
             continue
         path = _system_path(place, agent, around.home)
         if scope in ("plugin", "extension", "synced"):
             for seen in _brought(scope, path, agent, around):
                 yield 0, place, seen
         else:
-            yield 0, place.removeprefix("~/"), around.look(path, scope)
+            own = around.look(path, scope)
+            yield 0, place.removeprefix("~/"), own
+            for seen in _plugins_among(own, agent, around):
+                yield 0, place, seen
 
 
 def _system_path(place: str, agent: Agent, home: Path) -> str:
@@ -260,6 +304,22 @@ def _brought(scope: str, path: str, agent: Agent, around: _Surroundings) -> Iter
     for folder in found:
         named = f"{scope}:{folder.namespace}" if folder.namespace else scope
         yield _Seen(str(folder.path), named, is_folder(folder.path), folder.problem)
+
+
+def _plugins_among(place: _Seen, agent: Agent, around: _Surroundings) -> Iterator[_Seen]:
+    """The folders of skills in those of a place that are plugins of Claude Code (`skills-dir`)."""
+    if agent.name != "claude-code" or not place.exists or place.problem is not None:
+        return
+    try:
+        with os.scandir(place.path) as entries:
+            found = sorted(e.path for e in islice(entries, _MOST_SEEN) if plugins.is_plugin(e.path))
+    except OSError:
+        return
+    if found:
+        settings = _claude_files([*map(Path, around.projects)], around.home)
+        for folder in plugins.skills_dir_plugins(found, settings):
+            scope = f"plugin:{folder.namespace}"
+            yield _Seen(str(folder.path), scope, is_folder(folder.path), folder.problem)
 
 
 def roots_of(places: Iterable[Place]) -> list[Root]:

@@ -26,10 +26,13 @@ __all__ = [
     "folders",
     "gemini_disabled",
     "gemini_extensions",
+    "is_plugin",
     "opencode_settings",
+    "skills_dir_plugins",
 ]
 
 _OF_HOME = ("~/", f"~{os.sep}")
+_MANIFEST = os.path.join(".claude-plugin", "plugin.json")  # noqa: PTH118
 _MOST = 8 * 1024 * 1024  # bytes of a settings file
 
 
@@ -92,12 +95,38 @@ def claude_plugins(
             lost = str(entry.get("installPath") or plugins / "cache" / marketplace / name)
             yield PluginFolder(Path(lost), name, f"the plugin {key} is installed, and not there")
             continue
-        manifest = _json(folder / ".claude-plugin" / "plugin.json") or {}
+        manifest = _json(folder / _MANIFEST) or {}
         if enabled.get(key, manifest.get("defaultEnabled", True)) is False:
             yield PluginFolder(folder, name, f"the plugin {key} is disabled in Claude Code")
             continue
         exact = _of_marketplace(plugins, marketplace, name)
         yield from _skill_folders(folder, name, manifest.get("skills"), exact)
+
+
+def is_plugin(folder: str) -> bool:
+    """Whether a folder is a plugin of Claude Code."""
+    return os.path.isfile(os.path.join(folder, _MANIFEST))  # noqa: PTH113, PTH118
+
+
+def skills_dir_plugins(found: Sequence[str], settings: Sequence[Path]) -> Iterator[PluginFolder]:
+    """The folders of skills of plugins that lie among Claude Code's skills, and need no install.
+
+    A SKILL.md of such a folder itself is a skill like others.
+
+    Args:
+        found: The plugins' folders.
+        settings: See `claude_settings`.
+    """
+    enabled = _mapping(claude_settings(settings).get("enabledPlugins"))
+    for folder in map(Path, found):
+        manifest = _json(folder / _MANIFEST) or {}
+        key = f"{folder.name}@skills-dir"
+        off = enabled.get(key, manifest.get("defaultEnabled", True)) is False
+        for place in _skill_folders(folder, folder.name, manifest.get("skills")):
+            if place.path == folder:
+                continue
+            problem = f"the plugin {key} is disabled in Claude Code" if off else place.problem
+            yield place._replace(problem=problem)
 
 
 def _installed(entries: Any, projects: Sequence[Path]) -> dict[str, Any] | None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from skillret.skills.frontmatter import BROKEN_YAML, parse_yaml
-from skillret.skills.marks import is_or_unclear, means
+from skillret.skills.marks import is_or_unclear, means, said_in
 from skillret.skills.repair import decode, drop_odd_characters, flat
 
 __all__ = ["forbids_implicit_use"]
@@ -17,7 +16,6 @@ _KEY = "allow_implicit_invocation"
 _DOCUMENT = re.compile(r"^(?:---|\.\.\.)(?=\s|$)", re.MULTILINE)
 _FIELD = re.compile(r"""\b([A-Za-z][\w-]*)["']?[ \t]*[:=][ \t]*([^\s,;{}#]*)""")
 _LONGEST = 500  # characters of a line; more would take long
-_DEEPEST = 3  # of mappings in one another; its place is `policy`
 
 
 def forbids_implicit_use(data: bytes, notes: list[str]) -> bool:
@@ -43,23 +41,9 @@ def forbids_implicit_use(data: bytes, notes: list[str]) -> bool:
 def _said(document: str) -> Iterator[tuple[str, str]]:
     """Keys that are `allow_implicit_invocation`, or meant for it, with their values."""
     try:
-        yield from _in(parse_yaml(document))
+        yield from ((k, flat(v)) for k, v in said_in(parse_yaml(document), _ALLOWS))
     except BROKEN_YAML:  # a tab, mostly: a line says the same to a person
         for line in document.split("\n"):
             for key, value in _FIELD.findall(line[:_LONGEST].partition("#")[0]):
                 if means(key, _ALLOWS):
                     yield key, flat(value)
-
-
-def _in(value: Any, deep: int = 0) -> Iterator[tuple[str, str]]:
-    """Those in a mapping, and in mappings and lists in it."""
-    if isinstance(value, list) and deep < _DEEPEST:
-        for item in value:
-            yield from _in(item, deep + 1)
-    if not isinstance(value, Mapping):
-        return
-    for key, inner in value.items():
-        if isinstance(key, str) and means(key, _ALLOWS):
-            yield key, flat(inner)
-        elif deep < _DEEPEST:
-            yield from _in(inner, deep + 1)

@@ -6,9 +6,7 @@ own way of reading finds no description, so that no repair changes what a sound 
 
 from __future__ import annotations
 
-import json
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import reduce
@@ -16,7 +14,8 @@ from typing import NamedTuple
 
 from skillret.charsets import LATIN, is_escaped, is_mostly_utf8, legacy_encoding, name_of
 from skillret.skills.lines import fold_lines, joined
-from skillret.skills.marks import DISABLES_MODELS, means
+from skillret.skills.marks import DISABLES_MODELS, means, stays
+from skillret.skills.toml_front import from_toml, is_toml
 
 __all__ = [
     "Parts",
@@ -29,7 +28,6 @@ __all__ = [
     "flat",
     "key_of",
     "listed_entries",
-    "plain",
 ]
 
 _ABOVE = 60  # lines that are neither empty nor comments, in which the front matter must begin
@@ -38,23 +36,18 @@ _LONGEST = 2000  # lines of it
 _DEPTH = 4  # of lists and mappings that someone wrote for a text
 _NEEDED = frozenset({"name", "description"})
 _KNOWN = _NEEDED | {"whentouse", DISABLES_MODELS}
+_SPECIFIED = frozenset({"license", "compatibility", "metadata", "allowedtools"})
 
 _FENCE = re.compile(
     r"(?:(?:-{3,}|\+{3})[ \t]*(?:ya?ml|toml)?|[—–]-?|[—–]{2,3}|\.{3})\s*(?:#.*)?$", re.IGNORECASE
 )  # some as a word processor has it, or with the name of its language
 _CODE = re.compile(r"(?:`{3,}|~{3,})\s*\w*\s*$")
-_FIELD = re.compile(r"""(\s*)["']?([A-Za-z][\w-]*)["']?[ \t]*([:：])(.*)$""")
-_TOML = re.compile(r"^([A-Za-z][\w-]*)[ \t]*=[ \t]*")
-_TOML_TEXT = re.compile(
-    r"""^([A-Za-z][\w-]*)[ \t]*=[ \t]*"""
-    r"""(\"{3}(?:[^"\\]|\\.|"(?!""))*\"{3}|'{3}(?:[^']|'(?!''))*'{3})[ \t]*(?:#[^\n]*)?$""",
-    re.MULTILINE | re.DOTALL,
-)
+_MARKS = ("'", '"')
+_FIELD = re.compile(r"""(\s*)["']?([A-Za-z][\w-]*)["']?[ \t]*([:：]|=(?![=>]))(.*)$""")
 _PROSE = 4000  # characters in which a body's first paragraph stands
 _PARAGRAPH = re.compile(r"\n[ \t]*\n")
 _NO_PROSE = re.compile(r"<!--.*?-->|^(```|~~~).*?^\1", re.DOTALL | re.MULTILINE)
 _CONFLICT = re.compile(r"(?:<{7}|={7}|>{7}|\|{7})(?: |$)")  # that git could not merge
-_BLOCK = re.compile(r"^[|>][-+0-9]{0,2}(?:\s+|$)(?:#.*)?")
 
 _CONTROL = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 _PAIR = re.compile(r"(?<!\\)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
@@ -150,17 +143,17 @@ def first_paragraph(body: str) -> str:
 
 def find_parts(text: str, notes: list[str]) -> Parts | None:
     """Front matter and body where they are not fenced as they should be; None if there is none."""
-    as_written = text.split("\n")
+    as_written = text.replace("\ufeff", "").split("\n")  # a mark may stand below what was added
     lines = _without_comments(as_written)
     start = _start(lines)
     if start is None:
         return None
     opening = lines[start - 1].strip() if start else ""
     opened = bool(_FENCE.match(opening) or _CODE.match(opening))
-    if opened and any(map(_TOML.match, lines[start : start + 1])):  # as far as it is `key = value`
+    if opened and is_toml(lines[start : start + _ABOVE]):
         ends = (opening, opening[:3])
         close = next((n for n in range(start, len(lines)) if lines[n].strip() in ends), None)
-        lines[start:close] = _from_toml(lines[start:close])
+        lines[start:close] = from_toml(lines[start:close])
     elif opened and (indent := lines[start - 1].partition(opening)[0]):
         lines = [line.removeprefix(indent) for line in lines]
     fence = _CODE if _CODE.match(opening) else _FENCE
@@ -181,25 +174,6 @@ def find_parts(text: str, notes: list[str]) -> Parts | None:
     front = ["" if number in stray else lines[number] for number in range(start, end)]
     kept = [ln for n, ln in enumerate(above) if n not in stray and not _CODE.match(ln.strip())]
     return Parts("\n".join(front), "\n".join([*kept, "", *lines[end + closed :]]), start + 1)
-
-
-def _from_toml(lines: Sequence[str]) -> list[str]:
-    """Lines `key = value` as YAML has them, as many as before."""
-    text = _TOML_TEXT.sub(_one_line, "\n".join(lines))
-    return [_TOML.sub(r"\1: ", line) for line in text.split("\n")]
-
-
-def _one_line(field: re.Match[str]) -> str:
-    """A field whose text stands in three quotation marks, and empty lines for those it had."""
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    try:
-        text = tomllib.loads(f"text = {field[2]}")["text"]
-    except ValueError:
-        text = field[2][3:-3]
-    return f"{field[1]}: {json.dumps(text, ensure_ascii=False)}" + "\n" * field[0].count("\n")
 
 
 def _without_comments(lines: Sequence[str]) -> list[str]:
@@ -244,17 +218,50 @@ def _end(lines: Sequence[str], start: int, fence: re.Pattern[str]) -> tuple[int,
     """Where the fields end: at a fence or above the body; and fences that stand among them."""
     seen: set[str] = set()
     stray: set[int] = set()
+    closed, quoted = -1, False  # above the fence on this line all is front matter
     for number in range(start, len(lines)):
         below = next((line for line in lines[number + 1 : number + 5] if line.strip()), "")
         if fence.match(lines[number]):
             key = key_of(below)
-            if not key or ("description" in seen and key not in _NEEDED - seen):
+            goes_on = key in _NEEDED - seen or means(key, DISABLES_MODELS)
+            if not key or ("description" in seen and not goes_on):
                 return number, stray
             stray.add(number)
-        elif "description" in seen and _is_body(lines, number):
-            return number, stray
-        seen.add(key_of(lines[number]))
+        elif "description" in seen and number > closed and _is_body(lines, number):
+            closed = _closed_below(lines, number, fence, quoted=quoted)
+            if closed < number:
+                return number, stray
+        key = key_of(lines[number])
+        quoted |= key == "description" and lines[number].partition(":")[2].lstrip()[:1] in _MARKS
+        seen.add(key)
     return len(lines), stray
+
+
+def _closed_below(
+    lines: Sequence[str], number: int, fence: re.Pattern[str], *, quoted: bool
+) -> int:
+    """The line of the fence that closes a front matter with prose in it; -1 if that is the body.
+
+    A body has rules too, but below more than one paragraph, and no field right above them, nor one
+    that the specification knows; what a block of code holds is an example. Where the description is
+    `quoted`, a paragraph is no part of it.
+    """
+    known, last, paragraphs = False, False, 0
+    for place in range(number, len(lines)):
+        line = lines[place]
+        if fence.match(line):
+            return place if known or last or (paragraphs == 1 and not quoted) else -1
+        if _CODE.match(line):
+            return -1
+        key = key_of(line)
+        if means(key, DISABLES_MODELS):
+            return place  # whether a fence follows or not
+        known = known or key in _KNOWN or key in _SPECIFIED
+        if line.strip() and not line[0].isspace() and not line.startswith("- "):
+            last = bool(key) and line[0].islower()  # in prose too a line may begin with "word: "
+        if line.startswith("#") or (line.strip() and not lines[place - 1].strip()):
+            paragraphs += 1
+    return -1
 
 
 def _is_body(lines: Sequence[str], number: int) -> bool:
@@ -280,13 +287,16 @@ def _is_body(lines: Sequence[str], number: int) -> bool:
 def key_of(line: str) -> str:
     """The key of a line `key: value`, in one spelling; empty if it has none.
 
-    The space behind the colon may be missing where the key is one that matters.
+    Where the key is one that matters, the space behind the colon may be missing, or `=` be there.
     """
     field = _FIELD.match(line)
     if field is None:
         return ""
     key = re.sub("[-_]", "", field[2]).lower()
-    return key if not field[4].strip() or field[4][0].isspace() or key in _KNOWN else ""
+    if key in _KNOWN or means(key, DISABLES_MODELS):
+        return key
+    parted = field[3] != "=" and (not field[4].strip() or field[4][0].isspace())
+    return key if parted else ""
 
 
 def entries_of(front: str) -> dict[str, str]:
@@ -296,7 +306,7 @@ def entries_of(front: str) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for key, entry in listed_entries(front):
-        if entry.strip() or key not in found:
+        if key not in found or (entry.strip() and not stays(key, found[key])):
             found[key] = entry
     return found
 
@@ -339,15 +349,3 @@ def flat(value: object, depth: int = _DEPTH) -> str:
     if isinstance(value, list):
         return "; ".join(flat(v, depth - 1).rstrip(".;, ") for v in value)
     return fold_lines(str(value).replace("\0", ""))
-
-
-def plain(entry: str) -> str:
-    """A field's text as it stands: one line, without a block's sign and quotes around it."""
-    text = " ".join(_BLOCK.sub("", entry.strip()).split())
-    quote = text[:1]
-    if quote not in ("'", '"'):
-        return text
-    inner = text[1:].removesuffix(quote)
-    # A quote before a letter does not end what the first one began: "Read" and "write" are two.
-    first = inner.find(quote)
-    return inner if first < 0 or inner[first + 1 : first + 2].isalnum() else text

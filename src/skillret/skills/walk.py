@@ -35,8 +35,13 @@ MAX_ALIASES = 100  # kept of one skill
 
 SKILL_FILE = "SKILL.md"  # without one, the same name in other letters
 _LOWER_CASE = SKILL_FILE.lower()  # what the specification's own reader takes then
+# What editors, browsers and people make of that name.
+_MEANT = re.compile(
+    r"skill(?: ?\(\d+\))?(?:\.(?:md|mdx|mdown|markdown|txt|text|rst))*", re.IGNORECASE
+)
 # Of Codex, beside a SKILL.md. It reads the first; who names it so means the same.
-_POLICIES = tuple(os.path.join("agents", f"openai.{end}") for end in ("yaml", "yml"))  # noqa: PTH118
+_AGENTS = "agents"
+_POLICIES = tuple(os.path.join(_AGENTS, f"openai.{end}") for end in ("yaml", "yml"))  # noqa: PTH118
 _SKIPPED = frozenset({".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv", "venv"})
 # The specification's own folders of a skill: a SKILL.md in there is an example, not a skill.
 _RESOURCES = frozenset({"scripts", "references", "assets", "evals"})
@@ -176,7 +181,7 @@ class Walk:
                 really = folder if start == real else real + folder[len(start) :]
                 try:
                     with os.scandir(folder) as entries:
-                        found, children = self._look_into(entries, really, below_root)
+                        found, children, policed = self._look_into(entries, really, below_root)
                 except OSError as e:
                     if folder == str(root):
                         raise InputError(f"cannot read the folder {root}: {e.strerror}") from None
@@ -185,8 +190,8 @@ class Walk:
                 if found is not None:
                     new = self._take(found, really)
                     if new is not None:
-                        with_agents = any(c.endswith(f"{os.sep}agents") for c in children)
-                        yield _with_policy(new) if with_agents else new
+                        policed = policed or found.is_symlink()
+                        yield self._with_policy(new, found, really) if policed else new
                     children = [c for c in children if c.rpartition(os.sep)[2] not in _RESOURCES]
                 elif len(children) > 1 and "plugins" in folder and _VERSIONS.search(folder):
                     children = self._one_version(folder, children)
@@ -198,19 +203,26 @@ class Walk:
 
     def _look_into(
         self, entries: Iterable[os.DirEntry[str]], really: str, depth: int
-    ) -> tuple[os.DirEntry[str] | None, list[str]]:
-        """The SKILL.md of one folder, if it has one, and the folders below it, in order of name."""
+    ) -> tuple[os.DirEntry[str] | None, list[str], bool]:
+        """The SKILL.md of one folder, if it has one, and the folders below it, in order of name.
+
+        And whether one of them may hold what Codex reads beside a skill.
+        """
         found: os.DirEntry[str] | None = None
+        policed, misnamed = False, ""
         children: list[str] = []
         links: list[tuple[str, str, int]] = []
         for entry in entries:
             name = entry.name
             if name in _SKIPPED:
                 continue
+            policed = policed or name == _AGENTS
             if not _is_folder(entry):
                 if name.lower() == _LOWER_CASE:
                     if self._is_skill(entry, really) and _before(entry, found):
                         found = entry
+                elif _MEANT.fullmatch(name):
+                    misnamed = entry.path
                 elif entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110
                     self._target(entry.path, really)
             elif name[0] == ".":
@@ -221,11 +233,13 @@ class Walk:
                     links.append((entry.path, target, depth + 1))
             elif entry.path not in self._starts:
                 children.append(entry.path)
+        if misnamed and found is None:
+            self._note("warning", misnamed, f"is not read; rename it to {SKILL_FILE}")
         if links and depth < MAX_DEPTH:
             self._links.extend(sorted(links))
         if len(children) > 1:
             children.sort()
-        return found, children
+        return found, children, policed
 
     def _is_skill(self, entry: os.DirEntry[str], really: str) -> bool:
         if entry.is_symlink():
@@ -257,6 +271,31 @@ class Walk:
         self._kept[real] = entry.path
         self._kept.setdefault(really, entry.path)
         return SkillFile(entry.path, self._number, _stamp(s))
+
+    def _with_policy(self, skill: SkillFile, entry: os.DirEntry[str], really: str) -> SkillFile:
+        """A skill with what stands beside it for Codex: beside its path, or what that leads to.
+
+        Dotfile managers link single files, or folders: such a link counts as that of a SKILL.md.
+        """
+        beside = [(entry.path.rpartition(os.sep)[0], really)]
+        if entry.is_symlink():
+            target = os.path.realpath(entry.path).rpartition(os.sep)[0]
+            beside.append((target, target))
+        for folder, real in beside:
+            for name in _POLICIES:
+                policy = f"{folder}{os.sep}{name}"
+                try:
+                    s = os.stat(policy)  # noqa: PTH116
+                except OSError:  # mostly there is none
+                    continue
+                if stat.S_ISREG(s.st_mode) and self._in_reach(policy, f"{real}{os.sep}{name}"):
+                    return skill._replace(stamp=f"{skill.stamp} {_stamp(s)}", policy=policy)
+        return skill
+
+    def _in_reach(self, path: str, expected: str) -> bool:
+        """Whether a path is no link, or one that may be followed."""
+        real = os.path.realpath(path)
+        return real == expected or self._target(path, expected.rpartition(os.sep)[0]) is not None
 
     def _lead(self, path: str, known: str) -> None:
         """Keep one more path that leads to a known skill."""
@@ -333,19 +372,6 @@ def _before(entry: os.DirEntry[str], found: os.DirEntry[str] | None) -> bool:
 
 def _stamp(s: os.stat_result) -> str:
     return f"{s.st_size}:{s.st_mtime_ns}:{s.st_ctime_ns}:{s.st_ino}"
-
-
-def _with_policy(found: SkillFile) -> SkillFile:
-    """A skill with what stands beside it for Codex, if that is a file."""
-    for name in _POLICIES:
-        policy = os.path.join(found.path.rpartition(os.sep)[0], name)  # noqa: PTH118
-        try:
-            s = os.lstat(policy)
-        except OSError:
-            continue
-        if stat.S_ISREG(s.st_mode):
-            return found._replace(stamp=f"{found.stamp} {_stamp(s)}", policy=policy)
-    return found
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
