@@ -108,6 +108,12 @@ def test_the_last_turn_of_a_talk_asks():
         assert asked_words(text) == text
 
 
+def test_who_goes_on_with_their_story_asks_about_that():
+    refused = f'apple said no again :(\n\n"{PROSE[:100]}"\n\nbut we do have it, in settings, under'
+    query = f"{refused} privacy. what do i answer them"
+    assert asked_words(query) == query
+
+
 def test_a_second_task_below_the_text_stays():
     text = f"Translate this to German:\n\n{PROSE}\n\nThen make slides of it."
     assert "Then make slides of it." in asked_words(text)

@@ -466,9 +466,13 @@ def test_a_name_points_elsewhere_if_there_is_more_to_it():
         assert read_purpose(f"Makes notes. {clause}") == ("Makes notes.", clause)
 
 
-def test_a_name_that_says_what_the_skill_does_itself_points_nowhere():
-    text = "Makes notes of recordings. For long recordings, use recording-splitter."
-    assert read_purpose(text).excluded == ""
+@pytest.mark.parametrize(
+    ("name", "elsewhere"), [("recording-splitter", True), ("loud-and", True), ("llama-cpp", False)]
+)
+def test_for_a_part_of_its_trade_a_skill_sends_to_what_is_no_tool(name, elsewhere):
+    clause = f"For long recordings, use {name}."
+    excluded = read_purpose(f"Makes notes of recordings. {clause}").excluded
+    assert excluded == (clause if elsewhere else "")
 
 
 @pytest.mark.parametrize(

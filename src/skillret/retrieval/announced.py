@@ -34,6 +34,7 @@ _MOST_HEADS = 20  # places where an announcement may end that are looked at
 _MOST_OPENINGS = 3  # paragraphs of it: a greeting, a word of thanks, the request
 _LONGEST_END = 200  # characters of what looks back on the text in the same paragraph
 _LEAST = 3  # words that say more than a name
+_SAID_FIRST = 8  # words before a request that looks back on a text
 _LANGUAGE = (
     r"(?:english|german|french|spanish|italian|portuguese|dutch|polish|czech|swedish|danish|norwegian"
     r"|finnish|russian|ukrainian|turkish|greek|hungarian|romanian|arabic|hebrew|hindi|chinese"
@@ -204,11 +205,15 @@ def looks_back(text: str) -> bool:
     """Whether a short text asks something of what stands above it."""
     if is_long(text):
         return False
-    return bool(
-        _ABOVE().search(text[:_LONGEST_HEAD])
-        or _OF_TEXT_ABOVE().match(text)
-        or any(handles_text(sentence, below=True) for sentence in split_sentences(text))
-    )
+    if _ABOVE().search(text[:_LONGEST_HEAD]) or _OF_TEXT_ABOVE().match(text):
+        return True
+    sentences = split_sentences(text)
+    asks = (n for n, sentence in enumerate(sentences) if handles_text(sentence, below=True))
+    first = next(asks, None)
+    if first is None:
+        return False
+    # Who goes on with their own story asks about that.
+    return len(" ".join(sentences[:first]).split()) <= _SAID_FIRST
 
 
 def without_document(text: str, *, given: bool) -> str:
