@@ -14,7 +14,7 @@ from skillret.retrieval.talk import is_talk
 
 __all__ = ["BareName"]
 
-_MOST_WORDS = 4
+_MOST_WORDS = 3
 _LONGEST = 40  # characters of such a query
 _AROUND = ".,;:!?()\"'“”‘’"
 _NAME = lazy_pattern(r"[A-Z]|[A-Z][A-Z0-9]{1,7}|\d[A-Z]{1,2}|[A-Z][A-Za-z]{0,7}(?:#|\+\+)")

@@ -10,15 +10,17 @@ def run(work):
 
 def test_writers_of_one_library_do_not_hold_up_those_of_others():
     async def work():
-        threads, go, begun = Threads(writers=2), threading.Event(), []
+        threads, go, begun, at_work = Threads(writers=2), threading.Event(), [], threading.Event()
 
         def wait(number):
             begun.append(number)
+            at_work.set()
             go.wait(60)
             return number
 
         waiting = [asyncio.ensure_future(threads.write("a", wait, n)) for n in range(4)]
         try:
+            assert await threads.read(at_work.wait, 60)
             assert await threads.write("b", lambda: "done") == "done"
             assert begun == [0]
         finally:
