@@ -286,16 +286,14 @@ def test_connections_end_whose_bodies_nobody_reads(service):
             assert b"connection: close" in reply.lower()
 
 
-@pytest.mark.parametrize("path", ["/v1/skills?limit=1000", "/openapi.json"])
-def test_who_does_not_read_is_not_waited_for(service, path):
+def test_who_does_not_read_is_not_waited_for(service):
     with Threaded(service, timeout=1) as server:
         server.server.config.timeout_graceful_shutdown = 2
         opened = socket.socket()
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         opened.connect(server.address)
         with opened:
-            request = f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
-            opened.sendall(request * 2000)
+            opened.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 1000)
             wait_for(lambda: server.server.server_state.connections)
             wait_for(lambda: not server.server.server_state.connections)
         assert server.get("/livez") == 200
