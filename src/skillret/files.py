@@ -144,8 +144,7 @@ def parse_json(text: str, *, mend: bool = False, comments: bool = False) -> Any:
             UTF-8 could hold.
     """
     if comments:
-        for pattern in (_COMMENT, _COMMA):
-            text = pattern.sub(lambda found: found[1] or " ", text)
+        text = without_comments(text)
     try:
         data = _DECODER.decode(text)
         deep = text.count("[") + text.count("{") > _DEPTH and _is_deep(data)
@@ -159,6 +158,13 @@ def parse_json(text: str, *, mend: bool = False, comments: bool = False) -> Any:
         )
         data = _DECODER.decode(whole.decode("utf-8"))
     return data
+
+
+def without_comments(text: str) -> str:
+    """JSON without its comments, and without a comma behind a last element; see `parse_json`."""
+    for pattern in (_COMMENT, _COMMA):
+        text = pattern.sub(lambda found: found[1] or " ", text)
+    return text
 
 
 def _no_number(name: str) -> Any:

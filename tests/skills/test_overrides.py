@@ -11,7 +11,7 @@ from skillret.index.sources import Sources, default_index_path
 from skillret.index.store import IndexInfo
 from skillret.retrieval.refresh import Folders, usual_library
 from skillret.settings import Settings
-from skillret.skills.places import claude_settings
+from skillret.skills.agent_settings import claude_settings
 from skillret.skills.plugins import claude_settings as merged
 
 

@@ -11,7 +11,7 @@ from skillret.index.sources import Sources, default_index_path
 from skillret.index.store import IndexInfo
 from skillret.retrieval.refresh import Folders, nothing_found, usual_library
 from skillret.settings import Settings
-from skillret.skills import permissions, places
+from skillret.skills import agent_settings, permissions
 from skillret.skills.permissions import Permissions, Rule, claude_rules, opencode_rules
 
 
@@ -232,7 +232,7 @@ def test_a_later_file_of_opencode_counts_more(project, home, config, monkeypatch
         "d": f"left out: disabled in {config / 'opencode.json'}",
     }
     write_json(project / "managed" / "opencode.json", {"permission": "deny"})
-    monkeypatch.setattr(places, "_MANAGED_OPENCODE", str(project / "managed"))
+    monkeypatch.setattr(agent_settings, "_MANAGED_OPENCODE", str(project / "managed"))
     assert found("opencode") == {}
     library, _ = usual_library(Settings(), ["opencode"])
     managed = project / "managed" / "opencode.json"

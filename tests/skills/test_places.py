@@ -12,9 +12,10 @@ from skillret.errors import InputError
 from skillret.retrieval.refresh import Folders, nothing_found, usual_library
 from skillret.settings import Settings
 from skillret.skills import default_roots, walk
+from skillret.skills.agent_settings import disabled
 from skillret.skills.agents import AGENTS, find_agent
 from skillret.skills.names import invocable_name, invocations
-from skillret.skills.places import disabled, find_places, other_folders
+from skillret.skills.places import find_places, other_folders
 
 
 @pytest.fixture

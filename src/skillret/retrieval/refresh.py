@@ -22,17 +22,9 @@ from skillret.index.sources import Sources, default_indexes
 from skillret.messages import counted
 from skillret.settings import Settings
 from skillret.skills import Library
+from skillret.skills.agent_settings import disabled, override_files, overrides, permissions
 from skillret.skills.agents import find_agent
-from skillret.skills.places import (
-    Place,
-    disabled,
-    find_places,
-    other_folders,
-    override_files,
-    overrides,
-    permissions,
-    roots_of,
-)
+from skillret.skills.places import Place, find_places, other_folders, roots_of
 from skillret.skills.walk import Root
 from skillret.types import Progress, UpdateReport
 

@@ -171,7 +171,7 @@ AGENTS: tuple[Agent, ...] = (
         "GitHub Copilot",
         (".copilot/skills", _SHARED),
         (".github/skills", _CLAUDE, _SHARED),
-        moved_by=(("COPILOT_HOME", ".copilot"),),
+        moved_by=(("COPILOT_HOME", ".copilot"), _XDG),
     ),
     _simple(
         "opencode",

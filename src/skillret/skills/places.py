@@ -3,45 +3,36 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from skillret.errors import InputError
 from skillret.files import project_folders
 from skillret.skills import plugins
+from skillret.skills.agent_settings import claude_files, system_path
 from skillret.skills.agents import AGENTS, Agent, find_agent
 from skillret.skills.checkout import is_file, is_folder, main_checkout
-from skillret.skills.overrides import Overrides, overrides_in
-from skillret.skills.permissions import Permissions, claude_rules, opencode_rules
+from skillret.skills.named_places import NAMING, named_places
 from skillret.skills.walk import SKILL_FILE, Root, link_bases, may_lead
 
 __all__ = [
     "Place",
-    "claude_settings",
     "default_roots",
-    "disabled",
     "find_places",
     "nested_places",
     "other_folders",
-    "override_files",
-    "overrides",
-    "permissions",
     "roots_of",
 ]
 
 # Where several agents' places are searched at once. With one agent its own order counts.
-_SCOPES = ("enterprise", "project", "user", "plugin", "extension", "bundled", "synced", "admin")
+_SCOPES = (
+    *("enterprise", "project", "user", "named"),
+    *("plugin", "extension", "bundled", "synced", "admin"),
+)
 _FIRST = (".agents/skills", ".claude/skills")  # what most agents share
-# Where an organisation keeps OpenCode's settings, and how these files are called.
-_MANAGED_OPENCODE = {
-    "darwin": "/Library/Application Support/opencode",
-    "win32": r"C:\ProgramData\opencode",
-}.get(sys.platform, "/etc/opencode")
-_OF_OPENCODE = ("opencode.json", "opencode.jsonc")
 _NESTED = ".claude/skills"
 _MOST_FOLDERS = 5_000  # of a project that are looked into for nested places
 _PASSED = frozenset({"node_modules", "__pycache__", "venv", "site-packages", "target", "dist"})
@@ -53,8 +44,9 @@ class Place(NamedTuple):
 
     Attributes:
         path: As the agent names it, links not resolved.
-        scope: `project`, `user`, `enterprise`, `admin`, `bundled`, `extension`, `settings`; or
-            `plugin:NAME`, `synced:NAME`, where NAME and a colon stand before its skills' names.
+        scope: `project`, `user`, `enterprise`, `admin`, `bundled`, `extension`, `named` (by the
+            agent's settings), `settings` (ours); or `plugin:NAME`, `synced:NAME`, where NAME and a
+            colon stand before its skills' names.
         agents: Names of those that look there.
         exists: Whether it is a folder that can be seen.
         problem: Why it is left out all the same.
@@ -209,11 +201,15 @@ class _Surroundings:
             return None
         if not exists:
             return "a link that leads nowhere"
+        return self.leads_out(path, scope) if scope in ("project", "user") else None
+
+    def leads_out(self, path: str, scope: str) -> str | None:
+        """What is wrong with a place that is, or leads, where it must not."""
         real = os.path.realpath(path)
-        bases = link_bases(self.root, self.home, self.main)
-        if scope not in ("project", "user") or may_lead(real, bases, scope):
+        if may_lead(real, link_bases(self.root, self.home, self.main), scope):
             return None
-        return f"a link to {real}, outside of the project and the home directory"
+        where = "outside of the project and the home directory"
+        return where if real == path else f"a link to {real}, {where}"
 
     def in_project(self, folder: str, name: str) -> _Seen:
         """A place of the project; a worktree that lacks it has that of the main checkout."""
@@ -249,6 +245,9 @@ def _of_agent(
     agent: Agent, around: _Surroundings, parents: bool
 ) -> Iterator[tuple[int, str, _Seen]]:
     """The places of one agent in its order of precedence: how far up, as in the table, as found."""
+    named = [(0, "", seen) for seen in _named(agent, around)]
+    if named and NAMING[agent.name].first:
+        yield from named
     projects = around.projects if parents else around.projects[:1]
     told = False
     for scope, place in agent.places:
@@ -263,7 +262,7 @@ def _of_agent(
                         for seen in _plugins_among(own, agent, around):
                             yield depth, name, seen
             continue
-        path = _system_path(place, agent, around.home)
+        path = system_path(place, agent, around.home)
         if scope in ("plugin", "extension", "synced"):
             for seen in _brought(scope, path, agent, around):
                 yield 0, place, seen
@@ -272,19 +271,22 @@ def _of_agent(
             yield 0, place.removeprefix("~/"), own
             for seen in _plugins_among(own, agent, around):
                 yield 0, place, seen
+    if named and not NAMING[agent.name].first:
+        yield from named
 
 
-def _system_path(place: str, agent: Agent, home: Path) -> str:
-    """A place outside of projects, where the agent's variables have moved it."""
-    if not place.startswith("~/"):
-        return place
-    below = place[2:]
-    for variable, folder in agent.moved_by:
-        moved = os.environ.get(variable, "").strip()
-        if (moved and "\0" not in moved) and (below == folder or below.startswith(folder + "/")):
-            moved = os.path.abspath(os.path.expanduser(moved))  # noqa: PTH100, PTH111
-            return moved + below[len(folder) :]
-    return f"{home}{os.sep}{below}"
+def _named(agent: Agent, around: _Surroundings) -> Iterator[_Seen]:
+    """The places that an agent's settings name; a project's may name none outside of the user's."""
+
+    def moved(place: str) -> str:
+        return system_path(place, agent, around.home)
+
+    for path, own in named_places(agent.name, around.projects, around.home, moved):
+        seen = around.look(path, "named")
+        if seen.exists and seen.scope == "named":
+            yield seen._replace(problem=around.leads_out(path, "user" if own else "project"))
+        else:
+            yield seen
 
 
 def _brought(scope: str, path: str, agent: Agent, around: _Surroundings) -> Iterator[_Seen]:
@@ -300,7 +302,7 @@ def _brought(scope: str, path: str, agent: Agent, around: _Surroundings) -> Iter
         found = plugins.codex_plugins(place.parent)
     else:
         projects = [*map(Path, around.projects)]
-        found = plugins.claude_plugins(place, _claude_files(projects, around.home), projects)
+        found = plugins.claude_plugins(place, claude_files(projects, around.home), projects)
     for folder in found:
         named = f"{scope}:{folder.namespace}" if folder.namespace else scope
         yield _Seen(str(folder.path), named, is_folder(folder.path), folder.problem)
@@ -316,7 +318,7 @@ def _plugins_among(place: _Seen, agent: Agent, around: _Surroundings) -> Iterato
     except OSError:
         return
     if found:
-        settings = _claude_files([*map(Path, around.projects)], around.home)
+        settings = claude_files([*map(Path, around.projects)], around.home)
         for folder in plugins.skills_dir_plugins(found, settings):
             scope = f"plugin:{folder.namespace}"
             yield _Seen(str(folder.path), scope, is_folder(folder.path), folder.problem)
@@ -348,135 +350,3 @@ def default_roots(
         InputError: As there.
     """
     return roots_of(find_places(cwd, home, agents=agents, extra=extra))
-
-
-def disabled(agent: str, cwd: Path | None = None, home: Path | None = None) -> dict[str, str]:
-    """What an agent's own settings turn off, as `Library` takes it for its argument `hide`.
-
-    Returns:
-        The files that say so, by what they name.
-
-    Raises:
-        InputError: If the agent is unknown.
-    """
-    of = find_agent(agent)
-    user = home or Path.home()
-    found: list[tuple[Path, list[str]]] = []
-    from glob import escape  # seldom needed
-
-    if of.name == "codex":
-        folder = Path(_system_path("~/.codex", of, user))
-        found = [(folder / "config.toml", plugins.codex_disabled(folder, user))]
-    elif of.name == "gemini-cli":
-        folders = [user / ".gemini", (cwd or Path.cwd()) / ".gemini"]
-        found = [(f / "settings.json", plugins.gemini_disabled([f])) for f in folders]
-    off: dict[str, str] = {}
-    for file, texts in found:
-        for text in texts:
-            if "\0" not in text:
-                absolute = os.path.isabs(text)  # noqa: PTH117
-                off.setdefault(os.path.realpath(text) if absolute else escape(text), str(file))
-    return off
-
-
-def claude_settings(cwd: Path | None = None, home: Path | None = None) -> dict[str, Any]:
-    """Claude Code's settings as they hold in a folder.
-
-    Those of the project count more than the user's, and those of the organisation most.
-    """
-    return plugins.claude_settings(_claude_files_in(cwd, home))
-
-
-def override_files(cwd: Path | None = None, home: Path | None = None) -> dict[str, str]:
-    """Which of Claude Code's settings files decides on a skill that `skillOverrides` name."""
-    found: dict[str, str] = {}
-    for file in _claude_files_in(cwd, home):
-        named = plugins.claude_settings([file]).get("skillOverrides")
-        found |= dict.fromkeys(named if isinstance(named, dict) else (), str(file))
-    return found
-
-
-def _claude_files_in(cwd: Path | None, home: Path | None) -> list[Path]:
-    """Claude Code's settings files that hold in a folder; a later one counts more."""
-    here, user = (cwd or Path.cwd()).resolve(), (home or Path.home()).resolve()
-    projects = [folder for folder in project_folders(here) if folder != user]
-    files = _claude_files(projects, user)
-    if here == user:  # which then is the project as well
-        files.insert(1, user / ".claude" / "settings.local.json")
-    return files
-
-
-def _claude_files(projects: Sequence[Path], home: Path) -> list[Path]:
-    """Claude Code's settings files, whether they are there or not; a later one counts more."""
-    agent = find_agent("claude-code")
-    files = [Path(_system_path("~/.claude", agent, home)) / "settings.json"]
-    for name in ("settings.json", "settings.local.json"):
-        files += [folder / ".claude" / name for folder in reversed(projects)]
-    return [*files, Path(agent.places[0][1]).parents[1] / "managed-settings.json"]
-
-
-def overrides(
-    places: Iterable[Place], cwd: Path | None = None, home: Path | None = None
-) -> Overrides:
-    """What Claude Code's settings say of single skills in its places.
-
-    Nothing is said of a folder that also is the place of an agent that does not read Claude Code's.
-
-    Args:
-        places: As found: where they are those of other agents alone, nothing is said.
-        cwd: The current folder if None.
-        home: The home directory of the user if None.
-    """
-    own = _of("claude-code", places, plugins=False)
-    return overrides_in(claude_settings(cwd, home), own) if own else Overrides()
-
-
-def permissions(
-    places: Iterable[Place],
-    agent: str | None = None,
-    cwd: Path | None = None,
-    home: Path | None = None,
-) -> Permissions:
-    """What the permission rules of Claude Code, or those of OpenCode, say of skills in its places.
-
-    Args:
-        places: As found, see `overrides`; plugins are concerned as well.
-        agent: Whose places these are, if they are those of one. OpenCode's rules count then only.
-        cwd: The current folder if None.
-        home: The home directory of the user if None.
-    """
-    hides = agent == "opencode"
-    own = _of("opencode" if hides else "claude-code", places, plugins=True)
-    if not own:
-        return Permissions()
-    if hides:
-        rules = opencode_rules(_opencode_files(cwd, home))
-    else:
-        rules = claude_rules(_claude_files_in(cwd, home))
-    return Permissions(own, rules, hides) if rules else Permissions()
-
-
-def _opencode_files(cwd: Path | None, home: Path | None) -> list[Path]:
-    """OpenCode's settings files, whether they are there or not; a later one counts more."""
-    here, user = (cwd or Path.cwd()).resolve(), (home or Path.home()).resolve()
-    projects = [*reversed(project_folders(here))]
-    folders = [Path(_system_path("~/.config/opencode", find_agent("opencode"), user)), *projects]
-    folders += [*(folder / ".opencode" for folder in projects), Path(_MANAGED_OPENCODE)]
-    return [folder / name for folder in folders for name in _OF_OPENCODE]
-
-
-def _of(agent: str, places: Iterable[Place], *, plugins: bool) -> tuple[str, ...]:
-    """The folders, links resolved, of an agent and of nobody who does not read its settings.
-
-    Args:
-        agent: Whose settings are read.
-        places: As found.
-        plugins: Whether those of its plugins count.
-    """
-    own: dict[str, bool] = {}
-    for place in places:
-        if place.exists and place.problem is None and place.scope != "settings":
-            mine = agent in place.agents and (plugins or not place.scope.startswith("plugin"))
-            real = os.path.realpath(place.path)
-            own[real] = mine and own.get(real, True)
-    return tuple(path for path, mine in own.items() if mine)

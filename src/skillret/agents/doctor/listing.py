@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from skillret.agents.doctor.finding import Examined, Finding
 from skillret.messages import counted
 from skillret.skills import Library
+from skillret.skills.agent_settings import claude_settings
 from skillret.skills.agents import find_agent
-from skillret.skills.places import claude_settings
 from skillret.types import Skill
 
 __all__ = ["Budget", "check", "claude_budget"]
