@@ -103,7 +103,9 @@ class Hit:
         name: The skill's name.
         description: The skill's description.
         path: Absolute path of its SKILL.md, if it has one.
-        score: What hits are ordered by; comparable within one query only.
+        score: What hits are ordered by: where a ranker is at work, the probability that the skill
+            is needed, else comparable within one query only. A skill that the query calls by name
+            is put first, and has the score of that place.
         dense: Cosine of query and skill, where a dense search ran.
         lexical: BM25 score, where a lexical search ran (0 where no word is shared).
         explanation: Filled on query.
@@ -132,7 +134,8 @@ class Selection:
         query: The query.
         hits: The skills, best first.
         need: Probability that the query needs a skill; below the threshold, or where no skill is
-            likely, the set is empty. For an encoder without a ranker the largest cosine.
+            likely, the set is empty. For a query that the encoder cannot read, how much of it the
+            best skill holds; for an encoder without a ranker the largest cosine.
         missing: Parts of the query, or all of it, that surely ask for something which no skill
             here does, in their order. What nobody asks for is not missing.
         for_user: Skills that fit as well, but that only the user may start, best first; `need`

@@ -1,6 +1,7 @@
 import gzip
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -397,3 +398,24 @@ def test_help_keeps_its_capitals(capsys):
     with pytest.raises(SystemExit):
         run(capsys, "index", "copy", "--help")
     assert "Copy an index, to a file or to Milvus;" in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_command_that_is_advised_is_about_this_index(tmp_path, capsys):
+    folder, path = tmp_path / "my skills", tmp_path / "team index.db"
+    write_skill(folder, "pods", "Find out why pods restart.")
+    given = ("--library", str(folder), "--index", str(path))
+    run(capsys, "index", "build", *given)
+    write_skill(folder, "pdf", "Turn a PDF into a spreadsheet.")
+    _, _, err = run(capsys, "index", "status", "--index", str(path))
+    (advice,) = (line for line in err.splitlines() if "changed" in line)
+    command = shlex.split(advice.split("`")[1])
+    assert command == ["skillret", "index", "update", "--index", str(path)]
+    run(capsys, *command[1:])
+    with Index.open(path) as index:
+        assert len(index) == 2
+        build = shlex.split(Sources.from_info(index.info()).command("build", path))
+    assert build == ["skillret", "index", "build", "--index", str(path), "--library", str(folder)]
+    missing = str(tmp_path / "no.db")
+    assert f"skillret index build --index {missing}" in fails(
+        capsys, "search", "pods", "--index", missing
+    )

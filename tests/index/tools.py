@@ -23,7 +23,9 @@ def keys_of(corpus):
     vector[0, 0] = 1
     (everything,) = corpus.nearest(vector, [len(corpus) + 1])
     assert len(everything.keys) == len(corpus)
-    return sorted(everything.keys.tolist())
+    keys = sorted(everything.keys.tolist())
+    assert corpus.keys().tolist() == keys
+    return keys
 
 
 def names(index):

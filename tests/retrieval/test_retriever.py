@@ -491,3 +491,15 @@ def test_a_set_for_one_agent_holds_no_skill_that_another_one_hides():
         assert [searcher.names([p.key])[p.key] for p in searcher.select(query).picked] == ["scale"]
         own = Searcher(searcher.corpus, index.encoder, retriever.calibration, of_agent=True)
         assert not own.select(query).picked
+
+
+def test_a_look_selects_what_a_selection_does(encoder):
+    retriever = Retriever(Index.in_memory(model=encoder))
+    skills = (make_skill(f"pods-{n}", f"Find out why pods restart {n}.") for n in range(6))
+    retriever.index.add(skills)
+    for query in ("why do pods restart", "pods restart 3 and pods restart 5"):
+        hits, looked = retriever.look_up(query, 1)
+        assert len(hits) == 1
+        assert looked == retriever.select(query)
+    _, looked = retriever.look_up("why do pods restart", 1, limit=2)
+    assert looked == retriever.select("why do pods restart", limit=2)

@@ -59,7 +59,7 @@ def route(
     silent = passed_over(turn.prompt)
     if silent:
         return Decision(silent=silent)
-    if retriever.calibration is None and not retriever.policy.threshold:
+    if retriever.calibration is None:
         return Decision(
             silent="nothing says whether a skill is needed: this encoder has no ranker"
             " (`skillret calibrate` fits one)"
@@ -98,7 +98,7 @@ def _search(retriever: Retriever, query: str, level: Level) -> _Found:
 
     A selection is for agents and leaves out what only the user may start: here it may be named.
     """
-    near, selection = retriever.look_up(query, _NEAR)
+    near, selection = retriever.look_up(query, _NEAR, limit=_NEAR)
     need = selection.need or 0.0
     hits = list(selection) if need >= level.need else []
     # `need` is that of an agent. What is left to the user must be likely by itself.

@@ -214,7 +214,8 @@ def check_places(args: argparse.Namespace) -> None:
         find_agent(agent)
     named = args.index and not args.library and not args.agent
     if named and not is_address(args.index) and not expand(args.index).exists():
-        raise InputError(f"no index at {args.index}: make one with `skillret index build`")
+        make = f"skillret index build --index {shlex.quote(args.index)}"
+        raise InputError(f"no index at {args.index}: make one with `{make}`")
 
 
 def note(message: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from skillret.cli import index_directory
 from skillret.cli.common import (
+    DATASET_HELP,
     add_agent,
     add_model_arguments,
     current_settings,
@@ -144,7 +145,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         sub.add_argument(
             "--dataset",
             metavar="DATASET",
-            help="instead of folders: a data set in SkillRet or BEIR layout, or hub id",
+            help=f"instead of folders: {DATASET_HELP}",
         )
         sub.add_argument("--split", help="of the data set (default: train)")
         if name == "build":
@@ -252,10 +253,11 @@ def _status(args: argparse.Namespace) -> int:
                 text = ", ".join(value) if isinstance(value, list) else str(value)
                 print(f"{key:<11} {printable(text)}")
         if not info.generation:
-            note("its build has not finished: run `skillret index build` again to go on")
+            again = sources.command("build", path)
+            note(f"its build has not finished: run `{again}` again to go on")
         elif not fresh:
             changed = "data set has" if sources.dataset else "folders have"
-            note(f"the {changed} changed since: run `skillret index update`")
+            note(f"the {changed} changed since: run `{sources.command('update', path)}`")
         _tell_suspects(suspects)
     return 0
 
@@ -327,13 +329,13 @@ def _verify(args: argparse.Namespace) -> int:
     with Index.open(path) as index:
         index.check_built()
         broken = sorted(index.store.damaged())
-        skills = len(index)
+        skills, sources = len(index), Sources.from_info(index.info())
     for id_ in broken[:_SHOWN_ERRORS]:
         note(f"damaged: {id_}")
     if broken:
         raise StoreError(
             f"{counted(len(broken), 'skill')} of {skills} in {path} are not what was stored",
-            "`skillret index build` makes these anew",
+            f"`{sources.command('build', path)}` makes these anew",
         )
     note(f"{path} is whole: {counted(skills, 'skill')}")
     return 0

@@ -36,8 +36,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--purge",
         action="store_true",
-        help="delete indexes, the log and what sessions were told, too; your settings stay, and"
-        " libraries that were made over HTTP",
+        help="delete indexes, the cache, the log and what sessions were told, too; your settings"
+        " stay, and libraries that were made over HTTP",
     )
 
 

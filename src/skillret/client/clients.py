@@ -168,7 +168,7 @@ class Client:
         return self._send(calls.put(self.library, skill))
 
     def put_all(self, skills: Iterable[Skill]) -> int:
-        """Add or replace skills, 1,000 or 1 MiB at a time; how many are new or have changed.
+        """Add or replace skills, 50 or 1 MiB at a time; how many are new or have changed.
 
         What one request brings is stored whole or not at all; of a skill what `put` sends.
         """

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from skillret.errors import EncoderError, IndexBusyError, IndexCorruptError, StoreError
 from skillret.index.forks import before_fork, undivided
-from skillret.index.schema import check_tables, corrupt, create_tables
+from skillret.index.schema import check_tables, corrupt, create_tables, no_index
 from skillret.index.sqlite_files import has_log, is_empty, is_truncated, is_writable
 
 __all__ = ["Connections"]
@@ -50,7 +50,7 @@ class Connections:
                 raise StoreError(f"{path} is no regular file", "give another --index")
             empty = not path.is_file() or is_empty(path)
             if empty and not create:
-                raise StoreError(f"no index at {path}", "make one with `skillret index build`")
+                raise no_index(path)
             if is_truncated(path):
                 raise corrupt(path, "its end is missing")
             str(path).encode("utf-8")  # SQLite could take it, the BM25 index could not

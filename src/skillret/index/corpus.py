@@ -126,6 +126,10 @@ class Corpus(Protocol):
         """How many skills there are."""
         ...
 
+    def keys(self) -> NDArray[np.int64]:
+        """Keys of all skills, ascending, int64 `(n,)`."""
+        ...
+
     def nearest(
         self, vectors: Float32, counts: Sequence[int], where: Where | None = None
     ) -> list[Neighbours]:

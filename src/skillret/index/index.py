@@ -380,10 +380,11 @@ class Index:
         Raises:
             StoreError: If no build of this index was ever finished.
         """
-        if self.store.info().generation == 0:
+        info = self.store.info()
+        if info.generation == 0:
             raise StoreError(
                 "the build of this index has not finished: wait for it, or run"
-                " `skillret index build` again to go on"
+                f" `{self._build(info)}` again to go on"
             )
 
     def check_encoder(self, there: IndexInfo | Corpus | None = None) -> None:
@@ -395,7 +396,8 @@ class Index:
         Raises:
             EncoderMismatchError: If they are of another encoder, template or version.
         """
-        profile, stored = self.encoder.profile, (there or self.store.info()).profile
+        profile = self.encoder.profile
+        stored = (there or self.store.info()).profile
         if stored is None or stored.identity == profile.identity:
             return
         parts = {
@@ -411,8 +413,13 @@ class Index:
         raise EncoderMismatchError(
             f"this index was built with the encoder {stored.name}, not with {profile.name}"
             f" ({differs}): search it with that encoder (--model), or re-encode it with"
-            " `skillret index build`"
+            f" `{self._build(self.store.info())}`"
         )
+
+    def _build(self, info: IndexInfo) -> str:
+        """The command that builds this index anew."""
+        place = getattr(self.store, "path", None)
+        return Sources.from_info(info).command("build", place)
 
     def _vectors(
         self, skills: Sequence[Skill], hashes: Mapping[str, str], progress: Progress | None

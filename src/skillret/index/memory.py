@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -38,6 +39,7 @@ class MemoryStore:
         self._rows: dict[int, Change] = {}
         self._meta: dict[str, str] = {}
         self._pending: dict[tuple[str, str], Encoded] = {}
+        self._name = os.urandom(8).hex()
         self._generation = 0
         self._next = 1
         self._corpus: LocalCorpus | None = None
@@ -87,7 +89,7 @@ class MemoryStore:
                 records = {c.key: _record(c.key, c.skill) for c in rows}
                 tokens = {c.key: t for c in rows if (t := c.encoded.tokens) is not None}
                 readers = (_reader(records), _texts(texts), _tokens(tokens))
-                generation = str(self._generation)
+                generation = f"{self._name}-{self._generation}"
                 self._corpus = LocalCorpus.of(generation, profile, block, lexical, readers)
             return self._corpus
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from shlex import quote
 
 from skillret.errors import IndexCorruptError, StoreError
 
-__all__ = ["SCHEMA_VERSION", "check_tables", "corrupt", "create_tables"]
+__all__ = ["SCHEMA_VERSION", "check_tables", "corrupt", "create_tables", "no_index"]
 
 # Raised with every change of the tables; a migration for each step goes into _MIGRATIONS.
 SCHEMA_VERSION = 4
@@ -109,8 +110,14 @@ def corrupt(path: Path, reason: str) -> IndexCorruptError:
     """The error of a file that is none of ours, or damaged."""
     return IndexCorruptError(
         f"{path} is no index or is damaged ({reason})",
-        "move it away and make it again with `skillret index build`",
+        f"move it away and make it again with `skillret index build --index {quote(str(path))}`",
     )
+
+
+def no_index(path: Path) -> StoreError:
+    """The error of a file that is not there, or empty."""
+    make = f"skillret index build --index {quote(str(path))}"
+    return StoreError(f"no index at {path}", f"make one with `{make}`")
 
 
 def create_tables(db: sqlite3.Connection) -> None:
@@ -136,7 +143,7 @@ def check_tables(db: sqlite3.Connection, path: Path) -> None:
     application = int(db.execute("PRAGMA application_id").fetchone()[0])
     tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if not (application or tables):
-        raise StoreError(f"no index at {path}", "make one with `skillret index build`")
+        raise no_index(path)
     if application != _APPLICATION_ID:
         raise IndexCorruptError(
             f"{path} is an SQLite file but no skillret index", "give another --index"

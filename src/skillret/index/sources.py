@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -84,6 +85,33 @@ class Sources(NamedTuple):
     def __bool__(self) -> bool:
         """Whether anything is known of them: skills may also be added one by one."""
         return bool(self.roots or self.dataset)
+
+    def command(self, action: str, index: Path | str | None = None) -> str:
+        """What to type to `build` or `update` an index of these skills, as far as they are known.
+
+        Args:
+            action: Which of both.
+            index: The index, if it is not the one that the skills have without a name.
+        """
+        words = ["skillret", "index", action]
+        if (
+            self
+            and index is not None
+            and not (isinstance(index, Path) and index.parent == _folder())
+        ):
+            words += ["--index", str(index)]
+        given = [place for place, scope in self.roots if scope == "given"]
+        if action == "build":
+            words += [word for place in given for word in ("--library", place)]
+        for option, value in (
+            ("dataset", self.dataset),
+            ("split", self.split),
+            ("agent", self.agent),
+        ):
+            # An index that has a name knows what it holds.
+            if value and (action == "build" or "--index" not in words):
+                words += [f"--{option}", value]
+        return shlex.join(words)
 
     @property
     def folders(self) -> list[Root]:

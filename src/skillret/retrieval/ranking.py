@@ -28,12 +28,14 @@ class Ranking:
         text: The query.
         keys: int64 `(m,)`.
         scores: What they are ranked by, float32 `(m,)`: where a ranker is at work, the probability
-            that a skill is needed.
+            that a skill is needed. What is put first (called by name, or by a reranker that
+            the ranker does not know) has the score of the place where it is put.
         dense: Cosines `(m,)`, where a dense search ran.
         lexical: BM25 scores `(m,)`, where a lexical search ran.
         parts: The part of the query that each fits best, int64 `(m,)`; -1 where none is known.
         vectors: float32 `(m, dim)`, where a dense search ran.
-        need: Probability that any skill is needed, where a ranker is at work; else the largest
+        need: Probability that any skill is needed, where a ranker is at work, or how much of the
+            query the best skill holds if the encoder cannot read it; without a ranker the largest
             cosine; None in lexical mode.
         terms: Of the query, where a lexical search ran.
         excluded: How much of the query stands in what each skill is not for, 0 to 1, `(m,)`; it

@@ -81,7 +81,7 @@ class Folders(NamedTuple):
         if not all(map(os.fspath, folders)):
             raise InputError("the name of a folder is empty")
         if folders and agents:
-            raise InputError("give either folders (--library) or agents (--agent), not both")
+            raise InputError("give either folders (a library) or agents, not both")
         names = tuple(dict.fromkeys(find_agent(name).name for name in agents))
         given = tuple(expand(folder).absolute() for folder in folders)
         return cls(given, settings=settings or Settings(), agents=names, cwd=cwd)

@@ -372,7 +372,7 @@ class Retriever:
         Args:
             query: The query.
             k: How many hits at most.
-            limit: How many are selected at most; `k` if None.
+            limit: How many are selected at most; the policy's own limit if None.
             where: As in `search`.
             explain: As in `search`.
 
@@ -381,7 +381,7 @@ class Retriever:
             StoreError: If the index cannot be read.
         """
         check_count("k", k)
-        return self._looked_up(query, int(k), k if limit is None else limit, where, explain)
+        return self._looked_up(query, int(k), limit, where, explain)
 
     def _looked_up(
         self, query: str, k: int, limit: int | None, where: Where | None, explain: bool

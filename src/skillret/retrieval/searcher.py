@@ -334,9 +334,8 @@ class Searcher:
         """
         if self._by_name is None:
             found: dict[str, list[int]] = {}
-            keys = getattr(self.corpus, "keys", None)
-            if callable(keys) and len(self.corpus) <= _MOST_BY_NAME:
-                for key, record in self.corpus.records(keys().tolist()).items():
+            if len(self.corpus) <= _MOST_BY_NAME:
+                for key, record in self.corpus.records(self.corpus.keys().tolist()).items():
                     for name in known_names(record.name, (record.path, *record.aliases), ()):
                         found.setdefault(plain_name(name), []).append(key)
             self._by_name = found

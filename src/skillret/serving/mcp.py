@@ -100,7 +100,7 @@ class Skills(BaseModel):
         WithJsonSchema({"type": "array", "items": FoundSkill.model_json_schema()}),
     ] = Field(description="best first")
     need: Annotated[float | None, WithJsonSchema({"type": ["number", "null"]})] = Field(
-        description="probability that the query needs any skill"
+        description="probability that the query needs any skill; a cosine without a ranker"
     )
     note: str = Field(description="what to know of this result, perhaps nothing")
 

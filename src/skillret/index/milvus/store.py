@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -326,7 +327,8 @@ class MilvusStore:
 
 
 def _missing(address: Address) -> StoreError:
-    return StoreError(f"no index at {address.name}", "make one with `skillret index build`")
+    make = f"skillret index build --index {quote(address.name)}"
+    return StoreError(f"no index at {address.name}", f"make one with `{make}`")
 
 
 def _pending(profile: Profile, content_hash: str) -> str:

@@ -98,7 +98,10 @@ class Hit(BaseModel):
     name: str
     description: str
     path: str | None
-    score: float = Field(description="Comparable within one query only.")
+    score: float = Field(
+        description="Probability that the query needs the skill, or, of a skill that it calls by"
+        " name, that of its place; without a ranker comparable within one query only."
+    )
     metadata: dict[str, Any]
     user_only: bool = Field(description="Whether only the user may start it.")
     explanation: Explanation | None = None
@@ -176,7 +179,8 @@ class SelectReply(Answered):
 
     query: str
     need: float | None = Field(
-        description="Probability that the query needs a skill that an agent may start."
+        description="Probability that the query needs a skill that an agent may start; the largest"
+        " cosine without a ranker."
     )
     threshold: float = Field(description="Below which nothing is selected.")
     abstained: bool
