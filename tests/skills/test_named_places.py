@@ -101,16 +101,38 @@ def test_hermes_names_folders_by_variables(home, project, monkeypatch):
     assert names("hermes") == {"audit"}
 
 
-def test_a_project_may_name_nothing_outside_of_its_user(home, project, tmp_path):
+def test_a_project_may_name_nothing_outside_of_itself(home, project, tmp_path):
     outside = tmp_path / "outside"
     write_skill(outside, "alien", "Of somebody else.")
     write_skill(home / "mine", "mine", "The user's.")
-    write(project / "opencode.json", {"skills": {"paths": [str(outside), "../outside", "~/mine"]}})
-    assert names() == {"mine"}
-    assert problems() == {outside: "outside of the project and the home directory"}
+    write_skill(project / "ours", "ours", "The project's.")
+    named = [str(outside), "../outside", "~/mine", "ours"]
+    write(project / "opencode.json", {"skills": {"paths": named}})
+    assert names() == {"ours"}
+    reason = "outside of the project that names it; name it in your own settings"
+    assert problems() == {outside: reason, home / "mine": reason}
     write(home / ".config" / "opencode" / "opencode.json", {"skills": {"paths": [str(outside)]}})
     (project / "opencode.json").unlink()
     assert names() == {"alien"}  # whoever owns the settings may
+
+
+@pytest.mark.parametrize("path", ["~", "~/", "/", "~/.."])
+def test_nobody_means_all_of_the_home_directory(home, project, path):
+    write_skill(home / "Downloads" / "x", "alien", "Of a stranger.")
+    for file in (project / "opencode.json", home / ".config" / "opencode" / "opencode.json"):
+        write(file, {"skills": {"paths": [path]}})
+        assert names() == set()
+        (problem,) = problems().values()
+        assert problem == "all of the home directory; name a folder of skills"
+        file.unlink()
+
+
+def test_openclaw_turns_skills_off(home, project):
+    for name in ("audit", "deploy"):
+        write_skill(home / ".openclaw" / "workspace" / "skills", name, "Does something.")
+    write(home / ".openclaw" / "openclaw.json", "{skills: {entries: {audit: {enabled: false}}}}")
+    assert names("openclaw") == {"deploy"}
+    assert names() == {"audit", "deploy"}
 
 
 def test_a_variable_of_a_project_is_no_variable(home, project, monkeypatch):

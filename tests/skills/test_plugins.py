@@ -11,6 +11,15 @@ from skillret.skills.names import invocable_name
 from skillret.skills.places import find_places
 
 
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A repository, which is the current folder."""
+    folder = tmp_path / "project"
+    (folder / ".git").mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    return folder
+
+
 def called(agent="claude-code"):
     found = Library(default_roots(agents=[agent] if agent else []), agent=agent)
     return sorted(filter(None, (invocable_name("claude-code", s, found.roots) for s in found)))
@@ -61,3 +70,46 @@ def test_two_plugins_with_a_skill_of_one_text_have_two(home):
     file = home / ".claude" / "plugins" / "installed_plugins.json"
     file.write_text(json.dumps({"version": 2, "plugins": records}))
     assert called() == ["river:deploy", "sea:deploy"]
+
+
+def test_codex_turns_its_own_skills_off(home, project):
+    write_skill(home / ".codex" / "skills" / ".system", "tide-table", "Reads tides.")
+    config = home / ".codex" / "config.toml"
+    for text, problem in (
+        ("[skills.bundled]\nenabled = true\n", None),
+        ("[skills.bundled]\nenabled = false\n", "disabled in Codex's config.toml"),
+    ):
+        config.write_text(text)
+        (place,) = (p for p in find_places(agents=["codex"]) if p.scope == "bundled")
+        assert place.problem == problem
+
+
+@pytest.mark.parametrize(
+    ("overrides", "off"),
+    [
+        (None, False),
+        ("!/*", False),
+        (["!/*"], True),
+        (["!/*", "/"], False),
+        (["!{project}/*"], True),
+        (["{project}/*", "!/elsewhere/*"], False),
+        (["!/*", "{project}/*"], False),
+        ([None, 3], False),
+    ],
+)
+def test_gemini_turns_extensions_off_by_folder(home, project, overrides, off):
+    folder = home / ".gemini" / "extensions"
+    write_skill(folder / "sea" / "skills", "tide-table", "Reads tides.")
+    (folder / "sea" / "gemini-extension.json").write_text("{}")
+    if isinstance(overrides, list):
+        overrides = [o.replace("{project}", str(project)) if o and o != 3 else o for o in overrides]
+    rules = {"sea": {"overrides": overrides}}
+    (folder / "extension-enablement.json").write_text(json.dumps(rules))
+    (place,) = (p for p in find_places(agents=["gemini-cli"]) if p.scope == "extension")
+    assert bool(place.problem) == off
+
+
+def test_goose_has_plugins(home, project):
+    write_skill(home / ".agents" / "plugins" / "sea" / "skills", "tide-table", "Reads tides.")
+    places = find_places(agents=["goose"])
+    assert [(p.path.parent.name, p.scope) for p in places] == [("sea", "extension")]

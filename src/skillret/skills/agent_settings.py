@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from skillret.files import project_folders
 from skillret.skills import plugins
 from skillret.skills.agents import Agent, find_agent
-from skillret.skills.named_places import OPENCODE_FILES
+from skillret.skills.named_places import OPENCODE_FILES, settings_value
 from skillret.skills.overrides import Overrides, overrides_in
 from skillret.skills.permissions import Permissions, claude_rules, opencode_rules
 
@@ -68,6 +68,13 @@ def disabled(agent: str, cwd: Path | None = None, home: Path | None = None) -> d
     elif of.name == "gemini-cli":
         folders = [user / ".gemini", (cwd or Path.cwd()) / ".gemini"]
         found = [(f / "settings.json", plugins.gemini_disabled([f])) for f in folders]
+    elif of.name == "openclaw":
+        file = user / ".openclaw" / "openclaw.json"
+        entries = settings_value(file, ("skills", "entries"))
+        said = entries.items() if isinstance(entries, dict) else ()
+        no = (False, "false")
+        names = [n for n, e in said if isinstance(e, dict) and e.get("enabled") in no]
+        found = [(file, names)]
     off: dict[str, str] = {}
     for file, texts in found:
         for text in texts:

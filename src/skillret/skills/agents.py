@@ -187,6 +187,7 @@ AGENTS: tuple[Agent, ...] = (
         (_SHARED, ".goose/skills", _CLAUDE),
         parents=False,
         moved_by=(_XDG,),
+        extensions=".agents/plugins",
     ),
     _simple(
         "cline",
@@ -200,7 +201,7 @@ AGENTS: tuple[Agent, ...] = (
     _simple(
         "openclaw",
         "OpenClaw",
-        (_SHARED, ".openclaw/skills"),
+        (".openclaw/workspace/skills", _SHARED, ".openclaw/skills"),
         ("skills", _SHARED),
         parents=False,
         depth=6,

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from skillret.files import parse_json, without_comments
 from skillret.skills.checkout import is_file
 
-__all__ = ["NAMING", "OPENCODE_FILES", "NamedPlace", "named_places"]
+__all__ = ["NAMING", "OPENCODE_FILES", "NamedPlace", "named_places", "settings_value"]
 
 _MOST = 4 * 1024 * 1024  # bytes of a file; no settings are that long
 _MOST_PLACES = 100  # of one agent
@@ -91,7 +91,7 @@ def named_places(
     named: dict[str, NamedPlace] = {}
     root = projects[-1] if projects else str(home)
     for file, folder in _files(settings, projects, moved):
-        value = _value(file, settings.keys)
+        value = settings_value(file, settings.keys)
         own = folder is None
         if isinstance(value, list):
             named = {text: _place(text, folder or root, home, own) for text in _texts(value)}
@@ -116,7 +116,7 @@ def _files(
                 yield Path(folder, name), folder
 
 
-def _value(file: Path, keys: Sequence[str]) -> Any:
+def settings_value(file: Path, keys: Sequence[str]) -> Any:
     """What stands at some keys of a file in JSON, JSON5 or YAML; None if nothing does."""
     try:
         if not is_file(file):

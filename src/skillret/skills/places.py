@@ -201,15 +201,28 @@ class _Surroundings:
             return None
         if not exists:
             return "a link that leads nowhere"
-        return self.leads_out(path, scope) if scope in ("project", "user") else None
-
-    def leads_out(self, path: str, scope: str) -> str | None:
-        """What is wrong with a place that is, or leads, where it must not."""
         real = os.path.realpath(path)
-        if may_lead(real, link_bases(self.root, self.home, self.main), scope):
+        bases = link_bases(self.root, self.home, self.main)
+        if scope not in ("project", "user") or may_lead(real, bases, scope):
             return None
-        where = "outside of the project and the home directory"
-        return where if real == path else f"a link to {real}, {where}"
+        return f"a link to {real}, outside of the project and the home directory"
+
+    def too_far(self, path: str, own: bool) -> str | None:
+        """What is wrong with a place that settings name.
+
+        Args:
+            path: The place.
+            own: Whether the user's settings name it: a stranger's project opens no other folders.
+        """
+        real = os.path.realpath(path)
+        if Path(real) in (self.home, *self.home.parents):
+            return "all of the home directory; name a folder of skills"
+        if own:
+            return None if may_lead(real, [], "user") else "a folder of the system"
+        bases = [str(folder) for folder in (self.root, self.main) if folder is not None]
+        if may_lead(real, bases, ""):
+            return None
+        return "outside of the project that names it; name it in your own settings"
 
     def in_project(self, folder: str, name: str) -> _Seen:
         """A place of the project; a worktree that lacks it has that of the main checkout."""
@@ -268,6 +281,8 @@ def _of_agent(
                 yield 0, place, seen
         else:
             own = around.look(path, scope)
+            if scope == "bundled" and not plugins.codex_bundled(Path(path).parents[1]):
+                own = own._replace(problem="disabled in Codex's config.toml")
             yield 0, place.removeprefix("~/"), own
             for seen in _plugins_among(own, agent, around):
                 yield 0, place, seen
@@ -276,7 +291,7 @@ def _of_agent(
 
 
 def _named(agent: Agent, around: _Surroundings) -> Iterator[_Seen]:
-    """The places that an agent's settings name; a project's may name none outside of the user's."""
+    """The places that an agent's settings name; a project's may name none outside of itself."""
 
     def moved(place: str) -> str:
         return system_path(place, agent, around.home)
@@ -284,9 +299,8 @@ def _named(agent: Agent, around: _Surroundings) -> Iterator[_Seen]:
     for path, own in named_places(agent.name, around.projects, around.home, moved):
         seen = around.look(path, "named")
         if seen.exists and seen.scope == "named":
-            yield seen._replace(problem=around.leads_out(path, "user" if own else "project"))
-        else:
-            yield seen
+            seen = seen._replace(problem=around.too_far(path, own))
+        yield seen
 
 
 def _brought(scope: str, path: str, agent: Agent, around: _Surroundings) -> Iterator[_Seen]:
@@ -296,8 +310,10 @@ def _brought(scope: str, path: str, agent: Agent, around: _Surroundings) -> Iter
         for name in sorted(plugins.folders(place)):
             yield around.look(f"{path}{os.sep}{name}", "synced:anthropic-skills")
         return
-    if scope == "extension":
-        found = plugins.gemini_extensions(place)
+    if agent.name == "goose":
+        found = plugins.goose_plugins(place)
+    elif scope == "extension":
+        found = plugins.gemini_extensions(place, Path(*around.projects[:1]))
     elif agent.name == "codex":
         found = plugins.codex_plugins(place.parent)
     else:

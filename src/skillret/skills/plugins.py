@@ -245,15 +245,51 @@ def _codex_config(home: Path) -> dict[str, Any]:
         return {}
 
 
-def gemini_extensions(folder: Path) -> Iterator[PluginFolder]:
+def codex_bundled(home: Path) -> bool:
+    """Whether Codex's own skills are turned on.
+
+    Args:
+        home: Codex's folder.
+    """
+    bundled = _mapping(_mapping(_codex_config(home).get("skills")).get("bundled"))
+    return bundled.get("enabled", True) is not False
+
+
+def gemini_extensions(folder: Path, cwd: Path) -> Iterator[PluginFolder]:
     """The skills of Gemini CLI's extensions.
 
     Args:
         folder: Where they are installed.
+        cwd: Where it is used: an extension may be turned off in some folders.
     """
+    rules = _json(folder / "extension-enablement.json") or {}
     for name in sorted(folders(folder)):
         if is_file(folder / name / "gemini-extension.json"):
-            yield from _skill_folders(folder / name, "", None)
+            off = not _enabled(_mapping(rules.get(name)).get("overrides"), cwd)
+            for found in _skill_folders(folder / name, "", None):
+                problem = f"the extension {name} is disabled in Gemini CLI" if off else None
+                yield found._replace(problem=problem or found.problem)
+
+
+def _enabled(overrides: Any, cwd: Path) -> bool:
+    """What the last of Gemini CLI's rules says that a folder fits: `/x/*`, or `!/x/*` for not."""
+    enabled = True
+    for rule in overrides if isinstance(overrides, list) else ():
+        if isinstance(rule, str):
+            pattern = rule.removeprefix("!").rstrip("/*")
+            if f"{cwd}/".startswith(f"{pattern}/"):
+                enabled = not rule.startswith("!")
+    return enabled
+
+
+def goose_plugins(folder: Path) -> Iterator[PluginFolder]:
+    """The skills of the plugins that Goose and others share.
+
+    Args:
+        folder: Where they are.
+    """
+    for name in sorted(folders(folder)):
+        yield from _skill_folders(folder / name, "", None)
 
 
 def gemini_disabled(folders: Sequence[Path]) -> list[str]:
