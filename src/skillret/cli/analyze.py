@@ -26,8 +26,8 @@ __all__ = ["configure", "run"]
 
 _EXAMPLES = """\
 examples:
-  skillret analyze erasure openskillret --split dev
-  skillret analyze erasure openskillret --split dev --mode dense --min-sentences 4
+  skillret analyze erasure path/to/data --split dev
+  skillret analyze erasure path/to/data --split dev --mode dense --min-sentences 4
   skillret analyze erasure ThakiCloud/SKILLRET --model my-model --max-queries 500 --report erasure
 
 Each sentence of a query is erased in turn; the one without which the gold skills' score drops

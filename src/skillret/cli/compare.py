@@ -41,11 +41,11 @@ __all__ = ["configure", "run"]
 
 _EXAMPLES = """\
 examples:
-  skillret evaluate openskillret --split dev --mode lexical --run lexical.run
-  skillret evaluate openskillret --split dev --mode hybrid --run hybrid.run
-  skillret compare lexical.run hybrid.run --dataset openskillret --split dev
-  skillret compare a.run b.run --dataset openskillret --split dev --metric ndcg@5 --json
-  skillret compare *.run --dataset openskillret --split dev --report leaderboard
+  skillret evaluate path/to/data --split dev --mode lexical --run lexical.run
+  skillret evaluate path/to/data --split dev --mode hybrid --run hybrid.run
+  skillret compare lexical.run hybrid.run --dataset path/to/data --split dev
+  skillret compare a.run b.run --dataset path/to/data --split dev --metric ndcg@5 --json
+  skillret compare *.run --dataset path/to/data --split dev --report leaderboard
 
 Of two runs A is the baseline: a positive difference means that B is better. Of more than two, or
 with --report, each is compared with the best. p is the paired randomization test's (Smucker, Allan

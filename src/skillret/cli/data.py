@@ -18,12 +18,12 @@ __all__ = ["configure", "run"]
 
 _EXAMPLES = """\
 examples:
-  skillret data check openskillret
+  skillret data check path/to/data
   skillret data check .claude/skills --json
-  skillret data convert openskillret out --to beir --split dev
+  skillret data convert path/to/data out --to beir --split dev
   skillret data convert .claude/skills out --to skillret --format jsonl
   skillret data convert queries.csv out --to skillret --library .claude/skills
-  skillret data pool openskillret --split dev --sample 60 --output judge.jsonl
+  skillret data pool path/to/data --split dev --sample 60 --output judge.jsonl
   skillret data make .claude/skills --output benchmark
 """
 
@@ -38,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         description="Read every split and print counts and faults: labels of skills that are not"
         " there, duplicates, empty texts, skills and queries that two splits share. Exit status 1"
         " if `skillret evaluate` would refuse a split.",
-        epilog="example: skillret data check openskillret",
+        epilog="example: skillret data check path/to/data",
         allow_abbrev=False,
     )
     check.add_argument("dataset", metavar="DATASET", help=DATASET_HELP)
@@ -47,7 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "convert",
         help="write a data set in another layout or format",
         description="Write a data set in another layout or format, with all of its columns.",
-        epilog="example: skillret data convert openskillret out --to beir --split dev",
+        epilog="example: skillret data convert path/to/data out --to beir --split dev",
         allow_abbrev=False,
     )
     change.add_argument("dataset", metavar="DATASET", help=DATASET_HELP)

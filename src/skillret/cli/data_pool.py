@@ -24,9 +24,9 @@ __all__ = ["configure_pool", "run_pool"]
 
 _EPILOG = """\
 examples:
-  skillret data pool openskillret --split dev --sample 60 --output judge.jsonl
-  skillret data pool openskillret --split dev --run other.run --output judge.jsonl
-  skillret evaluate openskillret --split dev --judgements judge.jsonl
+  skillret data pool path/to/data --split dev --sample 60 --output judge.jsonl
+  skillret data pool path/to/data --split dev --run other.run --output judge.jsonl
+  skillret evaluate path/to/data --split dev --judgements judge.jsonl
 
 Each row is one query with one skill. Write a whole number into its column `grade`:
 0 wrong, 1 helps with a part, 2 does it as well as any; or grades of your own, up to any number.

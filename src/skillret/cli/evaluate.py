@@ -42,16 +42,16 @@ __all__ = ["configure", "run"]
 
 _EXAMPLES = """\
 examples:
-  skillret evaluate openskillret --split dev
-  skillret evaluate openskillret --split dev --mode dense --model BAAI/bge-small-en-v1.5
-  skillret evaluate openskillret --split dev --lexical bm25s
-  skillret evaluate openskillret --split dev --rerank runs/reranker-minilm-cpu/model
+  skillret evaluate path/to/data --split dev
+  skillret evaluate path/to/data --split dev --mode dense --model BAAI/bge-small-en-v1.5
+  skillret evaluate path/to/data --split dev --lexical bm25s
+  skillret evaluate path/to/data --split dev --rerank runs/reranker-minilm-cpu/model
   skillret evaluate .claude/skills
   skillret evaluate queries.csv --library .claude/skills
   skillret evaluate ThakiCloud/SKILLRET --split test --json result.json --run system.run
-  skillret evaluate openskillret --split dev --report report
-  skillret evaluate openskillret --split dev --from-run system.run
-  skillret evaluate openskillret --split dev --from-run system.run --judgements judged.jsonl
+  skillret evaluate path/to/data --split dev --report report
+  skillret evaluate path/to/data --split dev --from-run system.run
+  skillret evaluate path/to/data --split dev --from-run system.run --judgements judged.jsonl
 
 Equal scores keep the order in which the system returned them, in a run that of its ranks.
 """

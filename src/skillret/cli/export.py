@@ -18,7 +18,7 @@ __all__ = ["configure", "run"]
 _EXAMPLES = """\
 examples:
   skillret export runs/minilm-cpu/model --output minilm-int8
-  skillret export runs/minilm-cpu/model --output minilm-int8 --dataset ~/openskillret
+  skillret export runs/minilm-cpu/model --output minilm-int8 --dataset path/to/data
   skillret export runs/reranker-minilm-cpu/model --output reranker-int8
   skillret search "turn this scanned PDF into a spreadsheet" --model minilm-int8
 """

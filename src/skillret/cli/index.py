@@ -48,7 +48,7 @@ __all__ = ["configure", "run"]
 _EXAMPLES = """\
 examples:
   skillret index build --library ~/team/skills --library .claude/skills
-  skillret index build --dataset openskillret --split train
+  skillret index build --dataset path/to/data --split train
   skillret index update --index team.db
   skillret index status --index team.db --json
 """

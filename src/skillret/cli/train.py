@@ -17,11 +17,11 @@ __all__ = ["configure", "run"]
 
 _EXAMPLES = """\
 examples:
-  skillret train recipes/minilm-cpu.toml --data ~/openskillret
+  skillret train recipes/minilm-cpu.toml --data path/to/data
   skillret train recipes/minilm-cpu.toml --library ~/team/skills --data queries.csv
   skillret train recipes/minilm-cpu.toml --set train.batch_size=32 --set loss.mask=none
   skillret train recipes/minilm-cpu.toml --output runs/first --resume
-  skillret train recipes/reranker-minilm-cpu.toml --data ~/openskillret
+  skillret train recipes/reranker-minilm-cpu.toml --data path/to/data
   torchrun --nproc-per-node 4 -m skillret train recipes/skillret-embedding-0.6b.toml
 """
 
