@@ -8,6 +8,7 @@ from tests.conftest import write_skill
 
 from skillret.retrieval.refresh import usual_library
 from skillret.settings import Settings
+from skillret.skills.named_places import NAMING
 from skillret.skills.places import find_places
 
 
@@ -21,10 +22,10 @@ def project(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def vscode(home, monkeypatch):
+def vscode(home):
     """The folder of a user's settings of VS Code."""
-    monkeypatch.setattr("sys.platform", "linux")
-    return home / ".config" / "Code" / "User"
+    (mine, *_) = NAMING["copilot"].files
+    return (home / mine.removeprefix("~/")).parent
 
 
 def write(file, content):
