@@ -122,6 +122,11 @@ def fill(path: Path, skills=SKILLS, encoder=None) -> Index:
     return index
 
 
+def name_of(searcher, key: int) -> str:
+    """The name of a skill that a searcher found."""
+    return searcher.corpus.records([key])[key].name
+
+
 def _move_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(home))

@@ -229,7 +229,7 @@ def test_a_model_that_cannot_be_loaded_leaves_no_file(library, tmp_path, capsys)
 
 
 def test_whoever_waits_for_another_writer_is_told_so(library, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("skillret.cli.index._PATIENCE", 0)
+    monkeypatch.setattr("skillret.retrieval.refresh._PATIENCE", 0)
     path = tmp_path / "i.db"
     with Index.open(path, create=True) as other, ExitStack() as lock:
         lock.enter_context(other.store.writing())
@@ -361,7 +361,7 @@ def test_skills_that_were_added_one_by_one_have_no_folder_to_update_from(library
 
 
 def test_an_older_scan_does_not_overwrite_a_newer_one(library, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("skillret.cli.index._PATIENCE", 0)
+    monkeypatch.setattr("skillret.retrieval.refresh._PATIENCE", 0)
     index = ("--index", str(tmp_path / "i.db"))
     run(capsys, "index", "build", "--library", str(library), *index)
     write_skill(library, "meal-planner", "The old text.")

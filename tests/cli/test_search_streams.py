@@ -99,11 +99,16 @@ def test_a_closed_pipe_is_no_error(library):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status"), [(["pods"], 0), ([" "], 1), (["pods", "-k", "0"], 2)]
+    ("arguments", "status", "last"),
+    [
+        (["pods"], 0, "skillret: built the index in "),
+        ([" "], 1, "skillret: the query is empty: "),
+        (["pods", "-k", "0"], 2, "skillret search: error: argument -k: "),
+    ],
 )
-def test_the_program_ends_with_the_status_and_all_output(library, arguments, status):
+def test_the_program_ends_with_the_status_and_all_output(library, arguments, status, last):
     command = [sys.executable, "-m", "skillret", "search", *arguments, "--library", str(library)]
     out = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert out.returncode == status
     assert ("kubernetes-debugging" in out.stdout) == (status == 0)
-    assert (out.stderr != "") or status == 0
+    assert out.stderr.splitlines()[-1].startswith(last)

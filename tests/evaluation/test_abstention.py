@@ -5,19 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skillret.evaluation.abstention import (
-    CURVE_POINTS,
-    NeedScores,
-    auroc,
-    largest_similarity,
-    measure_abstention,
-)
+from skillret.evaluation.abstention import CURVE_POINTS, auroc, measure_abstention
 
 SCORES = st.lists(st.integers(0, 12).map(lambda n: n / 4), min_size=1, max_size=30)
-
-
-def scores(values, name="score"):
-    return NeedScores(name, {str(n): v for n, v in enumerate(values)})
 
 
 def test_auroc_is_the_probability_of_the_right_order():
@@ -30,7 +20,7 @@ def test_auroc_is_the_probability_of_the_right_order():
 
 @given(SCORES, SCORES)
 def test_every_point_of_the_curve_is_what_counting_gives(needed, needless):
-    found = measure_abstention(scores(needed), scores(needless))
+    found = measure_abstention("score", needed, needless)
     thresholds = [p["threshold"] for p in found.curve]
     assert thresholds == sorted(set(needed + needless))
     for point in found.curve:
@@ -48,7 +38,7 @@ def test_every_point_of_the_curve_is_what_counting_gives(needed, needless):
 
 
 def test_95_percent_of_twenty_are_nineteen():
-    found = measure_abstention(scores([17.5, 18.5, 30]), scores(range(20)))
+    found = measure_abstention("score", [17.5, 18.5, 30], range(20))
     assert found.threshold_at_95 == 18.5
     assert found.kept_at_95 == pytest.approx(2 / 3)
 
@@ -56,7 +46,7 @@ def test_95_percent_of_twenty_are_nineteen():
 def test_a_long_curve_is_bounded_and_keeps_its_ends_and_the_operating_point():
     generator = np.random.default_rng(0)
     needed, needless = generator.normal(1, 1, 3000), generator.normal(0, 1, 300)
-    found = measure_abstention(scores(needed), scores(needless))
+    found = measure_abstention("score", needed, needless)
     thresholds = [p["threshold"] for p in found.curve]
     assert len(thresholds) <= CURVE_POINTS
     assert found.threshold_at_95 in thresholds
@@ -70,11 +60,5 @@ def test_a_long_curve_is_bounded_and_keeps_its_ends_and_the_operating_point():
 
 
 def test_nothing_can_be_said_without_requests_of_both_kinds():
-    assert measure_abstention(scores([]), scores([1])) is None
-    assert measure_abstention(scores([1]), scores([])) is None
-
-
-def test_the_score_is_named_by_the_kind_of_retrieval():
-    best = {"q": 0.5}
-    assert largest_similarity("hybrid", {}, best) == NeedScores("largest cosine", best)
-    assert largest_similarity("lexical", {}, best).name == "largest BM25 score"
+    assert measure_abstention("score", [], [1]) is None
+    assert measure_abstention("score", [1], []) is None

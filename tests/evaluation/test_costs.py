@@ -5,6 +5,7 @@ from tests.conftest import HashEncoder
 
 from skillret.encoders import load_encoder
 from skillret.errors import InputError
+from skillret.evaluation import costs
 from skillret.evaluation.costs import (
     About,
     Cost,
@@ -65,7 +66,7 @@ def test_weights_of_torch_are_counted():
     assert model_bytes(Loaded()) == 4 * (3 * 2 + 2)
 
 
-def test_time_is_by_query():
-    found, took = timed(lambda: "found", 10)
-    assert found == "found"
-    assert 0 <= took < 1000
+@pytest.mark.parametrize(("queries", "took"), [(10, 250), (0, 2500)])
+def test_time_is_by_query(monkeypatch, queries, took):
+    monkeypatch.setattr(costs, "perf_counter", iter([1.5, 4.0]).__next__)
+    assert timed(lambda: "found", queries) == ("found", took)

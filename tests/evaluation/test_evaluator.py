@@ -17,7 +17,6 @@ from skillret import Retriever
 from skillret.datasets.dataset import load_dataset
 from skillret.errors import EncoderError, InputError
 from skillret.evaluation import evaluate
-from skillret.evaluation.abstention import NeedScores
 from skillret.evaluation.metrics import mean, measure
 from skillret.evaluation.sets import Sets
 from skillret.evaluation.systems import make_run
@@ -132,16 +131,6 @@ def test_k_beyond_the_usual_depth_is_searched_that_deep(dataset, encoder, capsys
     assert list(json.loads(out)["metrics"])[:2] == ["ndcg@5", "ndcg@70"]
 
 
-def test_another_score_of_need_can_be_judged(dataset, encoder):
-    def short(mode, run, best):
-        assert mode == "hybrid"
-        assert set(run) == set(best)
-        return NeedScores("nothing", dict.fromkeys(run, 0.5))
-
-    result = evaluate(str(dataset), split="dev", model=encoder, need=short)
-    assert (result.abstention.score, result.abstention.auroc) == ("nothing", 0.5)
-
-
 def test_the_command_prints_writes_and_scores_runs(dataset, tmp_path, capsys):
     base = ("evaluate", str(dataset), "--split", "dev")
     run_file, json_file = tmp_path / "out" / "s.run", tmp_path / "r.json"
@@ -221,10 +210,13 @@ def test_sets_are_those_that_an_agent_would_get(dataset, tmp_path):
     assert result.sets == Sets.of(chosen, ranked, loaded.qrels, needless, result.sets.named)
     assert result.sets.kept > 0
     assert result.to_json()["sets"] == result.sets.to_json()
+    assert result.abstention.score == "probability of need"
     # Also without a ranker; cosines or BM25 alone select nothing.
-    assert evaluate(loaded, model=HashEncoder()).sets.kept == 1
-    for mode in ("dense", "lexical"):
-        assert evaluate(loaded, model=encoder, mode=mode).sets is None
+    bare = evaluate(loaded, model=HashEncoder())
+    assert (bare.sets.kept, bare.abstention.score) == (1, "largest cosine")
+    for mode, score in (("dense", "largest cosine"), ("lexical", "largest BM25 score")):
+        found = evaluate(loaded, model=encoder, mode=mode)
+        assert (found.sets, found.abstention.score) == (None, score)
 
 
 def test_sets_of_queries_without_labels_are_not_scored(dataset, encoder):

@@ -26,7 +26,7 @@ def test_a_clone_is_named_but_not_a_family_of_skills():
     same = Skill("c", "word-files", text.format("Word"), "y")
     clone = Skill("d", "office-helper", text.format("Word") + " now", "x")
     (found,) = find_suspects([word, excel, same, clone])
-    assert (found.skill, found.like) == (clone, word)
+    assert found.skill == clone
     assert "'word-files'" in found.reason
     assert find_suspects([]) == find_suspects([Skill("e", "", "", "")]) == []
 

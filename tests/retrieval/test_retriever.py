@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
-from tests.conftest import ROOT, SKILLS, HashEncoder, fill, make_skill, write_skill
+from tests.conftest import ROOT, SKILLS, HashEncoder, fill, make_skill, name_of, write_skill
 from tests.retrieval.test_calibration import make_calibration
 
 from skillret import Index, Library, Retriever, load_encoder
@@ -488,7 +488,7 @@ def test_a_set_for_one_agent_holds_no_skill_that_another_one_hides():
         retriever = Retriever(index)
         searcher = retriever.searcher()
         query = "scale a recipe for the canteen"
-        assert [searcher.names([p.key])[p.key] for p in searcher.select(query).picked] == ["scale"]
+        assert [name_of(searcher, p.key) for p in searcher.select(query).picked] == ["scale"]
         own = Searcher(searcher.corpus, index.encoder, retriever.calibration, of_agent=True)
         assert not own.select(query).picked
 

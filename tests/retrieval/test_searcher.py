@@ -3,7 +3,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.conftest import SKILLS, HashEncoder, LateHashEncoder, TokenHashEncoder, make_skill
+from tests.conftest import (
+    SKILLS,
+    HashEncoder,
+    LateHashEncoder,
+    TokenHashEncoder,
+    make_skill,
+    name_of,
+)
 from tests.retrieval.test_ranker import WITHOUT_LATE, make_ranker
 
 from skillret import Index, Retriever
@@ -234,7 +241,7 @@ def test_a_ranker_may_go_by_late_interaction(tmp_path):
     skills = [make_skill("a", body=f"kraken {others}"), *SKILLS]
     searcher = late_searcher(tmp_path, ("late_gap",), skills)
     ranking = searcher.rank("kraken", 5)
-    assert searcher.names(ranking.keys[:1].tolist()) == {ranking.keys[0]: "a"}
+    assert name_of(searcher, int(ranking.keys[0])) == "a"
     by_both = late_searcher(tmp_path, ("late_gap", "late_z", "lexical"), skills).rank("kraken", 5)
     assert by_both.keys[0] == ranking.keys[0]
     texts = ["kraken", "Why do pods crash? Then plan my meals.", "zebra"]
@@ -309,15 +316,13 @@ def test_what_a_query_calls_by_name_comes_first(monkeypatch):
 
     def best(query, **options):
         (key,) = searcher.rank(query, 1, **options).keys.tolist()
-        return searcher.names([key])[key]
+        return name_of(searcher, key)
 
     assert best("api") == "api"
     assert best("/api-v2") == "api-v2"
     for query in ("gezeiten", "/gezeiten now", "use the gezeiten skill"):
         assert best(query) == "tide"
-        assert [searcher.names([p.key])[p.key] for p in searcher.select(query).picked][:1] == [
-            "tide"
-        ]
+        assert name_of(searcher, searcher.select(query).picked[0].key) == "tide"
     monkeypatch.setattr(searcher_module, "_MOST_BY_NAME", 10)
     searcher = searcher_of(HashEncoder(), [*alike, *others, odd])
     assert best("bake cake 7") == "other-7"

@@ -38,6 +38,9 @@ class SkillSource:
         select: Only those that the query needs, perhaps none, instead of the nearest.
         where: What their metadata must hold; see `Retriever.search`.
         name: What a framework calls a skill of this name.
+
+    Raises:
+        InputError: If the source is an `AsyncClient`.
     """
 
     def __init__(

@@ -275,7 +275,10 @@ def _check_size(dataset: Dataset) -> int:
 
 
 def _packaged() -> Calibration:
-    """What was fitted for the packaged model, but for what belongs to its vectors alone."""
+    """What was fitted for the packaged model, all of it.
+
+    It does not say what its weights of terms were fitted on: who adapts it does without them.
+    """
     packaged = load_calibration(load_encoder())
     assert packaged is not None
     kept = only(packaged.fitted_on, "ranker", "helped", "need", "thresholds")
@@ -418,14 +421,14 @@ def _provenance(
     dataset: Dataset,
     stored: Calibration | None,
     fit: _Fit,
-    refit: bool,
+    new_ranker: bool,
     head: TermHead | None,
     train: Dataset | None,
     reranker: Reranker | None,
 ) -> tuple[FittedOn, ...]:
     need = ("need",) if dataset.negatives else ()
     old = list(stored.fitted_on) if stored else []
-    if refit:
+    if new_ranker:
         # What the old terms were fitted on counts as long as they are used.
         old = only(old, "terms") if head is None else []
         new = fitted_on(dataset, judging_texts(dataset), "ranker", *need, "thresholds")

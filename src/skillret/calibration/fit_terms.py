@@ -64,7 +64,6 @@ def fit_terms(
     dataset: Dataset,
     encoder: TokenEncoder,
     *,
-    seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> TermHead:
     """Fit the head on labelled queries.
@@ -72,13 +71,12 @@ def fit_terms(
     Args:
         dataset: Skills and queries, other ones than a ranker is fitted on.
         encoder: Reads the queries.
-        seed: Of the queries taken and of their order.
         progress: Called with the queries read so far and in all.
 
     Raises:
         DatasetError: If there are fewer than 100 usable queries.
     """
-    queries = term_queries(dataset, seed)
+    queries = term_queries(dataset)
     samples = list(_samples(dataset, queries, encoder, progress))
     if len(samples) < _LEAST:
         raise DatasetError(
@@ -88,7 +86,7 @@ def fit_terms(
     centre = np.mean([s.terms.astype(np.float32).mean(axis=0) for s in samples], axis=0)
     weights = np.zeros(encoder.profile.dim, dtype=np.float32)
     bias = np.array([_START], dtype=np.float32)
-    draw = np.random.default_rng(seed)
+    draw = np.random.default_rng(0)
     optimizer = AdamW([weights, bias], _RATE, _DECAY, _EPOCHS * -(-len(samples) // _BATCH))
     for _ in range(_EPOCHS):
         order = draw.permutation(len(samples))
@@ -100,10 +98,10 @@ def fit_terms(
     return TermHead(weights, float(bias[0] - centre @ weights))
 
 
-def term_queries(dataset: Dataset, seed: int = 0) -> list[Query]:
+def term_queries(dataset: Dataset) -> list[Query]:
     """The queries of a data set that `fit_terms` learns from, at most 3,000 of a kind."""
     labelled = [q for q in dataset.queries if q.id in dataset.qrels]
-    return some_of_each_kind(labelled, _PER_KIND, seed)
+    return some_of_each_kind(labelled, _PER_KIND, 0)
 
 
 def _samples(

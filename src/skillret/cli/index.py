@@ -28,7 +28,6 @@ from skillret.encoders import DEFAULT_MODEL, Encoder, load_encoder
 from skillret.errors import (
     DatasetError,
     EncoderError,
-    IndexBusyError,
     InputError,
     MissingExtraError,
     StoreError,
@@ -38,7 +37,7 @@ from skillret.index import Index, Sources, default_index_path
 from skillret.index.copying import copy_store
 from skillret.index.suspects import Suspect, find_suspects
 from skillret.messages import counted, meant
-from skillret.retrieval.refresh import Folders, nothing_found
+from skillret.retrieval.refresh import Folders, in_turn, nothing_found
 from skillret.settings import load_settings
 from skillret.skills import Library
 from skillret.types import Diagnostic, Skill, UpdateReport
@@ -56,7 +55,6 @@ _COUNTS = ("added", "changed", "removed", "unchanged", "encoded")
 _SHOWN_ERRORS = 100
 _SHOWN_WARNINGS = 10
 _USUAL = "train"  # the split that is indexed if none is named
-_PATIENCE = 1.0  # seconds until someone who waits for another writer is told so
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -454,11 +452,7 @@ def _write(index: Index, given: _Input, *, anew: bool) -> tuple[UpdateReport, _I
             )
             return report, current
 
-    try:
-        return update(_PATIENCE)
-    except IndexBusyError:
-        note("another process is writing this index; waiting for it")
-        return update(None)
+    return in_turn(update, note)
 
 
 def _tell(

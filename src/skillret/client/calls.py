@@ -99,7 +99,11 @@ def search_batch(
     where: Where | None,
     explain: bool,
 ) -> Call[list[list[Hit]]]:
-    """`POST /v1/search`: hits for each query."""
+    """`POST /v1/search`: hits for each query.
+
+    Raises:
+        InputError: If `queries` is one text, whose letters would be taken for queries.
+    """
     if isinstance(queries, str):
         raise InputError("give a list of queries; for a single one there is `search`")
     asked = {"queries": list(queries), "k": k, "mode": mode, "where": where}

@@ -202,7 +202,11 @@ def _query_line(row: Mapping[str, Any], where: str) -> Row:
 
 
 def read_qrels(file: Path) -> Iterator[tuple[Row, str]]:
-    """Labels of a table with or without a header, or of the four columns of TREC."""
+    """Labels of a table with or without a header, or of the four columns of TREC.
+
+    Raises:
+        DatasetError: If the file cannot be read, or a line is no label.
+    """
     if file.name.endswith(_SUFFIXES):
         for row, where in numbered_rows(file):
             yield {name: _plain(value) for name, value in label_row(row).items()}, where

@@ -36,7 +36,8 @@ class Profile:
         version: Raised when the same weights are to be used differently.
         query_prompt: Put before every query.
         document_prompt: Put before every document.
-        template: Document template over `name`, `description` and `body`.
+        template: Document template over `name`, `description`, `purpose` (the description without
+            what the skill is not for), `body` and `instructions` (the body without that).
         max_query_tokens: Queries are cut here.
         max_document_tokens: Documents are cut here.
         pooling: `mean`, `cls` or `lasttoken`, as the model does it itself; with `mean` the vectors

@@ -1,20 +1,16 @@
 """How well a system tells queries that need a skill from those that need none.
 
-Two parts that know nothing of each other. A `NeedScorer` says how sure a system is of each query;
-`measure_abstention` judges such scores, wherever they come from, over all thresholds at once: a
-query counts as needing a skill if its score reaches the threshold.
+Scores of how sure a system is of each query are judged over all thresholds at once, wherever they
+come from: a query counts as needing a skill if its score reaches the threshold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
-from skillret.evaluation.runs import Run
-from skillret.types import Mode
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,12 +19,8 @@ __all__ = [
     "CURVE_POINTS",
     "TURNED_AWAY",
     "Abstention",
-    "NeedScorer",
-    "NeedScores",
     "auroc",
-    "largest_similarity",
     "measure_abstention",
-    "probability_of_need",
 ]
 
 CURVE_POINTS = 101  # of a curve in JSON, at most
@@ -36,40 +28,11 @@ TURNED_AWAY = 0.95  # share of needless queries of the operating point that is r
 
 
 @dataclass(frozen=True, slots=True)
-class NeedScores:
-    """How sure a system is that each query needs a skill; the larger, the surer.
-
-    Attributes:
-        name: What the score is, for people.
-        values: By id of the query.
-    """
-
-    name: str
-    values: Mapping[str, float]
-
-
-# From the kind of retrieval, what it returned, and each query's probability of need where a
-# ranker gives one, else its largest cosine (BM25 score in lexical mode): scores fused without a
-# ranker are scaled by query and say nothing of need.
-NeedScorer = Callable[[Mode, Run, Mapping[str, float]], NeedScores]
-
-
-def largest_similarity(mode: Mode, run: Run, best: Mapping[str, float]) -> NeedScores:
-    """The largest cosine with any skill, or in lexical mode the largest BM25 score."""
-    return NeedScores("largest BM25 score" if mode == "lexical" else "largest cosine", best)
-
-
-def probability_of_need(mode: Mode, run: Run, best: Mapping[str, float]) -> NeedScores:
-    """The probability that a skill is needed, where a ranker gives one."""
-    return NeedScores("probability of need", best)
-
-
-@dataclass(frozen=True, slots=True)
 class Abstention:
     """What scores are worth for abstaining.
 
     Attributes:
-        score: What the score is.
+        score: What the score is, for people.
         n_needed: Queries that need a skill.
         n_negatives: Queries that need none.
         auroc: Probability that one of the former scores above one of the latter.
@@ -106,15 +69,18 @@ class Abstention:
         }
 
 
-def measure_abstention(needed: NeedScores, needless: NeedScores) -> Abstention | None:
+def measure_abstention(
+    score: str, needed: Collection[float], needless: Collection[float]
+) -> Abstention | None:
     """Judge scores; None without queries of either kind.
 
     Args:
-        needed: Of queries that need a skill.
-        needless: Of queries that need none.
+        score: What the score is, for people.
+        needed: How sure a system is of each query that needs a skill; the larger, the surer.
+        needless: The same of each query that needs none.
     """
-    yes = np.sort(np.fromiter(needed.values.values(), dtype=np.float64))
-    no = np.sort(np.fromiter(needless.values.values(), dtype=np.float64))
+    yes = np.sort(np.fromiter(needed, dtype=np.float64))
+    no = np.sort(np.fromiter(needless, dtype=np.float64))
     if not len(yes) or not len(no):
         return None
     thresholds = np.unique(np.concatenate([yes, no]))  # all that can make a difference
@@ -125,7 +91,7 @@ def measure_abstention(needed: NeedScores, needless: NeedScores) -> Abstention |
     enough = np.flatnonzero(turned_away >= np.ceil(round(TURNED_AWAY * len(no), 6)))
     at = int(enough[0]) if len(enough) else None
     return Abstention(
-        score=needed.name,
+        score=score,
         n_needed=len(yes),
         n_negatives=len(no),
         auroc=auroc(yes, no),

@@ -11,13 +11,7 @@ from skillret.datasets.dataset import Dataset, load_dataset
 from skillret.datasets.judgements import Grades, Judgements, merge_labels
 from skillret.encoders import DEFAULT_MODEL, Encoder, load_encoder
 from skillret.errors import InputError
-from skillret.evaluation.abstention import (
-    Abstention,
-    NeedScorer,
-    largest_similarity,
-    measure_abstention,
-    probability_of_need,
-)
+from skillret.evaluation.abstention import Abstention, measure_abstention
 from skillret.evaluation.costs import Cost, model_bytes, timed
 from skillret.evaluation.judged import Judged, check_least, measure_judged
 from skillret.evaluation.metrics import DEFAULT_CUTS, mean, measure, metric_names
@@ -110,7 +104,6 @@ def evaluate(
     cuts: Sequence[int] = DEFAULT_CUTS,
     group_by: Sequence[str] = DEFAULT_GROUPS,
     lexical: Literal["skillret", "bm25s"] = "skillret",
-    need: NeedScorer | None = None,
     calibration: str | os.PathLike[str] | Calibration | None = None,
     reranker: str | os.PathLike[str] | Reranker | None = None,
     judgements: Judgements | None = None,
@@ -134,8 +127,6 @@ def evaluate(
         group_by: Columns of the queries, or of their gold skills, to report groups by. `k` is
             the number of gold skills.
         lexical: `bm25s` for the reference BM25 of the paper, in lexical mode only.
-        need: How sure the system is that a query needs a skill, from what it returned; the
-            probability of need where a ranker is at work, else the largest similarity.
         calibration: What was fitted for the encoder, or its file; what lies beside its weights if
             None. Used in hybrid mode.
         reranker: Decides the order of the best hits in hybrid mode; see `Retriever`.
@@ -174,6 +165,7 @@ def evaluate(
     needless = {f"\0negative-{n}": q.text for n, q in enumerate(dataset.negatives)}
     every = [*texts, *needless.items()]
     answers, remarks = Answers({}, {}, {}, {}), []
+    sure_by = "largest BM25 score" if mode == "lexical" else "largest cosine"
     if lexical == "bm25s":
         name = BM25S
         reference_search = bm25s_searcher(dataset)
@@ -194,7 +186,7 @@ def evaluate(
         )
         name += f" + {reranker_name(second)}" if second is not None else ""
         if searcher.calibration is not None:
-            need = need or probability_of_need
+            sure_by = "probability of need"
             remarks = _seen(searcher.calibration, [text for _, text in every])
         select = mode == "hybrid"
         answers, took = timed(
@@ -208,12 +200,12 @@ def evaluate(
     named = {}
     if answers.selected and searcher.calibration is not None:  # else no score is a probability
         named = name_skills(answers.selected, answers.likely, sure)
-    without = {id_: run.pop(id_) for id_ in needless}
+    for id_ in needless:
+        del run[id_]
     largest = {id_: sure.pop(id_) for id_ in needless}
     abstention = sets = None
     if needless:
-        need = need or largest_similarity
-        abstention = measure_abstention(need(mode, run, sure), need(mode, without, largest))
+        abstention = measure_abstention(sure_by, sure.values(), largest.values())
     if answers.selected:
         gold = {q.id: dataset.qrels[q.id] for q in dataset.queries if q.id in dataset.qrels}
         away = [answers.selected[id_] for id_ in needless]

@@ -170,23 +170,20 @@ def randomization_test(
     return np.asarray(result, dtype=np.float64)
 
 
-def bootstrap_mean(
-    values: NDArray[np.float64], *, resamples: int = RESAMPLES, seed: int = 0
-) -> list[Interval]:
+def bootstrap_mean(values: NDArray[np.float64], *, seed: int = 0) -> list[Interval]:
     """Means over queries with their 95 % percentile bootstrap intervals, queries resampled.
 
     Args:
         values: `(queries, metrics)`; each metric's queries are resampled together.
-        resamples: Random samples.
-        seed: Of the samples.
+        seed: Of the random samples.
     """
     n = len(values)
     if not n:
         return [Interval(float("nan"), float("nan"), float("nan"))] * values.shape[1]
     generator = np.random.default_rng(seed)
-    means = np.empty((resamples, values.shape[1]))
-    for start in range(0, resamples, _BLOCK):
-        size = min(_BLOCK, resamples - start)
+    means = np.empty((RESAMPLES, values.shape[1]))
+    for start in range(0, RESAMPLES, _BLOCK):
+        size = min(_BLOCK, RESAMPLES - start)
         # How often each query is drawn: one product then serves all metrics.
         drawn = generator.multinomial(n, np.full(n, 1.0 / n), size=size)
         means[start : start + size] = drawn @ values / n

@@ -82,10 +82,7 @@ def make_run(
     mode: Mode,
     encoder: Encoder,
     *,
-    depth: int = DEPTH,
     texts: Sequence[tuple[str, str]] | None = None,
-    progress: Progress | None = None,
-    searched: Progress | None = None,
     cache: bool = True,
 ) -> tuple[Run, dict[str, float]]:
     """Search every query of a data set.
@@ -94,18 +91,15 @@ def make_run(
         dataset: Its skills are the corpus.
         mode: `hybrid`, `dense` or `lexical`.
         encoder: Not used in lexical mode.
-        depth: Skills kept of every query.
         texts: Id and text of other queries than the data set's.
-        progress: Called with the documents encoded so far and in all.
-        searched: Called with the queries searched so far and in all.
         cache: Keep the encoded corpus for the next evaluation.
 
     Returns:
         The run, and how sure it is that each query needs a skill; see `Answers`.
     """
     pairs = list(texts) if texts is not None else [(q.id, q.text) for q in dataset.queries]
-    searcher = open_searcher(dataset.skills, mode, encoder, progress=progress, cache=cache)
-    answers = answer(dataset, searcher, pairs, mode, depth, searched=searched, select=False)
+    searcher = open_searcher(dataset.skills, mode, encoder, cache=cache)
+    answers = answer(dataset, searcher, pairs, mode, select=False)
     return answers.run, answers.sure
 
 
@@ -116,7 +110,8 @@ class Answers:
     Attributes:
         run: Skill ids and scores.
         sure: How sure it is that a skill is needed: the probability where the encoder has a
-            calibration, else the largest cosine (largest BM25 score in lexical mode).
+            calibration, else the largest cosine (largest BM25 score in lexical mode), since scores
+            fused without a ranker are scaled by query and say nothing of need.
         selected: The skills that an agent would be handed, if they were asked for.
         likely: The score of each of them.
     """

@@ -104,10 +104,6 @@ class Block:
             np.concatenate([self.grams, other.grams]),
         )
 
-    def row(self, number: int) -> NDArray[np.uint32]:
-        """The grams of a row."""
-        return self.grams[self.starts[number] : self.starts[number + 1]]
-
     def count(self, codes: NDArray[np.uint32]) -> NDArray[np.int64]:
         """How many rows hold each of some grams, int64 `(len(codes),)`."""
         if self.counts is not None:

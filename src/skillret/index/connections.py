@@ -159,7 +159,13 @@ class Connections:
 
     @contextmanager
     def errors(self) -> Iterator[None]:
-        """Turn SQLite's exceptions into ours, each with its remedy."""
+        """Turn SQLite's exceptions into ours, each with its remedy.
+
+        Raises:
+            StoreError: If the file cannot be opened, read or written.
+            IndexBusyError: If another process has it.
+            IndexCorruptError: If it is no skillret index, or damaged.
+        """
         try:
             yield
         except sqlite3.Error as e:
@@ -187,7 +193,11 @@ class Connections:
 
     @contextmanager
     def values(self) -> Iterator[None]:
-        """Turn errors over values that no skillret ever wrote into ours."""
+        """Turn errors over values that no skillret ever wrote into ours.
+
+        Raises:
+            IndexCorruptError: If there is one.
+        """
         try:
             yield
         except (ValueError, TypeError, KeyError, AttributeError, EncoderError) as e:

@@ -65,7 +65,11 @@ class Sources(NamedTuple):
 
     @classmethod
     def from_info(cls, info: IndexInfo) -> Sources:
-        """As read from an index."""
+        """As read from an index.
+
+        Raises:
+            IndexCorruptError: If it is not what `to_json` writes.
+        """
         try:
             data: Mapping[str, Any] = dict(info.sources)
             roots = tuple((str(path), str(scope)) for path, scope in data.get("roots", ()))

@@ -119,7 +119,11 @@ class SqliteStore:
     # --- reading ---------------------------------------------------------------------------
 
     def info(self) -> IndexInfo:
-        """See `Store.info`."""
+        """See `Store.info`.
+
+        Raises:
+            IndexCorruptError: If that is not what a store says of itself.
+        """
         with self._db.reading() as db:
             meta = read_meta(db)
             pending = db.execute("SELECT count(*) FROM pending").fetchone()[0]

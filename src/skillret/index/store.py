@@ -145,6 +145,9 @@ class Store(Protocol):
             removed: Keys to delete, before anything is added.
             details: Key, skill and details hash where only what is no text has changed.
             meta: Entries to set: `profile`, `sources`, `fingerprint`.
+
+        Raises:
+            IndexBusyError: If another writer was faster; nothing has changed then.
         """
         ...
 

@@ -50,12 +50,10 @@ class Suspect:
     Attributes:
         skill: It.
         reason: Why, for people; to be read after its name.
-        like: Whose description it has; None if it is another reason.
     """
 
     skill: Skill
     reason: str
-    like: Skill | None = None
 
 
 def find_suspects(skills: Sequence[Skill]) -> list[Suspect]:
@@ -71,7 +69,7 @@ def find_suspects(skills: Sequence[Skill]) -> list[Suspect]:
         if row in copied:
             like = skills[copied[row]]
             reason = f"its description is nearly that of {like.name!r}, under another name"
-            found.append(Suspect(skill, reason, like))
+            found.append(Suspect(skill, reason))
         elif _holds_queries(skill, row, topics):
             found.append(Suspect(skill, "its text is mostly queries about other things"))
     return found

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from shlex import quote
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from skillret.errors import (
     EncoderMismatchError,
@@ -31,12 +31,14 @@ from skillret.types import Progress, UpdateReport
 __all__ = [
     "NO_USUAL_PLACES",
     "Folders",
+    "in_turn",
     "nothing_found",
     "nowhere",
     "refresh",
     "usual_library",
 ]
 
+_T = TypeVar("_T")
 _SHOWN = 5  # places named in a message
 _MOST_LENDERS = 20  # indexes whose vectors are looked through
 _PATIENCE = 1.0  # seconds until someone who waits for another writer is told so
@@ -218,6 +220,23 @@ def _latest(files: Iterable[Path]) -> list[Path]:
     return sorted(times, key=lambda file: -times[file])[:_MOST_LENDERS]
 
 
+def in_turn(write: Callable[[float | None], _T], tell: Callable[[str], None]) -> _T:
+    """What writing gives once it is our turn; who has to wait for another process is told so.
+
+    Args:
+        write: Takes the seconds to wait for another writer, None for as long as an index does.
+        tell: Told in one line.
+
+    Raises:
+        IndexBusyError: If the other process does not end.
+    """
+    try:
+        return write(_PATIENCE)
+    except IndexBusyError:
+        tell("another process is writing this index; waiting for it")
+        return write(None)
+
+
 def refresh(
     index: Index,
     folders: Folders,
@@ -290,17 +309,14 @@ def refresh(
             return report, current
 
     try:
-        report, library = update(0 if usable else _PATIENCE)
+        report, library = update(0) if usable else in_turn(update, tell)
     except EncoderMismatchError:
         raise
     except StoreError as e:
-        if usable:
-            tell(f"searching the index as it is: {e}")
-            return None
-        if not isinstance(e, IndexBusyError):
+        if not usable:
             raise
-        tell("another process is writing this index; waiting for it")
-        report, library = update(None)
+        tell(f"searching the index as it is: {e}")
+        return None
     if report.dirty:
         tell(
             f"{'refreshed' if usable else 'built'} the index in {report.seconds:.1f} s:"

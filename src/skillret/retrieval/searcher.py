@@ -283,10 +283,6 @@ class Searcher:
         scores = (kept.scores * (need / ranking.need)).astype(np.float32)
         return replace(kept, scores=scores, need=need)
 
-    def names(self, keys: Sequence[int]) -> dict[int, str]:
-        """Names of some skills."""
-        return {key: record.name for key, record in self.corpus.records(keys).items()}
-
     def _all_names(self, keys: Sequence[int]) -> dict[int, set[str]]:
         """All that some skills may be called."""
         records = self.corpus.records(keys)

@@ -40,7 +40,7 @@ __all__ = [
 
 TASKS = 4  # parts of a query that are asked for by themselves at most, where a ranker is at work
 _LIKELY = 0.03  # the least probability that a skill is selected at
-_GROWTH = 0.2  # power of a library's size by which shares grow as it shrinks, ...
+_GROWTH_POWER = 0.2  # power of a library's size by which shares grow as it shrinks, ...
 _LARGEST_SHARE = 0.45  # ... that of rivals to no more than this, ...
 _LARGEST_PART = 0.8  # ... and this of it where a skill fits another part of the query
 _FEW = 100  # skills; of fewer the best one must be likelier in proportion ...
@@ -208,7 +208,7 @@ class SelectionPolicy:
 
     @property
     def _growth(self) -> float:
-        return math.pow(self.smaller, _GROWTH)
+        return math.pow(self.smaller, _GROWTH_POWER)
 
     @property
     def depth(self) -> int:

@@ -48,7 +48,7 @@ def system_path(place: str, agent: Agent, home: Path) -> str:
     return f"{home}{os.sep}{below}"
 
 
-def disabled(agent: str, cwd: Path | None = None, home: Path | None = None) -> dict[str, str]:
+def disabled(agent: str, cwd: Path | None = None) -> dict[str, str]:
     """What an agent's own settings turn off, as `Library` takes it for its argument `hide`.
 
     Returns:
@@ -58,7 +58,7 @@ def disabled(agent: str, cwd: Path | None = None, home: Path | None = None) -> d
         InputError: If the agent is unknown.
     """
     of = find_agent(agent)
-    user = home or Path.home()
+    user = Path.home()
     found: list[tuple[Path, list[str]]] = []
     from glob import escape  # seldom needed
 
@@ -92,16 +92,16 @@ def claude_settings(cwd: Path | None = None, home: Path | None = None) -> dict[s
     return plugins.claude_settings(_claude_files_in(cwd, home))
 
 
-def override_files(cwd: Path | None = None, home: Path | None = None) -> dict[str, str]:
+def override_files(cwd: Path | None = None) -> dict[str, str]:
     """Which of Claude Code's settings files decides on a skill that `skillOverrides` name."""
     found: dict[str, str] = {}
-    for file in _claude_files_in(cwd, home):
+    for file in _claude_files_in(cwd):
         named = plugins.claude_settings([file]).get("skillOverrides")
         found |= dict.fromkeys(named if isinstance(named, dict) else (), str(file))
     return found
 
 
-def _claude_files_in(cwd: Path | None, home: Path | None) -> list[Path]:
+def _claude_files_in(cwd: Path | None, home: Path | None = None) -> list[Path]:
     """Claude Code's settings files that hold in a folder; a later one counts more."""
     here, user = (cwd or Path.cwd()).resolve(), (home or Path.home()).resolve()
     projects = [folder for folder in project_folders(here) if folder != user]
@@ -120,9 +120,7 @@ def claude_files(projects: Sequence[Path], home: Path) -> list[Path]:
     return [*files, Path(agent.places[0][1]).parents[1] / "managed-settings.json"]
 
 
-def overrides(
-    places: Iterable[Place], cwd: Path | None = None, home: Path | None = None
-) -> Overrides:
+def overrides(places: Iterable[Place], cwd: Path | None = None) -> Overrides:
     """What Claude Code's settings say of single skills in its places.
 
     Nothing is said of a folder that also is the place of an agent that does not read Claude Code's.
@@ -130,17 +128,13 @@ def overrides(
     Args:
         places: As found: where they are those of other agents alone, nothing is said.
         cwd: The current folder if None.
-        home: The home directory of the user if None.
     """
     own = _of("claude-code", places, plugins=False)
-    return overrides_in(claude_settings(cwd, home), own) if own else Overrides()
+    return overrides_in(claude_settings(cwd), own) if own else Overrides()
 
 
 def permissions(
-    places: Iterable[Place],
-    agent: str | None = None,
-    cwd: Path | None = None,
-    home: Path | None = None,
+    places: Iterable[Place], agent: str | None = None, cwd: Path | None = None
 ) -> Permissions:
     """What the permission rules of Claude Code, or those of OpenCode, say of skills in its places.
 
@@ -148,22 +142,18 @@ def permissions(
         places: As found, see `overrides`; plugins are concerned as well.
         agent: Whose places these are, if they are those of one. OpenCode's rules count then only.
         cwd: The current folder if None.
-        home: The home directory of the user if None.
     """
     hides = agent == "opencode"
     own = _of("opencode" if hides else "claude-code", places, plugins=True)
     if not own:
         return Permissions()
-    if hides:
-        rules = opencode_rules(_opencode_files(cwd, home))
-    else:
-        rules = claude_rules(_claude_files_in(cwd, home))
+    rules = opencode_rules(_opencode_files(cwd)) if hides else claude_rules(_claude_files_in(cwd))
     return Permissions(own, rules, hides) if rules else Permissions()
 
 
-def _opencode_files(cwd: Path | None, home: Path | None) -> list[Path]:
+def _opencode_files(cwd: Path | None) -> list[Path]:
     """OpenCode's settings files, whether they are there or not; a later one counts more."""
-    here, user = (cwd or Path.cwd()).resolve(), (home or Path.home()).resolve()
+    here, user = (cwd or Path.cwd()).resolve(), Path.home().resolve()
     projects = [*reversed(project_folders(here))]
     folders = [Path(system_path("~/.config/opencode", find_agent("opencode"), user)), *projects]
     folders += [*(folder / ".opencode" for folder in projects), Path(_MANAGED_OPENCODE)]

@@ -354,15 +354,11 @@ def roots_of(places: Iterable[Place]) -> list[Root]:
 
 
 def default_roots(
-    cwd: Path | None = None,
-    home: Path | None = None,
-    *,
-    agents: Sequence[str] = (),
-    extra: Sequence[Path] = (),
+    cwd: Path | None = None, home: Path | None = None, *, agents: Sequence[str] = ()
 ) -> list[Root]:
     """The usual places that exist; see `find_places`.
 
     Raises:
         InputError: As there.
     """
-    return roots_of(find_places(cwd, home, agents=agents, extra=extra))
+    return roots_of(find_places(cwd, home, agents=agents))

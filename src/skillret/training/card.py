@@ -78,7 +78,7 @@ def write_card(
         _usage(recipe),
         _details(recipe, run),
         logs(recipe, rows, best),
-        _results(run, rows, best),
+        _results(run, rows),
         limits(run, _DOES),
         versions(run),
         CITATION,
@@ -229,7 +229,7 @@ def logs(recipe: Recipe, rows: Sequence[Mapping[str, Any]], best: int | None) ->
     return "## Training Logs\n\n" + "\n".join(lines) + note
 
 
-def _results(run: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], best: int | None) -> str:
+def _results(run: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
     dev = run["data"]["dev"]
     chosen = run["result"]["dev"]
     before = next((r for r in rows if r["step"] == 0), {})

@@ -69,7 +69,8 @@ class ModelSection:
         query_prompt: Put before every query (embedding).
         document_prompt: Put before every document (embedding).
         instruction: What a decoder is told to judge (reranker).
-        template: Document template over `name`, `description` and `body`.
+        template: Document template over `name`, `description`, `purpose` (the description without
+            what the skill is not for), `body` and `instructions` (the body without that).
         max_tokens: Texts, or pairs of query and document, are cut here, special tokens and prompt
             included.
         trust_remote_code: Run Python code that the model brings along.

@@ -174,18 +174,18 @@ def compare(
     )
 
 
-def refuse_loss(agreement: Agreement, limit: float = MAX_LOSS) -> None:
+def refuse_loss(agreement: Agreement) -> None:
     """Refuse an export that costs too much.
 
     Few labelled queries cannot tell a loss from chance, so the vectors themselves count as well.
 
     Raises:
         TrainingError: If the vectors are no longer those of the original, or NDCG@10 falls by more
-            than `limit` points, and by more than chance.
+            than `MAX_LOSS` points, and by more than chance.
     """
     if agreement.cosine < _LEAST_COSINE:
         refuse_damage("vectors", "mean cosine", agreement.cosine, _LEAST_COSINE)
-    refuse_ndcg(agreement.ndcg, limit)
+    refuse_ndcg(agreement.ndcg)
 
 
 def refuse_damage(what: str, measured: str, value: float, least: float) -> NoReturn:
@@ -201,8 +201,8 @@ def refuse_damage(what: str, measured: str, value: float, least: float) -> NoRet
     )
 
 
-def refuse_ndcg(found: Difference | None, limit: float = MAX_LOSS) -> None:
-    """Refuse an export whose NDCG@10 falls by more than `limit` points, and more than chance.
+def refuse_ndcg(found: Difference | None) -> None:
+    """Refuse an export whose NDCG@10 falls by more than `MAX_LOSS` points, and more than chance.
 
     Raises:
         TrainingError: If it does.
@@ -210,10 +210,10 @@ def refuse_ndcg(found: Difference | None, limit: float = MAX_LOSS) -> None:
     if found is None:
         return
     change = found.interval
-    if -100 * change.mean > limit and change.high < 0:
+    if -100 * change.mean > MAX_LOSS and change.high < 0:
         raise TrainingError(
             f"the export costs {-100 * change.mean:.2f} points of NDCG@10 (95 % interval"
-            f" {-100 * change.high:.2f} to {-100 * change.low:.2f}), more than {limit}; nothing"
+            f" {-100 * change.high:.2f} to {-100 * change.low:.2f}), more than {MAX_LOSS}; nothing"
             " was written. Use --quantize none, or --allow-loss if that is acceptable"
         )
 

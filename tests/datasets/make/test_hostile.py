@@ -123,7 +123,7 @@ def test_a_judge_that_is_talked_to_names_no_skill_that_it_was_not_shown(
         return default_answer(system, user)
 
     stub.answer = obey
-    reports, _, _ = make(library, tmp_path / "out", configure(), ("filter", "tag", "taxonomy",
+    reports, _ = make(library, tmp_path / "out", configure(), ("filter", "tag", "taxonomy",
                          "split", "sample", "write"))  # fmt: skip
     with pytest.raises(DatasetError, match="no request is left for the split test"):
         make(library, tmp_path / "out", configure())

@@ -17,8 +17,7 @@ from skillret.retrieval.late import matches
 from skillret.skills import document_text
 from skillret.training.query_tokens import export
 from skillret.training.query_tokens.fit import fit_query_tokens
-from skillret.training.query_tokens.load import load_encoder as load_parts
-from skillret.training.query_tokens.load import load_reader
+from skillret.training.query_tokens.load import load_parts, load_reader
 from skillret.training.query_tokens.model import maxsim, pad, shares
 from skillret.training.query_tokens.prepare import open_data, prepare
 from skillret.training.query_tokens.states import open_states

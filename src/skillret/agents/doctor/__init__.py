@@ -59,22 +59,19 @@ TITLES = {
 }
 
 
-def examine(
-    examined: Examined, dismissed: Sequence[Dismissal] = (), checks: Sequence[Check] = CHECKS
-) -> list[Finding]:
+def examine(examined: Examined, dismissed: Sequence[Dismissal] = ()) -> list[Finding]:
     """All findings on a library, kind by kind, the worst of a kind first.
 
     Args:
         examined: What to look at.
         dismissed: What its owner has dismissed: such findings stay, with the reason.
-        checks: Which checks to run.
 
     Raises:
         StoreError: If the index cannot be read.
     """
     order = {kind: place for place, kind in enumerate(TITLES)}
     levels = ("error", "warning", "remark")
-    found = [_judged(finding, dismissed) for check in checks for finding in check(examined)]
+    found = [_judged(finding, dismissed) for check in CHECKS for finding in check(examined)]
     found = list(dict.fromkeys(found))
     found.sort(key=lambda f: (order.get(f.kind, len(order)), levels.index(f.level)))
     return found

@@ -11,7 +11,7 @@ from skillret.datasets.row_files import Row
 from skillret.lexical.analyzer import STOP_WORDS, read_terms
 from skillret.skills.exclusions import read_purpose
 
-__all__ = ["tag_skills"]
+__all__ = ["tag_skills", "terms_of"]
 
 _NONE = "none"
 
@@ -28,7 +28,7 @@ def tag_skills(context: Context) -> Result:
         from skillret.datasets.make.models.tags import tag_by_model
 
         return tag_by_model(skills, context.model, context.config)
-    held = Counter(term for row in skills for term in set(_terms(row)))
+    held = Counter(term for row in skills for term in set(terms_of(row)))
     result = Result(unit="skill")
     for row in skills:
         action = leading_verb(read_purpose(row["description"], row["name"]).wanted) or _NONE
@@ -41,5 +41,6 @@ def tag_skills(context: Context) -> Result:
     return result
 
 
-def _terms(row: Row) -> Sequence[str]:
+def terms_of(row: Row) -> Sequence[str]:
+    """The terms of a skill's name and description."""
     return read_terms(f"{row['name']} {row['description']}")

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from skillret.datasets.make.library import TESTS
 from skillret.datasets.make.sampling import MISS, NEEDLESS
 from skillret.datasets.make.step import Context, Result, drawn
+from skillret.datasets.make.tagging import terms_of
 from skillret.datasets.make.templates import (
     DESCRIPTION,
     Wording,
@@ -74,7 +75,7 @@ class _Choice:
     def __init__(self, context: Context, skills: Mapping[str, Row]) -> None:
         self._seed = context.config.seed
         self._given: set[tuple[str, str]] = set()
-        self._held = Counter(t for row in skills.values() for t in set(_terms(row)))
+        self._held = Counter(t for row in skills.values() for t in set(terms_of(row)))
         self._most = max(2, _COMMON * len(skills))
         self._names = {row["name"].lower() for row in skills.values() if "-" in row["name"]}
         split = {row["id"]: row["split"] for row in context.rows("split")}
@@ -131,7 +132,3 @@ class _Choice:
     def _dressed(self, made: Wording, plan: Row) -> Wording:
         draw = drawn(self._seed, "write", plan["id"])
         return made._replace(text=dressed(made.text, plan["style"], draw))
-
-
-def _terms(row: Row) -> Sequence[str]:
-    return read_terms(f"{row['name']} {row['description']}")

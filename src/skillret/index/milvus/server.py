@@ -102,6 +102,9 @@ class Server:
 
         Args:
             what: What goes wrong then, of the server.
+
+        Raises:
+            StoreError: If the server does not answer, or refuses.
         """
         try:
             yield

@@ -36,7 +36,7 @@ class RerankerProfile:
         kind: `encoder`: sequence classification with one logit over the pair (BERT, MPNet).
             `decoder`: log-odds of "yes" over "no" as the next token (Qwen3-Reranker).
         instruction: What a decoder is told to judge.
-        template: Document template over `name`, `description` and `body`.
+        template: Document template over the fields that an encoder's may use; see `Profile`.
         max_tokens: Pairs are cut here, special tokens and instruction included.
         weights: SHA-256 of the weights of an exported one.
         source: Where the settings come from, for people.

@@ -29,6 +29,24 @@ _CHANGED = ("/v1/libraries", "/v1/skills")
 _QUIET = frozenset({"/health", "/livez", "/readyz", "/metrics"})  # asked for all the time
 
 
+class _Body:
+    """Receives the body of a request, and knows whether all of it has arrived.
+
+    Args:
+        receive: From the server.
+        whole: Whether there is nothing to receive.
+    """
+
+    def __init__(self, receive: Receive, whole: bool = False) -> None:
+        self._receive, self.whole = receive, whole
+
+    async def __call__(self) -> Message:
+        """The next message."""
+        message = await self._receive()
+        self.whole = not message.get("more_body", False)
+        return message
+
+
 class Observer:
     """Counts requests and logs them, whatever comes of them.
 
@@ -49,13 +67,7 @@ class Observer:
         start, status = time.perf_counter(), 500
         told = Headers(scope=scope)
         has_body = "transfer-encoding" in told or told.get("content-length", "0") != "0"
-        whole = not has_body
-
-        async def receiving() -> Message:
-            nonlocal whole
-            message = await receive()
-            whole = not message.get("more_body", False)
-            return message
+        body = _Body(receive, whole=not has_body)
 
         async def watched(message: Message) -> None:
             nonlocal status
@@ -63,13 +75,13 @@ class Observer:
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers.setdefault("X-Content-Type-Options", "nosniff")
-                if not whole:  # or else the server would wait for the rest, for ever
+                if not body.whole:  # or else the server would wait for the rest, for ever
                     headers["Connection"] = "close"
             await send(message)
 
         self._metrics.under_way.inc()
         try:
-            await self._app(scope, receiving, watched)
+            await self._app(scope, body, watched)
         finally:
             self._metrics.under_way.dec()
             self._note(scope, status, time.perf_counter() - start)
@@ -159,13 +171,8 @@ class Gate:
         return None
 
     async def _in_time(self, scope: Scope, receive: Receive, send: Send) -> None:
-        whole = started = stream = ended = False
-
-        async def receiving() -> Message:
-            nonlocal whole
-            message = await receive()
-            whole = not message.get("more_body", False)
-            return message
+        body = _Body(receive)
+        started = stream = ended = False
 
         async def sending(message: Message) -> None:
             nonlocal started, stream, ended
@@ -181,12 +188,12 @@ class Gate:
         self._inside += 1
         try:
             with anyio.move_on_after(self._timeout) as limit:
-                await self._app(scope, receiving, sending)
+                await self._app(scope, body, sending)
         finally:
             self._inside -= not stream
             self._lifecycle.release(limit)
         if limit.cancelled_caught and not started:
-            await self._late(scope, whole)(scope, receive, send)
+            await self._late(scope, body.whole)(scope, receive, send)
         elif stream and not ended:  # the server ends
             await send({"type": "http.response.body", "body": b""})
 

@@ -29,7 +29,7 @@ from skillret.training.log import write_log
 from skillret.training.query_tokens.candidates import Group, pick
 from skillret.training.query_tokens.evaluate import evaluate
 from skillret.training.query_tokens.export import export_query_tokens
-from skillret.training.query_tokens.load import check_same, load_encoder, load_reader
+from skillret.training.query_tokens.load import check_same, load_parts, load_reader
 from skillret.training.query_tokens.loss import batch_losses
 from skillret.training.query_tokens.model import QueryReader
 from skillret.training.query_tokens.prepare import Data, Prepared, open_data, prepare
@@ -82,7 +82,7 @@ def fit_query_tokens(
     """
     require("train", "training", ("torch", "transformers", "onnx", "pytrec_eval"))
     before = _check_output(output, settings, resume)
-    read, ranker, projection = load_encoder(encoder)
+    read, ranker, projection = load_parts(encoder)
     reader = load_reader(base, projection, settings.frozen)
     opened = open_data(data, seen, settings)
     check_same(reader, read, [query.text for query in opened.train.queries])

@@ -18,13 +18,13 @@ from skillret.training.query_tokens.model import QueryReader, pad
 from skillret.training.sections import ModelSection
 from skillret.training.starting_model import guarded_load
 
-__all__ = ["check_same", "load_encoder", "load_reader"]
+__all__ = ["check_same", "load_parts", "load_reader"]
 
 _SAME = 0.9  # least mean cosine of states of the encoder and of what is trained
 _COMPARED = 8  # texts
 
 
-def load_encoder(folder: Path) -> tuple[OnnxEncoder, Ranker, TokenProjection]:
+def load_parts(folder: Path) -> tuple[OnnxEncoder, Ranker, TokenProjection]:
     """An exported encoder with its ranker and its projection.
 
     Args:

@@ -156,11 +156,6 @@ class Ledger:
             self._tokens += sum(tokens) - old[0]
             self._cost += cost - old[1]
 
-    @property
-    def spent(self) -> tuple[float, int]:
-        """Cost and tokens of all calls so far."""
-        return self._cost, self._tokens
-
     def report(self) -> list[str]:
         """A line for each model: calls by what became of them, tokens and cost."""
         with self._lock, self._errors():
