@@ -12,7 +12,14 @@ from contextlib import suppress
 from functools import reduce
 from typing import NamedTuple
 
-from skillret.charsets import LATIN, is_escaped, is_mostly_utf8, legacy_encoding, name_of
+from skillret.charsets import (
+    LATIN,
+    is_escaped,
+    is_mostly_utf8,
+    legacy_encoding,
+    may_be_older,
+    name_of,
+)
 from skillret.skills.guises import from_comment, from_guise
 from skillret.skills.lines import fold_lines, joined
 from skillret.skills.marks import DISABLES_MODELS, means, stays
@@ -90,7 +97,9 @@ def decode(data: bytes, notes: list[str]) -> str:
             "it is not UTF-8 nor in a known encoding: letters may be wrong; save it as UTF-8"
         )
         return data.decode(LATIN, "replace")
-    notes.append(f"it is not UTF-8 (read as {name_of(legacy)}); save it as UTF-8")
+    older = may_be_older(data, legacy)
+    doubt = f", but it may be {older}: letters may be wrong" if older else ""
+    notes.append(f"it is not UTF-8 (read as {name_of(legacy)}{doubt}); save it as UTF-8")
     return data.decode(legacy, "replace")
 
 
