@@ -246,6 +246,7 @@ def test_a_title_is_not_the_first_paragraph_however_it_is_set_off(text):
         ("Sails boats.\n\nNow look at all of them.", None),
         ("Sails boats\n\n- look at all of them", None),
         ("Sails boats\n\nLook", None),
+        ("1) Start\n\n2) Open the table and look at it", None),
     ],
 )
 def test_a_paragraph_that_is_no_title_stays_the_first(text, description):

@@ -68,6 +68,8 @@ def test_what_should_be_json_is_read_by_the_keys_that_matter():
         f"# Tide\n\n<!-- TODO: describe it -->\n\n{SAYS}\n",
         f"<!--\nname: x\n-->\n\n# Tide\n\n{SAYS}\n",
         f"| boat | draught |\n| --- | --- |\n| x | 2 m |\n\n{SAYS}\n",
+        f"| trigger | description |\n| --- | --- |\n| tide | sail |\n\n{SAYS}\n",
+        f"| name | description |\n| --- | --- |\n| a | b |\n| c | d |\n\n{SAYS}\n",
         f"# Tide\n\n**Note**: x\n\n{SAYS}\n",
     ],
 )

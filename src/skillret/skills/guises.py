@@ -246,12 +246,12 @@ def _of_table(lines: Sequence[str], start: int, end: int) -> _Found:
         rows.append([_undressed(cell.strip()) for cell in row[1].split("|")])
         behind += 1
     rows = [row for row in rows if not _LINED.match("|".join(row) or "-")]
-    if rows and "description" in map(str.lower, rows[0]) and len(rows) > 1:
+    if len(rows) == 2 and {*_NEEDED} <= {cell.lower() for cell in rows[0]}:
         pairs = [*zip(rows[0], rows[1], strict=False)]
     else:
         pairs = [(row[0], "|".join(row[1:]).strip()) for row in rows]
     fields = {key.lower(): value for key, value in pairs if _PLAIN.match(f"{key}:")}
-    if not fields.get("description"):
+    if not all(fields.get(key) for key in _NEEDED):  # a table of other things
         return None
     return _lines(fields), behind
 

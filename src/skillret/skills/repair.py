@@ -60,7 +60,7 @@ _FEWEST_WORDS = 4  # of a sentence that says what a skill is for
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _UNPARTED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]{6}")  # in scripts without spaces
 _STOPS = (".", "!", "?", ":", ";", ",", "。", "！", "？", "：", "…")  # end no title
-_ITEMS = ("-", "*", "+", "•", ">", "1")
+_ITEM = re.compile(r"[-*+•>]\s|\d+[.)]")
 _PARAGRAPH = re.compile(r"\n[ \t]*\n")
 _NO_PROSE = re.compile(r"<!--.*?-->|^(```|~~~).*?^\1", re.DOTALL | re.MULTILINE)
 _CONFLICT = re.compile(r"(?:<{7}|={7}|>{7}|\|{7})(?: |$)")  # that git could not merge
@@ -157,7 +157,7 @@ def first_paragraph(body: str) -> str:
         text = " ".join(" ".join(lines).split())
         if text and text[0] not in "<|![" and not _FENCE.match(text) and not key_of(lines[0]):
             if found:
-                return text if is_sentence(text) and not text.startswith(_ITEMS) else found
+                return text if is_sentence(text) and not _ITEM.match(text) else found
             if len(lines) > 1 or is_sentence(text) or text.endswith(_STOPS):
                 return text
             found = text
