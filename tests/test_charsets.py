@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skillret.charsets import is_mostly_utf8, legacy_encoding, name_of, unmarked
+from skillret.charsets import is_mostly_utf8, legacy_encoding, may_be_older, name_of, unmarked
 from skillret.skills.repair import decode
 
 KOREAN = "회의 녹취록을 읽고 결정 사항과 할 일을 정리합니다."
@@ -125,3 +125,37 @@ def test_utf_16_without_its_mark_is_told(codec, text):
 @pytest.mark.parametrize("data", [b"", b"a", b"\0plan\0", b"\0a\0\0b\0", b"plan\0", b"\0" * 9])
 def test_other_zero_bytes_are_no_utf_16(data):
     assert not unmarked(data)
+
+
+WESTERN = [
+    "Liest Gesprächsnotizen und schreibt für jede Übung ein Protokoll.",
+    "Größe und Maße „prüfen“",
+    "Résume les réunions et dresse la liste des décisions à noter.",
+    "Prépare l’été là où ça gêne",
+    "¿Cómo se prepara el menú del año? Así, según la reunión.",
+    "Läser anteckningar och gör en översikt på svenska",
+]
+
+
+@pytest.mark.parametrize("text", WESTERN)
+@pytest.mark.parametrize(("encoding", "name"), [("mac_roman", "Mac Roman"), ("cp850", "CP850")])
+def test_text_of_mac_os_and_dos_is_told_to_be_in_doubt(text, encoding, name):
+    data = skill(text).encode(encoding, "replace")
+    notes = []
+    decode(data, notes)
+    assert "letters may be wrong" in notes[0]
+    assert name in may_be_older(data, "cp1250")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [(e, t) for e, _, t in TEXTS] + [("cp1252", text) for text in [*WESTERN, "PARTÍA o PERÚ"]],
+)
+def test_text_of_other_encodings_is_in_no_doubt(encoding, text):
+    data = skill(text).encode(encoding)
+    assert may_be_older(data, legacy_encoding(data)) == ""
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_raise_a_doubt_with_an_error(data):
+    assert may_be_older(data, "cp1252") in ("", "CP850", "Mac Roman", "Mac Roman or CP850")

@@ -13,7 +13,15 @@ from functools import cache
 from math import log
 from typing import NamedTuple
 
-__all__ = ["LATIN", "is_escaped", "is_mostly_utf8", "legacy_encoding", "name_of", "unmarked"]
+__all__ = [
+    "LATIN",
+    "is_escaped",
+    "is_mostly_utf8",
+    "legacy_encoding",
+    "may_be_older",
+    "name_of",
+    "unmarked",
+]
 
 LATIN = "cp1252"  # what is not ASCII in a Western text, and what a byte or two most likely are
 
@@ -24,6 +32,11 @@ _FROM_FIRST = re.compile(rb"[\x80-\xff][^\r\n]*")
 _RUNS = re.compile(rb"[\x80-\xff]+")
 _ESCAPED = "iso2022_jp"
 _ESCAPES = (b"\x1b$B", b"\x1b$@")  # what begins its characters
+
+# Encodings of other systems, of whose few letters in a text those of Windows may make words too.
+_OLDER = {"mac_roman": "Mac Roman", "cp850": "CP850"}
+_LETTERS = frozenset("äöüßéèêëàâáãåæçñóòôõøœúùûíìîï")  # of Western languages
+_SIGNS = frozenset("“”„‘’‚«»–—…•·°¿¡‹›€£§©®™±×½²³ªº\xa0")
 
 # Costs, in nats. Those of a common character are 2 to 5.
 _FIRST_RANK = 8
@@ -159,6 +172,38 @@ def legacy_encoding(data: bytes) -> str | None:
     best = min(_candidates(sample), key=lambda candidate: sum(_costs(sample, candidate)))
     others = [cost for cost in _costs(sample, best) if cost != _ASCII]
     return best.codec if sum(others) < _DOUBTFUL * len(others) else None
+
+
+def may_be_older(data: bytes, codec: str) -> str:
+    """What people call an encoding of Mac OS or DOS that bytes may be in; empty if there is none.
+
+    Words in it are words, and those in Windows-1252 are not: a capital or a sign stands in them.
+    Which of the two it is, and whether it is not one of the East, few words do not show.
+
+    Args:
+        data: A text's bytes, which are not UTF-8.
+        codec: What `legacy_encoding` takes them for. Of one that is not Latin there is no doubt.
+    """
+    sample = _sample(data)
+    latin = codec in {candidate.codec for candidate in (*_WESTERN, *_LATIN)}
+    if not latin or _makes_words(sample.decode(LATIN, "replace")):
+        return ""
+    readings = ((name, sample.decode(codec, "replace")) for codec, name in _OLDER.items())
+    return " or ".join(name for name, text in readings if _makes_words(text))
+
+
+def _makes_words(text: str) -> bool:
+    """Whether what is not ASCII are letters of Western words, and signs beside words."""
+    for place, character in enumerate(text):
+        if character < "\x80":
+            continue
+        before, behind = text[place - 1 : place], text[place + 1 : place + 2]
+        capital = character.lower() != character
+        letter = character.lower() in _LETTERS and not (capital and before.islower())
+        sign = character in _SIGNS and not (before.isalpha() and behind.isalpha())
+        if not (letter or sign or character == "’"):
+            return False
+    return True
 
 
 def _sample(data: bytes) -> bytes:

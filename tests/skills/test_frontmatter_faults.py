@@ -214,3 +214,93 @@ def test_prose_among_fields_is_read_in_linear_time():
     for piece in ("Not for x.\n\n", "a: b\n\nc\n", "\n", "---\n", "d: =\n", "# x\n"):
         parse_skill(md(f"{FIELDS}\n\n{piece * (60_000 // len(piece))}"), "pdf-tools")
     assert time.process_time() - start < 10
+
+
+SAYS = "Read tide tables and plan harbour arrivals."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"Tide tables\n===========\n\n{SAYS}",
+        f"Tide tables\n-----------\n{SAYS}",
+        f"===========\nTide tables\n===========\n\n{SAYS}",
+        f"Tide tables\n~~~~~~~~~~~\n\n{SAYS}",
+        f"**Tide tables**\n\n{SAYS}",
+        f"Tide tables\n\n{SAYS}",
+        f"# Tide\n\n## Description\n\ntide-tables\n\n{SAYS}",
+    ],
+)
+def test_a_title_is_not_the_first_paragraph_however_it_is_set_off(text):
+    skill, notes = parse_skill(text.encode(), "tide")
+    assert skill is not None, notes
+    assert skill.description == SAYS
+    assert notes[0] == "it has no front matter: the first line must be ---"
+
+
+@pytest.mark.parametrize(
+    ("text", "description"),
+    [
+        ("Reads all the tables.\n---\n\nNow look at them.", "Reads all the tables. ---"),
+        ("Reads all tide tables\nof the harbour\n---", "Reads all tide tables of the harbour ---"),
+        ("Sails boats.\n\nNow look at all of them.", None),
+        ("Sails boats\n\n- look at all of them", None),
+        ("Sails boats\n\nLook", None),
+        ("1) Start\n\n2) Open the table and look at it", None),
+    ],
+)
+def test_a_paragraph_that_is_no_title_stays_the_first(text, description):
+    skill, notes = parse_skill(text.encode(), "tide")
+    assert (skill and skill.description) == description, notes
+    skill, _ = parse_skill(f"---\nname: tide\n---\n{text}".encode(), "tide")
+    assert skill.description == description or text.startswith(skill.description)
+
+
+@pytest.mark.parametrize("heading", ["# Tide", "# Tide\n\n## Meta", "Tide\n====", "Tide\n----"])
+@pytest.mark.parametrize("below", ["\n## Steps", "---\n\n## Steps", "---\n## Steps"])
+def test_fields_below_a_heading_are_the_front_matter(heading, below):
+    text = f"{heading}\n\nname: tide\ndescription: {SAYS}\n{below}\n\nLook.\n"
+    skill, notes = parse_skill(text.encode(), "tide-folder")
+    assert (skill.name, skill.description) == ("tide", SAYS)
+    assert "Look." in skill.body
+    assert "description" not in skill.body
+    assert any("stands above its front matter" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"# Tide\n\nname: of the boat\n\n{SAYS}",
+        f"# Tide\n\n{SAYS}\n\nname: x\ndescription: y",
+    ],
+)
+def test_other_fields_below_a_heading_are_not(text):
+    skill, _ = parse_skill(text.encode(), "tide")
+    assert (skill.name, skill.description) == ("tide", SAYS)
+
+
+FILE = f"---\nname: tide\ndescription: {SAYS}\n---\n\n# B\n\n```sh\nls\n```\n\nDo it."
+BLOCK = f"```markdown\n{FILE}\n```"
+
+
+@pytest.mark.parametrize("above", ["Here is the SKILL.md file:", "Sure!\nThis is the skill."])
+@pytest.mark.parametrize("behind", ["", "\n\nThis skill plans arrivals.\n"])
+def test_a_file_in_the_answer_of_a_chat_is_read(above, behind):
+    skill, notes = parse_skill(f"{above}\n\n{BLOCK}{behind}".encode(), "tide-folder")
+    assert (skill.name, skill.description) == ("tide", SAYS)
+    assert skill.body.count("```") == 2
+    assert any("stands above its front matter" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"# Writing skills\n\nA skill looks like this:\n\n{BLOCK}",
+        f"A skill is a file that has a front matter:\n\n{BLOCK}\n\n## Steps\n\nWrite it.",
+        f"A skill is a file.\n\nIt has a front matter:\n\n{BLOCK}",
+        "A skill is a file that has a front matter:\n\n```\n---\nlicense: MIT\n---\n```\n",
+    ],
+)
+def test_a_file_that_shows_another_one_is_not_that(text):
+    skill, _ = parse_skill(text.encode(), "writing-skills")
+    assert skill is None or (skill.name, skill.description != SAYS) == ("writing-skills", True)

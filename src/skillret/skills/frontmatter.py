@@ -13,14 +13,20 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import reduce
 from typing import Any, NamedTuple
 
 import yaml
 
-from skillret.skills.lines import joined
+from skillret.skills.fields import (
+    described,
+    field,
+    named,
+    stands_twice,
+    whole_description,
+    written_as,
+)
 from skillret.skills.marks import DISABLES_MODELS, forbids_elsewhere, forbids_models, means, stays
-from skillret.skills.quotes import behind_quotes, plain, uncut, unquoted
+from skillret.skills.quotes import plain, unparted
 from skillret.skills.repair import (
     Parts,
     decode,
@@ -30,6 +36,7 @@ from skillret.skills.repair import (
     find_parts,
     first_paragraph,
     flat,
+    is_sentence,
     key_of,
     listed_entries,
 )
@@ -55,7 +62,6 @@ _KEY = re.compile(r"[a-z][a-z_-]*")
 _ANY_KEY = re.compile(r"""^[ \t]*["']?([A-Za-z][\w-]*)["']?[ \t]*:""", re.MULTILINE)
 _NEXT_LINE = re.compile(r"\n(?=\S)")
 _FENCE = re.compile(r"^---[ \t]*$", re.MULTILINE)
-_MARKS = ("!", "&")  # begin a tag and an anchor, which are no part of a value
 _UNUSUAL = (
     "its front matter is not fenced by lines --- with fields `name:` and `description:` between"
     " them; other clients may not read it"
@@ -64,11 +70,8 @@ _NO_FRONT_MATTER = "it has no front matter: the first line must be ---"
 _NO_DESCRIPTION = "it has no description: add `description:` to the front matter"
 _PARAGRAPH = "its first paragraph stands in, as in Claude Code; other clients skip it"
 _BRACKETS = 2000
-_WORD = re.compile(r"[^\W\d_]{2,}")
-_UNPARTED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]{6}")  # in scripts without spaces
 _LONGEST_FIELD = 4 * MAX_DESCRIPTION  # characters, of a front matter that is too long as a whole
 _OWN = frozenset({"name", "description", "whentouse", DISABLES_MODELS})
-_FEWEST_WORDS = 4  # of a sentence that says what a skill is for
 _FIELDS = 100  # looked at one by one where they are no YAML together
 
 # The base loader makes nothing but strings, lists and mappings: stricter than the safe loader,
@@ -121,9 +124,9 @@ def parse_skill(data: bytes, folder: str) -> tuple[ParsedSkill | None, list[str]
     front = _read(text, notes, cut=len(data) > MAX_FILE_BYTES)
     if isinstance(front, str):
         return None, [*notes, front]
-    description = _description(front, notes)
+    description = described(front.fields, front.written, notes)
     if not description:
-        empty = _written_as(front.fields)
+        empty = written_as(front.fields)
         why = f"its `{empty}` is empty" if empty else "it has no description"
         notes.append(f"{why}: {_PARAGRAPH}")
         description = first_paragraph(front.body)[:MAX_DESCRIPTION]
@@ -131,7 +134,7 @@ def parse_skill(data: bytes, folder: str) -> tuple[ParsedSkill | None, list[str]
         notes.append(
             f"the description has {len(description)} characters, the limit is {MAX_DESCRIPTION}"
         )
-    name = _text(_get(front.fields, "name"), "name", notes)
+    name = named(front.fields, notes)
     if not name:
         notes.append(f"it has no usable name; using that of its folder, {folder!r}")
         name = folder
@@ -178,7 +181,7 @@ def _read(text: str, notes: list[str], *, cut: bool) -> _Front | str:
             if not isinstance(fields, dict):
                 reason = "the front matter is no list of `key: value` fields"
             else:
-                fields = _settled(parts.front, fields, said)
+                fields = whole_description(_settled(parts.front, fields, said), said)
                 if flat(fields.get("description")) and not _goes_on(fields, parts.body):
                     notes += said
                     return _Front(fields, parts.front, parts.body)
@@ -188,13 +191,13 @@ def _read(text: str, notes: list[str], *, cut: bool) -> _Front | str:
         if parts is not None and long:
             return _read_long(parts, reason, notes)
         # Bytes that are no sure text make no sentence.
-        if reason == _NO_FRONT_MATTER and not notes and _is_prose(text):
+        if reason == _NO_FRONT_MATTER and not notes and is_sentence(first_paragraph(text)):
             notes.append(reason)
             return _Front({}, "", text)
         return reason or _NO_DESCRIPTION
     front = _lenient(found, repairs)
     said = []
-    if _description(front, said):
+    if described(front.fields, front.written, said):
         notes += repairs or ([] if said else [_UNUSUAL])
         return front
     # Claude Code needs neither name nor description. A page between two rules has no such keys.
@@ -207,12 +210,6 @@ def _goes_on(fields: Mapping[str, Any], body: str) -> bool:
     """Whether a stray fence stands between the description and the name, or what forbids models."""
     key = key_of(body.lstrip().partition("\n")[0])
     return (key == "name" and "name" not in fields) or means(key, DISABLES_MODELS)
-
-
-def _is_prose(text: str) -> bool:
-    """Whether a file without front matter begins with a sentence that says what it is for."""
-    paragraph = first_paragraph(text)
-    return len(_WORD.findall(paragraph)) >= _FEWEST_WORDS or bool(_UNPARTED.search(paragraph))
 
 
 def _split(text: str, *, cut: bool) -> tuple[Parts | None, str]:
@@ -251,7 +248,7 @@ def _read_long(parts: Parts, reason: str, notes: list[str]) -> _Front | str:
     # What is odd about a part is no fault of the file.
     front = _lenient(parts._replace(front=_shorter(parts.front)), [])
     length = f"has {len(parts.front)} characters, more than {MAX_FRONT_MATTER}"
-    if not _description(front, []):
+    if not described(front.fields, front.written, []):
         return reason or f"its front matter {length}, and no description: add `description:` to it"
     if reason:
         length = f"does not end within the first {MAX_FILE_BYTES // 1024} KiB"
@@ -300,17 +297,8 @@ def _settled(text: str, fields: dict[str, Any], notes: list[str]) -> dict[str, A
         if texts[-1] is not None and not flat(texts[-1]):
             settled[key] = next((t for t in reversed(texts) if flat(t)), fields.get(key))
         settled[key] = next((t for t in texts if t and stays(key, t)), settled.get(key))
-        notes.append(_stands_twice(key, len(texts), flat(settled.get(key))))
+        notes.append(stands_twice(key, len(texts), flat(settled.get(key))))
     return settled
-
-
-def _stands_twice(key: str, count: int, used: str) -> str:
-    """The remark on a key that stands more than once."""
-    shown = f"{used[:60]}..." if len(used) > 60 else used
-    return (
-        f"`{key[:60]}` stands {'twice' if count == 2 else f'{count} times'} in its front matter, of"
-        f" which {shown!r} is used; keep one of them"
-    )
 
 
 def parse_yaml(text: str) -> Any:
@@ -355,7 +343,7 @@ def _mapping(data: object) -> dict[str, Any] | None:
     if not isinstance(data, dict):
         return None
     inner = next((v for v in data.values() if isinstance(v, dict) and "description" in v), {})
-    return data if _get(data, "description") is not None or len(data) > 1 else {**inner, **data}
+    return data if field(data, "description") is not None or len(data) > 1 else {**inner, **data}
 
 
 def _lenient(parts: Parts, notes: list[str]) -> _Front:
@@ -367,7 +355,7 @@ def _lenient(parts: Parts, notes: list[str]) -> _Front:
         fields = _mapping(_settled(written, read, notes) if isinstance(read, dict) else read) or {}
     except BROKEN_YAML as e:
         why = f" ({_one_line(e, parts.line)})"
-    if flat(_get(fields, "description")):
+    if flat(field(fields, "description")):
         return _Front(fields, written, parts.body)
     bad = []
     for key, entry in [*entries_of(written).items()][:_FIELDS]:
@@ -375,6 +363,7 @@ def _lenient(parts: Parts, notes: list[str]) -> _Front:
             continue
         if key_of(f"{key}:") == "name":  # is one line: what stands below it is something else
             entry = _NEXT_LINE.split(entry)[0]
+        entry = unparted(entry)
         try:
             fields[key] = parse_yaml(f"{key}: {entry}")[key]
         except (*BROKEN_YAML, TypeError, KeyError):
@@ -385,7 +374,7 @@ def _lenient(parts: Parts, notes: list[str]) -> _Front:
     counts = Counter(key for key, _ in listed_entries(written)) if why else Counter[str]()
     for key, count in counts.items():
         if count > 1 and key in fields:
-            notes.append(_stands_twice(key, count, flat(fields[key])))
+            notes.append(stands_twice(key, count, flat(fields[key])))
     if not why and not bad:
         return _Front(fields, written, parts.body)
     message = f"the front matter is no valid YAML{why}; it was read field by field"
@@ -393,86 +382,6 @@ def _lenient(parts: Parts, notes: list[str]) -> _Front:
         message += f", {', '.join(bad[:5])} as plain text: mend it, or put it in quotes"
     notes.append(message)
     return _Front(fields, written, parts.body)
-
-
-def _get(fields: Mapping[str, Any], key: str) -> Any:
-    """The field of a key in whatever spelling: `when_to_use`, `when-to-use`, `whenToUse`."""
-    if key in fields:
-        return fields[key]
-    return next((v for k, v in fields.items() if _plain_key(k) == key), None)
-
-
-def _plain_key(key: str) -> str:
-    return re.sub(r"[-_\s]", "", key).lower()
-
-
-def _written_as(fields: Mapping[str, Any]) -> str | None:
-    """The key of the description, or the one that was most likely meant for it."""
-    from difflib import get_close_matches
-
-    keys = {_plain_key(str(key)): key for key in fields}
-    return next((keys[key] for key in get_close_matches("description", keys, 1, 0.85)), None)
-
-
-def _description(front: _Front, notes: list[str]) -> str:
-    """The description and, behind it, when to use the skill: agents show both as one text."""
-    texts: list[str] = []
-    described = False
-    for key, name in (("description", "description"), ("whentouse", "when_to_use")):
-        value = _get(front.fields, key)
-        described = described or bool(texts)
-        if value is None and key == "description" and (meant := _written_as(front.fields)):
-            notes.append(f"`{meant}` was taken for `{name}`; correct it")
-            value = front.fields[meant]
-        same = [str(k) for k in front.fields if _plain_key(str(k)) == key]
-        if len(same) > 1:
-            notes.append(_stands_twice(name, len(same), flat(value)))
-        if isinstance(value, list | dict) and value:
-            notes.append(f"`{name}` must be text; its parts were joined")
-        text = flat(value)
-        special = any(mark in front.written for mark in ("#", *_MARKS))
-        entry = (_get(entries_of(front.written), key) or "") if special else ""
-        whole = uncut(text, entry) if special else text
-        if not text and whole:
-            notes.append(
-                f"`{name}` begins with `#`, which YAML takes for a comment; it was read all the"
-                " same: put it in quotes"
-            )
-        elif whole != text:
-            lost = "begins with what" if whole[0] in _MARKS else "goes on behind ` #`, which"
-            taken = "mark" if whole[0] in _MARKS else "comment"
-            notes.append(
-                f"`{name}` {lost} YAML takes for a {taken}; it was read whole, put it in quotes"
-            )
-        if behind := behind_quotes(entry):
-            notes.append(
-                f"`{name}` ends with its quotation mark; {behind!r:.60} behind it was left out, as"
-                " YAML's comment: put the whole in quotes"
-            )
-        whole = _unquoted(whole, name, notes)
-        if whole not in " ".join(texts):
-            texts.append(whole)
-    if texts and not described:
-        notes.append("it has no description: `when_to_use` stands in; other clients skip it")
-    return reduce(joined, texts, "")
-
-
-def _text(value: object, key: str, notes: list[str]) -> str:
-    """A field as one line of text; empty, with a note, if it is none."""
-    if isinstance(value, list | dict):
-        notes.append(
-            f"`{key}` must be text, not a {'list' if isinstance(value, list) else 'mapping'}"
-        )
-        return ""
-    return _unquoted(flat(value), key, notes)
-
-
-def _unquoted(text: str, key: str, notes: list[str]) -> str:
-    """A text without typographic quotation marks around it, and a remark if there were any."""
-    inner = unquoted(text)
-    if inner != text:
-        notes.append(f"`{key}` stands in quotation marks that YAML takes for letters; use others")
-    return inner
 
 
 def _one_line(error: Exception, line: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["behind_quotes", "plain", "uncut", "unquoted"]
+__all__ = ["behind_quotes", "plain", "uncut", "unparted", "unquoted"]
 
 _BLOCK = re.compile(r"^[|>][-+0-9]{0,2}(?:\s+|$)(?:#.*)?")
 _QUOTES = re.compile(r"""\"[^\"]+\"|'[^']+'""")
@@ -12,6 +12,8 @@ _TYPOGRAPHIC = "“”„‟‘’‚‛«»‹›「」『』＂＇″′"
 _MARKS = ("!", "&")  # begin a tag and an anchor, which are no part of a value
 _OTHER_STYLES = tuple("\"'|>[{&!")  # of a value, in which ` #` is text or a comment by intention
 _QUOTED = re.compile(r"""\s*(?:"(?:[^"\\]|\\.)*"|'(?:[^']|'')*')[ \t]+(#[^\s#].*)""", re.DOTALL)
+_QUOTE_PAIRS = ('""', "''")
+_PAIRS = (*_QUOTE_PAIRS, "[]", "{}")
 _ANCHOR = re.compile(r"&[A-Za-z][\w-]*\s")  # what nobody would begin a sentence with
 
 
@@ -27,6 +29,16 @@ def plain(entry: str) -> str:
     inner = text[1:].rstrip(_TYPOGRAPHIC) if text[-1] in _TYPOGRAPHIC else text[1:]
     inner = inner.removesuffix(quote)
     return text if _ends_before(inner, quote) else inner
+
+
+def unparted(entry: str) -> str:
+    """A field without the comma of JSON behind its quotes or brackets; as it is where none is."""
+    text = entry.strip()
+    inner = text.rstrip(",;").rstrip()
+    pair = f"{inner[:1]}{inner[-1:]}"
+    if inner == text or len(inner) < 2 or pair not in _PAIRS:
+        return entry
+    return entry if pair in _QUOTE_PAIRS and _ends_before(inner[1:-1], pair[0]) else inner
 
 
 def unquoted(text: str) -> str:

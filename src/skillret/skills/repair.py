@@ -12,7 +12,15 @@ from contextlib import suppress
 from functools import reduce
 from typing import NamedTuple
 
-from skillret.charsets import LATIN, is_escaped, is_mostly_utf8, legacy_encoding, name_of
+from skillret.charsets import (
+    LATIN,
+    is_escaped,
+    is_mostly_utf8,
+    legacy_encoding,
+    may_be_older,
+    name_of,
+)
+from skillret.skills.guises import from_comment, from_guise
 from skillret.skills.lines import fold_lines, joined
 from skillret.skills.marks import DISABLES_MODELS, means, stays
 from skillret.skills.toml_front import from_toml, is_toml
@@ -26,6 +34,7 @@ __all__ = [
     "find_parts",
     "first_paragraph",
     "flat",
+    "is_sentence",
     "key_of",
     "listed_entries",
 ]
@@ -44,7 +53,14 @@ _FENCE = re.compile(
 _CODE = re.compile(r"(?:`{3,}|~{3,})\s*\w*\s*$")
 _MARKS = ("'", '"')
 _FIELD = re.compile(r"""(\s*)["']?([A-Za-z][\w-]*)["']?[ \t]*([:：]|=(?![=>]))(.*)$""")
+_UNDERLINED = re.compile(r"(?:={3,}|-{3,}|~{3,})\s*$")  # a heading, in its second line
+_ANNOUNCED = 400  # characters of what a chat says before it hands a file over
 _PROSE = 4000  # characters in which a body's first paragraph stands
+_FEWEST_WORDS = 4  # of a sentence that says what a skill is for
+_WORD = re.compile(r"[^\W\d_]{2,}")
+_UNPARTED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]{6}")  # in scripts without spaces
+_STOPS = (".", "!", "?", ":", ";", ",", "。", "！", "？", "：", "…")  # end no title
+_ITEM = re.compile(r"[-*+•>]\s|\d+[.)]")
 _PARAGRAPH = re.compile(r"\n[ \t]*\n")
 _NO_PROSE = re.compile(r"<!--.*?-->|^(```|~~~).*?^\1", re.DOTALL | re.MULTILINE)
 _CONFLICT = re.compile(r"(?:<{7}|={7}|>{7}|\|{7})(?: |$)")  # that git could not merge
@@ -81,7 +97,9 @@ def decode(data: bytes, notes: list[str]) -> str:
             "it is not UTF-8 nor in a known encoding: letters may be wrong; save it as UTF-8"
         )
         return data.decode(LATIN, "replace")
-    notes.append(f"it is not UTF-8 (read as {name_of(legacy)}); save it as UTF-8")
+    older = may_be_older(data, legacy)
+    doubt = f", but it may be {older}: letters may be wrong" if older else ""
+    notes.append(f"it is not UTF-8 (read as {name_of(legacy)}{doubt}); save it as UTF-8")
     return data.decode(legacy, "replace")
 
 
@@ -129,13 +147,35 @@ def _whole(escape: re.Match[str]) -> str:
 
 
 def first_paragraph(body: str) -> str:
-    """The first paragraph of a body as one line, without headings, comments, code and pictures."""
+    """The first paragraph of a body as one line, without headings, comments, code and pictures.
+
+    One that is no sentence, as a title or a name, says less than the one below it.
+    """
+    found = ""
     for paragraph in _PARAGRAPH.split(_NO_PROSE.sub("", body[:_PROSE])):
-        lines = [line for line in paragraph.strip().split("\n") if not line.startswith("#")]
+        lines = _without_heading(paragraph.strip().split("\n"))
         text = " ".join(" ".join(lines).split())
         if text and text[0] not in "<|![" and not _FENCE.match(text) and not key_of(lines[0]):
-            return text
-    return ""
+            if found:
+                return text if is_sentence(text) and not _ITEM.match(text) else found
+            if len(lines) > 1 or is_sentence(text) or text.endswith(_STOPS):
+                return text
+            found = text
+    return found
+
+
+def is_sentence(text: str) -> bool:
+    """Whether a text has the words of a sentence that says what something is for."""
+    return len(_WORD.findall(text)) >= _FEWEST_WORDS or bool(_UNPARTED.search(text))
+
+
+def _without_heading(lines: Sequence[str]) -> list[str]:
+    """The lines of a paragraph without headings, also such as have a line below them, or around."""
+    if len(lines) > 2 and _UNDERLINED.match(lines[0]) and lines[0][0] == lines[2][:1]:
+        lines = lines[1:]
+    if len(lines) > 1 and _UNDERLINED.match(lines[1]) and not lines[0].rstrip().endswith(_STOPS):
+        lines = lines[2:]
+    return [line for line in lines if not line.startswith("#")]
 
 
 # --- where the front matter lies ---------------------------------------------------------------
@@ -144,8 +184,11 @@ def first_paragraph(body: str) -> str:
 def find_parts(text: str, notes: list[str]) -> Parts | None:
     """Front matter and body where they are not fenced as they should be; None if there is none."""
     as_written = text.replace("\ufeff", "").split("\n")  # a mark may stand below what was added
-    lines = _without_comments(as_written)
+    lines = from_guise(_without_comments(as_written), notes)
     start = _start(lines)
+    if start is None:
+        lines = from_comment(as_written, notes)
+        start = _start(lines)
     if start is None:
         return None
     opening = lines[start - 1].strip() if start else ""
@@ -173,7 +216,16 @@ def find_parts(text: str, notes: list[str]) -> Parts | None:
         notes.append("its front matter is not closed by a line ---")
     front = ["" if number in stray else lines[number] for number in range(start, end)]
     kept = [ln for n, ln in enumerate(above) if n not in stray and not _CODE.match(ln.strip())]
-    return Parts("\n".join(front), "\n".join([*kept, "", *lines[end + closed :]]), start + 1)
+    below = lines[end + closed :]
+    if opened and above and _CODE.match(code := above[-1].strip()):  # around the whole file
+        below = _without_last(below, code[:3])
+    return Parts("\n".join(front), "\n".join([*kept, "", *below]), start + 1)
+
+
+def _without_last(lines: list[str], fence: str) -> list[str]:
+    """Lines without the last one that is nothing but a code fence."""
+    fences = [n for n, text in enumerate(map(str.strip, lines)) if text and not text.strip(fence)]
+    return [line for n, line in enumerate(lines) if n not in fences[-1:]]
 
 
 def _without_comments(lines: Sequence[str]) -> list[str]:
@@ -196,6 +248,7 @@ def _start(lines: Sequence[str]) -> int | None:
     """The line on which the fields start: below a fence, however odd it is, or at the top."""
     filled = [number for number, line in enumerate(lines[:_FURTHEST]) if line.strip()][:_ABOVE]
     first: int | None = None
+    headed = True  # nothing but headings stands above
     for place, number in enumerate(filled):
         line = lines[number].strip()
         below = lines[filled[place + 1]].strip() if place + 1 < len(filled) else ""
@@ -204,14 +257,46 @@ def _start(lines: Sequence[str]) -> int | None:
             if named:
                 return number + 1
             first = number + 1 if place == 0 else first
-        if place == 0 and key_of(line) in _NEEDED:
+        if key_of(line) in _NEEDED and (place == 0 or (headed and _describes(lines, number))):
             return number
         if _CODE.match(line):
             if place == 0 and named:  # a file that is one block of code from its first line on
                 return number + 1
-            if place or not _FENCE.match(below):
+            if not _FENCE.match(below) or (place and not _is_answer(lines, number)):
                 break  # what a block of code holds is an example
+        underlined = _UNDERLINED.match(line) or _UNDERLINED.match(below)
+        headed = headed and (line.startswith("#") or underlined is not None)
     return first
+
+
+def _describes(lines: Sequence[str], start: int) -> bool:
+    """Whether one of the fields that begin on a line is a description."""
+    for line in lines[start : start + _ABOVE]:
+        key = key_of(line)
+        if key == "description":
+            return True
+        if line.strip() and not key and not line[0].isspace():
+            return False
+    return False
+
+
+def _is_answer(lines: Sequence[str], number: int) -> bool:
+    """Whether a block of code is a whole file as a chat hands it over: announced, and all there is.
+
+    Args:
+        lines: Of the file.
+        number: The line on which the block begins.
+    """
+    above = "\n".join(lines[:number]).strip()
+    if len(above) > _ANNOUNCED or "\n\n" in above or above.startswith("#") or "\n#" in above:
+        return False
+    fence = lines[number].strip()[:3]
+    closing = (n for n in range(len(lines) - 1, number, -1) if lines[n].strip().startswith(fence))
+    end = next(closing, len(lines))
+    behind = [line for line in lines[end + 1 :] if line.strip()]
+    described = "description" in map(key_of, lines[number + 2 : number + 2 + _ABOVE])
+    headed = any(line.startswith("#") for line in behind)
+    return described and not headed and 2 * len(behind) <= end - number
 
 
 def _end(lines: Sequence[str], start: int, fence: re.Pattern[str]) -> tuple[int, set[int]]:
