@@ -13,14 +13,21 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import reduce
 from typing import Any, NamedTuple
 
 import yaml
 
+from skillret.skills.described import (
+    described,
+    field,
+    likely_description,
+    not_for,
+    stands_twice,
+    without_quotes,
+)
 from skillret.skills.lines import joined
 from skillret.skills.marks import DISABLES_MODELS, forbids_elsewhere, forbids_models, means, stays
-from skillret.skills.quotes import behind_quotes, plain, uncut, unquoted
+from skillret.skills.quotes import plain
 from skillret.skills.repair import (
     Parts,
     decode,
@@ -55,7 +62,6 @@ _KEY = re.compile(r"[a-z][a-z_-]*")
 _ANY_KEY = re.compile(r"""^[ \t]*["']?([A-Za-z][\w-]*)["']?[ \t]*:""", re.MULTILINE)
 _NEXT_LINE = re.compile(r"\n(?=\S)")
 _FENCE = re.compile(r"^---[ \t]*$", re.MULTILINE)
-_MARKS = ("!", "&")  # begin a tag and an anchor, which are no part of a value
 _UNUSUAL = (
     "its front matter is not fenced by lines --- with fields `name:` and `description:` between"
     " them; other clients may not read it"
@@ -83,8 +89,8 @@ class ParsedSkill:
 
     Attributes:
         name: The front matter's name, or the folder's where it has none that is usable.
-        description: With `when_to_use` behind it, as agents show it; whitespace folded, never
-            empty.
+        description: With `when_to_use` behind it, as agents show it, and what other fields say the
+            skill is not for; whitespace folded, never empty.
         body: The Markdown below the front matter, stripped.
         extra: The other front-matter fields.
         user_only: Whether it forbids models to start it (`disable-model-invocation`).
@@ -121,9 +127,9 @@ def parse_skill(data: bytes, folder: str) -> tuple[ParsedSkill | None, list[str]
     front = _read(text, notes, cut=len(data) > MAX_FILE_BYTES)
     if isinstance(front, str):
         return None, [*notes, front]
-    description = _description(front, notes)
+    description = described(front.fields, front.written, notes)
     if not description:
-        empty = _written_as(front.fields)
+        empty = likely_description(front.fields)
         why = f"its `{empty}` is empty" if empty else "it has no description"
         notes.append(f"{why}: {_PARAGRAPH}")
         description = first_paragraph(front.body)[:MAX_DESCRIPTION]
@@ -131,7 +137,8 @@ def parse_skill(data: bytes, folder: str) -> tuple[ParsedSkill | None, list[str]
         notes.append(
             f"the description has {len(description)} characters, the limit is {MAX_DESCRIPTION}"
         )
-    name = _text(_get(front.fields, "name"), "name", notes)
+    description = joined(description, not_for(front.fields))
+    name = _text(field(front.fields, "name"), "name", notes)
     if not name:
         notes.append(f"it has no usable name; using that of its folder, {folder!r}")
         name = folder
@@ -194,7 +201,7 @@ def _read(text: str, notes: list[str], *, cut: bool) -> _Front | str:
         return reason or _NO_DESCRIPTION
     front = _lenient(found, repairs)
     said = []
-    if _description(front, said):
+    if described(front.fields, front.written, said):
         notes += repairs or ([] if said else [_UNUSUAL])
         return front
     # Claude Code needs neither name nor description. A page between two rules has no such keys.
@@ -251,7 +258,7 @@ def _read_long(parts: Parts, reason: str, notes: list[str]) -> _Front | str:
     # What is odd about a part is no fault of the file.
     front = _lenient(parts._replace(front=_shorter(parts.front)), [])
     length = f"has {len(parts.front)} characters, more than {MAX_FRONT_MATTER}"
-    if not _description(front, []):
+    if not described(front.fields, front.written, []):
         return reason or f"its front matter {length}, and no description: add `description:` to it"
     if reason:
         length = f"does not end within the first {MAX_FILE_BYTES // 1024} KiB"
@@ -300,17 +307,8 @@ def _settled(text: str, fields: dict[str, Any], notes: list[str]) -> dict[str, A
         if texts[-1] is not None and not flat(texts[-1]):
             settled[key] = next((t for t in reversed(texts) if flat(t)), fields.get(key))
         settled[key] = next((t for t in texts if t and stays(key, t)), settled.get(key))
-        notes.append(_stands_twice(key, len(texts), flat(settled.get(key))))
+        notes.append(stands_twice(key, len(texts), flat(settled.get(key))))
     return settled
-
-
-def _stands_twice(key: str, count: int, used: str) -> str:
-    """The remark on a key that stands more than once."""
-    shown = f"{used[:60]}..." if len(used) > 60 else used
-    return (
-        f"`{key[:60]}` stands {'twice' if count == 2 else f'{count} times'} in its front matter, of"
-        f" which {shown!r} is used; keep one of them"
-    )
 
 
 def parse_yaml(text: str) -> Any:
@@ -355,7 +353,7 @@ def _mapping(data: object) -> dict[str, Any] | None:
     if not isinstance(data, dict):
         return None
     inner = next((v for v in data.values() if isinstance(v, dict) and "description" in v), {})
-    return data if _get(data, "description") is not None or len(data) > 1 else {**inner, **data}
+    return data if field(data, "description") is not None or len(data) > 1 else {**inner, **data}
 
 
 def _lenient(parts: Parts, notes: list[str]) -> _Front:
@@ -367,7 +365,7 @@ def _lenient(parts: Parts, notes: list[str]) -> _Front:
         fields = _mapping(_settled(written, read, notes) if isinstance(read, dict) else read) or {}
     except BROKEN_YAML as e:
         why = f" ({_one_line(e, parts.line)})"
-    if flat(_get(fields, "description")):
+    if flat(field(fields, "description")):
         return _Front(fields, written, parts.body)
     bad = []
     for key, entry in [*entries_of(written).items()][:_FIELDS]:
@@ -385,7 +383,7 @@ def _lenient(parts: Parts, notes: list[str]) -> _Front:
     counts = Counter(key for key, _ in listed_entries(written)) if why else Counter[str]()
     for key, count in counts.items():
         if count > 1 and key in fields:
-            notes.append(_stands_twice(key, count, flat(fields[key])))
+            notes.append(stands_twice(key, count, flat(fields[key])))
     if not why and not bad:
         return _Front(fields, written, parts.body)
     message = f"the front matter is no valid YAML{why}; it was read field by field"
@@ -395,68 +393,6 @@ def _lenient(parts: Parts, notes: list[str]) -> _Front:
     return _Front(fields, written, parts.body)
 
 
-def _get(fields: Mapping[str, Any], key: str) -> Any:
-    """The field of a key in whatever spelling: `when_to_use`, `when-to-use`, `whenToUse`."""
-    if key in fields:
-        return fields[key]
-    return next((v for k, v in fields.items() if _plain_key(k) == key), None)
-
-
-def _plain_key(key: str) -> str:
-    return re.sub(r"[-_\s]", "", key).lower()
-
-
-def _written_as(fields: Mapping[str, Any]) -> str | None:
-    """The key of the description, or the one that was most likely meant for it."""
-    from difflib import get_close_matches
-
-    keys = {_plain_key(str(key)): key for key in fields}
-    return next((keys[key] for key in get_close_matches("description", keys, 1, 0.85)), None)
-
-
-def _description(front: _Front, notes: list[str]) -> str:
-    """The description and, behind it, when to use the skill: agents show both as one text."""
-    texts: list[str] = []
-    described = False
-    for key, name in (("description", "description"), ("whentouse", "when_to_use")):
-        value = _get(front.fields, key)
-        described = described or bool(texts)
-        if value is None and key == "description" and (meant := _written_as(front.fields)):
-            notes.append(f"`{meant}` was taken for `{name}`; correct it")
-            value = front.fields[meant]
-        same = [str(k) for k in front.fields if _plain_key(str(k)) == key]
-        if len(same) > 1:
-            notes.append(_stands_twice(name, len(same), flat(value)))
-        if isinstance(value, list | dict) and value:
-            notes.append(f"`{name}` must be text; its parts were joined")
-        text = flat(value)
-        special = any(mark in front.written for mark in ("#", *_MARKS))
-        entry = (_get(entries_of(front.written), key) or "") if special else ""
-        whole = uncut(text, entry) if special else text
-        if not text and whole:
-            notes.append(
-                f"`{name}` begins with `#`, which YAML takes for a comment; it was read all the"
-                " same: put it in quotes"
-            )
-        elif whole != text:
-            lost = "begins with what" if whole[0] in _MARKS else "goes on behind ` #`, which"
-            taken = "mark" if whole[0] in _MARKS else "comment"
-            notes.append(
-                f"`{name}` {lost} YAML takes for a {taken}; it was read whole, put it in quotes"
-            )
-        if behind := behind_quotes(entry):
-            notes.append(
-                f"`{name}` ends with its quotation mark; {behind!r:.60} behind it was left out, as"
-                " YAML's comment: put the whole in quotes"
-            )
-        whole = _unquoted(whole, name, notes)
-        if whole not in " ".join(texts):
-            texts.append(whole)
-    if texts and not described:
-        notes.append("it has no description: `when_to_use` stands in; other clients skip it")
-    return reduce(joined, texts, "")
-
-
 def _text(value: object, key: str, notes: list[str]) -> str:
     """A field as one line of text; empty, with a note, if it is none."""
     if isinstance(value, list | dict):
@@ -464,15 +400,7 @@ def _text(value: object, key: str, notes: list[str]) -> str:
             f"`{key}` must be text, not a {'list' if isinstance(value, list) else 'mapping'}"
         )
         return ""
-    return _unquoted(flat(value), key, notes)
-
-
-def _unquoted(text: str, key: str, notes: list[str]) -> str:
-    """A text without typographic quotation marks around it, and a remark if there were any."""
-    inner = unquoted(text)
-    if inner != text:
-        notes.append(f"`{key}` stands in quotation marks that YAML takes for letters; use others")
-    return inner
+    return without_quotes(flat(value), key, notes)
 
 
 def _one_line(error: Exception, line: int) -> str:
