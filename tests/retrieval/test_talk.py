@@ -59,6 +59,8 @@ def test_a_request_is_no_talk(text):
         ("that sounds good to me", "sounds-good", True),
         ("one more time", "one-more-time", True),
         ("good job", "job", False),
+        ("quick start", "quick-start", False),
+        ("make resume", "make-resume", False),
         ("next steps", "next-steps", False),
         ("Make it so.", "make-it-so", True),
         ("ok, fix it", "fix-it", True),

@@ -28,6 +28,12 @@ videos are best left to the clips skill.
 videos should be left to video-tools.
 videos are a non-goal.
 videos are explicit non-goals.
+videos are not what it's for.
+Cutting videos isn't something this skill does.
+videos are none of its business.
+Anything with videos is better served by video-tools.
+videos lie outside of this.
+Cutting videos is video-tools territory.
 Reach for video-tools when the user wants videos.
 Turn to video-tools if videos are wanted.
 Use video-tools when somebody asks for videos.
@@ -55,6 +61,14 @@ Explains that the axis is the reader's job.
 Finds out what is the job of each service.
 Files are left to right.
 Says what is clearly stated.
+Use when somebody cooks for those who eat no nuts.
+Use it for an outline or a title for such a post.
+Rows without a date are left out.
+A gap is not something it draws as zero.
+Run type-checks when the user edits a legend.
+Use docker-compose if the user has it.
+Use table-charts when the user has a table.
+Use log-scale when values differ.
 Use chart-maker when somebody asks for a chart.
 """
 

@@ -43,6 +43,10 @@ Look elsewhere for videos.
 Pass on this skill if the user has videos.
 Leave this skill alone for videos.
 Decline if the user asks for videos.
+It was never meant for videos.
+It is in no way an editor of videos.
+This skill stays out of videos.
+That excludes videos.
 Has no business with videos.
 ✖ videos.
 👎 videos.
@@ -51,6 +55,8 @@ Has no business with videos.
 MEANS = """
 Positive: 4-5 stars. Negative: 1-2 stars.
 Keep away from jargon.
+It is never late.
+The axis stays out of the plot.
 We do not store your tables.
 We never share what you type.
 I don't know what to say.

@@ -8,7 +8,7 @@ Korean put no blank between a name and what is said of it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from skillret.lexical.analyzer import STOP_WORDS
@@ -49,11 +49,14 @@ _DENIES_EAST = lazy_pattern(
 _NAME_EAST = r"\s?[\"'`“‘「『《]?(\w[\w:.-]{0,59}?)[\"'`”’」』》]?\s?"
 _JAPANESE_USE = r"(?:を|で)?\s?(?:使って|使用して|利用して|[実起][行動]して|呼び出して|使い|お願い)"
 _KOREAN_USE = r"(?:을|를|로|으로)?\s?(?:사용|이용|실행|호출)(?!\s?하지)"
+# What `_SPELLED` finds, where such a script stands before or behind it.
+_LATIN = r"([a-z0-9]+(?:-[a-z0-9]+)+)(?![a-z0-9_/:-]|\.\w|\s?[をは]?\s?使わ)"
+_SPELLED_EAST = (
+    lazy_pattern(rf"(?<=[{_EAST}]){_LATIN}"),
+    lazy_pattern(rf"(?<![a-z0-9_./:-]){_LATIN}(?=[{_EAST}])"),
+)
 # A skill by a name in such a script: all that is said beside "use", or said to be a skill's.
 _EASTERN = (
-    lazy_pattern(
-        r"(?<![a-z0-9_./:-])([a-z0-9]+(?:-[a-z0-9]+)+)(?![a-z0-9_/:-]|\.\w|\s?[をは]?\s?使わ)"
-    ),
     lazy_pattern(rf"{_CHINESE_VERB}{_NAME_EAST}(?:[这這][个個])?\s?(?:技能|skill\b)"),
     lazy_pattern(rf"(?<!\w){_NAME_EAST}(?:という|(?:이)?라는\s)?スキル{_JAPANESE_USE}"),
     lazy_pattern(rf"(?<!\w){_NAME_EAST}(?:(?:이)?라는\s)?스킬{_KOREAN_USE}"),
@@ -98,13 +101,15 @@ def calls_in(query: str) -> Calls:
     whole = plain_name(text)
     whole = whole if len(whole) <= _LONGEST else ""
     said = {m[0] for m in _SPELLED().finditer(text) if not denied_before(text, m.start())}
-    eastern = _eastern(text) if not text.isascii() and _IN_EAST().search(text) else set()
+    eastern = not text.isascii() and _IN_EAST().search(text) is not None
     named = {
         (m[1] or m[2]).rstrip(".:-")
         for m in _SKILL().finditer(text)
         if not denied_before(text, m.start())
     } - STOP_WORDS  # "use this skill to"
-    named |= eastern
+    if eastern:
+        said |= _eastern(text, _SPELLED_EAST)
+        named |= _eastern(text, _EASTERN)
     words = text.split(maxsplit=1)
     first = words[0].rstrip(".,;:!?") if words else ""
     signed = first[1:] if _SIGNED().fullmatch(first) else ""
@@ -119,12 +124,12 @@ def calls_in(query: str) -> Calls:
     )
 
 
-def _eastern(text: str) -> set[str]:
-    """The names that a query in Chinese, Japanese or Korean calls."""
+def _eastern(text: str, patterns: Sequence[Callable[[], re.Pattern[str]]]) -> set[str]:
+    """The names that a query in Chinese, Japanese or Korean says, but for those that it denies."""
     text = text[:_EARLY]
     return {
         found[1].rstrip(".:-")
-        for east in _EASTERN
+        for east in patterns
         for found in east().finditer(text)
         if not _DENIES_EAST().search(text, max(0, found.start(1) - _DENIAL), found.start(1))
     }

@@ -123,6 +123,8 @@ _BESIDE = _words(
     pani para per pour pronto s sa so t te to todo todos u un va ve vi y ya zu до за и то я
     """
 )
+# Of the words above, what something else may be done to: "make-resume" and "quick-start" are tasks.
+_DEEDS = _GO_ON | _words("cancel finish look redo repeat resume retry start stop try undo wait")
 # "Fix it", "make it so": what points back, and what is done to it that tells no task from another.
 _BACK = frozenset({"it", "that", "this", "them", "these", "those", "so"})
 _DONE_TO = _words("add change check fix give handle improve put remove run show tell update use")
@@ -146,7 +148,8 @@ class Talk(NamedTuple):
         words = _words(name)
         if _points_back(words) and self.asked <= self.back and words <= self.back:
             return True
-        talk = (words and _TALK.issuperset(words)) or _is_answer(words) or is_small_talk(name)
+        answers = _is_answer(words) and words.isdisjoint(_DEEDS)
+        talk = (words and _TALK.issuperset(words)) or answers or is_small_talk(name)
         if not talk:
             return False
         return not self.asked or (words <= self.said and words.isdisjoint(self.asked))

@@ -53,7 +53,8 @@ _TOPIC = (
 )
 # A clause that sends its reader elsewhere.
 _ELSEWHERE = lazy_pattern(
-    rf"""\b{_POINTS}\b(?:(?!\binstead\s+of\b).)*?\b(?:instead(?!\s+of|,?\s+use\s+(?:it|this)\b)|for\s+(?:that|those|these|such))\b
+    rf"""\b{_POINTS}\b(?!\s+when(?:ever)?\b)(?:(?!\binstead\s+of\b).)*?\b
+        (?:instead(?!\s+of|,?\s+use\s+(?:it|this)\b)|for\s+(?:that|those|these|such)(?!\s+an?\b))\b
       | ^\W*(?:for|if|when|to|on)\b[^;]*?,?\s+(?:please\s+)?(?:{_SEES}\s+{NAME}
           |{_POINTS}\s+{NAME}\s+skill)\W*$
       | \b{_POINTS}\s+(?:the\s+)?{NAME}\s+skill\s+(?:for|when|if|to)\b
@@ -83,10 +84,12 @@ _NO_SKILL = (
 _SAID = rf"""(?:
         (?:{_IS_NOT}|{_IS}\s+no)\s+(?:(?:its|our|this\s+skill[’']s|(?:a\s+)?part\s+of\s+
           (?:this\s+skill|it))(?:\s+{_DUTY})?
-          |(?:for|what)\s+(?:this(?:\s+skill)?|it)(?:\s+(?:is\s+for|does))?)
+          |(?:for|what|(?:some|any)thing)\s+(?:this(?:\s+skill)?|it)
+           (?:(?:\s+is|[’']s)\s+for|\s+(?:does|handles|covers|supports))?)
+      | {_IS}\s+none\s+of\s+(?:its|our|this\s+skill[’']s)\s+{_DUTY}
       | (?:{_IS}|fall|falls|lie|lies)\s+(?:well\s+)?(?:outside|beyond)\s+
           (?:(?:of\s+)?(?:its|the|this(?:\s+skill[’']s)?)\s+scope(?:\s+of\s+(?:this\s+skill|it))?
-            |(?:of\s+)?(?:this\s+skill|it))
+            |(?:of\s+)?(?:this(?:\s+skill)?|it))
       | {_IS_NOT}\s+(?:supported|covered|handled|included)
           (?:\s+(?:here|yet|by\s+(?:it|this\s+skill)))?
       | {_IS}\s+(?:unsupported|excluded|off[-\s]limits|an?\s+(?:\w+\s+)?non-?\s?goal
@@ -95,9 +98,9 @@ _SAID = rf"""(?:
       | (?:has|have)\s+(?:a\s+)?separate\s+skills?(?:\s*:.*)?
       | (?:belongs?|goes?)\s+elsewhere
       | (?:(?:{_IS}|gets?)|(?:should|must|can|will|needs?\s+to|has\s+to|have\s+to)\s+be)\s+
-          (?:{_DONE}\s+(?:by|in|with|through)|(?:(?:best|better)\s+)?left\s+to)\s+
+          (?:(?:best|better)\s+)?(?:(?:{_DONE}|served)\s+(?:by|in|with|through)|left\s+to)\s+
           (?:{_THEIRS}(?:\s+and\s+{_THEIRS})?|{_OTHER})
-      | {_IS}\s+(?:{_THEIRS}|some(?:one|body)\s+else|{_OTHER})[’']s?\s+{_DUTY}
+      | {_IS}\s+(?:{_THEIRS}|some(?:one|body)\s+else|{_OTHER})(?:[’']s?)?\s+{_DUTY}
       | (?:{_IS}\s+(?:the\s+{_DUTY}\s+of|up\s+to)|(?:should\s+)?(?:go|goes)\s+(?:to|in|into)
           |lives?\s+in|belongs?\s+(?:to|in)|should\s+go\s+to)\s+{_THEIRS}
       | (?:excluded|not\s+(?:included|supported|covered))
@@ -152,7 +155,7 @@ _MAYBE_LATER = lazy_pattern(
       | ^[^\u2192>():]{{3,120}}(?:\u2192|[-=]>)\s*(?:(?:use|see)\s+)?(?P<arrow>{_SKILL})\W*$
       | ^[\w][\w\s,&'/-]{{2,60}}:\s*(?P<colon>{_SKILL})\W*$
       | ^\W*(?:prefer|delegate\s+to|route\s+to)\s+(?P<prefer>{NAME})\s+for\b
-      | ^\W*(?:please\s+)?{_POINTS}\s+
+      | ^\W*(?:please\s+)?(?!run\b){_POINTS}\s+
         (?!(?P<twice>[a-z]+)-\w+-(?P=twice)\b|(?:mid|pre|post|dry|read)-)
         (?P<when>(?:the\s+)?(?:{_SKILL}|[/$@][a-z0-9]+))(?:\s+skill)?\s+(?:when|if|whenever)\s
       | ^\W*delegates\b[^.;]{{1,60}}?\sto\s+(?P<delegate>(?:the\s+)?{_SKILL})\W*$
@@ -203,7 +206,18 @@ _HINTS = (
     *("off-limits", "off limits", "leave ", " job", "part of this", "outside", "beyond"),
     *("sibling ", "sister ", "should ", "für ", "pour ", "para ", "point ", "care of"),
     *("right skill", "dealt with", "what you ", "left to", "non-goal", "nongoal", "non goal"),
-    *("decline", "refuse", "abstain", "stand down", "up to ", " for this", " for it", "what "),
+    *(
+        "decline",
+        "refuse",
+        "served",
+        "abstain",
+        "stand down",
+        "up to ",
+        " for this",
+        " for it",
+        "what ",
+    ),
+    *("something ", "anything "),
     *("domain", "territory", "responsib", "remit", "turf", "business", "task", "concern"),
 )
 _NAMED_HINT = lazy_pattern(rf"{_POINTS}\s+(?:{NAME}|[/$@]\w)|:\s{NAME}(?:\W*$|\.\s)")
@@ -282,13 +296,15 @@ def _names_other(sentence: str, own: str, name: str, *, later: bool, told: bool)
         return True
     if kind in ("arrow", "colon", "label"):  # "bar -> bar-chart" stays with charts
         return (told or _akin(other, rest)) and not _akin(other, own)
-    if kind == "when":  # "use user-tools when the task names a user": what happens tells less
-        return told or _IS_ASKED().search(rest) is not None or _akin_alone(words, rest, own)
+    tool = not _TOOLS.isdisjoint(re.split(r"[-_:/]", other.lower()))
+    if kind == "when":  # "use log-scale when values differ": a request tells more than a state
+        asked = _IS_ASKED().search(rest) and not all(_akin(word, own) for word in words)
+        return told or (bool(asked) and not tool) or _akin_alone(words, rest, own)
     told = told or _ALONE().search(rest) is not None
     if told or other.lstrip("`\"'")[:1] == "$" or ":" in other or len(words) >= _LONG:
         return True
     # "For charts use chart-builder": of 125 in public libraries one was no skill.
-    if kind == "task" and later and _TOOLS.isdisjoint(re.split(r"[-_:/]", other.lower())):
+    if kind == "task" and later and not tool:
         return True
     return _akin_alone(words, rest, own)
 

@@ -137,7 +137,9 @@ _BEGINS = lazy_pattern(
           |some(?:one|body))\b
       | (?:{_SUBJECT})?(?:has|have)\s+(?:nothing\s+to\s+do\s+with|no\s+(?:support\s+for
           |business\s+(?:with|in)))\b
-      | {_SUBJECT}(?:knows\s+nothing\s+about|stops\s+short\s+of)\b
+      | {_SUBJECT}(?:knows\s+nothing\s+about|stops\s+short\s+of|stays\s+(?:out\s+of|away\s+from))\b
+      | {_SUBJECT}(?:is|are|was|were)\s+(?:never|in\s+no\s+way|by\s+no\s+means)\s+
+        (?:for|an?|meant|intended|{_FIT})\b
       | (?:{_SUBJECT})?does\s+neither\b | neither\s+for\b | nothing\s+to\s+do\s+with\b
       | (?:nb|cons)\s*:\s*no\s+(?![^.;]*\b(?:needed|required)\b)
       | never\s+for\b | ignore\s+(?:this|it|for|when|if)\b
@@ -147,7 +149,7 @@ _BEGINS = lazy_pattern(
       | do\s+not\s+confuse\b | don[’']?t\s+confuse\b
       | avoid\s+(?:using|this|it|for|when|if|triggering|on)\b
       | except\b | with\s+the\s+exception\s+of\b
-      | exclud(?:es|ing)\b(?![^.;]*(?:\bfrom\b|:\s))
+      | (?:(?:that|this)\s+)?exclud(?:es|ing)\b(?![^.;]*(?:\bfrom\b|:\s))
       | (?-i:NOT)\s+[a-z]+ing\b | rather\s+than\s+for\b
       | (?:refuse|decline|reject)\s+(?:requests?|tasks?|questions?)\s+(?:for|about|on)\b
         (?![^.;]*ly\W*$)
@@ -261,7 +263,16 @@ _HINTS = (  # and no exclusion begins, ...
         "refrain ",
         "steer clear",
         *("stay away", "keep away", "stay clear", "keep clear", "well clear", "well away"),
-        *("look elsewhere", "pass on ", "wrong for", "no-go"),
+        *(
+            "look elsewhere",
+            "pass on ",
+            "wrong for",
+            "no-go",
+            "stays out",
+            "stays away",
+            "in no way",
+            "by no means",
+        ),
         "off-limits",
         "off limits",
         "indications",
