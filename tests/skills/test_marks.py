@@ -54,6 +54,15 @@ def test_one_mark_of_several_is_enough():
         ({}, "disable-model-invocation: true or false, as you like", False),
         ({}, "Sets disable-model-invocation: true", False),
         ({}, "enable-model-invocation: true", False),
+        ({"policy": {"allow_implicit_invocation": "false"}}, "", True),
+        ({"allowImplicitInvocation": "no"}, "", True),
+        ({"metadata": {"policy": {"allow-implicit-invocation": "off"}}}, "", True),
+        ({}, "description: |\n  Plans.\n  allow_implicit_invocation: false", True),
+        ({"policy": {"allow_implicit_invocation": "true"}}, "", False),
+        ({"policy": {"allow_implicit_invocation": "see below"}}, "", False),
+        ({"policy": {"allow_explicit_invocation": "false"}}, "", False),
+        ({}, "Sets allow_implicit_invocation: false", False),
+        ({"allowed-tools": "false"}, "allowed-tools: false", False),
     ],
 )
 def test_a_mark_counts_wherever_it_plainly_forbids(fields, written, forbidden):

@@ -238,7 +238,7 @@ class Searcher:
     def _in_english(self, query: str) -> str:
         """A query word by word in English, if neither encoder nor skills know its language."""
         language = unread_language(query, self.encoder.profile)
-        if language not in GLOSSARIES or is_talk(query):
+        if language not in GLOSSARIES or is_talk(query) or self._names_own(query):
             return query
         told = gloss(query, language, _first(self._has_own, _ASKED_OF))
         own = {term for word in told.words for term in read_terms(word)}
@@ -246,6 +246,11 @@ class Searcher:
         if not told.text or self._speaks(own) or self._speaks({*read_terms(query)}):
             return query
         return told.text
+
+    def _names_own(self, query: str) -> bool:
+        """Whether a query calls a skill by its name, which no dictionary must translate."""
+        called = calls_in(query).outright
+        return bool(called) and not called.isdisjoint(self._keys_by_name())
 
     def _speaks(self, terms: set[str]) -> bool:
         """Whether skills hold more than half of some terms: then they speak their language."""

@@ -314,7 +314,7 @@ def _meant(
     talk: Talk,
 ) -> list[Picked]:
     """Those of the picked skills that are not called by what people say between tasks."""
-    if not picked or not talk.said:
+    if not picked or not (talk.said or talk.back):
         return picked
     known = names([p.key for p in picked])
     return [p for p in picked if not any(map(talk.has, known.get(p.key, ())))]

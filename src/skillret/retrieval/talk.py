@@ -123,6 +123,11 @@ _BESIDE = _words(
     pani para per pour pronto s sa so t te to todo todos u un va ve vi y ya zu до за и то я
     """
 )
+# Of the words above, what something else may be done to: "make-resume" and "quick-start" are tasks.
+_DEEDS = _GO_ON | _words("cancel finish look redo repeat resume retry start stop try undo wait")
+# "Fix it", "make it so": what points back, and what is done to it that tells no task from another.
+_BACK = frozenset({"it", "that", "this", "them", "these", "those", "so"})
+_DONE_TO = _words("add change check fix give handle improve put remove run show tell update use")
 
 
 class Talk(NamedTuple):
@@ -131,15 +136,21 @@ class Talk(NamedTuple):
     Attributes:
         said: Those of clauses that are but talk.
         asked: Those of the others.
+        back: Of these, the words of clauses that only point back.
     """
 
     said: frozenset[str]
     asked: frozenset[str]
+    back: frozenset[str] = frozenset()
 
     def has(self, name: str) -> bool:
         """Whether a skill is called by what is but said here, and is no more than that."""
         words = _words(name)
-        if not (words and _TALK.issuperset(words)) and not is_small_talk(name):
+        if _points_back(words) and self.asked <= self.back and words <= self.back:
+            return True
+        answers = _is_answer(words) and words.isdisjoint(_DEEDS)
+        talk = (words and _TALK.issuperset(words)) or answers or is_small_talk(name)
+        if not talk:
             return False
         return not self.asked or (words <= self.said and words.isdisjoint(self.asked))
 
@@ -148,10 +159,13 @@ def read_talk(text: str) -> Talk:
     """Which words of a text ask for something, and which do not."""
     said: set[str] = set()
     asked: set[str] = set()
+    back: set[str] = set()
     for clause in _CLAUSE.split(text):
         words = _words(clause)
         (said if _is_talk(words) or is_small_talk(clause) else asked).update(words)
-    return Talk(frozenset(said), frozenset(asked))
+        if "-" not in clause and "_" not in clause and _points_back(words):
+            back.update(words)
+    return Talk(frozenset(said), frozenset(asked), frozenset(back))
 
 
 def is_talk(text: str) -> bool:
@@ -160,7 +174,17 @@ def is_talk(text: str) -> bool:
 
 
 def _is_talk(words: frozenset[str]) -> bool:
-    strange = words - _TALK
     if _GO_ON.isdisjoint(words):
-        return strange <= _BESIDE and (not strange or not words <= STOP_WORDS | _BESIDE)
-    return strange <= _BESIDE | _GOES_ON_WITH
+        return words <= _TALK or _is_answer(words)
+    return words - _TALK <= _BESIDE | _GOES_ON_WITH
+
+
+def _is_answer(words: frozenset[str]) -> bool:
+    """Whether words are talk by one of them at least: "sounds good", not "the job"."""
+    return words - _TALK <= _BESIDE and not words <= STOP_WORDS | _BESIDE
+
+
+def _points_back(words: frozenset[str]) -> bool:
+    """Whether words do no more than point back to what was said before: "run it"."""
+    known = STOP_WORDS | _TALK | _BESIDE | _DONE_TO
+    return not _BACK.isdisjoint(words) and not words <= _BACK and words <= known

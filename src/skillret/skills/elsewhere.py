@@ -34,6 +34,16 @@ _SKILL = r"(?-i:[`$/@'\"]?[a-z0-9]+(?:[-:/][a-z0-9]+)+[`'\"]?)"
 _CODE = r"`[\w:/@.-]+`"
 _THEIRS = rf"(?:{NAME}|{_CODE}|the\s+[\w-]+\s+skill)(?:\s+skill)?"
 _DONE = r"(?:handled|covered|done|managed|dealt\s+with|taken\s+care\s+of)"
+# "Is explicitly out of scope": how much it is so changes nothing.
+_LY = r"(?:\s+(?:\w{2,20}ly|all|always|also|both|still|yet))?"
+_IS = rf"(?:is|are){_LY}"
+_IS_NOT = rf"{_IS}(?:\s+not|n[’']?t){_LY}"
+_DUTY = r"(?:job|business|task|purpose|concern|domain|territory|responsibility|remit|turf)"
+# Who is asked for something, not what happens meanwhile: "if the build fails, stop".
+_ASKED = (
+    r"(?:ask(?:s|ed|ing)?|wants?|requests?|requested|users?|prompts?|tasks?|some(?:one|body)"
+    r"|any(?:one|body)|people|you)"
+)
 # What a sentence is about, if it says something of that alone.
 _TOPIC = (
     r"(?:\W*(?:please\s+)?(?:note|nb|important)(?:\s*:|\s+that)\s+)?"
@@ -43,12 +53,13 @@ _TOPIC = (
 )
 # A clause that sends its reader elsewhere.
 _ELSEWHERE = lazy_pattern(
-    rf"""\b{_POINTS}\b(?:(?!\binstead\s+of\b).)*?\b(?:instead(?!\s+of|,?\s+use\s+(?:it|this)\b)|for\s+(?:that|those|these|such))\b
+    rf"""\b{_POINTS}\b(?!\s+when(?:ever)?\b)(?:(?!\binstead\s+of\b).)*?\b
+        (?:instead(?!\s+of|,?\s+use\s+(?:it|this)\b)|for\s+(?:that|those|these|such)(?!\s+an?\b))\b
       | ^\W*(?:for|if|when|to|on)\b[^;]*?,?\s+(?:please\s+)?(?:{_SEES}\s+{NAME}
           |{_POINTS}\s+{NAME}\s+skill)\W*$
       | \b{_POINTS}\s+(?:the\s+)?{NAME}\s+skill\s+(?:for|when|if|to)\b
-      | ^{_TOPIC}\b(?:is|are)\s+(?:out\s+of\s+scope|not\s+(?:covered|in\s+scope|supported|handled)
-          |{_DONE}\s+(?:(?:by|in|with)\s+{NAME}|elsewhere\b))
+      | ^{_TOPIC}\b(?:{_IS}\s+(?:out\s+of\s+scope|{_DONE}\s+(?:(?:by|in|with)\s+{NAME}|elsewhere\b))
+          |(?:is|are)\s+not{_LY}\s+(?:covered|in\s+scope|supported|handled))
       | \b{_POINTS}\s+{_OTHER}\b
       | (?:`|{NAME}\s+skill)\s+(?:is\s+(?:for|better)|handles|covers|deals\s+with)\b
       | ^\W*(?:hand|route|delegate|send|redirect|forward|pass)\b[^`]{{1,60}}?\bto\s+(?:the\s+)?`
@@ -61,6 +72,7 @@ _ELSEWHERE = lazy_pattern(
       | ^\W*instead\s+of\s+(?:this|it)\b
       | \bbelongs?\s+(?:to|in)\s+{NAME}
       | \bare\s+excluded\W*$
+      | ^[^.;:?]{{3,80}}:\s*not\s+this(?:\s+(?:one|skill))?\W*$
     """,
     re.IGNORECASE | re.VERBOSE,
 )
@@ -70,21 +82,27 @@ _NO_SKILL = (
 )
 # What is said of a topic that stands before it, in a sentence of its own.
 _SAID = rf"""(?:
-        (?:is|are)\s+(?:not\s+|no\s+|n[’']t\s+)(?:its|our|this\s+skill[’']s|(?:a\s+)?part\s+of\s+
-          (?:this\s+skill|it))(?:\s+(?:job|business|task|purpose|concern))?
-      | (?:is|are|fall|falls|lie|lies)\s+(?:well\s+)?(?:outside|beyond)\s+
+        (?:{_IS_NOT}|{_IS}\s+no)\s+(?:(?:its|our|this\s+skill[’']s|(?:a\s+)?part\s+of\s+
+          (?:this\s+skill|it))(?:\s+{_DUTY})?
+          |(?:for|what|(?:some|any)thing)\s+(?:this(?:\s+skill)?|it)
+           (?:(?:\s+is|[’']s)\s+for|\s+(?:does|handles|covers|supports))?)
+      | {_IS}\s+none\s+of\s+(?:its|our|this\s+skill[’']s)\s+{_DUTY}
+      | (?:{_IS}|fall|falls|lie|lies)\s+(?:well\s+)?(?:outside|beyond)\s+
           (?:(?:of\s+)?(?:its|the|this(?:\s+skill[’']s)?)\s+scope(?:\s+of\s+(?:this\s+skill|it))?
-            |(?:of\s+)?(?:this\s+skill|it))
-      | (?:is|are)(?:\s+not|n[’']t)\s+(?:supported|covered|handled)
+            |(?:of\s+)?(?:this(?:\s+skill)?|it))
+      | {_IS_NOT}\s+(?:supported|covered|handled|included)
           (?:\s+(?:here|yet|by\s+(?:it|this\s+skill)))?
-      | (?:is|are)\s+(?:unsupported|off[-\s]limits)
-      | (?:is|are)\s+(?:a\s+separate|another)\s+skill | (?:has|have)\s+(?:its|their)\s+own\s+skills?
+      | {_IS}\s+(?:unsupported|excluded|off[-\s]limits|an?\s+(?:\w+\s+)?non-?\s?goal
+          |(?:\w+\s+)?non-?\s?goals)
+      | {_IS}\s+(?:a\s+separate|another)\s+skill | (?:has|have)\s+(?:its|their)\s+own\s+skills?
       | (?:has|have)\s+(?:a\s+)?separate\s+skills?(?:\s*:.*)?
       | (?:belongs?|goes?)\s+elsewhere
-      | (?:(?:is|are|gets?)|(?:should|must|can|will|needs?\s+to|has\s+to|have\s+to)\s+be)\s+
-          {_DONE}\s+(?:by|in|with|through)\s+(?:{_THEIRS}(?:\s+and\s+{_THEIRS})?|{_OTHER})
-      | (?:(?:is|are)\s+the\s+job\s+of|(?:should\s+)?(?:go|goes)\s+(?:to|in|into)|lives?\s+in
-          |belongs?\s+(?:to|in)|should\s+go\s+to)\s+{_THEIRS}
+      | (?:(?:{_IS}|gets?)|(?:should|must|can|will|needs?\s+to|has\s+to|have\s+to)\s+be)\s+
+          (?:(?:best|better)\s+)?(?:(?:{_DONE}|served)\s+(?:by|in|with|through)|left\s+to)\s+
+          (?:{_THEIRS}(?:\s+and\s+{_THEIRS})?|{_OTHER})
+      | {_IS}\s+(?:{_THEIRS}|some(?:one|body)\s+else|{_OTHER})(?:[’']s?)?\s+{_DUTY}
+      | (?:{_IS}\s+(?:the\s+{_DUTY}\s+of|up\s+to)|(?:should\s+)?(?:go|goes)\s+(?:to|in|into)
+          |lives?\s+in|belongs?\s+(?:to|in)|should\s+go\s+to)\s+{_THEIRS}
       | (?:excluded|not\s+(?:included|supported|covered))
     )\W*$"""
 # The same of a sentence which is not the first one: that says what the skill itself is.
@@ -104,10 +122,15 @@ _ELSEWHERE_LATER = lazy_pattern(
           |this\s+skill\s+(?:does\s+not|doesn[’']t)\s+apply
           |(?:do\s+not|don[’']t|never)\s+(?:use|load|trigger|invoke|activate|apply)
            (?:\s+(?:it|this(?:\s+skill)?))?\W*$)
+      | ^\W*(?:if|when|whenever)\b[^.;]{{0,60}}?\b{_ASKED}\b[^.;]{{2,120}}?,\s*
+        (?:then\s+|please\s+|just\s+|politely\s+)?
+        (?:decline|refuse|abstain|stand\s+down|(?:look|go)\s+elsewhere)
+        (?:\s+(?:it|this|politely|the\s+(?:request|task)))?\W*$
       | ^\W*(?:the\s+)?(?:sibling|sister)\s+skill\b
       | ^\W*(?:whoever|anyone|those|people|users?)\b[^.;]{{3,120}}?\bshould\s+(?:use|see)\s+
         {NAME}\W*$
-      | ^[^.;:?]{{3,80}}:\s*(?:not\s+(?:supported|here|covered|included|in\s+scope)|unsupported|no
+      | ^[^.;:?]{{3,80}}:\s*(?:not\s+(?:supported|here|covered|handled|included|in\s+scope)
+          |unsupported|no
           |excluded|out\s+of\s+scope)\W*$
       | ^\W*(?:route|redirect|defer|refer|delegate|hand(?:\s+(?:off|over))?)\b
         (?!\s+requests?\s+to\b)[^.;]{{1,60}}?\sto\s+(?:the\s+)?{_SKILL}(?:\s+skill)?\s*
@@ -132,6 +155,9 @@ _MAYBE_LATER = lazy_pattern(
       | ^[^\u2192>():]{{3,120}}(?:\u2192|[-=]>)\s*(?:(?:use|see)\s+)?(?P<arrow>{_SKILL})\W*$
       | ^[\w][\w\s,&'/-]{{2,60}}:\s*(?P<colon>{_SKILL})\W*$
       | ^\W*(?:prefer|delegate\s+to|route\s+to)\s+(?P<prefer>{NAME})\s+for\b
+      | ^\W*(?:please\s+)?(?!run\b){_POINTS}\s+
+        (?!(?P<twice>[a-z]+)-\w+-(?P=twice)\b|(?:mid|pre|post|dry|read)-)
+        (?P<when>(?:the\s+)?(?:{_SKILL}|[/$@][a-z0-9]+))(?:\s+skill)?\s+(?:when|if|whenever)\s
       | ^\W*delegates\b[^.;]{{1,60}}?\sto\s+(?P<delegate>(?:the\s+)?{_SKILL})\W*$
     """,
     re.IGNORECASE | re.VERBOSE,
@@ -147,6 +173,7 @@ _CALLED = lazy_pattern(
     r"the\s+(?P<called>(?!x+\b)[\w-]+)\s+skill(?:\s+for\b|\W*$)",
     re.IGNORECASE,
 )
+_IS_ASKED = lazy_pattern(rf"\b{_ASKED}\b", re.IGNORECASE)
 # For what is but a part of its trade a skill sends on: "for colours alone use color-palette".
 _ALONE = lazy_pattern(r"\b(?:alone|only|just|merely|purely)\b", re.IGNORECASE)
 _BRACKETS = lazy_pattern(r"\(([^()]*)\)")
@@ -178,7 +205,20 @@ _HINTS = (
     *("n't apply", "say no", "do not ", "don't ", "never ", "? no", ": no", "unsupported"),
     *("off-limits", "off limits", "leave ", " job", "part of this", "outside", "beyond"),
     *("sibling ", "sister ", "should ", "für ", "pour ", "para ", "point ", "care of"),
-    *("right skill", "dealt with", "what you "),
+    *("right skill", "dealt with", "what you ", "left to", "non-goal", "nongoal", "non goal"),
+    *(
+        "decline",
+        "refuse",
+        "served",
+        "abstain",
+        "stand down",
+        "up to ",
+        " for this",
+        " for it",
+        "what ",
+    ),
+    *("something ", "anything "),
+    *("domain", "territory", "responsib", "remit", "turf", "business", "task", "concern"),
 )
 _NAMED_HINT = lazy_pattern(rf"{_POINTS}\s+(?:{NAME}|[/$@]\w)|:\s{NAME}(?:\W*$|\.\s)")
 
@@ -256,12 +296,21 @@ def _names_other(sentence: str, own: str, name: str, *, later: bool, told: bool)
         return True
     if kind in ("arrow", "colon", "label"):  # "bar -> bar-chart" stays with charts
         return (told or _akin(other, rest)) and not _akin(other, own)
+    tool = not _TOOLS.isdisjoint(re.split(r"[-_:/]", other.lower()))
+    if kind == "when":  # "use log-scale when values differ": a request tells more than a state
+        asked = _IS_ASKED().search(rest) and not all(_akin(word, own) for word in words)
+        return told or (bool(asked) and not tool) or _akin_alone(words, rest, own)
     told = told or _ALONE().search(rest) is not None
     if told or other.lstrip("`\"'")[:1] == "$" or ":" in other or len(words) >= _LONG:
         return True
     # "For charts use chart-builder": of 125 in public libraries one was no skill.
-    if kind == "task" and later and _TOOLS.isdisjoint(re.split(r"[-_:/]", other.lower())):
+    if kind == "task" and later and not tool:
         return True
+    return _akin_alone(words, rest, own)
+
+
+def _akin_alone(words: Sequence[str], rest: str, own: str) -> bool:
+    """Whether a word of a name is akin to the rest of its sentence, and not to the skill."""
     return any(_akin(word, rest) and not _akin(word, own) for word in words)
 
 

@@ -41,7 +41,7 @@ class Purpose(NamedTuple):
 _QUOTED = lazy_pattern(r"\"[^\"]*\"|“[^”]*”|`[^`]*`|\b(?:e\.g|i\.e|etc|vs|cf)\.(?!\s+[A-Z])")
 _BREAK = lazy_pattern(
     r"(?P<full>[.!?]+[)\]*_]*(?:\s+|$)|[.!?]+['’](?=\s+[A-Z])|\n\s*\n|[。！？]|\s\|\s"
-    r"|\s(?=[❌⛔🚫✗✘✅✔☑]))"
+    r"|\s(?=[❌⛔🚫✗✘✖👎🙅✅✔☑]))"
     r"|(?P<half>;\s+|；|，|\sbut\s+|\s[-\u2013\u2014]+\s+|\u2014|\n|\s?[(\[]|[)\]]|,\s+(?:but|and|or|nor)\s+|,\s+)",
 )
 _EMPHASIS = lazy_pattern(r"(?<![\w*_])[*_]{1,3}(?=\w)|(?<=\w)[*_]{1,3}(?![\w*_])")
@@ -82,13 +82,22 @@ _COVERS = (
 )
 _LABEL = (
     r"(?:exclu(?:sions?|des?|ding)|(?:excluded|unsupported)(?:\s+(?:topics?|tasks?|uses?))?"
-    r"|non-?\s?goals?|(?:out[-\s]of|not\s+in)[-\s]scope(?:\s+(?:topics?|tasks?))?|limitations?"
+    r"|non-?\s?goals?|(?:out[-\s]of|outside(?:\s+of)?|beyond|not(?:\s+in)?)[-\s]scope"
+    r"(?:\s+(?:topics?|tasks?))?|limitations?|no-?gos?"
     r"|anti-?triggers?|counter-?\s?indications?|contra-?indications?|off[-\s]limits|exceptions?"
     r"|do[-\s]not[-\s](?:use|trigger)(?:[-\s](?:when|for|if))?|don[’']?ts?(?:\s+use(?:\s+(?:for|if|when))?)?"
-    r"|doesn[’']t|does\s+not|bad\s+for|not\s+(?:included|supported|covered|allowed)|negative\s+examples?"
+    r"|(?:(?:does|will|can)(?:\s+not|n[’']t)|won[’']t|can[’']t|cannot)(?:\s+(?:do|cover|handle|support))?"
+    r"|(?:bad|wrong|unsuitable|unfit)\s+for|negative\s+examples?"
+    r"|not\s+(?!(?:need|requir|limit)ed\b)(?:[a-z]{2,18}ed|done|meant|suitable)(?:\s+(?:for|here))?"
     r"|what\s+(?:it|this(?:\s+skill)?)\s+(?:is\s+not|does\s+not\s+do|isn[’']t|doesn[’']t\s+do)"
     r"|negative\s+triggers?|when\s+(?:not\s+to\s+(?:use|trigger)(?:\s+(?:this|it))?|to\s+avoid)"
     r"|not|skip|avoid|no)"
+)
+# What a skill is said not to be, whatever for.
+_FIT = (
+    r"(?:suit(?:able|ed)|designed|applicable|appropriate|recommended|useful|usable|aimed|relevant"
+    r"|(?:ideal|related|used|built|made|great|good|best|optimi[sz]ed)\s+(?:for|to|when|if|with)"
+    r"(?!\s+(?:years|months|weeks|days|long)\b))"
 )
 # Of these, what is no beginning of anything else, so that a dash or a line's end may follow.
 _LONG_LABEL = (
@@ -105,28 +114,32 @@ _LEADS = lazy_pattern(rf"[\W_]*(?=[a-z]){_BEFORE}(?<=,\s)", re.IGNORECASE)
 _BEGINS = lazy_pattern(
     rf"""[\W_]*{_BEFORE}
     (?: not\s+(?:really\s+)?(?:for(?!\s+(?:long|profit)\b)|when|if|to\s+be|about|intended|meant
-          |suit(?:able|ed)|designed
-          |applicable|appropriate|recommended|needed|required|an?\b|the\b|your\b|useful|usable
-          |aimed|relevant|covered
-          |(?:ideal|related|used|built|made|great|good|best|optimi[sz]ed)\s+(?:for|to|when|if|with)
-           (?!\s+(?:years|months|weeks|days|long)\b))\b
+          |needed|required|an?\b|the\b|your\b|covered|{_FIT})\b
       | not[-_]for\b(?!-)
       | you\s+(?:do|should|must|can){_NOT}\s+use\s+(?:this|it|(?:this|the)\s+skill)\s+
         (?:for|when|if|to|on)\b
-      | (?:it|this)[’']s\s+not\s+(?:for|meant|intended|suit(?:able|ed)|designed|appropriate)\b
+      | (?:it|this)[’']s\s+not\s+(?:for|meant|intended|{_FIT})\b
       | (?:{_NEGATED})\s+(?:suggest|offer|recommend|propose)\s+
         (?:(?:this|it|(?:this|the)\s+skill)\s+)?(?:for|when|if)\b
       | (?:{_SUBJECT})?(?:{_NEGATED})\s+(?:be\s+)?{_VERBS}(?:d|ed)?\s*{_ABOUT}
       | (?:{_SUBJECT})?(?:(?:do(?:es)?|can|will){_NOT}|won[’']?t|can[’']t|cannot)\s+{_COVERS}\b
       | {_SUBJECT}(?:is|are|was){_NOT}\b(?!\s+(?:limited|restricted|only|just|tied|confined))
-      | (?:is|are)(?:\s+not|n[’']?t)\s+(?:for|meant|intended|about|an?)\b
+      | (?:(?:is|are)(?:\s+not|n[’']?t)|ain[’']?t)\s+(?:really\s+)?
+        (?:for|meant|intended|about|an?|{_FIT})\b
       | skip\s+(?:this|it|for|when|if|on|only|unless|in|the\s+skill)\b
       | under\s+no\s+circumstances\b | don[’']?t\s+bother\b | do\s+not\s+bother\b
       | refrain\s+from\s+(?:using|triggering|invoking|loading)\b
-      | (?:steer\s+clear|stay\s+away)(?:\s+(?:of|from)\s+(?:this|it|the\s+skill))?\s+
-        (?:for|when|if|in)\b
-      | (?:{_SUBJECT})?(?:has|have)\s+(?:nothing\s+to\s+do\s+with|no\s+support\s+for)\b
-      | {_SUBJECT}(?:knows\s+nothing\s+about|stops\s+short\s+of)\b
+      | (?:steer|stay|keep)\s+(?:well\s+)?(?:clear|away)
+        (?:\s+(?:of|from)\s+(?:(?:this|the)\s+skill|this|it))?\s+(?:for|when|if|in)\b
+      | (?:look\s+elsewhere|pass\s+on\s+(?:it|this(?:\s+skill)?)
+          |leave\s+(?:it|this(?:\s+skill)?)\s+(?:alone|aside|out))\s+(?:for|when|if)\b
+      | (?:decline|refuse)s?\s+(?:when|if)\s+(?:asked|requested|(?:the\s+)?(?:user|request|task)
+          |some(?:one|body))\b
+      | (?:{_SUBJECT})?(?:has|have)\s+(?:nothing\s+to\s+do\s+with|no\s+(?:support\s+for
+          |business\s+(?:with|in)))\b
+      | {_SUBJECT}(?:knows\s+nothing\s+about|stops\s+short\s+of|stays\s+(?:out\s+of|away\s+from))\b
+      | {_SUBJECT}(?:is|are|was|were)\s+(?:never|in\s+no\s+way|by\s+no\s+means)\s+
+        (?:for|an?|meant|intended|{_FIT})\b
       | (?:{_SUBJECT})?does\s+neither\b | neither\s+for\b | nothing\s+to\s+do\s+with\b
       | (?:nb|cons)\s*:\s*no\s+(?![^.;]*\b(?:needed|required)\b)
       | never\s+for\b | ignore\s+(?:this|it|for|when|if)\b
@@ -136,7 +149,7 @@ _BEGINS = lazy_pattern(
       | do\s+not\s+confuse\b | don[’']?t\s+confuse\b
       | avoid\s+(?:using|this|it|for|when|if|triggering|on)\b
       | except\b | with\s+the\s+exception\s+of\b
-      | exclud(?:es|ing)\b(?![^.;]*(?:\bfrom\b|:\s))
+      | (?:(?:that|this)\s+)?exclud(?:es|ing)\b(?![^.;]*(?:\bfrom\b|:\s))
       | (?-i:NOT)\s+[a-z]+ing\b | rather\s+than\s+for\b
       | (?:refuse|decline|reject)\s+(?:requests?|tasks?|questions?)\s+(?:for|about|on)\b
         (?![^.;]*ly\W*$)
@@ -154,6 +167,10 @@ _BEGINS_SENTENCE = lazy_pattern(
     (?: (?:{_SUBJECT})?(?:(?:does|will){_NOT}|won[’']?t)\s+(?!(?:require|need|assume|depend|rely
           |matter|guarantee|promise|only|just|merely|simply|stop|hesitate
           |break(?!\s+(?:into|down))|affect|interfere|lose|slow|overwrite|delete|leak|expose|hurt|replace|care|mean|have|limit|restrict)\b)[a-z]
+      | we\s+(?:(?:do|will|can){_NOT}|won[’']?t|can[’']t|cannot|never)\s+(?!(?:require|need|assume
+          |store|share|sell|keep|retain|save|collect|track|log|charge|use|ask|want|know|have|see
+          |like|believe|expect|recommend|care|mean|only|just|merely|simply|yet)\b)[a-z]
+      | i\s+(?:(?:do|will){_NOT}|won[’']?t)\s+{_COVERS}\b
       | exclude\s+(?![^.]*\bfrom\b)
     )""",
     re.IGNORECASE | re.VERBOSE,
@@ -201,6 +218,11 @@ _QUOTED_NAME = lazy_pattern(r"[\"“][a-z0-9]+(?:-[a-z0-9]+)+[\"”]")
 _MARKED = lazy_pattern(r"(?i:(?<=\bnot )\(\w{2,12}\)(?=\s))|(?<=[.:;!?]\s)\d{1,2}\.(?=\s)")
 _LINK = lazy_pattern(r"\[([\w /-]{1,80})\]\([^()\s]{1,200}\)")
 _SKILL_NAME = lazy_pattern(r"`[\w:/@-]+`")
+# What makes such words the beginning of another statement, or of somebody's condition.
+_OWN_VERB = (
+    r"\b(?:use|uses|run|see|try|prefer|call|is|are|was|were|be|been|it|we|you|if|when|where|that"
+    r"|which|who|because)\b"
+)
 # Parts of a sentence that say what else there is, or what is left out.
 _ASIDE = lazy_pattern(
     r"(?P<unlike>(?:\bunlike|\bas\s+opposed\s+to|\bin\s+contrast\s+to|\bnot\s+to\s+be\s+confused"
@@ -214,17 +236,22 @@ _ASIDE = lazy_pattern(
     r"(?:</[\w-]+>)?)"
     r"|(?<!-)\b(?:only(?!\s+(?:the|a|an)\b)|limited\s+to)\b[^.;]{0,60}?"
     r"(?:[,(\u2013\u2014-]|;(?!\s*(?:never|no)\b))\s*(?P<only>(?:not|never|no)\s+"
-    r"(?!only\b|just\b|even\b|more\b)[^.;)]+)",
+    r"(?!only\b|just\b|even\b|more\b)[^.;)]+)"
+    # A sentence that says what the skill is for, and goes on: "Covers charts, not maps."
+    r"|(?:\A|(?<=[.!?]\s))(?:(?:(?:it|(?:this|the)\s+skill)\s+)?(?:handles|covers|supports"
+    r"|deals\s+with|works\s+(?:on|with)|is\s+for)|this\s+is\s+for|(?:use\s+(?:it\s+|this\s+(?:skill\s+)?)?)?for)\s"
+    rf"(?:(?!{_OWN_VERB})[^.;()]){{2,160}}?(?:,\s|\sbut\s|\s[\u2013\u2014-]+\s)(?:but\s+)?"
+    r"(?P<scope>not\s+(?!(?:only|just|even|merely|simply|necessarily|always|all|every|yet|the\s+other)\b)(?:[^.;()]|\([^()]*\))+\.?)",
     re.IGNORECASE,
 )
 _ASIDE_HINTS = (
     *("unlike", "different from", "distinct from", "complements", "whereas", "apart from"),
     *("opposed", "contrast", "confused", "everything", "only", "limited to", " except "),
-    *("<not", "<do", "<excl"),
+    *("<not", "<do", "<excl", ", not ", "but not ", "- not ", "\u2013 not ", "\u2014 not "),
 )
 # Plain words, in lower case, are looked for faster than patterns. A heading without one of these
 # begins no section that is left out, ...
-_SIGNS = ("❌", "⛔", "🚫", "✗", "✘")  # before what a skill is not for
+_SIGNS = ("❌", "⛔", "🚫", "✗", "✘", "✖", "👎", "🙅")  # before what a skill is not for
 _HINTS = (  # and no exclusion begins, ...
     *("not", "n't", "n’t", "never", "skip", "avoid", "except", "exclu", "ignore", "irrelev"),
     *("leave ", "limit", "goal", "scope", "trigger", "no ", "lacks ", "unsuit", "useless"),
@@ -235,7 +262,17 @@ _HINTS = (  # and no exclusion begins, ...
         "under no ",
         "refrain ",
         "steer clear",
-        "stay away",
+        *("stay away", "keep away", "stay clear", "keep clear", "well clear", "well away"),
+        *(
+            "look elsewhere",
+            "pass on ",
+            "wrong for",
+            "no-go",
+            "stays out",
+            "stays away",
+            "in no way",
+            "by no means",
+        ),
         "off-limits",
         "off limits",
         "indications",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import reduce
 from typing import Any
 
+from skillret.skills.exclusion_fields import is_not_for, plain_key
 from skillret.skills.lines import joined
 from skillret.skills.quotes import behind_quotes, uncut, unquoted
 from skillret.skills.repair import entries_of, flat
@@ -41,7 +42,7 @@ def described(fields: Mapping[str, Any], written: str, notes: list[str]) -> str:
         if value is None and key == "description" and (meant := written_as(fields)):
             notes.append(f"`{meant}` was taken for `{name}`; correct it")
             value = fields[meant]
-        same = [str(k) for k in fields if _plain_key(str(k)) == key]
+        same = [str(k) for k in fields if plain_key(str(k)) == key]
         if len(same) > 1:
             notes.append(stands_twice(name, len(same), flat(value)))
         if isinstance(value, list | dict) and value:
@@ -117,7 +118,7 @@ def written_as(fields: Mapping[str, Any]) -> str | None:
     """
     from difflib import get_close_matches
 
-    keys = {_plain_key(str(key)): str(key) for key in fields}
+    keys = {plain_key(str(key)): str(key) for key in fields}
     close = get_close_matches("description", keys, 1, 0.85)
     short = [k for k in keys if len(k) >= _SHORTEST and "description".startswith(k)]
     long = [k for k in keys if k.startswith("description") or k.endswith("description")]
@@ -161,7 +162,9 @@ def _is_text(key: str, value: Any, above: str) -> bool:
     Keys are a word, or few without grammar: `last updated`.
     """
     words = key.split()
-    if len(words) < 2 or isinstance(value, Mapping) or _plain_key(key) in _SPACED:
+    if len(words) < 2 or isinstance(value, Mapping):
+        return False
+    if plain_key(key) in _SPACED or is_not_for(key):
         return False
     if above[-1] in ",;&/(-\u2013\u2014" or _OPENS.match(key) or _IN_PROSE.search(key):
         return True
@@ -173,11 +176,7 @@ def field(fields: Mapping[str, Any], key: str) -> Any:
     """The field of a key in whatever spelling: `when_to_use`, `when-to-use`, `whenToUse`."""
     if key in fields:
         return fields[key]
-    return next((v for k, v in fields.items() if _plain_key(k) == key), None)
-
-
-def _plain_key(key: str) -> str:
-    return re.sub(r"[-_\s]", "", key).lower()
+    return next((v for k, v in fields.items() if plain_key(k) == key), None)
 
 
 def stands_twice(key: str, count: int, used: str) -> str:

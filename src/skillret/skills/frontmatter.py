@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from skillret.skills.exclusion_fields import not_for
 from skillret.skills.fields import (
     described,
     field,
@@ -25,6 +26,7 @@ from skillret.skills.fields import (
     whole_description,
     written_as,
 )
+from skillret.skills.lines import joined
 from skillret.skills.marks import DISABLES_MODELS, forbids_elsewhere, forbids_models, means, stays
 from skillret.skills.quotes import plain, unparted
 from skillret.skills.repair import (
@@ -86,8 +88,8 @@ class ParsedSkill:
 
     Attributes:
         name: The front matter's name, or the folder's where it has none that is usable.
-        description: With `when_to_use` behind it, as agents show it; whitespace folded, never
-            empty.
+        description: With `when_to_use` behind it, as agents show it, and what other fields say the
+            skill is not for; whitespace folded, never empty.
         body: The Markdown below the front matter, stripped.
         extra: The other front-matter fields.
         user_only: Whether it forbids models to start it (`disable-model-invocation`).
@@ -134,6 +136,7 @@ def parse_skill(data: bytes, folder: str) -> tuple[ParsedSkill | None, list[str]
         notes.append(
             f"the description has {len(description)} characters, the limit is {MAX_DESCRIPTION}"
         )
+    description = joined(description, not_for(front.fields))
     name = named(front.fields, notes)
     if not name:
         notes.append(f"it has no usable name; using that of its folder, {folder!r}")

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 __all__ = [
+    "ALLOWS_IMPLICIT",
     "DISABLES_MODELS",
     "forbids_elsewhere",
     "forbids_models",
@@ -22,6 +23,7 @@ __all__ = [
 ]
 
 DISABLES_MODELS = "disablemodelinvocation"  # the key as `means` compares it
+ALLOWS_IMPLICIT = "allowimplicitinvocation"  # Codex's key, of a policy beside the SKILL.md
 
 _TRUE = frozenset({"true", "yes", "on", "y", "1"})
 _FALSE = frozenset({"false", "no", "off", "n", "0"})
@@ -29,13 +31,14 @@ _JOINTS = re.compile(r"[-_\s]")
 _AROUND = " \t,;.\"'`"  # what is left behind a value in JSON, or in prose
 _LETTERS = 3  # that a misspelt key may have more or fewer
 _DEEPEST = 3  # of mappings in one another
-_LINE = re.compile(r"""^[ \t]*(?:-[ \t]+)?["']?(d[\w-]*)["']?[ \t]*[:：=](.*)$""", re.M | re.I)
+_LINE = re.compile(r"""^[ \t]*(?:-[ \t]+)?["']?([da][\w-]*)["']?[ \t]*[:：=](.*)$""", re.M | re.I)
 
 
 def means(key: str, meant: str) -> bool:
     """Whether a key is the one that is meant, in whatever spelling, or close to it.
 
-    Its first letter must be right: `enable` is close to `disable`, and `disallow` to `allow`.
+    Its first letter must be right: `enable` is close to `disable`, and `disallow` to `allow`. So is
+    `explicit` to `implicit`.
 
     Args:
         key: As someone wrote it.
@@ -45,6 +48,8 @@ def means(key: str, meant: str) -> bool:
     if plain == meant:
         return True
     if plain[:1] != meant[:1] or abs(len(plain) - len(meant)) > _LETTERS:
+        return False
+    if "explicit" in plain and "implicit" in meant:
         return False
     from difflib import get_close_matches  # seldom needed
 
@@ -75,25 +80,37 @@ def forbids_models(fields: Mapping[str, str], notes: list[str]) -> bool:
 
 
 def forbids_elsewhere(fields: Mapping[str, Any], written: str, notes: list[str]) -> bool:
-    """Whether the mark plainly forbids where it is no field of the top level: in one, or on a line.
+    """Whether a mark plainly forbids where other clients may not look: in a field, or on a line.
 
-    Validators that know few fields have authors put others under `metadata`; and whatever a parser
-    makes of a line, a person reads it.
+    Validators that know few fields have authors put others under `metadata`, some keep Codex's
+    policy in the same file, and whatever a parser makes of a line, a person reads it.
 
     Args:
         fields: Of the front matter.
         written: The front matter as it is written.
         notes: Gets what has to be corrected.
     """
-    deep = (value for _, value in said_in(fields, DISABLES_MODELS) if isinstance(value, str))
-    lines = (line[2] for line in _LINE.finditer(written) if means(line[1], DISABLES_MODELS))
-    if not any(truth_of(text) for texts in (deep, lines) for text in texts):
-        return False
-    notes.append(
-        "`disable-model-invocation` stands where other clients may not find it; models may not"
-        " start the skill: make it one field of the front matter's top level, with a colon"
-    )
-    return True
+    if _plainly(fields, written, DISABLES_MODELS, True):
+        notes.append(
+            "`disable-model-invocation` stands where other clients may not find it; models may not"
+            " start the skill: make it one field of the front matter's top level, with a colon"
+        )
+        return True
+    if _plainly(fields, written, ALLOWS_IMPLICIT, False):
+        notes.append(
+            "`allow_implicit_invocation` stands in the front matter, where no client looks for it;"
+            " models may not start the skill: write `disable-model-invocation: true`, and for Codex"
+            " a policy in agents/openai.yaml"
+        )
+        return True
+    return False
+
+
+def _plainly(fields: Mapping[str, Any], written: str, meant: str, forbids: bool) -> bool:
+    """Whether a mark has the value that forbids, in any field or on a line."""
+    deep = (value for _, value in said_in(fields, meant) if isinstance(value, str))
+    lines = (line[2] for line in _LINE.finditer(written) if means(line[1], meant))
+    return any(truth_of(text) is forbids for texts in (deep, lines) for text in texts)
 
 
 def said_in(value: Any, meant: str, deep: int = 0) -> Iterator[tuple[str, Any]]:

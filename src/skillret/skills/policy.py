@@ -6,12 +6,11 @@ import re
 from collections.abc import Iterator
 
 from skillret.skills.frontmatter import BROKEN_YAML, parse_yaml
-from skillret.skills.marks import is_or_unclear, means, said_in
+from skillret.skills.marks import ALLOWS_IMPLICIT, is_or_unclear, means, said_in
 from skillret.skills.repair import decode, drop_odd_characters, flat
 
 __all__ = ["forbids_implicit_use"]
 
-_ALLOWS = "allowimplicitinvocation"
 _KEY = "allow_implicit_invocation"
 _DOCUMENT = re.compile(r"^(?:---|\.\.\.)(?=\s|$)", re.MULTILINE)
 _FIELD = re.compile(r"""\b([A-Za-z][\w-]*)["']?[ \t]*[:=][ \t]*([^\s,;{}#]*)""")
@@ -41,9 +40,9 @@ def forbids_implicit_use(data: bytes, notes: list[str]) -> bool:
 def _said(document: str) -> Iterator[tuple[str, str]]:
     """Keys that are `allow_implicit_invocation`, or meant for it, with their values."""
     try:
-        yield from ((k, flat(v)) for k, v in said_in(parse_yaml(document), _ALLOWS))
+        yield from ((k, flat(v)) for k, v in said_in(parse_yaml(document), ALLOWS_IMPLICIT))
     except BROKEN_YAML:  # a tab, mostly: a line says the same to a person
         for line in document.split("\n"):
             for key, value in _FIELD.findall(line[:_LONGEST].partition("#")[0]):
-                if means(key, _ALLOWS):
+                if means(key, ALLOWS_IMPLICIT):
                     yield key, flat(value)
