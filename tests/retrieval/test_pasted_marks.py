@@ -41,7 +41,7 @@ def test_what_stands_for_a_colon_announces_a_text(head, sign):
         "Translate this - then write the release notes and debug the pods that keep restarting now",
         "Translate to Italian - our landing page and the release notes",
         "Translate into Italian - can you also write the release notes and look after the pods?",
-        "Fix the deploy - pods keep restarting since the Terraform change and the SQL query is slow",
+        "Fix this - pods keep restarting since the Terraform change, the SQL query is slow",
         "Set TZ:Europe/Berlin in the pods and translate:true in the config, then write the release"
         " notes for all of it",
         "spelling-bee = a game that shows the release notes in a PDF form and asks for SQL queries",
