@@ -46,6 +46,57 @@ def test_a_misspelt_option_shows_the_command_s_own_usage(capsys, command):
     assert err.endswith("unknown argument --libary; did you mean --library?\n")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["search", "x", "--top", "1"], "-k"),
+        (["search", "x", "--limit=1"], "-k"),
+        (["search", "x", "-n5"], "-k"),
+        (["log", "--limit", "1"], "-n"),
+        (["search", "x", "--dir", "y"], "--library"),
+        (["doctor", "--folder", "y"], "--library"),
+        (["evaluate", "x", "--path", "y"], "--library"),
+        (["search", "x", "--format", "json"], "--json"),
+        (["doctor", "--client", "codex"], "--agent"),
+        (["doctor", "--verbose"], "--all"),
+        (["doctor", "some/skills"], "--library some/skills"),
+        (["doctor", "."], "--library ."),
+        (["doctor", "claude-code"], "--agent claude-code"),
+        (["find", "x"], "search"),
+        (["update"], "index"),
+        (["validate"], "doctor"),
+        (["remove"], "uninstall"),
+        (["index", "ls"], "list"),
+        (["index", "create"], "build"),
+    ],
+)
+def test_what_other_tools_call_it_is_hinted_at(arguments, meant, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert capsys.readouterr().err.endswith(f"; did you mean {meant}?\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["log", "--since", "3"],
+        ["log", "--dir", "x"],
+        ["status", "--top", "1"],
+        ["doctor", "pods"],
+        ["log", "x/y"],
+        ["doctor", "\0"],
+        ["doctor", "x" * 5000],
+        ["xyzzy"],
+        ["tomorrow", "x"],
+        ["search", "x", "-q"],
+    ],
+)
+def test_no_hint_is_made_up(arguments, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert "did you mean" not in capsys.readouterr().err
+
+
 def test_a_full_device_is_one_line(search, library):
     index = ("index", "list", "--library", str(library))
     shell("", *search)
@@ -64,14 +115,32 @@ def test_a_stream_of_a_caller_s_own_may_break(search, monkeypatch, capsys):
     assert main(list(search)) == 0
 
 
+@pytest.mark.parametrize("stdout", [">&-", ">/dev/full"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", [(), ("--json",), ("--help",)])
+def test_output_that_is_lost_is_an_error(search, stdout, unbuffered, arguments, monkeypatch):
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    shell("", *search)
+    status, _, err = shell(stdout, *search, *arguments)
+    assert (status, err[:27]) == (1, "skillret: standard output: ")
+
+
+def test_a_closed_stdout_does_not_matter_where_nothing_is_written(search, tmp_path):
+    status, _, err = shell(">&-", "serve", "--library", str(tmp_path / "missing"))
+    assert (status, "standard output" in err) == (1, False)
+    assert shell(">&-", "search", "x", "--nosuch")[0] == 2
+
+
 def test_closed_streams_lead_nowhere(search):
-    assert shell(">&-", *search)[:2] == (0, "")
+    shell("", *search)
+    status, _, err = shell(">&-", *search)
+    assert (status, err) == (1, "skillret: standard output: it is closed\n")
     status, out, _ = shell("2>&-", *search)
     assert (status, "kubernetes-debugging" in out) == (0, True)
     status, out, err = shell("<&-", "search", "-", *search[2:])
     assert (status, out) == (1, "")
     assert "query is empty" in err
-    assert shell("<&- >&- 2>&-", *search)[0] == 0
+    assert shell("<&- >&- 2>&-", *search)[0] == 1
 
 
 def test_an_interruption_is_one_line_at_any_time(search):

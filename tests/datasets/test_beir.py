@@ -15,6 +15,14 @@ ID = st.from_regex(r"[a-z0-9@:/ -]{1,8}", fullmatch=True).map(str.strip).filter(
 EXTRA = st.dictionaries(st.sampled_from(["kind", "major", "metadata"]), TEXT)
 
 
+@pytest.fixture
+def beir(tmp_path):
+    """Corpus and queries, and no labels."""
+    (tmp_path / "corpus.jsonl").write_text('{"_id": "d1", "title": "t", "text": "x"}\n')
+    (tmp_path / "queries.jsonl").write_text('{"_id": "q1", "text": "x"}\n')
+    return tmp_path
+
+
 @st.composite
 def tables(draw):
     """Tables with repeated beginnings, empty parts, and any other columns."""
@@ -183,3 +191,23 @@ def test_half_scores_are_grades(tmp_path):
     assert any("grades, all times 2" in note for note in data.notes)
     with pytest.raises(DatasetError, match=r"the relevance 0\.12345 is too fine"):
         load_dataset(str(foreign(tmp_path / "c", "q1\t1\t0.12345\n")), "test")
+
+
+@pytest.mark.parametrize("name", ["qrels/test.qrels", "qrels/test.trec", "qrels/test.qrel"])
+def test_labels_have_other_endings(beir, name):
+    (beir / "qrels").mkdir()
+    (beir / name).write_text("q1 0 d1 1\n")
+    assert BeirFolder.find(beir).splits() == ["test"]
+
+
+@pytest.mark.parametrize("name", ["qrels.tsv", "labels.csv", "qrels/test.xlsx"])
+def test_labels_that_are_not_read_are_named(beir, name):
+    (beir / "qrels").mkdir()
+    (beir / name).write_text("q1\td1\t1\n")
+    with pytest.raises(DatasetError, match=f"belong in qrels/SPLIT.tsv; {name} is not read"):
+        load_dataset(str(beir))
+
+
+def test_a_folder_without_labels_has_no_split(beir):
+    with pytest.raises(DatasetError, match=r"has no split: its labels belong in qrels/SPLIT\.tsv$"):
+        load_dataset(str(beir))

@@ -9,7 +9,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from threading import current_thread, main_thread
@@ -60,10 +60,10 @@ class _Parser(argparse.ArgumentParser):
         self._dashes = any(a.startswith("-") for a in args or ())
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
-            option = unknown[0].partition("=")[0]
-            self.error(
-                f"unknown argument {unknown[0]:.100}{_meant(option, self._option_string_actions)}"
-            )
+            from skillret.cli.hints import meant_argument
+
+            hint = meant_argument(unknown[0], self._option_string_actions)
+            self.error(f"unknown argument {unknown[0]:.100}{hint}")
         return found, unknown
 
     def _parse_optional(self, arg_string: str) -> Any:
@@ -77,15 +77,25 @@ class _Parser(argparse.ArgumentParser):
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is None or value in action.choices:
             return
+        from skillret.cli.hints import meant_word
+
         choices = list(map(str, action.choices))
-        remedy = _meant(str(value), choices) or f"; choose {', '.join(choices)}"
-        if action.dest == "command" and not _meant(str(value), choices):
+        likely = meant_word(str(value), choices)
+        remedy = likely or f"; choose {', '.join(choices)}"
+        if action.dest == "command" and not likely:
             remedy += '; to find skills: skillret search "QUERY"'
         named = None if action.option_strings else action.dest
         raise argparse.ArgumentError(
             None if named else action,
             f"there is no {f'{named} ' if named else ''}{str(value)[:100]!r}{remedy}",
         )
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """As argparse does, but help that is lost is an error as any output is."""
+        if file is sys.stdout:
+            file.write(message)
+        else:
+            super()._print_message(message, file)
 
     def error(self, message: str) -> NoReturn:
         """As argparse does, but nothing that a terminal would obey is repeated."""
@@ -97,12 +107,6 @@ class _Parser(argparse.ArgumentParser):
         if self.prog.endswith(" search") and dashed:
             message += "; a query that begins with a dash goes behind --: skillret search -- QUERY"
         super().error(printable(message))
-
-
-def _meant(word: str, known: Iterable[str]) -> str:
-    from skillret.messages import meant
-
-    return meant(word, known)
 
 
 def build_parser(command: str | None = None) -> argparse.ArgumentParser:
@@ -147,8 +151,6 @@ def _guarded(arguments: list[str], interrupted: list[int]) -> int:
         # The reader of a pipe has seen enough.
         _silence()
         return 0
-    except SystemExit:
-        raise
     except OSError as e:
         if os.environ.get("SKILLRET_DEBUG"):
             raise
@@ -156,7 +158,10 @@ def _guarded(arguments: list[str], interrupted: list[int]) -> int:
         if where is None and e.errno in (errno.ENOSPC, errno.EIO, errno.EBADF):
             where = "standard output"  # of all that has no name
             _silence()
-        return _fail(f"{where or 'the system says'}: {e.strerror or e}", 1)
+        why = "it is closed" if where and e.errno == errno.EBADF else e.strerror or e
+        return _fail(f"{where or 'the system says'}: {why}", 1)
+    except SystemExit:
+        raise
     except BaseException as e:  # a panic in one of the Rust libraries is no Exception
         if interrupted:
             return _fail(_INTERRUPTED, 130)
@@ -174,7 +179,11 @@ def _run(arguments: list[str]) -> int:
     if not arguments:
         build_parser().print_help(sys.stderr)
         return 2
-    args = build_parser(command if command in COMMANDS else None).parse_args(arguments)
+    try:
+        args = build_parser(command if command in COMMANDS else None).parse_args(arguments)
+    except SystemExit:  # behind help or the version, which must not be lost either
+        sys.stdout.flush()
+        raise
     for name, value in vars(args).items():
         if value == "":  # of an unset variable, for example: not the same as leaving it out
             raise InputError(f"{name.replace('_', '-')} is empty; give a value")
@@ -207,14 +216,19 @@ def _interruptions() -> Iterator[list[int]]:
 
 
 def _prepare_streams() -> None:
-    """Standard streams that a caller has closed lead nowhere; the others write any character."""
+    """Standard streams that a caller has closed take a place; the others write any character.
+
+    What is written to a closed stdout would be lost, and fails; what is told to stderr may be.
+    """
     if None in (sys.stdin, sys.stdout, sys.stderr):
         # Otherwise the next file to be opened, such as an index, would take their place.
         while (nowhere := os.open(os.devnull, os.O_RDWR)) < 3:
             pass
         os.close(nowhere)
     sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115
-    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    if sys.stdout is None:  # a file that is open for reading alone takes nothing
+        unwritable = os.open(os.devnull, os.O_RDONLY)
+        sys.stdout = open(unwritable, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     for stream in (sys.stdout, sys.stderr):
         # A path need not be Unicode, and a terminal may know less than Unicode.

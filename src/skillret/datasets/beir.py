@@ -33,11 +33,12 @@ __all__ = ["BeirFolder", "read_qrels", "write_beir"]
 _SUFFIXES = (".jsonl", ".jsonl.gz")
 _GAP = "\n\n"  # between description and body
 _START = 1 << 16  # bytes that tell how lines end
-_TABLES = (".tsv", ".csv", ".txt", *_SUFFIXES)  # of qrels
+_TABLES = (".tsv", ".csv", ".txt", ".qrels", ".qrel", ".trec", *_SUFFIXES)  # of qrels
 _PLAIN = {
     3: ["query_id", "skill_id", "relevance"],
     4: ["query_id", "round", "skill_id", "relevance"],
 }
+_SHOWN = 3  # files that are not read
 _DELIMITERS = "\t;,"  # what counts first: in a table of semicolons a comma begins decimals
 _BLANKS = re.compile(r"\s*(?:[^\s,]+\s+){2,3}\d*,\d+\s*")  # TREC's columns with such a relevance
 
@@ -60,8 +61,21 @@ class BeirFolder:
         return cls(folder, corpus, queries) if corpus and queries else None
 
     def splits(self) -> list[str]:
-        """Names of the splits that have qrels, in order of name."""
-        return sorted(self._qrels())
+        """Names of the splits that have qrels, in order of name.
+
+        Raises:
+            DatasetError: If there are none; what may have been meant for some is named.
+        """
+        names = sorted(self._qrels())
+        if not names:
+            seen = (*self.folder.iterdir(), *self.folder.glob("qrels/*"))
+            files = sorted(f for f in seen if f.is_file() and f not in (self.corpus, self.queries))
+            told = ", ".join(str(f.relative_to(self.folder)) for f in files[:_SHOWN])
+            raise DatasetError(
+                f"{self.folder} has no split: its labels belong in qrels/SPLIT.tsv"
+                + (f"; {told} {'is' if len(files) == 1 else 'are'} not read" if files else "")
+            )
+        return names
 
     def _qrels(self) -> dict[str, Path]:
         """The file of labels of each split."""

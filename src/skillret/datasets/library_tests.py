@@ -1,9 +1,9 @@
 """The tests that skills bring along, as labelled queries.
 
-They stand beside a SKILL.md or in its `evals/` folder (agentskills.io), or in one `evals/` folder
-of the library, whose files name their skills or are called by them; `test_file` reads them. A
-malformed file is passed over, and a malformed test: whoever measures a library has written few of
-its tests.
+They stand beside a SKILL.md or in its `evals/` folder (agentskills.io), in a folder of another name
+where a file's own name promises them, or in one `evals/` folder of the library, whose files name
+their skills or are called by them; `test_file` reads them. A malformed file is passed over, and a
+malformed test: whoever measures a library has written few of its tests.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import NamedTuple
 from skillret.datasets.columns import column_key
 from skillret.datasets.library_rows import query_id, skill_rows
 from skillret.datasets.source import RowsInMemory
-from skillret.datasets.test_file import FORM, SUFFIXES, Test, promised, read_tests
+from skillret.datasets.test_file import FORM, Test, may_hold_tests, promised, read_tests
 from skillret.errors import DatasetError
 from skillret.skills import Library
 from skillret.types import Skill
@@ -25,6 +25,8 @@ from skillret.types import Skill
 __all__ = ["LibraryTest", "PassedOver", "library_source", "read_library_tests"]
 
 _FOLDER, _SKILLS = "evals", "skills"
+# Hold other files as well, so that only those count whose names promise tests.
+_OTHER_FOLDERS = ("eval", "evaluation", "evaluations", "test", "tests", "testing")
 # What follows the name of a skill in that of a file of its tests.
 _ROLE = re.compile(r"[-_. ](?:evals?|tests?|trigger[-_ ]?evals?|queries|triggers?)$", re.IGNORECASE)
 _SHOWN = 3  # files that are passed over
@@ -130,6 +132,8 @@ def _of_file(
         own = [owner.id] if owner else []
         for id_ in dict.fromkeys(map(known.__getitem__, test.skills)) or own:
             yield LibraryTest(test.text, id_, test.wanted is not False, kind, file)
+        for id_ in dict.fromkeys(known[name] for name in test.instead if name in known):
+            yield LibraryTest(test.text, id_, True, kind, file)
 
 
 def library_source(library: Library) -> RowsInMemory:
@@ -151,13 +155,14 @@ def library_source(library: Library) -> RowsInMemory:
     passed: list[PassedOver] = []
     for test in read_library_tests(skills, passed, [root.path for root in library.roots]):
         (wanted if test.should_trigger else unwanted).setdefault(test.text, []).append(test)
+    both = _contradictory(wanted, unwanted)
     skipped = sum(d.level == "error" for d in library.diagnostics)
     if not wanted:
         more = f" ({skipped} more were skipped)" if skipped else ""
         raise DatasetError(
             f"the {len(skills)} skills in {folders}{more} have no tests: put queries into"
             f" eval_queries.json or evals/trigger-eval.json beside a SKILL.md, as [{FORM}]"
-            + "".join(f"; {note}" for note in _told(passed))
+            + "".join(f"; {note}" for note in [*both, *_told(passed)])
         )
     queries, labels, negatives = [], [], []
     for text, group in wanted.items():
@@ -169,6 +174,7 @@ def library_source(library: Library) -> RowsInMemory:
             near = list(dict.fromkeys(ids[test.skill_id] for test in group))
             negatives.append({"id": query_id(text), "query": text, "negative_for": near})
     notes = [f"{len({row['skill_id'] for row in labels})} of {len(skills)} skills have tests"]
+    notes += both
     notes += _told(passed)
     if skipped:
         notes.append(f"{skipped} more skills were skipped; `skillret index build` says why")
@@ -181,6 +187,26 @@ def library_source(library: Library) -> RowsInMemory:
         notes=tuple(notes),
         fingerprint=library.fingerprint,
     )
+
+
+def _contradictory(
+    wanted: dict[str, list[LibraryTest]], unwanted: dict[str, list[LibraryTest]]
+) -> list[str]:
+    """Take out the tests that want a skill for a query and want it not; what a person is told."""
+    notes = []
+    for text in wanted.keys() & unwanted.keys():
+        denied = {test.skill_id for test in unwanted[text]}
+        for test in [test for test in wanted[text] if test.skill_id in denied]:
+            notes.append(
+                f"{test.file}: left out: {text!r:.80} has a should_trigger that is true and one"
+                " that is false"
+            )
+        both = denied & {test.skill_id for test in wanted[text]}
+        for tests in (wanted, unwanted):
+            tests[text] = [test for test in tests[text] if test.skill_id not in both]
+            if not tests[text]:
+                del tests[text]
+    return sorted(set(notes))[:_MOST_TOLD]
 
 
 def _told(passed: Sequence[PassedOver]) -> list[str]:
@@ -206,16 +232,17 @@ def _inside(folder: Path) -> Iterator[tuple[Path, str | None]]:
 
     No link may lead out of its folder.
     """
-    evals = folder / "evals"
+    evals = folder / _FOLDER
     try:
         root = folder.resolve()
-        beside = [f for f in folder.iterdir() if promised(f)]
+        others = [f for f in map(folder.joinpath, _OTHER_FOLDERS) if f.is_dir()]
+        beside = [f for place in (folder, *others) for f in place.iterdir() if promised(f)]
         files = sorted([*beside, *(evals.iterdir() if evals.is_dir() else ())])
     except OSError as e:
         yield folder, f"it cannot be looked into: {e.strerror}"
         return
     for file in files:
-        if file.suffix.lower() not in SUFFIXES:
+        if not may_hold_tests(file):
             continue
         if not file.is_file():
             continue
@@ -237,7 +264,7 @@ def _shared(root: Path) -> Iterator[Path]:
             within = folder.resolve()
             for file in files:
                 inside = file.resolve().is_relative_to(within)
-                if file.suffix.lower() in SUFFIXES and inside and file.is_file():
+                if may_hold_tests(file) and inside and file.is_file():
                     yield file
         except OSError:
             continue  # a folder beside the skills that nobody may look into is none of theirs

@@ -19,7 +19,7 @@ from skillret.datasets.library_rows import query_id, skill_rows
 from skillret.datasets.row_files import Row, digest_files, numbered_rows
 from skillret.datasets.source import OWN_SPLIT
 from skillret.errors import DatasetError
-from skillret.messages import counted
+from skillret.messages import counted, meant
 from skillret.skills import Library
 
 __all__ = ["QUERY_SUFFIXES", "QueryFile"]
@@ -140,8 +140,9 @@ class QueryFile:
                 continue
             for skill in _named_skills(row, known, where):
                 if not isinstance(skill, str) or skill not in known:
-                    mixed = "; are the columns mixed up?" if text in known else ""
-                    raise DatasetError(f"{where}: the skill {skill!r} is not in the library{mixed}")
+                    hint = "; are the columns mixed up?" if text in known else ""
+                    hint = hint or (meant(skill, names) if isinstance(skill, str) else "")
+                    raise DatasetError(f"{where}: the skill {skill!r} is not in the library{hint}")
                 if not _wanted(row, where):
                     continue
                 label = (query_id(text), known[skill])

@@ -4,11 +4,12 @@
 that holds one, and `evals.json` `{"evals": [{"prompt", ...}]}` (agentskills.io). Any other file is
 read if it holds queries with `should_trigger`, or ones that name their skills, `{"skills": ["..."],
 "query", ...}` (Anthropic's own form), and passed over otherwise. A `.jsonl` file holds one of them
-a line.
+a line. YAML is read where the name of a file promises tests.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,17 +25,29 @@ from skillret.datasets.columns import (
 )
 from skillret.datasets.row_files import MAX_ROW
 from skillret.files import parse_json, read_start
+from skillret.skills.frontmatter import BROKEN_YAML, parse_yaml
 
-__all__ = ["FORM", "SUFFIXES", "Test", "promised", "read_tests"]
+__all__ = ["FORM", "Test", "may_hold_tests", "promised", "read_tests"]
 
-# Stems of files that must hold tests, by `column_key`.
-_TRIGGERS = ("evalqueries", "triggereval", "triggerevals", "triggerqueries")
+# Names of files that must hold tests: a word of what is measured, one of what with, and what else
+# may stand beside them ("trigger_eval_set", "skill-trigger-tests", "evalQueries").
+_MEASURED = frozenset("trigger triggers triggering activation routing invocation".split())
+_WITH = frozenset(
+    "eval evals evaluation evaluations test tests query queries prompts cases".split()
+)
+_BESIDE = frozenset("skill skills set sets data dataset file list all".split())
+_ASKED = frozenset("query queries prompts".split())
 _TASKS = "evals"
-SUFFIXES = (".json", ".jsonl")
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+_GLUED = re.compile(r"^(trigger|eval)(evals?|tests?|queries)$")
+_SUFFIXES = (".json", ".jsonl")
+_YAML = (".yaml", ".yml")
 _QUERIES = ("query", "prompt", "request", "question", "input", "userquery", "userprompt")
 # What a request is called too, beside whether it wants a skill: alone it may be anything.
 _ALSO_QUERIES = (*QUERY_COLUMNS, "message", "task")
+_RIGHT_ONES = ("expectedskill", "expectedskills", "correctskill", "rightskill", "goldskill")
 _SKILL_NAMES = ("skill", "skillname", "skillid", "expectedskill", "expectedskills")
+_NONE = frozenset(("", "none", "null", "-", "n/a", "no skill"))
 _EXPECTED = "expected"  # says the same where it is true or false, and is an answer otherwise
 _LISTS = {
     **dict.fromkeys((*WANTED_COLUMNS, "positive", "positives"), True),
@@ -52,17 +65,33 @@ class Test(NamedTuple):
         wanted: Whether its skill is; None if it is a task.
         skills: Those that it names itself.
         said: What it says of that, if it is neither yes nor no.
+        instead: The skills that it says are wanted where its own is not.
     """
 
     text: str
     wanted: bool | None = None
     skills: tuple[str, ...] = ()
     said: str = ""
+    instead: tuple[str, ...] = ()
 
 
 def promised(file: Path) -> bool:
     """Whether a file's name says that it holds tests."""
-    return column_key(file.stem) in (*_TRIGGERS, _TASKS)
+    return column_key(file.stem) == _TASKS or _holds_triggers(file)
+
+
+def may_hold_tests(file: Path) -> bool:
+    """Whether a file is of a kind that tests are written in."""
+    suffix = file.suffix.lower()
+    return suffix in _SUFFIXES or (suffix in _YAML and promised(file))
+
+
+def _holds_triggers(file: Path) -> bool:
+    """Whether its name says that it holds queries, and whether a skill is wanted for each."""
+    stem = _GLUED.sub(r"\1 \2", file.stem.lower())
+    words = {word.lower() for word in _WORD.findall(stem if " " in stem else file.stem)}
+    named = words & _MEASURED or (words & {"eval", "evals"} and words & _ASKED)
+    return bool(named and words & _WITH) and words <= _MEASURED | _WITH | _BESIDE
 
 
 def read_tests(
@@ -81,13 +110,16 @@ def read_tests(
     """
     try:
         document = _document(file)
-    except (OSError, ValueError) as e:
+    except (OSError, *BROKEN_YAML) as e:
         if not promised(file):
             return [], []
-        raise ValueError(f"it cannot be read as JSON: {e}") from None
+        form = "YAML" if file.suffix.lower() in _YAML else "JSON"
+        raise ValueError(f"it cannot be read as {form}: {' '.join(str(e).split())}") from None
     tests = list(_tests(document, known if shared else None))
+    if not owned:  # what is said to be right is then all that a near miss can be one of
+        tests = [t if t.skills else t._replace(skills=t.instead, instead=()) for t in tests]
     tasks = column_key(file.stem) == _TASKS
-    triggers = column_key(file.stem) in _TRIGGERS
+    triggers = _holds_triggers(file)
     values = document.values() if isinstance(document, dict) else [document]
     if not tests and triggers and [] not in values:
         raise ValueError(f"it is no list of tests, [{FORM}]")
@@ -118,20 +150,23 @@ def _why_not(test: Test, known: Mapping[str, str], *, owned: bool, tasks: bool) 
 
 
 def _document(file: Path) -> Any:
-    """The JSON of a file; of lines a list, unless there is only one.
+    """What a file holds; of lines a list, unless there is only one.
 
     Raises:
         OSError: If it cannot be read.
-        ValueError: If it is no JSON.
+        ValueError: If it is no JSON, but for comments and commas behind a last element.
+        BROKEN_YAML: If it is no YAML.
     """
     if file.stat().st_size > MAX_ROW:
         raise ValueError(f"it is larger than {MAX_ROW >> 20} MB; no file of tests is")
     text = read_start(file, MAX_ROW).decode(encoding_of(file))
     if not text.strip():
         raise ValueError("it is empty")
+    if file.suffix.lower() in _YAML:
+        return parse_yaml(text)
     lines = [line for line in text.splitlines() if line.strip()]
     parts = lines if file.suffix.lower() == ".jsonl" else [text]
-    documents = [parse_json(part) for part in parts]
+    documents = [parse_json(part, comments=True) for part in parts]
     return documents if len(parts) != 1 else documents[0]
 
 
@@ -169,13 +204,25 @@ def _tests(
             if known is None and mine is not None:
                 named = ()  # it judges the skill that it lies beside
             odd = f"{said!r:.80}" if judged and mine is None else ""
-            yield Test(text.strip() if isinstance(text, str) else "", mine, named or owners, odd)
+            asked = text.strip() if isinstance(text, str) else ""
+            right = _right_ones(row) if mine is False else ()
+            judged_ones = tuple(name for name in named or owners if name not in right)
+            yield Test(asked, mine, judged_ones, odd, right)
             return
         for name, inner in value.items():
             if isinstance(inner, (list, dict)):
                 mine = _LISTS.get(column_key(name), wanted)
                 whose = (name,) if known and name in known else named if known else ()
                 yield from _tests(inner, known, mine, whose or owners, deep + 1)
+
+
+def _right_ones(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """The skills that a near miss of another one says are wanted instead."""
+    names = next((row[n] for n in _RIGHT_ONES if row.get(n)), None)
+    names = [names] if isinstance(names, str) else names
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return ()
+    return tuple(n.strip() for n in names if n.strip().casefold() not in _NONE)
 
 
 def _named(row: Mapping[str, Any], *, shared: bool) -> tuple[str, ...]:

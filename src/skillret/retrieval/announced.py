@@ -21,11 +21,12 @@ from skillret.retrieval.textwork import (
     hands_text_over,
     is_heading,
     is_long,
+    names_text,
     needs_text,
     points_at_text,
 )
 
-__all__ = ["announces_text", "looks_back", "mark_ruled", "without_document"]
+__all__ = ["announces_text", "looks_back", "mark_ruled", "with_colon", "without_document"]
 
 _LONG_CHARACTERS = 120  # of one in HTML, which has few spaces
 _SOME = 11  # words that are one beside a request that surely is about it
@@ -94,6 +95,11 @@ _OF_TEXT_ABOVE = lazy_pattern(
 )
 # Where what announces a text may end, and where what looks back on it may begin.
 _ENDS = lazy_pattern(r"[:：](?=\s|$|[^\x00-\x7f])|\n|$|(?<=[.!?])(?=\s)|(?<=[。！？])")
+# What people write in the place of a colon and a space.
+_SIGN = lazy_pattern(
+    r":(?=[^\W\d_]|[\"'“‘«„(\[<*`])|[ \t](?:[-–—|~]{1,3}|>{1,3}|»)(?=[ \t])"
+    r"|[ \t]*(?:[-=]{1,2}>|[→⇒➡⟶=])"
+)
 _LAST = lazy_pattern(r"\n|[ \t]{3,}|(?<=[.!?][ \t])|(?<=[。！？])")
 _ABOVE = lazy_pattern(r"\babove\b|以上|上記|위의", re.IGNORECASE)
 # A request that cannot be done without a text, which then stands below the rule that follows it.
@@ -124,6 +130,7 @@ _REFERS_BACK = lazy_pattern(
     r"|^\W*\w+\W*(?:please|(?:in)?to \w+)?\W*$",
     re.IGNORECASE,
 )
+_BOX = lazy_pattern(r"\s*[-*•]\s+\[[ xX]\]\s")
 # What goes on with another task.
 _GOES_ON = lazy_pattern(
     r"\W*(?:(?:and|then|also|next|finally|lastly|after(?:wards| that)?|additionally|another"
@@ -144,6 +151,28 @@ _ASKS = lazy_pattern(
 def announces_text(own: str) -> bool:
     """Whether a user's own words end in a request, and a colon, for what is done to texts alone."""
     return _OF_TEXT().search(own) is not None
+
+
+def with_colon(text: str) -> str:
+    """A query with a colon and a space where another sign announces a text: "Translate -> ...".
+
+    Behind a dash many say more of what they want; a text is longer, and asks for nothing.
+    """
+    first = text[:_LONGEST_HEAD].partition("\n")[0]
+    for sign in islice(_SIGN().finditer(first), _MOST_HEADS):
+        head = f"{text[: sign.start()]}:"
+        if is_long(head):
+            break
+        asks = handles_text(split_sentences(head)[-1]) or _MADE_OF().search(head)
+        if not (asks and _hands_over(head)):
+            continue
+        below = text[sign.end() :].lstrip()
+        colon = sign[0] == ":"
+        if (colon and _says_more_than_a_name(below)) or (
+            is_long(below, _SOME) and not _ASKS().match(below) and not _GOES_ON().match(below)
+        ):
+            return f"{head} {below}"
+    return text
 
 
 def mark_ruled(lines: Sequence[str], pasted: list[bool]) -> None:
@@ -260,6 +289,7 @@ def _announced(paragraphs: Sequence[str], *, given: bool) -> tuple[str, str]:
         material = "\n\n".join([rest, *others])
         short = not given and _hands_over(head)
         cue = head.endswith((":", "：")) and _CUE().search(head) and not is_heading(head)
+        short = short or (rest[:1] in "\n" and not given and _lists_text(head, material))
         if short or cue:
             if is_long(material) or (short and _says_more_than_a_name(material)):
                 return head, material
@@ -271,7 +301,8 @@ def _announced(paragraphs: Sequence[str], *, given: bool) -> tuple[str, str]:
         and _CUE().search(first[:_LONGEST_HEAD])
     ):
         material = "\n\n".join(others)
-        return (first, material) if _is_document(material, "") else ("", "")
+        if _is_document(material, ""):
+            return first, material
     lines = [(head, rest) for head, rest in heads if rest.startswith("\n") or head[-1] in ":："]
     return (
         _asked_first(lines, others, handles_text)
@@ -338,6 +369,17 @@ def _hands_over(head: str) -> bool:
     if _OF_TEXT().search(head) or _MADE_OF().search(head):
         return True
     return head.endswith((":", "：")) and needs_text(split_sentences(head)[-1])
+
+
+def _lists_text(head: str, below: str) -> bool:
+    """Whether the lines below "Summarise the notes:" are those notes, and no tasks.
+
+    Boxes to tick are part of what is handed over; the lines of tasks begin as requests do.
+    """
+    if not names_text(split_sentences(head)[-1]):
+        return False
+    lines = [line for line in below[:_LONGEST_HEAD].split("\n") if line.strip()]
+    return all(_BOX().match(line) or not _ASKS().match(line) for line in lines)
 
 
 def _says_more_than_a_name(text: str) -> bool:

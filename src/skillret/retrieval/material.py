@@ -14,7 +14,13 @@ from itertools import groupby
 
 from skillret.lexical.analyzer import read_terms
 from skillret.patterns import lazy_pattern
-from skillret.retrieval.announced import announces_text, looks_back, mark_ruled, without_document
+from skillret.retrieval.announced import (
+    announces_text,
+    looks_back,
+    mark_ruled,
+    with_colon,
+    without_document,
+)
 from skillret.retrieval.enclosed import between_marks, holds_request, tags_on_lines
 from skillret.retrieval.exchanges import exchange, last_turn
 from skillret.retrieval.referents import (
@@ -86,6 +92,14 @@ _PASTED = lazy_pattern(
     r"|(?:SELECT|FROM|(?:LEFT |INNER )?JOIN|WHERE|(?:GROUP|ORDER) BY|INSERT|UPDATE|CREATE"
     r"|RUN|COPY|ADD|CMD|ENV|ARG|EXPOSE|WORKDIR|ENTRYPOINT) \S",
 )
+# A line of a table: no blank follows what is between its cells, unless it is within quotes.
+_CELLS = lazy_pattern(
+    "|".join(
+        rf'(?=[^{d}]*[^\d{d}]{d}|[^{d}]*{d}[^\d\s])(?:"[^"]*"|[^{d}"]*)'
+        rf'(?:{d}(?:"[^"]*"|[^{d}"\s][^{d}"]*|))+$'
+        for d in (",", ";", r"\|")
+    )
+)
 _INDENTED = ("    ", "\t")  # as code is
 _ITEM = lazy_pattern(r"[-*•\d]")  # of a list, which may be indented as well
 _OBJECT = lazy_pattern(r"(?:\{\s*\"[^\"]+\"\s*:.*\}|\[\s*\{.*\}\s*\])$")  # JSON on one line
@@ -96,7 +110,7 @@ _EMPTY = (
     " log output try run get following message text check tell know mean understand go going"
     " thanks"
 )
-_SIGNS = frozenset("\n:：\"'“„«»「『<‘")  # one of them is in whatever holds material
+_SIGNS = frozenset("\n:：\"'“„«»「『<‘‚‹`=→⇒➡⟶")  # one of them is in whatever holds material
 
 
 def own_words(text: str, *, language: bool = False) -> str:
@@ -113,7 +127,7 @@ def own_words(text: str, *, language: bool = False) -> str:
     if _SIGNS.isdisjoint(text) and not is_long(text):
         return text
     whole, text = text, without_quoted(last_turn(text))
-    text = _CLOSED().sub(r"\g<fence>\n\g<more>", text)
+    text = with_colon(_CLOSED().sub(r"\g<fence>\n\g<more>", text))
     if len(text) > 2 * _LONGEST_TEXT:
         text = f"{text[:_LONGEST_TEXT]}\n{text[-_LONGEST_TEXT:]}"
     lines = tags_on_lines(text).split("\n")
@@ -175,7 +189,7 @@ def _blocks(lines: Sequence[str]) -> list[bool]:
         text = line.strip()
         code = line.startswith(_INDENTED) and text and not _ITEM().match(text)
         chat = spoken and (found := _SPEAKER().match(line)) and spoken.most_common(1)[0][1] > 1
-        pasted_line = diff or code or chat or _PASTED().match(text)
+        pasted_line = diff or code or chat or _PASTED().match(text) or _CELLS().match(text)
         kind = ">" if text[:1] == ">" else "x" if pasted_line else ""
         kinds.append(kind if text or not kinds else kinds[-1])
     for kind, run in groupby(range(len(lines)), key=kinds.__getitem__):

@@ -22,6 +22,7 @@ __all__ = [
     "hands_text_over",
     "is_heading",
     "is_long",
+    "names_text",
     "needs_text",
     "points_at_text",
     "said_plainly",
@@ -36,7 +37,6 @@ _STRANGE = 4  # words of one that says "this", which may be about anything
 _SMALL_LETTERS = 3  # of a word that titles do not capitalise
 _WIDE_LONGEST = 25  # characters of one in a language without spaces
 _SHORT_QUOTE = 3  # words: fewer are a name or an error that the request is about
-_QUOTES_WITHIN = 2000  # characters of a query whose short quotes are looked at
 
 # Nouns for a text that is prose.
 _TEXT = (
@@ -123,6 +123,19 @@ _POINTS = lazy_pattern(
     rf"|\b(?:the|my|our|her|his|their|de[nr]|das|die|meine?n?|l[ea]|mon|ma|el|mi) {_TEXT}\b",
     re.IGNORECASE,
 )
+# Part of a text of any kind: "this README section" is one, and no README.
+_THIS_PART = lazy_pattern(
+    r"\b(?:th(?:is|ese)|the following) (?:[\w-]+ ){0,2}?(?:section|part|chapter|excerpt|entry|quote"
+    rf"|heading|caption|line|bullet|{_TEXT})s?\b(?! (?:of|in|from|on)\b)",
+    re.IGNORECASE,
+)
+# What is to be done is done to something that has a name, and stands below.
+_NAMED = lazy_pattern(
+    r"\b(?:th(?:e|is|at|ese|ose)|my|our|his|her|their|de[nr]|das|die\w{0,2}|meine?n?|unsere?n?|l[ea]s?"
+    r"|mon|ma|mes|nos|el|l[ao]s|mi|mis|nuestr\w+) (?:[\w'-]+ ){0,3}?[\w'-]+[^\w?]*"
+    r"(?:\w+ ?){0,3}[:：]\s*$",
+    re.IGNORECASE,
+)
 # For whom it is done says nothing of what is to be found.
 _FOR = lazy_pattern(
     r"\b(?:for|to|für|an|pour|à|para) (?:(?:my|our|the|meine?n?|unsere?n?|mon|notre|mi) )?"
@@ -199,10 +212,14 @@ _KNOWN = (
 )
 # What a user wants said in another language stands in quotes, however short it is.
 _SAID = lazy_pattern(
-    rf"\b(?:how (?:do|would|can|does|should) (?:you|i|we|one)|how to|what(?:'s| is)) [^\n]*?"
-    rf"\b(?:in|into) {_LANGUAGES}\b|\bwie (?:sagt|heißt|schreibt) [^\n]*?\bauf {_LANGUAGES}\b"
-    rf"|\bcomment (?:dit|dire|dit-on) [^\n]*?\ben {_LANGUAGES}\b"
-    rf"|\bcómo se dice [^\n]*?\ben {_LANGUAGES}\b",
+    rf"\b(?:how (?:do|would|can|does|should) (?:you|i|we|one)|how to|what(?:'s| is)) "
+    rf"[^\n]{{0,200}}?\b(?:in|into) {_LANGUAGES}\b"
+    r"|\bwhat (?:does|do|did|would) (?:this|that|it|these)(?: \w+)? (?:say|mean|read) in"
+    rf" {_LANGUAGES}\b"
+    rf"|^\W*(?:(?:please|can you|could you) )?(?:say|express) (?:this|that|it) in {_LANGUAGES}\b"
+    rf"|\bwie (?:sagt|heißt|schreibt) [^\n]{{0,200}}?\bauf {_LANGUAGES}\b"
+    rf"|\bcomment (?:dit|dire|dit-on) [^\n]{{0,200}}?\ben {_LANGUAGES}\b"
+    rf"|\bcómo se dice [^\n]{{0,200}}?\ben {_LANGUAGES}\b",
     re.IGNORECASE,
 )
 _TRANSLATES = lazy_pattern(rf"\b(?:{_TRANSLATION})(?!\w)|{_CJK_TRANSLATION}", re.IGNORECASE)
@@ -213,10 +230,11 @@ _PLAIN = (
         lazy_pattern(rf"\b(?:{_CORRECTION})(?!\w)|{_CJK_CORRECTION}", re.IGNORECASE),
     ),
 )
+# An apostrophe within a word closes no quotes.
 _QUOTE = lazy_pattern(
-    r'"[^"\n]{1,400}"|“[^“”\n]{1,400}”|„[^„“”\n]{1,400}[“”]|«[^«»\n]{1,400}»|»[^«»\n]{1,400}«'
-    r"|「[^「」\n]{1,400}」|『[^『』\n]{1,400}』|(?<![\w'])'(?=[^\s'])[^\n]{1,400}?(?<=[^\s'])'(?![\w'])"
-    r"|‘[^‘’\n]{1,400}’(?!\w)"
+    r'"[^"]+"|“[^“”]+”|„[^„“”]+[“”]|«[^«»]+»|»[^«»]+«|‹[^‹›]+›|「[^「」]+」|『[^『』]+』|`[^`]+`'
+    r"|(?<![\w'])'(?=[^\s'])(?:[^']|(?<=\w)'(?=\w))+(?<=\S)'(?!\w)"
+    r"|[‘‚](?=\S)(?:[^‘‚’]|(?<=\w)’(?=\w))+[‘’](?!\w)"
 )
 
 
@@ -227,6 +245,8 @@ def handles_text(request: str, *, below: bool = False) -> bool:
         request: One sentence or line, perhaps with a colon at its end.
         below: It stands below the text. "Answer briefly" above one says how to answer it.
     """
+    if len(request) <= _LONGEST and _DONE().search(request):
+        request = _THIS_PART().sub("this text", request)
     if len(request) > _LONGEST or _ELSEWHERE().search(request) or _MAKES().search(request):
         return False
     if not below and is_heading(request):
@@ -314,20 +334,29 @@ def is_long(text: str, words: int = LONG) -> bool:
     return len(text.split()) > words or wide > _LONG_RUN
 
 
+def names_text(request: str) -> bool:
+    """Whether it asks for what is done to texts alone, and calls one by a name: "the minutes"."""
+    return bool(
+        len(request) <= _LONGEST
+        and _DONE().search(request)
+        and _NAMED().search(request)
+        and not (_ELSEWHERE().search(request) or _MAKES().search(request))
+        and not (is_heading(request) or _tells(request) or _title(request))
+    )
+
+
 def points_at_text(request: str) -> bool:
     """Whether a sentence speaks of a text that is at hand: "this", "the message above"."""
     return _POINTS().search(request) is not None
 
 
 def without_quoted(text: str) -> str:
-    """A query without what it quotes in short to have it translated, corrected or the like.
+    """A query without what it quotes to have it translated, corrected or the like.
 
     What is quoted elsewhere, an error message for example, is what the query is about.
     """
-    if len(text) > _QUOTES_WITHIN:
-        return text
     rest = _QUOTE().sub(lambda found: " " if _says_something(found[0]) else found[0], text).strip()
-    if rest == text or "\n" in rest:
+    if rest == text or "\n" in rest or len(rest) > _LONGEST:
         return text
     return rest if handles_text(rest) or _SAID().search(rest) else text
 
