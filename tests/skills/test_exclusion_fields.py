@@ -19,7 +19,6 @@ def _read(fields: str):
         "when_not_to_use: videos",
         "when-not-to-use: Videos, or videos with sound.",
         "whenNotToUse: The user has videos. It is a scan of videos.",
-        "When NOT to use: videos",
         "not_for: videos",
         "exclusions: [videos, sound]",
         "exclusions:\n  - cut videos\n  - it is a scan, see video-tools",

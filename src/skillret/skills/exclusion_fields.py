@@ -16,7 +16,7 @@ from skillret.skills.lines import joined
 from skillret.skills.marks import truth_of
 from skillret.skills.repair import flat
 
-__all__ = ["is_not_for", "not_for", "plain_key"]
+__all__ = ["not_for", "plain_key"]
 
 _MOST = 1024  # characters of a field that says what a skill is not for
 # `when_not_to_use`, `not_for`, `do_not_use_when`, `exclusions`, `anti_triggers`, ...; of a bare
@@ -36,11 +36,6 @@ def plain_key(key: str) -> str:
     return re.sub(r"[-_\s]", "", key).lower()
 
 
-def is_not_for(key: str) -> bool:
-    """Whether a field of this key says what the skill is not for."""
-    return _NOT_FOR().fullmatch(plain_key(key)) is not None
-
-
 def not_for(fields: Mapping[str, Any]) -> str:
     """What fields say that the skill is not for, as sentences that say so; also below another."""
     said: list[str] = []
@@ -49,7 +44,7 @@ def not_for(fields: Mapping[str, Any]) -> str:
         texts = [flat(item)[:_MOST] for item in items]
         if any("*" in text or truth_of(text) is not None for text in texts):
             continue  # patterns of files, or a mark of whatever kind
-        if all(len(_SENTENCES().split(text)) == 1 for text in texts):
+        if len(texts) > 1 and all(len(_SENTENCES().split(text)) == 1 for text in texts):
             texts = [", ".join(text.rstrip(".;, ") for text in texts if text)[:_MOST]]
         sentences = (s for text in texts for s in _SENTENCES().split(text) if s.strip(" .;,"))
         said += (s if _says_so(s) else f"Not for: {s}" for s in sentences)
@@ -59,7 +54,7 @@ def not_for(fields: Mapping[str, Any]) -> str:
 def _negative(fields: Mapping[str, Any], deep: bool = True) -> Iterator[Any]:
     """The values of fields whose keys say that the skill is not for them."""
     for key, value in fields.items():
-        if is_not_for(str(key)):
+        if _NOT_FOR().fullmatch(plain_key(str(key))):
             yield value
         elif deep and isinstance(value, Mapping) and key != "description":  # which is read whole
             yield from _negative(value, deep=False)

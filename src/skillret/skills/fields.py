@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import reduce
 from typing import Any
 
-from skillret.skills.exclusion_fields import is_not_for, plain_key
+from skillret.skills.exclusion_fields import plain_key
 from skillret.skills.lines import joined
 from skillret.skills.quotes import behind_quotes, uncut, unquoted
 from skillret.skills.repair import entries_of, flat
@@ -162,9 +162,7 @@ def _is_text(key: str, value: Any, above: str) -> bool:
     Keys are a word, or few without grammar: `last updated`.
     """
     words = key.split()
-    if len(words) < 2 or isinstance(value, Mapping):
-        return False
-    if plain_key(key) in _SPACED or is_not_for(key):
+    if len(words) < 2 or isinstance(value, Mapping) or plain_key(key) in _SPACED:
         return False
     if above[-1] in ",;&/(-\u2013\u2014" or _OPENS.match(key) or _IN_PROSE.search(key):
         return True
