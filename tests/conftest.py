@@ -138,6 +138,15 @@ def _move_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(f"SKILLRET_{key.upper()}", raising=False)
 
 
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A repository, which is the current folder."""
+    folder = tmp_path / "project"
+    (folder / ".git").mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    return folder
+
+
 @pytest.fixture(autouse=True, scope="session")
 def home_of_modules(tmp_path_factory):
     """Where fixtures of a module or session live, which are made before a test has its `home`."""

@@ -13,15 +13,6 @@ from skillret.skills.places import find_places
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch):
-    """A repository, which is the current folder."""
-    folder = tmp_path / "project"
-    (folder / ".git").mkdir(parents=True)
-    monkeypatch.chdir(folder)
-    return folder
-
-
-@pytest.fixture
 def vscode(home):
     """The folder of a user's settings of VS Code."""
     (mine, *_) = NAMING["copilot"].files

@@ -15,15 +15,6 @@ from skillret.skills.agent_settings import claude_settings
 from skillret.skills.plugins import claude_settings as merged
 
 
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    """A repository, which is the current folder."""
-    folder = tmp_path / "project"
-    (folder / ".git").mkdir(parents=True)
-    monkeypatch.chdir(folder)
-    return folder
-
-
 def write_settings(file, overrides, **others):
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps({"skillOverrides": overrides, **others}), encoding="utf-8")

@@ -16,15 +16,6 @@ from skillret.skills.permissions import Permissions, Rule, claude_rules, opencod
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch):
-    """A repository, which is the current folder."""
-    folder = tmp_path / "project"
-    (folder / ".git").mkdir(parents=True)
-    monkeypatch.chdir(folder)
-    return folder
-
-
-@pytest.fixture
 def config(home):
     """OpenCode's own folder."""
     return home / ".config" / "opencode"

@@ -18,15 +18,6 @@ from skillret.skills.names import invocable_name, invocations
 from skillret.skills.places import find_places, other_folders
 
 
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    """A repository, which is the current folder."""
-    folder = tmp_path / "project"
-    (folder / ".git").mkdir(parents=True)
-    monkeypatch.chdir(folder)
-    return folder
-
-
 def library(agent=None):
     """What a search finds in the usual places: of all agents, or of one."""
     wanted = [agent] if agent else []

@@ -11,15 +11,6 @@ from skillret.skills.names import invocable_name
 from skillret.skills.places import find_places
 
 
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    """A repository, which is the current folder."""
-    folder = tmp_path / "project"
-    (folder / ".git").mkdir(parents=True)
-    monkeypatch.chdir(folder)
-    return folder
-
-
 def called(agent="claude-code"):
     found = Library(default_roots(agents=[agent] if agent else []), agent=agent)
     return sorted(filter(None, (invocable_name("claude-code", s, found.roots) for s in found)))
