@@ -108,6 +108,18 @@ def test_a_project_may_name_nothing_outside_of_itself(home, project, tmp_path):
     assert names() == {"alien"}  # whoever owns the settings may
 
 
+def test_a_project_hides_nothing_that_its_user_names(home, project):
+    write_skill(home / "mine", "mine", "The user's.")
+    write(home / ".config" / "opencode" / "opencode.json", {"skills": {"paths": ["~/mine"]}})
+    for file, text in (
+        (".vscode/settings.json", {"chat.agentSkillsLocations": {"~/mine": True}}),
+        ("opencode.json", {"skills": {"paths": ["~/mine"]}}),
+    ):
+        write(project / file, text)
+        assert names() == {"mine"}
+        assert problems() == {}
+
+
 @pytest.mark.parametrize("path", ["~", "~/", "/", "~/.."])
 def test_nobody_means_all_of_the_home_directory(home, project, path):
     write_skill(home / "Downloads" / "x", "alien", "Of a stranger.")

@@ -128,7 +128,7 @@ def _print(place: Place, count: int, home: str) -> None:
     if place.problem is not None:
         many = "left out"
     kind, _, namespace = place.scope.partition(":")
-    kind = "your settings" if kind == "settings" else kind
+    kind = {"settings": "your settings", "named": "named in settings"}.get(kind, kind)
     titles = [find_agent(name).title for name in place.agents]
     whose = "all agents" if len(titles) == len(AGENTS) else ", ".join(titles)
     print(f"{many:>12}  {_short(str(place.path), home)}")

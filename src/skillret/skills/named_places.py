@@ -89,18 +89,21 @@ def named_places(
     if settings is None:
         return []
     named: dict[str, NamedPlace] = {}
+    mine: set[str] = set()  # what the user names, a project may name as well
     root = projects[-1] if projects else str(home)
     for file, folder in _files(settings, projects, moved):
         value = settings_value(file, settings.keys)
         own = folder is None
         if isinstance(value, list):
-            named = {text: _place(text, folder or root, home, own) for text in _texts(value)}
-        elif isinstance(value, dict):
-            for text in _texts(value):
-                if value[text] is True:
-                    named[text] = _place(text, folder or root, home, own)
-                else:
-                    named.pop(text, None)
+            named.clear()
+        for text in _texts(value) if isinstance(value, list | dict) else ():
+            if isinstance(value, dict) and value[text] is not True:
+                named.pop(text, None)
+                continue
+            path = _path(text, folder or root, home, own)
+            if own:
+                mine.add(path)
+            named[text] = NamedPlace(path, path in mine)
     return list(named.values())
 
 
@@ -152,9 +155,9 @@ def _texts(value: Any) -> list[str]:
     return [text for text, _ in zip(texts, range(_MOST_PLACES), strict=False)]
 
 
-def _place(text: str, folder: str, home: Path, own: bool) -> NamedPlace:
+def _path(text: str, folder: str, home: Path, own: bool) -> str:
     """The folder that a text in settings means."""
     text = os.path.expandvars(text.strip()) if own else text.strip()
     if text == "~" or text.startswith(("~/", "~\\")):
         text = f"{home}{os.sep}{text[2:]}"
-    return NamedPlace(os.path.abspath(os.path.join(folder, text)), own)  # noqa: PTH100, PTH118
+    return os.path.abspath(os.path.join(folder, text))  # noqa: PTH100, PTH118

@@ -96,7 +96,8 @@ def find_places(
     named: dict[str, list[str]] = {}
     found: dict[str, _Seen] = {}
     for agent, seen in _ordered(wanted, around):
-        found.setdefault(seen.path, seen)
+        if found.setdefault(seen.path, seen).problem is not None:
+            found[seen.path] = seen  # what one may not name, another one may
         named.setdefault(seen.path, []).append(agent)
     for path in map(str, extra):
         found.setdefault(path, around.look(path, "settings"))
