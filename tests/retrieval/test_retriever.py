@@ -443,9 +443,11 @@ def test_settings_hold_for_the_usual_places_and_are_read_nowhere_else(
 def test_what_is_near_and_what_fits_are_the_same_as_in_two_searches(library):
     with Retriever.open(library=library) as retriever:
         for query in ("why do my pods crash? plan meals for a week too.", "thanks, that was all"):
-            hits, selection = retriever.look_up(query, 3)
-            assert hits == retriever.search(query, 3)
-            assert selection == retriever.select(query, limit=3)
+            hits, selection = retriever.look_up(query, 1)
+            assert hits == retriever.search(query, 1)
+            assert selection == retriever.select(query)
+            _, selection = retriever.look_up(query, 3, limit=1)
+            assert selection == retriever.select(query, limit=1)
 
 
 def test_what_the_encoder_does_not_read_is_ranked_by_words_and_named(tmp_path):
@@ -491,15 +493,3 @@ def test_a_set_for_one_agent_holds_no_skill_that_another_one_hides():
         assert [name_of(searcher, p.key) for p in searcher.select(query).picked] == ["scale"]
         own = Searcher(searcher.corpus, index.encoder, retriever.calibration, of_agent=True)
         assert not own.select(query).picked
-
-
-def test_a_look_selects_what_a_selection_does(encoder):
-    retriever = Retriever(Index.in_memory(model=encoder))
-    skills = (make_skill(f"pods-{n}", f"Find out why pods restart {n}.") for n in range(6))
-    retriever.index.add(skills)
-    for query in ("why do pods restart", "pods restart 3 and pods restart 5"):
-        hits, looked = retriever.look_up(query, 1)
-        assert len(hits) == 1
-        assert looked == retriever.select(query)
-    _, looked = retriever.look_up("why do pods restart", 1, limit=2)
-    assert looked == retriever.select("why do pods restart", limit=2)
