@@ -4,7 +4,7 @@ import pytest
 
 from skillret.retrieval.query import MAX_QUERY_CHARACTERS
 from skillret.serving import service, skill_files
-from skillret.serving.http import schemas, values
+from skillret.serving.http import protocol, schemas, values
 from skillret.serving.http.app import Options
 from tests.conftest import ROOT
 from tests.serving.http.test_search import refused
@@ -22,6 +22,7 @@ def _longest(name):
     "row",
     [
         f"| {Options().max_body >> 20} MB, {Options().timeout:g} s, {Options().max_concurrent} |",
+        f"| {protocol._HEAD_BYTES:,} bytes, {protocol._HEAD_SECONDS:g} s | the head of a request |",
         f"| {schemas.MOST_HITS} | `k`,",
         f"| {values.MOST_TEXTS} | queries of a search; texts of",
         f"| {schemas.MOST_SKILLS:,} | skills of one",

@@ -1,6 +1,5 @@
 import os
 import signal
-import socket
 import threading
 import time
 from contextlib import suppress
@@ -9,8 +8,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from skillret.serving.http import run
-from skillret.serving.http.app import Options, create_app
 from tests.serving.http.conftest import wait_for
 from tests.serving.http.processes import Process
 from tests.serving.http.test_skills import SOUP
@@ -216,141 +213,3 @@ def test_two_servers_on_one_index(start):
     assert not errors
     for server in (one, two):
         assert server.get("/v1/skills?library=team").json()["total"] == 22
-
-
-class Threaded:
-    """A server in a thread of this process."""
-
-    def __init__(self, service, *, connections=None, **options):
-        options = Options(**options)
-        config = run.configured(
-            lambda: create_app(service, options), options.timeout, connections=connections
-        )
-        self.server = run.Server(config)
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.address = self.socket.getsockname()
-        self.url = f"http://127.0.0.1:{self.address[1]}"
-        self.thread = threading.Thread(target=self.server.run, args=([self.socket],))
-
-    def __enter__(self):
-        self.thread.start()
-        wait_for(lambda: self.get("/readyz") == 200)
-        return self
-
-    def __exit__(self, *_):
-        self.server.should_exit = True
-        self.thread.join(60)
-
-    def get(self, path):
-        return httpx.get(self.url + path, headers={"Connection": "close"}, timeout=60).status_code
-
-    def connect(self, data=b""):
-        opened = socket.create_connection(self.address, timeout=60)
-        opened.sendall(data)
-        return opened
-
-
-def read_all(opened):
-    with opened:
-        data = b""
-        while part := opened.recv(65536):
-            data += part
-    return data
-
-
-HEAD = b"POST /v1/search HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-
-
-def test_slow_clients_are_not_waited_for(service, monkeypatch):
-    monkeypatch.setattr(run, "_HEAD", 0.5)
-    with Threaded(service, timeout=2) as server:
-        silent = server.connect()
-        slow = server.connect(HEAD[:30])
-        late = server.connect(HEAD + b"Content-Length: 100\r\n\r\n{")
-        answered = server.connect(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\nGET /hea")
-        assert read_all(silent) == b""
-        assert read_all(slow) == b""
-        reply = read_all(late)
-        assert reply.startswith(b"HTTP/1.1 408")
-        assert b'"error_type":"request_timeout"' in reply
-        assert read_all(answered).count(b"HTTP/1.1 200") == 1
-        assert server.get("/v1/skills") == 200
-
-
-def test_connections_end_whose_bodies_nobody_reads(service):
-    with Threaded(service) as server:
-        for path in (b"/livez", b"/v1/skills"):
-            head = b"GET " + path + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nx"
-            reply = read_all(server.connect(head))  # which would wait for an end that never comes
-            assert reply.startswith(b"HTTP/1.1 200")
-            assert b"connection: close" in reply.lower()
-
-
-def test_who_does_not_read_is_not_waited_for(service):
-    with Threaded(service, timeout=1) as server:
-        server.server.config.timeout_graceful_shutdown = 2
-        opened = socket.socket()
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        opened.connect(server.address)
-        with opened:
-            opened.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 1000)
-            wait_for(lambda: server.server.server_state.connections)
-            wait_for(lambda: not server.server.server_state.connections)
-        assert server.get("/livez") == 200
-
-
-def test_who_reads_slowly_gets_all(service):
-    with Threaded(service, timeout=30) as server:
-        whole = httpx.get(f"{server.url}/openapi.json").content
-        opened = socket.socket()
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        opened.connect(server.address)
-        with opened:
-            opened.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            got = b""
-            while part := opened.recv(4096):
-                got += part
-                time.sleep(0.02)
-        assert got.endswith(whole)
-
-
-def test_endless_bodies_end(service):
-    with Threaded(service, max_body=10_000) as server:
-        opened = server.connect(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
-        chunk = b"400\r\n" + b"x" * 1024 + b"\r\n"
-        with pytest.raises(OSError), opened:
-            for _ in range(1_000_000):
-                opened.sendall(chunk)
-        large = b"x" * 10_000_000
-        reply = httpx.post(f"{server.url}/v1/search", content=large, timeout=60)
-        assert reply.status_code == 413
-        assert server.get("/v1/skills") == 200
-
-
-def test_idle_connections_leave_room_again(service, monkeypatch):
-    monkeypatch.setattr(run, "_HEAD", 1.0)
-    with Threaded(service, connections=20) as server:
-        idle = [server.connect() for _ in range(30)]
-        wait_for(lambda: server.get("/health") == 503)
-        reply = httpx.get(f"{server.url}/health")
-        assert reply.json()["error_type"] == "too_many_connections"
-        assert reply.headers["retry-after"] == "1"
-        wait_for(lambda: server.get("/health") == 200)
-        for opened in idle:
-            opened.close()
-
-
-def test_nonsense_is_refused(service):
-    with Threaded(service) as server:
-        for data in (
-            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-            b"GET /health HTTP/1.1\r\nHost: x\r\nX: a\x00b\r\n\r\n",
-            b"GET /health HTTP/1.1\r\nHost: x\r\nX-Long: " + b"y" * 200_000 + b"\r\n\r\n",
-            HEAD + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
-        ):
-            try:
-                reply = read_all(server.connect(data))
-            except ConnectionError:  # closed before all was sent
-                continue
-            assert b"HTTP/1.1 400" in reply
-        assert server.get("/health") == 200

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from fastapi import Depends, FastAPI
-from fastapi.security import HTTPBearer
+from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
@@ -16,12 +16,11 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from skillret._version import __version__
 from skillret.serving.http import errors
-from skillret.serving.http.auth import DOCS_FILES, Bearer, Token, unauthorized
+from skillret.serving.http.auth import DOCS_FILES, Bearer, Token, is_public, unauthorized
 from skillret.serving.http.gate import Gate, Heads, Observer
 from skillret.serving.http.lifecycle import Lifecycle
 from skillret.serving.http.mcp import add_mcp
 from skillret.serving.http.metrics import Metrics
-from skillret.serving.http.parameters import known_parameters
 from skillret.serving.http.routes import libraries, models, search, skills, status
 from skillret.serving.http.threads import Threads
 from skillret.serving.page import routes as page
@@ -30,6 +29,7 @@ from skillret.serving.service import Service
 __all__ = ["Options", "create_app"]
 
 _MB = 1024 * 1024
+_BEARER = "HTTPBearer"  # as FastAPI names it
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +103,30 @@ def create_app(service: Service, options: Options | None = None) -> FastAPI:
         ],
     )
     errors.install(app)
-    bearer = Depends(HTTPBearer(auto_error=False))  # so that the document says so
-    # Probes, and clients that were made for other services, may ask for more than there is.
-    app.include_router(status.router(service, threads, metrics, state, options.max_body))
-    app.include_router(models.router(service, threads, metrics), dependencies=[bearer])
-    ours = [
+    routers = [
         search.router(service, threads, metrics, log_queries=options.log_queries),
         skills.router(service, threads),
         libraries.router(service, threads),
+        models.router(service, threads, metrics),
+        status.router(service, threads, metrics, state, options.max_body),
         *([page.router(service)] if options.page else ()),
     ]
-    for routes in ours:
-        app.include_router(routes, dependencies=[bearer, Depends(known_parameters)])
+    for routes in routers:
+        app.include_router(routes)
+    app.openapi = partial(_documented, app)  # type: ignore[method-assign]
     mcp = add_mcp(app, service)
     return app
+
+
+def _documented(app: FastAPI) -> dict[str, Any]:
+    """What `/openapi.json` says: as FastAPI's, and where a token is asked for.
+
+    A dependency would say it too, and cost each request a tenth of what HTTP costs it.
+    """
+    if app.openapi_schema is None:
+        document = FastAPI.openapi(app)
+        document["components"]["securitySchemes"] = {_BEARER: {"type": "http", "scheme": "bearer"}}
+        for path, operations in document["paths"].items():
+            for operation in () if is_public(path) else operations.values():
+                operation["security"] = [{_BEARER: []}]
+    return app.openapi_schema or {}

@@ -10,8 +10,9 @@ from fastapi.routing import APIRoute
 
 from skillret.files import parse_json
 from skillret.serving.http.errors import RefusedError
+from skillret.serving.http.parameters import check_parameters
 
-__all__ = ["JsonRoute"]
+__all__ = ["JsonRoute", "StrictRoute"]
 
 
 class _JsonRequest(Request):
@@ -32,5 +33,23 @@ class JsonRoute(APIRoute):
 
         async def handle(request: Request) -> Response:
             return await handler(_JsonRequest(request.scope, request.receive))
+
+        return handle
+
+
+class StrictRoute(JsonRoute):
+    """One that refuses parameters which it does not know, too.
+
+    Probes, and clients that were made for other services, may ask for more than there is.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """As a `JsonRoute`'s, after a look at the parameters."""
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            if self.include_in_schema:  # else a file of the page, linked to with more by anyone
+                check_parameters(request, self)
+            return await handler(request)
 
         return handle

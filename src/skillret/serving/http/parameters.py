@@ -8,21 +8,18 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
-__all__ = ["body_fields", "known_parameters"]
+__all__ = ["body_fields", "check_parameters"]
 
 
-async def known_parameters(request: Request) -> None:
-    """A dependency of routes that refuses parameters which they do not know.
-
-    It waits for nothing, but what is no coroutine FastAPI would hand to another thread.
+def check_parameters(request: Request, route: APIRoute) -> None:
+    """Refuse parameters that a route does not know.
 
     Raises:
         RequestValidationError: If there is one.
     """
-    route = request.scope["route"]
-    if not route.include_in_schema:  # a file of the page, which anyone may link to with more
+    if not request.scope["query_string"]:
         return
-    known = [field.alias for field in route.dependant.query_params]
+    known = [str(field.alias) for field in route.dependant.query_params]
     unknown = [name for name in dict.fromkeys(request.query_params) if name not in known]
     if unknown:
         fields = body_fields(route)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-import math
 import os
 import selectors
 import signal
@@ -22,19 +21,17 @@ from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any, NoReturn
 
-import h11
 import uvicorn
 from fastapi import FastAPI
 from prometheus_client.multiprocess import mark_process_dead
-from uvicorn.protocols.http import h11_impl
 from uvicorn.supervisors import multiprocess
 
 from skillret.encoders import DEFAULT_MODEL
 from skillret.retrieval import Retriever
 from skillret.serving.http import logs
 from skillret.serving.http.app import Options, create_app
-from skillret.serving.http.errors import full
 from skillret.serving.http.metrics import SHARED
+from skillret.serving.http.protocol import Protocol
 from skillret.serving.libraries import Libraries
 from skillret.serving.service import Service
 
@@ -43,7 +40,6 @@ __all__ = ["Launch", "Server", "build", "configured", "run"]
 # Seconds at the end: callers and balancers learn of it, connections under way are made, and
 # those that are idle may still be used.
 _GRACE, _HANDSHAKE, _LINGER = 1.0, 0.2, 2.0
-_HEAD = 10.0  # seconds for the head of a request to arrive
 _KEEP_ALIVE = 15  # seconds that an idle connection is kept
 _START = 120  # seconds after which a worker that says nothing is replaced, also while it starts
 # Seconds that a thread may go on in Python before another one's turn: with Python's own 5 ms, who
@@ -165,13 +161,11 @@ def configured(
         workers: How many processes.
         connections: How many at once, in each process; as many as the system permits if None.
     """
-    # uvicorn's own answer is no JSON, and does not say when to come back.
-    h11_impl.service_unavailable = full  # type: ignore[attr-defined, assignment]
     return uvicorn.Config(
         build,
         factory=True,
         workers=workers,
-        http=_Protocol,
+        http=Protocol,
         ws="none",
         log_config=None,
         access_log=False,
@@ -222,45 +216,6 @@ def _most_connections() -> int:
     return 1000 if soft == resource.RLIM_INFINITY else max(_LEAST_CONNECTIONS, min(1000, soft // 2))
 
 
-class _Protocol(h11_impl.H11Protocol):
-    """Does not wait for ever for the head of a request."""
-
-    _head: asyncio.TimerHandle | None = None
-    _unread: float | None = None
-
-    def unread_since(self) -> float:
-        """When answers were first seen to wait for their reader, as they do now; else infinity."""
-        if not self.transport.get_write_buffer_size():
-            self._unread = None
-        elif self._unread is None:
-            self._unread = time.monotonic()
-        return math.inf if self._unread is None else self._unread
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """As uvicorn's."""
-        super().connection_made(transport)
-        self._await_head()
-
-    def data_received(self, data: bytes) -> None:
-        """As uvicorn's."""
-        super().data_received(data)
-        if self.conn.their_state is h11.IDLE and not self.transport.is_closing():
-            self._await_head()
-        elif self._head is not None:
-            self._head.cancel()
-            self._head = None
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """As uvicorn's."""
-        if self._head is not None:
-            self._head.cancel()
-        super().connection_lost(exc)
-
-    def _await_head(self) -> None:
-        if self._head is None:  # the first byte counts, not the last one
-            self._head = self.loop.call_later(_HEAD, self.transport.close)
-
-
 class Server(uvicorn.Server):
     """Loses no request when it ends, and no connection to who does not read.
 
@@ -272,7 +227,7 @@ class Server(uvicorn.Server):
         if counter % _LOOK == 0:
             end = time.monotonic() - (self.config.timeout_graceful_shutdown or 0)
             for each in list(self.server_state.connections):
-                if isinstance(each, _Protocol) and each.unread_since() < end:
+                if isinstance(each, Protocol) and each.unread_since() < end:
                     each.transport.abort()
         return await super().on_tick(counter)
 

@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from skillret.agents.log import logged, read_log
 from skillret.serving.http.auth import Caller, check
 from skillret.serving.http.errors import RefusedError, documented
+from skillret.serving.http.json_route import StrictRoute
 from skillret.serving.http.schemas import LibraryName
 from skillret.serving.libraries import DEFAULT
 from skillret.serving.page.background import Background
@@ -45,7 +46,7 @@ def router(service: Service) -> APIRouter:
     Args:
         service: What the page shows.
     """
-    routes = APIRouter()
+    routes = APIRouter(route_class=StrictRoute)
     static = _static()
     maps: Background[Drawn] = Background("map", lambda lib, old: _draw(service, lib, old))
     checks: Background[bytes] = Background("doctor", lambda lib, _: _examine(service, lib))

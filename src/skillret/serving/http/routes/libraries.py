@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from skillret.serving.http.auth import check, may_see
 from skillret.serving.http.errors import documented
-from skillret.serving.http.json_route import JsonRoute
+from skillret.serving.http.json_route import StrictRoute
 from skillret.serving.http.schemas import Library, LibraryList, LibraryName
 from skillret.serving.http.threads import Threads
 from skillret.serving.service import Service
@@ -17,7 +17,7 @@ __all__ = ["router"]
 def router(service: Service, threads: Threads) -> APIRouter:
     """The routes."""
     routes = APIRouter(
-        route_class=JsonRoute, prefix="/v1/libraries", tags=["libraries"], responses=documented()
+        route_class=StrictRoute, prefix="/v1/libraries", tags=["libraries"], responses=documented()
     )
 
     async def counts(name: str) -> Library:

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request
 from skillret.serving.batching import Batches
 from skillret.serving.http.auth import check
 from skillret.serving.http.errors import documented
-from skillret.serving.http.json_route import JsonRoute
+from skillret.serving.http.json_route import StrictRoute
 from skillret.serving.http.logs import remark
 from skillret.serving.http.metrics import Metrics
 from skillret.serving.http.schemas import (
@@ -62,7 +62,7 @@ def router(
 ) -> APIRouter:
     """The routes."""
     routes = APIRouter(
-        route_class=JsonRoute, prefix="/v1", tags=["search"], responses=documented(404)
+        route_class=StrictRoute, prefix="/v1", tags=["search"], responses=documented(404)
     )
 
     def search_together(kind: _Kind, queries: Sequence[str]) -> Found:

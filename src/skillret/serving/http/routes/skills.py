@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from skillret.files import parse_json
 from skillret.serving.http.auth import check
 from skillret.serving.http.errors import RefusedError, documented
-from skillret.serving.http.json_route import JsonRoute
+from skillret.serving.http.json_route import StrictRoute
 from skillret.serving.http.schemas import (
     MOST_SKILLS,
     LibraryName,
@@ -36,7 +36,7 @@ _WHERE: TypeAdapter[Where] = TypeAdapter(WhereFilter)
 def router(service: Service, threads: Threads) -> APIRouter:
     """The routes."""
     routes = APIRouter(
-        route_class=JsonRoute, prefix="/v1/skills", tags=["skills"], responses=documented(404)
+        route_class=StrictRoute, prefix="/v1/skills", tags=["skills"], responses=documented(404)
     )
 
     @routes.get("")
