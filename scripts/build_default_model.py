@@ -43,6 +43,7 @@ PROFILE = Profile(
     max_query_tokens=256,
     max_document_tokens=256,
     dense_weight=0.35,
+    language="en",
     source="all-MiniLM-L6-v2 trained by recipes/default-1.toml and default-2.toml, and for late"
     " interaction by default-3.toml, on the train splits of OpenSkillRet",
 )

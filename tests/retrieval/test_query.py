@@ -114,7 +114,7 @@ def test_a_query_is_searched_in_normal_form_by_its_own_words():
 
 
 def test_only_encoders_known_to_read_english_alone_have_unread_languages():
-    profile = replace(HashEncoder().profile, name="skillret-minilm-int8")
+    profile = replace(HashEncoder().profile, language="en")
     assert unread_language("检查发票", profile) == "Chinese"
     assert unread_language("check the invoice", profile) is None
     assert unread_language("检查发票", HashEncoder().profile) is None

@@ -59,6 +59,7 @@ FAMILIES: tuple[tuple[str, Profile], ...] = (
             "bge-en",
             query_prompt=_BGE_PROMPT,
             pooling="cls",
+            language="en",
             source="model card of BAAI/bge-small-en-v1.5",
         ),
     ),

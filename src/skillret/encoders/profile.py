@@ -49,6 +49,8 @@ class Profile:
         token_projection: SHA-256 of the file that makes them; see `TokenProjection`.
         query_tokens: SHA-256 of the graph that reads queries for late interaction; empty where the
             tokens of the encoder's own last layer are taken, as of documents.
+        language: ISO 639-1 code of the only language that it reads; empty where there are several,
+            or nobody knows.
         source: Where the settings come from, for people.
     """
 
@@ -66,6 +68,7 @@ class Profile:
     token_dim: int = 0
     token_projection: str = ""
     query_tokens: str = ""
+    language: str = ""
     source: str = ""
 
     @property

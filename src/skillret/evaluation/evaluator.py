@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from skillret.datasets.dataset import Dataset, load_dataset
 from skillret.datasets.judgements import Grades, Judgements, merge_labels
@@ -22,6 +22,7 @@ from skillret.evaluation.systems import DEPTH, Answers, answer, open_searcher
 from skillret.extras import require
 from skillret.retrieval.calibration import Calibration
 from skillret.retrieval.rerank import Reranker, load_reranker, reranker_name
+from skillret.retrieval.searcher import Searcher
 from skillret.types import Mode, Progress
 
 __all__ = ["DEFAULT_GROUPS", "Result", "evaluate", "group_queries", "score"]
@@ -149,7 +150,7 @@ def evaluate(
     reference = ("bm25s",) if lexical == "bm25s" else ()
     require("evaluate", "evaluation", ("pytrec_eval", *reference))
     metric_names(cuts)  # refuses impossible cuts before anything is encoded
-    if lexical == "bm25s" and mode != "lexical":
+    if reference and mode != "lexical":
         raise InputError(f"bm25s is a system of its own: it has no mode {mode!r}, only 'lexical'")
     if reranker is not None and mode != "hybrid":
         raise InputError(f"only hybrid mode is reranked, not {mode!r}")
@@ -160,22 +161,12 @@ def evaluate(
     labels = merge_labels(dataset, judgements, also=also)
     check_least(labels, least_grade)
     depth = max(DEPTH, *cuts)
-    # All queries in one go: they are encoded in blocks.
-    texts = [(q.id, q.text) for q in dataset.queries]
-    needless = {f"\0negative-{n}": q.text for n, q in enumerate(dataset.negatives)}
-    every = [*texts, *needless.items()]
-    answers, remarks = Answers({}, {}, {}, {}), []
-    sure_by = "largest BM25 score" if mode == "lexical" else "largest cosine"
-    if lexical == "bm25s":
-        name = BM25S
-        reference_search = bm25s_searcher(dataset)
-        (run, sure), took = timed(lambda: reference_search(every, depth, searched), len(every))
-        size: int | None = 0
+    if reference:
+        answered = _by_reference(dataset, depth, searched)
     else:
         encoder = load_encoder(
             DEFAULT_MODEL if mode == "lexical" else model, trust_remote_code=trust_remote_code
         )
-        name = "BM25" if mode == "lexical" else encoder.profile.name
         searcher = open_searcher(
             dataset.skills,
             mode,
@@ -184,48 +175,107 @@ def evaluate(
             reranker=second,
             progress=progress,
         )
-        name += f" + {reranker_name(second)}" if second is not None else ""
-        if searcher.calibration is not None:
-            sure_by = "probability of need"
-            remarks = _seen(searcher.calibration, [text for _, text in every])
-        select = mode == "hybrid"
-        answers, took = timed(
-            lambda: answer(dataset, searcher, every, mode, depth, searched=searched, select=select),
-            len(every),
-        )
-        run, sure = answers.run, answers.sure
-        sizes = [model_bytes(m) for m in (encoder, second) if m is not None]
-        size = None if None in sizes else sum(s for s in sizes if s is not None)
-        size = 0 if mode == "lexical" else size
+        answered = _by_searcher(dataset, searcher, mode, depth, searched)
+    abstention, sets = _judge_needless(dataset, answered)
+    return score(
+        dataset,
+        answered.answers.run,
+        mode,
+        answered.name,
+        cuts,
+        group_by,
+        abstention=abstention,
+        sets=sets,
+        notes=answered.remarks,
+        labels=labels,
+        least_grade=least_grade,
+        cost=Cost(answered.took, answered.size),
+    )
+
+
+class _Answered(NamedTuple):
+    """What a system says to all queries of a data set, those that need nothing included.
+
+    Attributes:
+        name: Of the system.
+        answers: Of these queries; see `_every`.
+        sure_by: What `answers.sure` is.
+        judges: Whether that is a probability.
+        took: Milliseconds a query.
+        size: Bytes of its models; None if they are not known.
+        remarks: What a reader should know.
+    """
+
+    name: str
+    answers: Answers
+    sure_by: str
+    judges: bool
+    took: float
+    size: int | None
+    remarks: Sequence[str] = ()
+
+
+def _every(dataset: Dataset) -> tuple[list[tuple[str, str]], list[str]]:
+    """Ids and texts of all queries, to be encoded in blocks; the ids of those that need nothing."""
+    texts = [(q.id, q.text) for q in dataset.queries]
+    needless = [(f"\0negative-{n}", q.text) for n, q in enumerate(dataset.negatives)]
+    return [*texts, *needless], [id_ for id_, _ in needless]
+
+
+def _by_reference(dataset: Dataset, depth: int, searched: Progress | None) -> _Answered:
+    """The reference BM25's."""
+    every, _ = _every(dataset)
+    search = bm25s_searcher(dataset)
+    (run, sure), took = timed(lambda: search(every, depth, searched), len(every))
+    return _Answered(BM25S, Answers(run, sure, {}, {}), "largest BM25 score", False, took, 0)
+
+
+def _by_searcher(
+    dataset: Dataset, searcher: Searcher, mode: Mode, depth: int, searched: Progress | None
+) -> _Answered:
+    """Ours."""
+    every, _ = _every(dataset)
+    answers, took = timed(
+        lambda: answer(
+            dataset, searcher, every, mode, depth, searched=searched, select=mode == "hybrid"
+        ),
+        len(every),
+    )
+    known, second = searcher.calibration, searcher.reranker
+    if mode == "lexical":
+        return _Answered("BM25", answers, "largest BM25 score", known is not None, took, 0)
+    name = searcher.encoder.profile.name
+    sizes = [model_bytes(m) for m in (searcher.encoder, second) if m is not None]
+    return _Answered(
+        name=name if second is None else f"{name} + {reranker_name(second)}",
+        answers=answers,
+        sure_by="largest cosine" if known is None else "probability of need",
+        judges=known is not None,
+        took=took,
+        size=None if None in sizes else sum(s for s in sizes if s is not None),
+        remarks=[] if known is None else _seen(known, [text for _, text in every]),
+    )
+
+
+def _judge_needless(dataset: Dataset, answered: _Answered) -> tuple[Abstention | None, Sets | None]:
+    """How well queries that need nothing are told, and sets; what is said to these is taken out."""
+    answers = answered.answers
+    run, sure, selected = answers.run, answers.sure, answers.selected
     named = {}
-    if answers.selected and searcher.calibration is not None:  # else no score is a probability
-        named = name_skills(answers.selected, answers.likely, sure)
+    if selected and answered.judges:  # else no score is a probability
+        named = name_skills(selected, answers.likely, sure)
+    _, needless = _every(dataset)
     for id_ in needless:
         del run[id_]
     largest = {id_: sure.pop(id_) for id_ in needless}
     abstention = sets = None
     if needless:
-        abstention = measure_abstention(sure_by, sure.values(), largest.values())
-    if answers.selected:
+        abstention = measure_abstention(answered.sure_by, sure.values(), largest.values())
+    if selected:
         gold = {q.id: dataset.qrels[q.id] for q in dataset.queries if q.id in dataset.qrels}
-        away = [answers.selected[id_] for id_ in needless]
-        sets = Sets.of(
-            answers.selected, order(run), gold, away, measure_named(named, gold, needless)
-        )
-    return score(
-        dataset,
-        run,
-        mode,
-        name,
-        cuts,
-        group_by,
-        abstention,
-        sets,
-        remarks,
-        labels,
-        least_grade,
-        Cost(took, size),
-    )
+        away = [selected[id_] for id_ in needless]
+        sets = Sets.of(selected, order(run), gold, away, measure_named(named, gold, needless))
+    return abstention, sets
 
 
 def _seen(calibration: Calibration, texts: Sequence[str]) -> list[str]:

@@ -37,7 +37,6 @@ __all__ = [
 ]
 
 MAX_QUERY_CHARACTERS = 100_000  # the rest of a longer query is not read
-_ENGLISH = frozenset({"skillret-minilm-int8"})  # encoders that read nothing else
 _BLOCK = 256  # queries encoded at a time
 _ONE_PASS = 128  # tokens of a query whose sentences are read with it
 
@@ -105,7 +104,7 @@ def asked_words(plain: str, *, language: bool = False) -> str:
 
 def unread_language(query: str, profile: Profile) -> str | None:
     """The language of a query if the encoder does not read it; None if it does, or nobody knows."""
-    return language(query) if profile.name in _ENGLISH else None
+    return language(query) if profile.language == "en" else None
 
 
 def read_queries(
