@@ -157,34 +157,30 @@ def calibrate(
     if stored is not None and stored.reranker:
         stored = replace(stored, ranker=stored.ranker.without([RERANKED]), reranker="")
     labelled = _check_size(dataset)
-    prior: Calibration | None = None
-    if refit_ranker and labelled < _LEAST_RANKER:
-        prior = _packaged()
-        check_held_out(prior, dataset)
-        pool = dataset_pool(dataset, encoder, progress)
+    few = labelled < _LEAST_RANKER
+    prior = _packaged() if refit_ranker and few else None
+    kept = prior or (None if refit_ranker else stored)  # whose ranker stays
+    if kept is not None:
+        check_held_out(kept, dataset)
+    elif not refit_ranker:
+        raise InputError(
+            f"{encoder.profile.name} has no ranker to calibrate; fit one with --fit-ranker"
+        )
+    pool = dataset_pool(dataset, encoder, progress)
+    if prior is not None:
         fit = _adapt(pool, encoder, prior.ranker, searched)
-    elif refit_ranker:
-        pool = dataset_pool(dataset, encoder, progress)
+    elif kept is None:
         known = head or (stored.ranker.terms if stored else None)
         fit = _fit(dataset.name, pool, encoder, known, train, progress, searched)
     else:
-        if stored is None:
-            raise InputError(
-                f"{encoder.profile.name} has no ranker to calibrate; fit one with --fit-ranker"
-            )
-        check_held_out(stored, dataset)
-        pool = dataset_pool(dataset, encoder, progress)
-        fit = _keep(pool, encoder, stored.ranker, searched)
+        fit = _keep(pool, encoder, kept.ranker, searched)
         fit = fit if reranker is None else _reread(pool, fit, reranker, read)
     ranker, notes = _judge_need(pool, fit, refit_ranker, adapted=prior is not None)
     if prior is not None:
         ranker, notes = _drawn(ranker, prior.ranker, labelled, len(pool.skills)), [_ADAPTED]
         if train is not None:
             notes.append("the train split is not used: it helps to fit a ranker, and none is")
-    kept = prior or (None if refit_ranker else stored)
-    few = kept is not None and labelled < _LEAST_RANKER
-    if few and prior is None:  # a small library's own queries alone make it too sure
-        assert kept is not None
+    elif kept is not None and few:  # a small library's own queries alone make it too sure
         ranker = replace(
             ranker,
             slope=_mixed(ranker.slope, kept.ranker.slope, labelled),
@@ -201,39 +197,54 @@ def calibrate(
         created=datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
         reranker="" if reranker is None else reranker_identity(reranker),
     )
-    policy, selector = SelectionPolicy.of(calibration), Selector(pool)
-    policy = policy.among(len(pool.skills), calibration)
+    calibration, figures = _with_thresholds(calibration, pool, fit, kept if few else None, labelled)
+    return Calibrated(
+        model=encoder.profile.name,
+        calibration=calibration,
+        n_queries=labelled,
+        n_negatives=len(dataset.negatives),
+        figures=figures,
+        notes=notes,
+    )
+
+
+def _with_thresholds(
+    calibration: Calibration, pool: Pool, fit: _Fit, before: Calibration | None, labelled: int
+) -> tuple[Calibration, Figures]:
+    """A calibration with the thresholds that its ranker's outputs call for, and its figures.
+
+    Args:
+        calibration: Without them.
+        pool: What they are chosen on.
+        fit: Its outputs.
+        before: Whose thresholds they are drawn towards, if anyone's.
+        labelled: How many queries there are.
+    """
+    selector = Selector(pool)
+    policy = SelectionPolicy.of(calibration).among(len(pool.skills), calibration)
     judged = list(
         judge(
             pool,
-            ranker,
+            calibration.ranker,
             zip(fit.found, fit.outputs, strict=False),
             zip(fit.parts, fit.part_outputs, strict=True),
             policy,
         )
     )
     chosen = choose_thresholds(selector, judged, policy)
-    if few:
-        assert kept is not None
+    if before is not None:
         chosen = replace(
             chosen,
-            share=_mixed(chosen.share, kept.ranker.share, labelled),
+            share=_mixed(chosen.share, before.ranker.share, labelled),
             threshold=_mixed(chosen.threshold, policy.threshold, labelled),
         )
     judged_need = any(not j.gold for j in judged)
     calibration = replace(
         calibration,
-        ranker=replace(ranker, share=chosen.share),
+        ranker=replace(calibration.ranker, share=chosen.share),
         threshold=chosen.threshold if judged_need else calibration.threshold,
     )
-    return Calibrated(
-        model=encoder.profile.name,
-        calibration=calibration,
-        n_queries=labelled,
-        n_negatives=len(dataset.negatives),
-        figures=measure(selector, judged, policy),
-        notes=notes,
-    )
+    return calibration, measure(selector, judged, policy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from shlex import quote
-from typing import Any
+from typing import Any, NamedTuple
 
 from skillret.cli.common import (
     add_agent,
@@ -29,6 +29,7 @@ from skillret.messages import meant, printable
 from skillret.retrieval import Retriever
 from skillret.retrieval.query import MAX_QUERY_CHARACTERS, valid_query
 from skillret.retrieval.shown import invocable_names, left_to_user, merged
+from skillret.settings import Settings
 from skillret.types import Hit, Selection
 
 __all__ = ["configure", "run"]
@@ -106,12 +107,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    if args.calibration and args.mode != "hybrid":
-        raise InputError(f"--calibration works in hybrid mode, not with --mode {args.mode}")
-    if args.select and args.mode != "hybrid":
-        raise InputError(f"--select works in hybrid mode, not with --mode {args.mode}")
-    if args.reranker and args.mode != "hybrid":
-        raise InputError(f"--rerank works in hybrid mode, not with --mode {args.mode}")
+    for option in ("calibration", "select", "reranker"):
+        if getattr(args, option) and args.mode != "hybrid":
+            written = {"reranker": "rerank"}.get(option, option)
+            raise InputError(f"--{written} works in hybrid mode, not with --mode {args.mode}")
     # Checked here as well: an empty query should not first build an index.
     query = valid_query(_stdin() if args.query == ["-"] else " ".join(args.query))
     where = _where(args.where or ())
@@ -136,71 +135,131 @@ def run(args: argparse.Namespace) -> int:
     global _last
     _last = retriever
     with retriever:
-        selection: Selection | None = None
-        start = time.perf_counter()
-        if args.select:
-            selection = retriever.select(query, limit=args.k, where=where, explain=args.explain)
-            hits = list(selection.hits)
-            if not retriever.policy.threshold and settings.threshold is None:
-                note(
-                    "nothing says when this model should hand over nothing, so it never does;"
-                    " `skillret calibrate` fits that on labelled queries"
-                )
-        else:
-            k = args.k or settings.limit or _HITS
-            if args.mode != "hybrid":
-                hits = retriever.search(query, k=k, where=where, explain=args.explain)
-            else:
-                hits, selection = retriever.look_up(query, k, where=where, explain=args.explain)
-                hits = merged(hits, selection)[:k]
-        took = (time.perf_counter() - start) * 1000
-        model, policy = retriever.encoder.profile.name, retriever.policy
-        ranked = retriever.calibration is not None
-        need = None if selection is None else selection.need
-        language = None if args.mode == "lexical" else retriever.unread_language(query)
-        names = invocable_names(retriever.index, hits)
-        missing = () if selection is None else selection.missing
-        left = "" if selection is None else left_to_user(selection, "you")
-        quiet = hits or left or args.json
-        why = "" if quiet else _why_none(retriever, query, need, where, missing)
-    if language:
+        found = _look_up(retriever, query, where, settings, args)
+        left = "" if found.selection is None else left_to_user(found.selection, "you")
+        why = ""
+        if not (found.hits or left or args.json):
+            why = _why_none(retriever, query, found.need, where, found.missing)
+    if found.language:
         note(
-            f"this looks like {language}, which {model} does not read: by single words it finds"
-            " less than in English; ask in English, or use a model that reads it (--model)"
+            f"this looks like {found.language}, which {found.model} does not read: by single words"
+            " it finds less than in English; ask in English, or use a model that reads it (--model)"
         )
     if left:
         note(left)
     if args.json:
-        document: dict[str, Any] = {
-            "query": query,
-            "mode": args.mode,
-            "model": model,
-            "took_ms": round(took, 3),
-            "hits": [_json(h) | names.get(h.id, {}) for h in hits],
-        }
-        if args.select:
-            if need is not None:
-                document |= {"need": round(need, 6), "threshold": policy.threshold}
-            document["missing"] = list(missing)
-        print_json(document)
-    elif not hits:
-        if why:
-            note(why)
-    else:
-        fitting = {h.id for h in (hits if selection is None else selection)}
-        if selection is not None and not args.select:  # people look for what they start, too
-            fitting |= {h.id for h in selection.for_user}
-        if not ranked and fitting:  # scores that are no probabilities do not say what fits
-            fitting = {h.id for h in hits}
-        if selection is not None and not fitting:
-            print(yellow(_nothing_fits(selection, policy.threshold)))
-            hits = hits[: args.k or _NEAREST]
-        _print(hits, fitting, names)
-        for part in missing if fitting else ():
-            print(yellow(fold(f"no skill here does this: {part}", width(), lines=2)))
-        legend = "ranked" if ranked and args.mode == "hybrid" else args.mode
-        print(dim(fold(_LEGENDS[legend], width(), lines=3)))
+        print_json(_document(query, found, args))
+    elif found.hits:
+        _show(found, args)
+    elif why:
+        note(why)
     return 0
+
+
+class _Found(NamedTuple):
+    """What a search found, and what is said of it.
+
+    Attributes:
+        hits: What is shown.
+        selection: What an agent would be handed, as far as that was asked for.
+        names: By what names its agents invoke each; see `invocable_names`.
+        model: Name of the encoder.
+        ranked: Whether scores are probabilities.
+        threshold: Of need.
+        language: Of the query, if the encoder does not read it.
+        took: Milliseconds.
+    """
+
+    hits: list[Hit]
+    selection: Selection | None
+    names: Mapping[str, dict[str, str | None]]
+    model: str
+    ranked: bool
+    threshold: float
+    language: str | None
+    took: float
+
+    @property
+    def need(self) -> float | None:
+        """Probability that the query needs a skill; None if nothing judges it."""
+        return None if self.selection is None else self.selection.need
+
+    @property
+    def missing(self) -> Sequence[str]:
+        """Parts of the query that no skill does."""
+        return () if self.selection is None else self.selection.missing
+
+
+def _look_up(
+    retriever: Retriever,
+    query: str,
+    where: dict[str, list[str]] | None,
+    settings: Settings,
+    args: argparse.Namespace,
+) -> _Found:
+    """Search, or select."""
+    selection: Selection | None = None
+    start = time.perf_counter()
+    if args.select:
+        selection = retriever.select(query, limit=args.k, where=where, explain=args.explain)
+        hits = list(selection.hits)
+        if not retriever.policy.threshold and settings.threshold is None:
+            note(
+                "nothing says when this model should hand over nothing, so it never does;"
+                " `skillret calibrate` fits that on labelled queries"
+            )
+    else:
+        k = args.k or settings.limit or _HITS
+        if args.mode != "hybrid":
+            hits = retriever.search(query, k=k, where=where, explain=args.explain)
+        else:
+            hits, selection = retriever.look_up(query, k, where=where, explain=args.explain)
+            hits = merged(hits, selection)[:k]
+    took = (time.perf_counter() - start) * 1000
+    return _Found(
+        hits=hits,
+        selection=selection,
+        names=invocable_names(retriever.index, hits),
+        model=retriever.encoder.profile.name,
+        ranked=retriever.calibration is not None,
+        threshold=retriever.policy.threshold,
+        language=None if args.mode == "lexical" else retriever.unread_language(query),
+        took=took,
+    )
+
+
+def _document(query: str, found: _Found, args: argparse.Namespace) -> dict[str, Any]:
+    """What is found as JSON."""
+    document: dict[str, Any] = {
+        "query": query,
+        "mode": args.mode,
+        "model": found.model,
+        "took_ms": round(found.took, 3),
+        "hits": [_json(h) | found.names.get(h.id, {}) for h in found.hits],
+    }
+    if args.select:
+        if found.need is not None:
+            document |= {"need": round(found.need, 6), "threshold": found.threshold}
+        document["missing"] = list(found.missing)
+    return document
+
+
+def _show(found: _Found, args: argparse.Namespace) -> None:
+    """What is found, for people."""
+    hits, selection = found.hits, found.selection
+    fitting = {h.id for h in (hits if selection is None else selection)}
+    if selection is not None and not args.select:  # people look for what they start, too
+        fitting |= {h.id for h in selection.for_user}
+    if not found.ranked and fitting:  # scores that are no probabilities do not say what fits
+        fitting = {h.id for h in hits}
+    if selection is not None and not fitting:
+        print(yellow(_nothing_fits(selection, found.threshold)))
+        hits = hits[: args.k or _NEAREST]
+    _print(hits, fitting, found.names)
+    for part in found.missing if fitting else ():
+        print(yellow(fold(f"no skill here does this: {part}", width(), lines=2)))
+    legend = "ranked" if found.ranked and args.mode == "hybrid" else args.mode
+    print(dim(fold(_LEGENDS[legend], width(), lines=3)))
 
 
 def _nothing_fits(selection: Selection, threshold: float) -> str:
