@@ -61,7 +61,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Fill in the command's arguments."""
     parser.epilog = _EXAMPLES
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    for name, summary, example, action in (
+    for name, summary, example, action in _actions():
+        sub = actions.add_parser(
+            name,
+            help=summary,
+            description=summary[0].upper() + summary[1:] + ".",
+            epilog=f"example: skillret index {name} {example}",
+            allow_abbrev=False,
+        )
+        sub.set_defaults(run_action=action)
+        _add_arguments(sub, name)
+
+
+def _actions() -> Sequence[tuple[str, str, str, Callable[[argparse.Namespace], int]]]:
+    """Name, summary and example of each action, and what runs it."""
+    return (
         (
             "build",
             "make an index, or make it anew from other folders or with another model",
@@ -105,53 +119,48 @@ def configure(parser: argparse.ArgumentParser) -> None:
             "--dry-run",
             _clean,
         ),
-    ):
-        sub = actions.add_parser(
-            name,
-            help=summary,
-            description=summary[0].upper() + summary[1:] + ".",
-            epilog=f"example: skillret index {name} {example}",
-            allow_abbrev=False,
-        )
-        sub.set_defaults(run_action=action)
-        if name == "clean":
-            sub.add_argument("--dry-run", action="store_true", help="name them, and delete nothing")
-            continue
-        if name == "copy":
-            sub.add_argument("source", metavar="FROM", help="index file, or address of Milvus")
-            sub.add_argument("target", metavar="TO", help="the same; it must not be there yet")
-            continue
-        if name == "list":
-            sub.add_argument(
-                "--all", action="store_true", help="list the indexes in the data directory instead"
-            )
-        if name == "remove":
-            sub.add_argument("skills", nargs="+", metavar="SKILL", help="id or name")
+    )
+
+
+def _add_arguments(sub: argparse.ArgumentParser, name: str) -> None:
+    """The arguments of an action."""
+    if name == "clean":
+        sub.add_argument("--dry-run", action="store_true", help="name them, and delete nothing")
+        return
+    if name == "copy":
+        sub.add_argument("source", metavar="FROM", help="index file, or address of Milvus")
+        sub.add_argument("target", metavar="TO", help="the same; it must not be there yet")
+        return
+    if name == "list":
         sub.add_argument(
-            "--index",
-            metavar="FILE",
-            help="index file, or milvus://HOST:PORT/COLLECTION (default: one per library or data"
-            " set)",
+            "--all", action="store_true", help="list the indexes in the data directory instead"
         )
-        sub.add_argument(
-            "--library",
-            action="append",
-            metavar="DIR",
-            help="folder that holds skills, repeatable (default: the usual places)",
-        )
-        add_agent(sub)
-        sub.add_argument(
-            "--dataset",
-            metavar="DATASET",
-            help=f"instead of folders: {DATASET_HELP}",
-        )
-        sub.add_argument("--split", help="of the data set (default: train)")
-        if name == "build":
-            sub.add_argument("--verbose", action="store_true", help="name every odd skill")
-            add_workers(sub)
-        if name in ("status", "list"):
-            sub.add_argument("--json", action="store_true", help="print one JSON document")
-        add_model_arguments(sub, by_settings=True)
+    if name == "remove":
+        sub.add_argument("skills", nargs="+", metavar="SKILL", help="id or name")
+    sub.add_argument(
+        "--index",
+        metavar="FILE",
+        help="index file, or milvus://HOST:PORT/COLLECTION (default: one per library or data set)",
+    )
+    sub.add_argument(
+        "--library",
+        action="append",
+        metavar="DIR",
+        help="folder that holds skills, repeatable (default: the usual places)",
+    )
+    add_agent(sub)
+    sub.add_argument(
+        "--dataset",
+        metavar="DATASET",
+        help=f"instead of folders: {DATASET_HELP}",
+    )
+    sub.add_argument("--split", help="of the data set (default: train)")
+    if name == "build":
+        sub.add_argument("--verbose", action="store_true", help="name every odd skill")
+        add_workers(sub)
+    if name in ("status", "list"):
+        sub.add_argument("--json", action="store_true", help="print one JSON document")
+    add_model_arguments(sub, by_settings=True)
 
 
 def run(args: argparse.Namespace) -> int:
