@@ -1,6 +1,7 @@
 """The limits in the documentation are those that hold."""
 
 import pytest
+from h11._connection import DEFAULT_MAX_INCOMPLETE_EVENT_SIZE as MOST_HEAD
 
 from skillret.retrieval.query import MAX_QUERY_CHARACTERS
 from skillret.serving import service, skill_files
@@ -22,7 +23,7 @@ def _longest(name):
     "row",
     [
         f"| {Options().max_body >> 20} MB, {Options().timeout:g} s, {Options().max_concurrent} |",
-        f"| {protocol._HEAD_BYTES:,} bytes, {protocol._HEAD_SECONDS:g} s | the head of a request |",
+        f"| {MOST_HEAD:,} bytes, {protocol._HEAD_SECONDS:g} s | the head of a request |",
         f"| {schemas.MOST_HITS} | `k`,",
         f"| {values.MOST_TEXTS} | queries of a search; texts of",
         f"| {schemas.MOST_SKILLS:,} | skills of one",
