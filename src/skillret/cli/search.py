@@ -107,10 +107,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    for option in ("calibration", "select", "reranker"):
-        if getattr(args, option) and args.mode != "hybrid":
-            written = {"reranker": "rerank"}.get(option, option)
-            raise InputError(f"--{written} works in hybrid mode, not with --mode {args.mode}")
+    for option, given in (
+        ("calibration", args.calibration),
+        ("select", args.select),
+        ("rerank", args.reranker),
+    ):
+        if given and args.mode != "hybrid":
+            raise InputError(f"--{option} works in hybrid mode, not with --mode {args.mode}")
     # Checked here as well: an empty query should not first build an index.
     query = valid_query(_stdin() if args.query == ["-"] else " ".join(args.query))
     where = _where(args.where or ())

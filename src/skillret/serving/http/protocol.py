@@ -1,6 +1,6 @@
 """What speaks HTTP/1.1 under uvicorn: h11, which reads a request once the one before is answered.
 
-httptools takes a quarter less of what a request costs in Python. But it reads ahead whatever comes:
+uvicorn's httptools protocol is quicker (benchmarks/README.md), but it reads ahead whatever comes:
 thousands of pipelined requests are kept in memory, and what follows one that is refused is done.
 """
 
