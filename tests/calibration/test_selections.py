@@ -6,7 +6,7 @@ from tests.conftest import make_skill
 from tests.retrieval.test_ranker import make_ranker
 
 from skillret.calibration.examples import Example, Pool
-from skillret.calibration.selections import part_folds, parts_of, rank_rows
+from skillret.calibration.selections import Selector, judge, part_folds, parts_of, rank_rows
 from skillret.types import Query
 
 
@@ -43,12 +43,32 @@ def test_parts_are_queries_of_their_query_s_fold():
     assert len({q.id for q in parts.queries}) == 2
 
 
-def test_rows_are_ranked_by_need_times_probability():
-    ranker, outputs = make_ranker(), np.array([0.1, 0.9, 0.9, -3.0])
+def example_of(query):
     features, labels = np.zeros((4, 1), dtype=np.float32), np.zeros(4)
     rows, parts = np.array([2, 4, 6, 8]), np.array([0, 1, 2, 3])
     none = np.zeros(len(rows), dtype=np.float32)
-    example = Example(Query("q", " text "), rows, features, none, parts, 1.5, labels, 0, 0, N)
+    return Example(query, rows, features, none, parts, 1.5, labels, 0, 0, N)
+
+
+def test_a_part_is_known_as_it_stands_in_its_query_however_it_reads_by_itself():
+    story = (
+        "A journal sent me a manuscript and wants comments by Sunday. I'm a process engineer, not a"
+        " chemist. Their trace is bimodal and they quote one dispersity, the second heating shows"
+        " no crystallisation while they claim it, and the curve looks too flat for the weight they"
+        " state. Can you go through whether the measurements support the claims?"
+    )
+    pool = Pool([make_skill(f"s{i}") for i in range(N)], VECTORS, [Query("q", story)], {})
+    outputs, policy = np.array([0.1, 0.9, 0.9, -3.0]), replace(POLICY, tasks=4)
+    parts = [(example_of(query), outputs) for query in parts_of(pool, 4).queries]
+    whole = [(example_of(query), outputs) for query in pool.queries]
+    (j,) = judge(pool, make_ranker(), whole, parts, policy)
+    assert "I'm a process engineer, not a chemist." in j.parts  # without its end by itself
+    assert Selector(pool).rows(j, policy)
+
+
+def test_rows_are_ranked_by_need_times_probability():
+    ranker, outputs = make_ranker(), np.array([0.1, 0.9, 0.9, -3.0])
+    example = example_of(Query("q", " text "))
     pool = Pool([make_skill(f"s{i}") for i in range(N)], VECTORS, [], {})
     best = rank_rows(pool, example, outputs, ranker, 3)
     assert best.text == "text"

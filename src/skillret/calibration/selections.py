@@ -122,8 +122,9 @@ def judge(
     """
     spoken: dict[str, dict[str, RankedRows]] = {}
     for e, outputs in parts:
+        # By the part as it was cut out: by itself it may be read otherwise ("..., not a chemist").
         ranked = rank_rows(pool, e, outputs, ranker, policy.depth)
-        spoken.setdefault(str(e.query.extra["of"]), {})[ranked.text] = ranked
+        spoken.setdefault(str(e.query.extra["of"]), {})[e.query.text] = ranked
     for e, outputs in found:
         whole = rank_rows(pool, e, outputs, ranker, policy.depth)
         gold = pool.gold.get(e.query.id, frozenset())
