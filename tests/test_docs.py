@@ -36,9 +36,15 @@ def blocks(kind):
     ]
 
 
+def link_folders(tmp_path):
+    for name in ("examples", "recipes"):
+        (tmp_path / name).symlink_to(ROOT / name)
+
+
 @pytest.mark.parametrize("code", blocks("python"))
-def test_python_blocks_run(code):
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True)
+def test_python_blocks_run(code, tmp_path):
+    link_folders(tmp_path)  # what is written there does not meet a later version
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, capture_output=True)
 
 
 @pytest.mark.parametrize("code", blocks("sh"))
@@ -46,8 +52,7 @@ def test_commands_run(code, tmp_path, monkeypatch, capsys, request):
     monkeypatch.chdir(tmp_path)
     if "skillret install" in code:  # into a home of its own, where one agent is
         (request.getfixturevalue("home") / ".claude").mkdir()
-    for name in ("examples", "recipes"):
-        (tmp_path / name).symlink_to(ROOT / name)
+    link_folders(tmp_path)
     if "skillret train" in code:
         make_bert(tmp_path / "base", positions=512).rename(tmp_path / "all-MiniLM-L6-v2")
         # What eight bits cost a tiny model with random weights says nothing.
