@@ -1,7 +1,7 @@
 import pytest
 
 from skillret.lexical.analyzer import read_terms, read_words
-from skillret.lexical.polite import is_small_talk, without_politeness
+from skillret.lexical.polite import is_small_talk, without_ending
 
 SMALL_TALK = """
 감사합니다
@@ -66,6 +66,19 @@ def test_a_request_is_no_small_talk(query):
         ("번역해줘", "번역"),
         ("부탁드립니다", ""),
         ("주세요", ""),
+        ("요약하고", "요약"),
+        ("배포한다", "배포"),
+        ("작성하기", "작성"),
+        ("분석하여", "분석"),
+        ("만들었다", "만들"),
+        ("찾는다", "찾"),
+        ("그린다", "그리"),
+        ("있다", ""),
+        ("를", ""),
+        ("판다", "판다"),
+        ("이해", "이해"),
+        ("하자", "하자"),
+        ("보고", "보고"),
         ("아니다", "아니다"),
         ("개요", "개요"),
         ("니다", "니다"),
@@ -78,14 +91,27 @@ def test_a_request_is_no_small_talk(query):
         ("必要です", "必要"),
         ("お願いします", ""),
         ("です", ""),
+        ("翻訳して", "翻訳"),
+        ("要約する", "要約"),
+        ("要約した", "要約"),
+        ("要約しろ", "要約"),
+        ("コミットしておいて", "コミット"),
+        ("修正してくれる", "修正"),
+        ("確認すること", "確認"),
+        ("説明されている", "説明"),
+        ("実行できた", "実行"),
+        ("教えて", "教え"),
+        ("調べる", "調べ"),
+        ("作る", "作る"),
+        ("まだ", "まだ"),
         ("すし", "すし"),
         ("合同", "合同"),
         ("ข้อความ", "ข้อความ"),
         ("", ""),
     ],
 )
-def test_a_polite_ending_is_left_out(run, stem):
-    assert without_politeness(run) == stem
+def test_an_ending_is_left_out(run, stem):
+    assert without_ending(run) == stem
 
 
 @pytest.mark.parametrize(
@@ -96,6 +122,10 @@ def test_a_polite_ending_is_left_out(run, stem):
         ("週報を作成します。", "お願いします"),
         ("契約書をレビューします", "失礼します"),
         ("予定を教えてください", "文書を翻訳してください"),
+        ("請求書の内容をチェックして、合計金額を検算する。", "要約して"),
+        ("旅行の日程表を作る。ホテルを予約する。", "削除する"),
+        ("코드를 검토하고 보고한다.", "배포하고 삭제한다"),
+        ("PDF를 결합한다", "README를 요약하기"),
     ],
 )
 def test_polite_texts_share_no_terms_for_that(text, other):
@@ -107,6 +137,8 @@ def test_polite_texts_share_no_terms_for_that(text, other):
     [
         ("검토해 주세요", "계약서를 검토하고 표시합니다"),
         ("번역해줘", "문서를 번역합니다"),
+        ("번역하기", "문서를 번역합니다"),
+        ("翻訳して", "文書を英語に翻訳します"),
         ("そのファイルを作成してください", "週報を作成します"),
         ("お願いします。契約書を見て", "契約書をレビューします"),
     ],

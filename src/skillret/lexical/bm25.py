@@ -53,7 +53,7 @@ __all__ = [
 ]
 
 # Raised when the analyzer, the fields or the grams change: caches of another version are made anew.
-LEXICAL_VERSION = 12
+LEXICAL_VERSION = 13
 FIELD_WEIGHTS = {"text": 1.0, "name": 0.1, "description": 0.4}
 MAX_TERMS = 2000  # of one query; more come from pasted files
 

@@ -1,15 +1,16 @@
-"""What Korean, Japanese and Chinese say to be polite: it is long, everywhere, and means little.
+"""What Korean, Japanese and Chinese say to be polite, and how verbs end: it means little.
 
 Verbs of Korean and Japanese end politely in texts and in requests alike, and whole phrases ask,
 thank and greet. Such words are cut into pairs of characters as all others are, so that "thank you"
-would share most of its terms with any skill in the same language.
+would share most of its terms with any skill in the same language, and "translate" in the plain
+form, in which agents are told what to do, half of them.
 """
 
 from __future__ import annotations
 
 from skillret.patterns import lazy_pattern
 
-__all__ = ["is_small_talk", "without_politeness"]
+__all__ = ["is_small_talk", "without_ending"]
 
 # What asks, thanks, excuses or greets, wherever it stands.
 _KOREAN = """
@@ -58,24 +59,45 @@ _JAPANESE_ENDING = (
     r"|したい(?:(?:の|ん)?です)?|たい(?:の|ん)?です|(?:なの|なん)?です|でし(?:た|ょう)|ござい(?:ます|ました))"
     r"(?:か|が|ので|から|けど|けれど|と|ね|よ|よね)?"
 )
+# Endings of the plain form: of "to do" and "to be" whole, of other verbs without their stem.
+_KOREAN_PLAIN = (
+    r"(?:(?:[하되]|시키)(?:고|고서|고싶다|고싶어|기|는|는데|며|면|면서|다|여|도록|려고|려면|지만|거나|므로|니까)"
+    r"|[한된]다|시킨다|[하되]였다|되었다|[했됐]다|[해돼](?:서|야|도)|시켜서?"
+    r"|[있없같싶않](?:다|는|는다|고|으면|지만|어|어서)"
+    r"|(?<=.)(?:[하되][자지게라]|[해돼][라봐]|는다|[었았였]다))"
+)
+_HELP = (  # verbs behind another one
+    r"(?:お(?:いて|いた|く)|い(?:る|た|て|ない)|る|くれ(?:る|た|ない)?|もら(?:える|えない|う|った)"
+    r"|み(?:て|る|た)|あ(?:る|った)|き(?:て|た)|くる|しま(?:う|った))"
+)
+_JAPANESE_PLAIN = (
+    rf"(?:する|せよ|し(?:ろ|よう|なさい|ない|ないで|なかった)"
+    rf"|(?:し|され|させ|でき)(?:[たる]|て{_HELP}?)|[てで]{_HELP}|といて|(?<=..)[てでただる])"
+    r"(?:か|が|ので|から|けど|けれど|と|ね|よ|よね|な|の|こと|ため|とき)?"
+)
+# Particles of a word in another script ("PDF를") are characters by themselves.
+_PARTICLES = "을 를 이 가 은 는 의 에 로 으로 와 과 도 에서 에게 까지 부터".split()
 _HANGUL, _LAST_HANGUL = "\uac00", "\ud7a3"
-_FORMAL = "니다"
-_FINALS = 28  # consonants that a syllable may end in, none of them too, ...
-_FINAL_B = 17  # ... and which of them the formal ending begins with
+_FINALS = 28  # consonants that a syllable may end in, none of them too
+# Endings that begin with a consonant at the end of the stem: what is a syllable of its own, the
+# place of the consonant, and the syllables that there must be in front.
+_IN_STEM = (("니다", 17, 1), ("다", 4, 2))  # -ㅂ니다; -ㄴ다, which ends short names (판다) as well
 _LONGEST = 60  # characters of small talk
 _LETTERS = lazy_pattern(r"[\W_]+")
-_ENDS_POLITELY = lazy_pattern(
-    rf"(?:^(?:{'|'.join((*_KOREAN, *_JAPANESE))})|{_KOREAN_ENDING}|{_JAPANESE_ENDING})$"
+_ENDING = lazy_pattern(
+    rf"(?:^(?:{'|'.join((*_KOREAN, *_PARTICLES, *_JAPANESE))})"
+    rf"|{_KOREAN_ENDING}|{_KOREAN_PLAIN}|{_JAPANESE_ENDING}|{_JAPANESE_PLAIN})$"
 )
 _SMALL_TALK = lazy_pattern(f"(?:{'|'.join((*_KOREAN, *_JAPANESE, *_BETWEEN))})+")
 
 
-def without_politeness(run: str) -> str:
-    """Characters without spaces as they are without their polite ending; empty if they are one."""
+def without_ending(run: str) -> str:
+    """Characters without spaces as they are without their ending; empty if they are one."""
     last = run[-1:]
-    if _HANGUL <= last <= _LAST_HANGUL:
-        return _stem(run) if run.endswith(_FORMAL) else _plain(run)
-    return _plain(run) if "\u3041" <= last <= "\u3096" else run
+    if not (_HANGUL <= last <= _LAST_HANGUL or "\u3041" <= last <= "\u3096"):
+        return run
+    found = _ENDING().search(run)
+    return _stem(run) if found is None else run[: found.start()]
 
 
 def is_small_talk(query: str) -> bool:
@@ -86,16 +108,12 @@ def is_small_talk(query: str) -> bool:
 
 
 def _stem(run: str) -> str:
-    """A formal verb of Korean without its ending, half of which is written into the stem."""
-    rest = _plain(run)
-    if rest != run or len(run) <= len(_FORMAL):
-        return rest
-    last = ord(run[-1 - len(_FORMAL)])
-    if (last - ord(_HANGUL)) % _FINALS != _FINAL_B:
-        return run
-    return run[: -1 - len(_FORMAL)] + chr(last - _FINAL_B)
-
-
-def _plain(run: str) -> str:
-    found = _ENDS_POLITELY().search(run)
-    return run if found is None else run[: found.start()]
+    """A verb of Korean without its ending, half of which is written into the stem."""
+    for ending, final, least in _IN_STEM:
+        stem = run.removesuffix(ending)
+        last = stem[-1:]
+        if stem == run or len(stem) < least or not _HANGUL <= last <= _LAST_HANGUL:
+            continue
+        if (ord(last) - ord(_HANGUL)) % _FINALS == final:
+            return stem[:-1] + chr(ord(last) - final)
+    return run

@@ -17,7 +17,7 @@ from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
 
-from skillret.lexical.polite import without_politeness
+from skillret.lexical.polite import without_ending
 from skillret.patterns import lazy_pattern
 
 __all__ = ["normalize", "simplified", "spell", "spell_sign", "units"]
@@ -171,7 +171,7 @@ def spell(text: str) -> str:
     """The text in lower case and without accents, its words as they are searched for.
 
     Names with signs become words (C++: cpp), compounds are followed by their parts, and runs of
-    Chinese, Japanese, Korean or Thai become pairs of neighbouring characters, polite endings left
+    Chinese, Japanese, Korean or Thai become pairs of neighbouring characters, endings of verbs left
     out.
     """
     return _spell_again(text) if len(text) <= _QUERY else _spell(text)
@@ -283,7 +283,7 @@ def _parts(compound: bytes) -> bytes:
 
 
 def _pairs(run: re.Match[str]) -> str:
-    characters = without_politeness(run[0])
+    characters = without_ending(run[0])
     if len(characters) < 3:
         return f" {characters} "
     return f" {' '.join(map(''.join, pairwise(characters)))} "
