@@ -37,6 +37,7 @@ def test_stop_words_have_no_term_whatever_their_case():
         "K8sHTTPServer fails: getUserById, get_user_by_id, parsePDFs (R&D)",
         "使用React编写 检查发票 猫 서버 로그 サーバー",
         "IT is what WHO does",
+        "Java21, .NET8, net8.0, nodejs20, Node.js20 and PostgreSQL16",
     ],
 )
 def test_the_terms_of_the_words_are_those_of_the_text(text):

@@ -82,6 +82,18 @@ def test_names_that_differ_by_signs_are_different_words():
         ("objc", "objective-c代码"),
         ("k8s", "部署k8s集群"),
         ("R&D", "改善R&D流程"),
+        ("Java", "Java21"),
+        ("python3", "Python 3"),
+        ("PHP", "php8.2"),
+        ("vue3", "Vue"),
+        (".NET8", ".NET 8"),
+        ("net8.0", ".NET"),
+        ("PostgreSQL16", "postgresql"),
+        ("http3", "HTTP/3"),
+        ("nodejs20", "Node.js"),
+        ("Node.js20", "node"),
+        ("TypeScript5", "typescript"),
+        ("Java", "用Java21写"),
     ],
 )
 def test_what_is_one_word_meets(one, other):
@@ -97,11 +109,18 @@ def test_what_is_one_word_meets(one, other):
         ("anchor/c#x a&&b i++", "anchor/c#x a&&b i++"),
         ("猫 是 一只小猫", " 猫   是   一只 只小 小猫 "),
         ("R&D", "rd"),
+        ("s3 ec2 h264 utf8 base64 web3 md5 mp3", "s3 ec2 h264 utf8 base64 web3 md5 mp3"),
+        ("log4j context7 auth0 net0 go1 javan21", "log4j context7 auth0 net0 go1 javan21"),
         ("AAAAaaaa" * 20, "aaaaaaaa" * 20),
     ],
 )
 def test_what_is_no_compound_stays(text, spelt):
     assert spell(text) == spelt
+
+
+def test_a_version_stays_a_term_of_its_own():
+    assert read_terms("Java21") == ("java21", "java")
+    assert read_terms("TypeScript5") == ("typescript5", "typescript")
 
 
 @given(st.text())

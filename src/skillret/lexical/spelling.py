@@ -1,7 +1,8 @@
 """One spelling for what is one word, so that documents and queries meet.
 
 Runs before a text is cut into words. C, C++ and C# differ by signs that no tokenizer keeps;
-`getUserById`, `get_user_by_id` and "get user by id" differ by how they are joined; Chinese,
+`getUserById`, `get_user_by_id` and "get user by id" differ by how they are joined, Java21 and
+"Java 21" too; Chinese,
 Japanese and Thai put nothing between words, and Chinese has two sets of characters. Most texts hold
 little of that, and a library holds megabytes: each step is for what a search for a few bytes has
 found.
@@ -52,6 +53,17 @@ _SHORT = {
     "k8s": "kubernetes",
     "l10n": "localization",
 }
+# Whose versions are written onto them: Java21 is Java, but context7 is no context, nor base64 a
+# base. Of .NET, which is "net" in such a word, these begin with 5; net0 is a network.
+_VERSIONED_NAMES = """
+android angular ansible astro blender bootstrap centos claude cpp css cuda debian deno django dotnet
+drupal elasticsearch electron express fedora flask gemini godot gpt gradle gtk hadoop html http ios
+java javascript jquery junit kafka keras kotlin kubernetes laravel llama lua macos magento mariadb
+mongodb mysql nest next node nuxt oauth office openapi oracle perl php postgres postgresql python
+pytorch qwen rails react redis rhel ruby rust scala spark spring springboot sqlite svelte swift
+symfony tailwind tailwindcss tensorflow typescript ubuntu unity unreal vite vue webpack windows
+wordpress
+""".split()
 # The letters before all else here too.
 _SHORTENED = [
     (short.encode(), re.compile(rf"{short}(?<!\w{short})(?!\w)"), word)
@@ -79,7 +91,10 @@ _HINTS = tuple(
 _SIGNED = re.compile(_SIGN)
 _SCRIPT = rf"{_START}(?:{'|'.join(_SCRIPTS)})[. -]?"
 _SCRIPTED = re.compile(f"{_SCRIPT}$")
-_JS = re.compile(r"js\b")
+_JS = re.compile(r"js(?!(?!\d)\w)")
+_VERSION = re.compile(r"[0-9](?<=[a-z][0-9])[0-9]{0,3}(?![^\W_])")
+_VERSIONED = re.compile(rf"(?<![^\W_])({'|'.join(_VERSIONED_NAMES)}|net(?=[5-9]$|1[0-9]$))[0-9]+$")
+_LONGEST_NAME = 20  # characters with the version, at most
 _NAME = 12  # characters before "js" at most
 _NO_LANGUAGE = (  # "Go" before these is a verb, or one side of a decision
     "ahead and back backward beyond check criteria decision deep deeper directly down find first"
@@ -105,6 +120,7 @@ _QUERY = 2000  # characters of a text that is no body of a skill
 _KNOWN_TEXTS = 256
 _KNOWN_SIGNS = 1 << 12
 _KNOWN = 1 << 14  # compounds, some 4 MB
+_DIGITS = b"0123456789"
 # Names that are no sum of their parts: who asks for Java or Word does not mean these.
 _NAMES = frozenset(
     b"chatgpt devops fastapi github gitlab graphql javascript latex linkedin openai paypal"
@@ -121,7 +137,7 @@ _CHARACTERS = (
 )
 # Compiled when a text is not plain: wide classes of characters take milliseconds.
 _RUN = lazy_pattern(f"[{_CHARACTERS}]+")
-_WITH_SIGN = rf"(?P<sign>(?i:{_SIGN}|{_START}[a-z]&[a-z](?!\w)|{_SCRIPT}js(?!\w))|{_GO})"
+_WITH_SIGN = rf"(?P<sign>(?i:{_SIGN}|{_START}[a-z]&[a-z](?!\w)|{_SCRIPT}js(?!(?!\d)\w))|{_GO})"
 _PLAIN_UNIT = lazy_pattern(rf"{_WITH_SIGN}|\w+")
 # Such characters are no part of the word beside them.
 _OTHER = rf"[^\W{_CHARACTERS}]"
@@ -170,9 +186,9 @@ def _is_plain_sign(character: str) -> bool:
 def spell(text: str) -> str:
     """The text in lower case and without accents, its words as they are searched for.
 
-    Names with signs become words (C++: cpp), compounds are followed by their parts, and runs of
-    Chinese, Japanese, Korean or Thai become pairs of neighbouring characters, endings of verbs left
-    out.
+    Names with signs become words (C++: cpp), compounds are followed by their parts, names that a
+    version is written onto (Java21) by the name alone, and runs of Chinese, Japanese, Korean or
+    Thai become pairs of neighbouring characters, endings of verbs left out.
     """
     return _spell_again(text) if len(text) <= _QUERY else _spell(text)
 
@@ -194,6 +210,7 @@ def _spell(text: str) -> str:
     for short, written, word in _SHORTENED:
         if short in raw:
             text = written.sub(word, text)
+    text = _versions(text)
     if b"&" in raw:
         text = _AND.sub("", text)
     if not strange:
@@ -253,6 +270,19 @@ def _scripts(text: str) -> str:
     return "".join([*pieces, text[done:]]) if pieces else text
 
 
+def _versions(text: str) -> str:
+    """The text with the name behind each name that has its version written onto it."""
+    pieces: list[str] = []
+    done = 0
+    for version in _VERSION.finditer(text):
+        end = version.end()
+        name = _VERSIONED.search(text, max(done, end - _LONGEST_NAME), end)
+        if name:
+            pieces += text[done:end], f" {spell_sign(name[1])}"
+            done = end
+    return "".join([*pieces, text[done:]]) if pieces else text
+
+
 def _split(text: bytes) -> bytes:
     """The text with the parts of each compound behind it."""
     kinds = text.translate(_KINDS)
@@ -275,7 +305,7 @@ def _split(text: bytes) -> bytes:
 
 @lru_cache(_KNOWN)
 def _parts(compound: bytes) -> bytes:
-    if compound.lower() in _NAMES:
+    if compound.lower().rstrip(_DIGITS) in _NAMES:
         return b""
     bounds = [0, *(hump.start() for hump in _HUMP.finditer(compound)), len(compound)]
     parts = [compound[start:end] for start, end in pairwise(bounds)]
