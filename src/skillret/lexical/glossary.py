@@ -17,7 +17,7 @@ import tantivy
 
 from skillret.lexical.spelling import simplified, spell
 
-__all__ = ["GLOSSARIES", "Gloss", "gloss", "known_words"]
+__all__ = ["GLOSSARIES", "Gloss", "gloss", "is_english", "known_words"]
 
 GLOSSARIES = frozenset({"German", "French", "Spanish", "Chinese"})
 _WIDE = frozenset({"Chinese"})  # puts nothing between words
@@ -93,6 +93,11 @@ class _Glossary(NamedTuple):
             if same > most and max(len(plain), len(other)) - same <= _ENDING:
                 best, most = self.words[other], same
         return best
+
+
+def is_english(word: str) -> bool:
+    """Whether a word in lower case is what a word of one of the lists is in English."""
+    return word in _beginnings()[0]
 
 
 def known_words(words: Iterable[str]) -> dict[str, int]:

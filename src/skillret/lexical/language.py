@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import pairwise
 
-from skillret.lexical.glossary import known_words
+from skillret.lexical.analyzer import STOP_WORDS
+from skillret.lexical.glossary import is_english, known_words
 
 __all__ = ["SCRIPTS", "language", "small_words"]
 
@@ -29,6 +32,7 @@ _SHARE = 0.3  # of a query's letters
 _CHARACTER = 3  # letters that a Chinese, Japanese or Korean character is worth
 _SPACELESS = frozenset(("Japanese", "Korean", "Chinese"))
 _WORD = re.compile(r"[^\W\d_]+")
+_LATIN = re.compile(r"\bet al\b", re.IGNORECASE)  # in English
 _SMALL = {
     "German": "der die das den dem ein eine einen einer und oder ist sind nicht mit für von zu zum"
     " zur auf aus bei nach wie ich mir mich wir bitte kann kannst mein meine diese dieses dieser"
@@ -86,7 +90,8 @@ def language(text: str) -> str | None:
     """The language of a text if it is likely not English; None for English and where none is told.
 
     A small word counts the less, the more languages have it; letters of a language count as less
-    than one. A name ("Los Angeles", "de Bruijn") is not enough.
+    than one. A name ("Los Angeles", "de Bruijn", "ES modules") is not enough, nor is one small word
+    among English ones.
     """
     letters = [character for character in text[:1000] if character.isalpha()]
     for name, characters in _SCRIPTS.items() if not text.isascii() else ():
@@ -96,9 +101,12 @@ def language(text: str) -> str | None:
             return name
     found: dict[str, float] = defaultdict(float)
     said: dict[str, float] = defaultdict(float)  # by words alone: a word with an accent is one
-    words, languages = set(_WORD.findall(text[:1000].lower())), _languages()
+    languages = _languages()
+    written = _WORD.findall(_LATIN.sub(" ", text[:1000]))
+    words = {word.lower() for word in written}
+    telling = {word.lower() for word in _without_names(written)}
     for word in words:
-        known = languages.get(word, ())
+        known = languages.get(word, ()) if word in telling else ()
         for name in known:
             found[name] += 1 / len(known)
             said[name] += 1 / len(known)
@@ -108,12 +116,45 @@ def language(text: str) -> str | None:
     name, evidence = max(found.items(), key=lambda pair: pair[1], default=("", 0.0))
     least = max(_LEAST, _DENSITY * len(words))
     if evidence >= max(least, english):
-        return name
+        alone = evidence == 1 and name not in known_words(words)  # no "crear", no "Datei"
+        return None if alone and _is_among_english(written, name) else name
     if not said and words.isdisjoint(_ANY):
         return None
     likely = {n: said[n] + _CONTENT * c for n, c in known_words(words).items() if c > 1}
     name, evidence = max(likely.items(), key=lambda pair: pair[1], default=("", 0.0))
     return name if evidence >= max(least, len((words & _ENGLISH) - _SHARED)) else None
+
+
+def _without_names(written: Sequence[str]) -> Iterator[str]:
+    """The words that are no acronym among others, and that begin no name of several words.
+
+    German writes all its nouns as names are written.
+    """
+    german = _SMALL["German"].split()
+    capitals = all(map(str.isupper, written))
+    for word, after in pairwise([*written, ""]):
+        acronym = word.isupper() and len(word) > 1 and not capitals
+        name = word.istitle() and after.istitle() and word.lower() not in german
+        if not (acronym or name):
+            yield word
+
+
+def _is_among_english(written: Sequence[str], name: str) -> bool:
+    """Whether the other words than those of a language are English, or names, and not all names."""
+    languages = _languages()
+    others = [word for word in written if name not in languages.get(word.lower(), ())]
+    plain = [
+        word.lower()
+        for number, word in enumerate(others)
+        if not (word.isupper() or (number and word.istitle() and name != "German"))
+    ]
+    return bool(plain) and all(map(_is_english, plain))
+
+
+def _is_english(word: str) -> bool:
+    if word in _ENGLISH or word in STOP_WORDS:
+        return True
+    return is_english(word) or is_english(word.removesuffix("s"))
 
 
 @cache
