@@ -33,6 +33,7 @@ from skillret.retrieval.referents import (
     with_name,
 )
 from skillret.retrieval.textwork import handles_text, is_long, translates, without_quoted
+from skillret.retrieval.traces import trace
 
 __all__ = ["own_words"]
 
@@ -46,6 +47,7 @@ _CLOSED = lazy_pattern(
     r"^(?P<fence>[ \t]*(?:```|~~~))[ \t]+(?P<more>(?=[^\n`~]*[a-z])(?:[^\s`~]+[ \t]+)[^\n`~]+)$",
     re.MULTILINE,
 )
+_UNDERLINE = lazy_pattern(r"~+\^+~*$")  # of what failed, in a trace of Python
 _LABEL = lazy_pattern(r"\s*(?:```|~~~)\s*([\w+#-]+)\s*$")  # "```python" says the language
 _TAG = lazy_pattern(r"<([A-Za-z][\w-]*)(?:\s[^<>]*)?>")
 _QUOTED = lazy_pattern(r'"[^"]+"|“[^“”]+”|„[^„“”]+[“”]|«[^«»]+»|»[^«»]+«|「[^「」]+」|『[^『』]+』')
@@ -132,6 +134,10 @@ def own_words(text: str, *, language: bool = False) -> str:
         text = f"{text[:_LONGEST_TEXT]}\n{text[-_LONGEST_TEXT:]}"
     lines = tags_on_lines(text).split("\n")
     pasted = _blocks(lines)
+    traced = [one or other for one, other in zip(pasted, trace(lines), strict=True)]
+    own_lines = [line for line, material in zip(lines, traced, strict=True) if not material]
+    if traced != pasted and handles_text("\n".join(own_lines).strip()):
+        pasted = traced
     kept = [_kept(line, material) for line, material in zip(lines, pasted, strict=True)]
     rest = "\n".join(line for line in kept if line is not None)
     own: str = _QUOTED().sub(
@@ -236,7 +242,9 @@ def _fenced(lines: Sequence[str]) -> list[bool]:
         opened = inside
         if inside:
             inside = "" if line.startswith(inside) or line.endswith(inside) else inside
-        elif fence := next((f for f in _FENCES if line.startswith(f)), ""):
+        elif (
+            fence := next((f for f in _FENCES if line.startswith(f)), "")
+        ) and not _UNDERLINE().match(line):
             drawn = fence[0] in "`~" and not line.strip(fence[0])  # "~~~~~~" opens one as well
             inside = fence if drawn or line.count(fence) % 2 else ""
             opened = fence
