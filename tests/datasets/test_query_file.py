@@ -184,6 +184,16 @@ def test_tables_are_read_in_older_encodings_with_a_note(library, tmp_path, encod
     assert f"r.csv was read as {name}; save it as UTF-8 to be sure" in data.notes
 
 
+@pytest.mark.parametrize(("encoding", "name"), [("cp850", "CP850"), ("mac_roman", "Mac Roman")])
+def test_a_table_of_dos_or_mac_os_is_told_to_be_in_doubt(library, tmp_path, encoding, name):
+    table = "query;skill\r\nwann ist Flut am Südkai;pdf-tables\r\ndanke schön, größer;none\r\n"
+    (tmp_path / "r.csv").write_bytes(table.encode(encoding))
+    (note,) = [
+        n for n in load_dataset(tmp_path / "r.csv", libraries=[library]).notes if "read as" in n
+    ]
+    assert f"{name}: letters may be wrong; save it as UTF-8" in note
+
+
 @pytest.mark.parametrize(
     "text",
     [

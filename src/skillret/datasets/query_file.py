@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from skillret.charsets import name_of
-from skillret.datasets.charset import encoding_of
+from skillret.datasets.charset import encoding_of, other_encoding_of
 from skillret.datasets.columns import (
     LABEL_COLUMNS,
     NO_LABELS,
@@ -98,7 +98,9 @@ class QueryFile:
         with suppress(OSError, DatasetError):  # whoever reads it says so
             encoding = "utf-8" if self.file.suffix == ".gz" else encoding_of(self.file)
             if not encoding.startswith("utf"):
-                name = name_of(encoding)
+                older = other_encoding_of(self.file)
+                doubt = f", but it may be {older}: letters may be wrong" if older else ""
+                name = f"{name_of(encoding)}{doubt}"
                 notes.append(f"{self.file.name} was read as {name}; save it as UTF-8 to be sure")
             relevance = self._relevance()
             if relevance.wrong:
