@@ -66,7 +66,7 @@ def test_labels_are_known_by_many_names(row, relevance):
 @pytest.mark.parametrize("value", [0, "0", "-1", "0,0", 0.0])
 def test_a_row_that_may_be_no_label_is_refused(value):
     row = {"query_id": "q", "skill_id": "s"}
-    with pytest.raises(DatasetError, match="^here: there is no relevance, .* 'weight'.* call it"):
+    with pytest.raises(DatasetError, match=r"^here: there is no relevance, .* 'weight'.* call it"):
         parse_label({**row, "weight": value}, "here")
     for more in (
         {"weight": 1},

@@ -131,7 +131,7 @@ def label_row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def missed_label(row: Mapping[str, Any]) -> str:
-    """What is doubtful about a row of labels in our columns that has no relevance; empty if nothing.
+    """What is doubtful about a row of labels in our columns without a relevance; mostly empty.
 
     All its labels would be gold ones, also those that a column of another name says are none.
     """
