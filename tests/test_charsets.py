@@ -156,6 +156,25 @@ def test_text_of_other_encodings_is_in_no_doubt(encoding, text):
     assert may_be_older(data, legacy_encoding(data)) == ""
 
 
+@pytest.mark.parametrize("text", ["Liegeplatz größer buchen", "lo señaló el año"])
+@pytest.mark.parametrize(("encoding", "name"), [("mac_roman", "Mac Roman"), ("cp850", "CP850")])
+def test_a_word_that_is_read_as_one_of_the_east_is_in_doubt(text, encoding, name):
+    data = text.encode(encoding)
+    assert name in may_be_older(data, "cp932")
+    assert name in may_be_older(data, "cp1252")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        *(("cp1252", "needs <100µs"), ("cp1252", "größer"), ("big5", "Use rolling窗口 for it")),
+        *(("cp932", "## 描述"), ("gb18030", "name: '任務'"), ("cp932", "PDFを読む")),
+    ],
+)
+def test_a_few_letters_are_no_reason_to_doubt(encoding, text):
+    assert may_be_older(text.encode(encoding), encoding) == ""
+
+
 @given(st.binary(max_size=300))
 def test_no_bytes_raise_a_doubt_with_an_error(data):
     assert may_be_older(data, "cp1252") in ("", "CP850", "Mac Roman", "Mac Roman or CP850")

@@ -29,14 +29,17 @@ _HEAD = 64  # bytes that tell UTF-16, ...
 _FEWEST_ZEROS = 3  # ... one in so many of its characters at least ASCII
 _SAMPLE = 4000  # bytes; behind the first ones that are not ASCII, line by line
 _FROM_FIRST = re.compile(rb"[\x80-\xff][^\r\n]*")
+_IN_WORDS = re.compile(rb"[^\r\n]?[\x80-\xff][^\r\n]*")  # with what stands before the first one
 _RUNS = re.compile(rb"[\x80-\xff]+")
 _ESCAPED = "iso2022_jp"
 _ESCAPES = (b"\x1b$B", b"\x1b$@")  # what begins its characters
 
+_INSIDE = re.compile(r"[A-Za-z][^\x00-\x7f]{1,2}[A-Za-z]")  # of a word in Latin letters
+
 # Encodings of other systems, of whose few letters in a text those of Windows may make words too.
 _OLDER = {"mac_roman": "Mac Roman", "cp850": "CP850"}
 _LETTERS = frozenset("äöüßéèêëàâáãåæçñóòôõøœúùûíìîï")  # of Western languages
-_SIGNS = frozenset("“”„‘’‚«»–—…•·°¿¡‹›€£§©®™±×½²³ªº\xa0")
+_SIGNS = frozenset("“”„‘’‚«»–—…•·°¿¡‹›€£§©®™±×½²³ªºµ\xa0")
 
 # Costs, in nats. Those of a common character are 2 to 5.
 _FIRST_RANK = 8
@@ -177,16 +180,20 @@ def legacy_encoding(data: bytes) -> str | None:
 def may_be_older(data: bytes, codec: str) -> str:
     """What people call an encoding of Mac OS or DOS that bytes may be in; empty if there is none.
 
-    Words in it are words, and those in Windows-1252 are not: a capital or a sign stands in them.
-    Which of the two it is, and whether it is not one of the East, few words do not show.
+    Words in it are words, and those in Windows-1252 are not: a capital or a sign stands in them, or
+    in those of an encoding of the East one of its characters. Which of the two it is few words do
+    not show.
 
     Args:
         data: A text's bytes, which are not UTF-8.
-        codec: What `legacy_encoding` takes them for. Of one that is not Latin there is no doubt.
+        codec: What `legacy_encoding` takes them for. Of another alphabet there is no doubt.
     """
-    sample = _sample(data)
-    latin = codec in {candidate.codec for candidate in (*_WESTERN, *_LATIN)}
-    if not latin or _makes_words(sample.decode(LATIN, "replace")):
+    sample = _sample(data, _IN_WORDS)
+    doubtful = codec in {candidate.codec for candidate in (*_WESTERN, *_LATIN)} or (
+        codec in {candidate.codec for candidate in _DOUBLE}
+        and _INSIDE.search(sample.decode(codec, "replace"))
+    )
+    if not doubtful or _makes_words(sample.decode(LATIN, "replace")):
         return ""
     readings = ((name, sample.decode(codec, "replace")) for codec, name in _OLDER.items())
     return " or ".join(name for name, text in readings if _makes_words(text))
@@ -206,8 +213,8 @@ def _makes_words(text: str) -> bool:
     return True
 
 
-def _sample(data: bytes) -> bytes:
-    return b"\n".join(_FROM_FIRST.findall(data))[:_SAMPLE]
+def _sample(data: bytes, parts: re.Pattern[bytes] = _FROM_FIRST) -> bytes:
+    return b"\n".join(parts.findall(data))[:_SAMPLE]
 
 
 def _candidates(sample: bytes) -> tuple[_Candidate, ...]:

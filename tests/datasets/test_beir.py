@@ -103,6 +103,7 @@ def test_a_data_set_of_others_is_read(tmp_path):
         ("q1 1\n", r"test\.tsv, line 1: not `query-id<TAB>corpus-id<TAB>score`"),
         ("q1\t1\tyes\n", "line 1: not"),
         ("q1\t1\t1,5,0\n", "line 1: not"),
+        ("qid\tpid\tweight\nq1\t1\t1\nq1\t2\t0\n", "line 3: there is no relevance, and 0 in"),
         ("q1;" + "x" * 200_000 + ";1\n", "line 1: not"),
         ("q1\t9\t1\n", "1 gold label names a skill that is not there, the first is '9'"),
         ("q9\t1\t1\n", "holds no query"),
@@ -145,6 +146,7 @@ def test_an_id_that_no_table_of_tabs_can_hold(tmp_path, id_):
     [
         ("test.tsv", "q1\t1\t1.0\n"),
         ("test.txt", "q1 0 1 1\n"),
+        ("test.tsv", "qid\tpid\tjudgement\nq1\t1\t1\nq1\t2\t0\n"),
         ("test.csv", 'qid,docid,relevance\n\n,,\n"q1","1",1\n'),
         ("test.tsv", "corpus-id\tquery-id\tscore\tnote\n1\tq1\t2.0\tx\n"),
         ("test.jsonl", '{"query-id": "q1", "corpus-id": 1, "label": 1.0}\n'),

@@ -1,6 +1,6 @@
 import pytest
 
-from skillret.datasets.columns import decimal, parse_label, parse_query, parse_skill
+from skillret.datasets.columns import decimal, label_row, parse_label, parse_query, parse_skill
 from skillret.errors import DatasetError
 
 
@@ -48,3 +48,30 @@ def test_metadata_is_an_object_or_a_column_like_any_other():
     for other in ("text", 5, ["x"], None):
         skill = parse_skill({**row, "metadata": other}, "here")
         assert (skill.metadata, skill.extra) == ({}, {"metadata": other})
+
+
+@pytest.mark.parametrize(
+    ("row", "relevance"),
+    [
+        ({"qid": "q", "pid": "s", "judgement": 0}, 0),
+        ({"Query ID": "q", "Doc ID": "s", "Relevance Score": "2"}, "2"),
+        ({"query_id": "q", "skill_id": "s", "label": "easy", "score": 0.5}, 0.5),
+        ({"qid": "q", "docid": "s", "score": 0.9, "label": 0}, 0),
+    ],
+)
+def test_labels_are_known_by_many_names(row, relevance):
+    assert label_row(row)["relevance"] == relevance
+
+
+@pytest.mark.parametrize("value", [0, "0", "-1", "0,0", 0.0])
+def test_a_row_that_may_be_no_label_is_refused(value):
+    row = {"query_id": "q", "skill_id": "s"}
+    with pytest.raises(DatasetError, match=r"^here: there is no relevance, .* 'weight'.* call it"):
+        parse_label({**row, "weight": value}, "here")
+    for more in (
+        {"weight": 1},
+        {"rank": value},
+        {"hard": False},
+        {"weight": value, "relevance": 1},
+    ):
+        assert parse_label({**row, **more}, "here") == ("q", "s", 1)

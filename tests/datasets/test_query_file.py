@@ -184,6 +184,16 @@ def test_tables_are_read_in_older_encodings_with_a_note(library, tmp_path, encod
     assert f"r.csv was read as {name}; save it as UTF-8 to be sure" in data.notes
 
 
+@pytest.mark.parametrize(("encoding", "name"), [("cp850", "CP850"), ("mac_roman", "Mac Roman")])
+def test_a_table_of_dos_or_mac_os_is_told_to_be_in_doubt(library, tmp_path, encoding, name):
+    table = "query;skill\r\nwann ist Flut am Südkai;pdf-tables\r\ndanke schön, größer;none\r\n"
+    (tmp_path / "r.csv").write_bytes(table.encode(encoding))
+    (note,) = [
+        n for n in load_dataset(tmp_path / "r.csv", libraries=[library]).notes if "read as" in n
+    ]
+    assert f"{name}: letters may be wrong; save it as UTF-8" in note
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -328,3 +338,59 @@ def test_a_column_of_phrases_is_no_verdict(library, tmp_path):
     file.write_text("query,skill,trigger\nx,pdf-tables,read a pdf\n")
     (gold,) = load_dataset(file, libraries=[library]).qrels.values()
     assert set(gold) == {"pdf-tables"}
+
+
+@pytest.mark.parametrize(
+    ("column", "right", "wrong"),
+    [
+        *(("label", "1", "0"), ("Score", "0,5", "0"), ("rel", "2", "-1"), ("grade", "1.0", "0.0")),
+        *(("judgment", "1", "0"), ("is_relevant", "yes", "no"), ("Relevance score", "1", "0")),
+    ],
+)
+def test_a_relevance_goes_by_the_names_that_labels_have(library, tmp_path, column, right, wrong):
+    file = tmp_path / "r.csv"
+    file.write_text(f'query;skill;"{column}"\nx;pdf-tables;{right}\nx;release-notes;{wrong}\n')
+    data = load_dataset(file, libraries=[library])
+    assert [set(gold) for gold in data.qrels.values()] == [{"pdf-tables"}]
+    note = f"the column {column!r} of r.csv is read as the relevance: 1 row of 0 or less is no"
+    assert any(n.startswith(note) for n in data.notes)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "query,skill,label,relevance\nx,pdf-tables,0,1\ny,pdf-tables,easy,\n",
+        "query,skill,label\nx,pdf-tables,easy\ny,pdf-tables,hard\n",
+        "query,skill,score,should_trigger\nx,pdf-tables,0,yes\ny,pdf-tables,0.1,yes\n",
+    ],
+)
+def test_a_column_of_another_meaning_is_no_relevance(library, tmp_path, table):
+    (tmp_path / "r.csv").write_text(table)
+    assert len(load_dataset(tmp_path / "r.csv", libraries=[library]).qrels) == 2
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "named"),
+    [
+        ("correct", "1100", True),
+        ("label", "easy hard easy easy", True),
+        *(("number", "0123", False), ("id", "0011", False), ("turns", "1221", False)),
+        ("kind", "easy hard 0 0", False),
+    ],
+)
+def test_a_column_that_may_be_the_relevance_is_named(library, tmp_path, column, cells, named):
+    names = ("pdf-tables", "release-notes", "meal-planner", "kubernetes-debugging")
+    cells = cells.split() if " " in cells else [*cells]
+    rows = [f"x,{name},{cell}\n" for name, cell in zip(names, cells, strict=True)]
+    (tmp_path / "r.csv").write_text(f"query,skill,{column}\n{''.join(rows)}thanks,none,0\n")
+    data = load_dataset(tmp_path / "r.csv", libraries=[library])
+    assert [len(gold) for gold in data.qrels.values()] == [4]
+    assert any(f"is a label, and {column!r} is not read" in n for n in data.notes) == named
+
+
+def test_a_number_beyond_all_is_no_relevance(library, tmp_path):
+    (tmp_path / "r.jsonl").write_text(
+        f'{{"query": "x", "skill": "pdf-tables", "relevance": 1{"0" * 400}}}\n'
+    )
+    with pytest.raises(DatasetError, match="row 1: a relevance is a number"):
+        load_dataset(tmp_path / "r.jsonl", libraries=[library])

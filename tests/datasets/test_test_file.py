@@ -128,3 +128,45 @@ def test_a_near_miss_may_name_the_skill_that_is_right(skills, name, more, right)
 def test_a_near_miss_of_no_other_skill_is_one(skills, right):
     labels, _ = gold(skills, "tide-table/trigger-eval.json", [YES, {**NO, "expected_skill": right}])
     assert labels == {YES["query"]: ["tide-table"]}
+
+
+@pytest.mark.parametrize("none", [None, "none", "None", "", [], ["none"], "N/A"])
+@pytest.mark.parametrize("column", ["expected_skill", "expected_skills", "skill"])
+@pytest.mark.parametrize("text", ["query", "message"])
+def test_a_test_of_a_whole_library_may_need_no_skill(skills, column, none, text):
+    tests = [{text: "when is high tide", column: "tide-table"}, {text: "cook dinner", column: none}]
+    labels, notes = gold(skills, "evals/routing.json", tests)
+    assert labels == {"when is high tide": ["tide-table"]}
+    assert not [n for n in notes if "left out" in n or "passed over" in n]
+    (negative,) = load_dataset(str(skills)).negatives
+    assert (negative.text, dict(negative.extra)) == ("cook dinner", {})
+
+
+def test_a_file_may_hold_nothing_but_what_needs_no_skill(skills):
+    (skills / "tide-table" / "trigger-eval.json").write_text(json.dumps([YES]))
+    gold(skills, "evals/unrelated.json", [{"query": "cook dinner", "expected_skill": None}])
+    assert [q.text for q in load_dataset(str(skills)).negatives] == ["cook dinner"]
+
+
+@pytest.mark.parametrize(
+    ("test", "wanted"),
+    [
+        ({"expected_skill": "none", "skill": "knots"}, True),
+        ({"expected_skill": "none", "skill": "tide-table", "should_trigger": False}, False),
+        ({"expected_skill": "none", "should_trigger": False}, False),
+        ({"expected_skill": "none", "skill": "none"}, False),
+        ({"skill": "none", "expected_skill": "knots"}, True),
+    ],
+)
+def test_what_names_a_skill_needs_one(skills, test, wanted):
+    labels, _ = gold(
+        skills, "evals/all.json", [{**YES, "skill": "tide-table"}, {"query": "x", **test}]
+    )
+    assert labels.get("x", []) == ["knots"] * wanted
+    assert [q.text for q in load_dataset(str(skills)).negatives] == ["x"] * (not wanted)
+
+
+def test_a_skill_may_be_called_none(skills):
+    write_skill(skills, "none", "All about nothing.")
+    labels, _ = gold(skills, "evals/all.json", [{"query": "x", "expected_skill": "none"}])
+    assert labels == {"x": ["none"]}

@@ -420,3 +420,21 @@ def test_paths_whose_hashes_begin_alike_are_two_skills(library):
         made.write_text(made.read_text().replace(f"name: {made.parent.name}", "name: same"))
     same = [s for s in Library.open(library) if s.name == "same"]
     assert len({s.id for s in same}) == 2
+
+
+@pytest.mark.parametrize("place", [".system", ".linked", ".kept/skills"])
+def test_a_hidden_folder_that_is_searched_is_not_passed_over(tmp_path, place):
+    skills = tmp_path / "skills"
+    write_skill(skills, "own")
+    write_skill(skills / ".trash", "old")
+    target = tmp_path / "elsewhere" if place == ".linked" else skills / place
+    write_skill(target, "creator")
+    if place == ".linked":
+        (skills / place).symlink_to(target)
+    library = Library([Root(skills, "user"), Root(target, "bundled")])
+    assert [skill.name for skill in library] == ["own", "creator"]
+    assert [Path(d.path).name for d in library.left_out] == [".trash"]
+    write_skill(skills / ".kept", "other")
+    library = Library([Root(skills, "user"), Root(target, "bundled")])
+    assert sorted(Path(d.path).name for d in library.left_out) == [".kept", ".trash"]
+    assert all("with 1 skill in it" in d.message for d in library.left_out)

@@ -15,7 +15,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from skillret.datasets.columns import decimal, label_row, parse_label, parse_query, parse_skill
+from skillret.datasets.columns import (
+    decimal,
+    label_row,
+    missed_label,
+    parse_label,
+    parse_query,
+    parse_skill,
+)
 from skillret.datasets.row_files import (
     Row,
     digest_files,
@@ -244,12 +251,15 @@ def read_qrels(file: Path) -> Iterator[tuple[Row, str]]:
             row = label_row(dict(zip(names, cells, strict=True)))
             grade = decimal(row.get("relevance", 1))
             whole = int(grade) if grade.is_integer() else grade
+            missed = missed_label(row)
             row = {"query_id": row["query_id"], "skill_id": row["skill_id"], "relevance": whole}
         except (KeyError, ValueError):
             raise DatasetError(
                 f"{file}, line {number}: not `query-id<TAB>corpus-id<TAB>score`, nor TREC's"
                 " `query-id 0 corpus-id score`"
             ) from None
+        if missed:
+            raise DatasetError(f"{file}, line {number}: {missed}")
         yield row, f"{file}, line {number}"
 
 

@@ -17,12 +17,14 @@ from skillret.types import Query, Skill
 __all__ = [
     "LABEL_COLUMNS",
     "MAX_RELEVANCE",
+    "NO_LABELS",
     "QUERY_COLUMNS",
     "WANTED_COLUMNS",
     "column_key",
     "decimal",
     "first_of",
     "label_row",
+    "missed_label",
     "parse_label",
     "parse_query",
     "parse_skill",
@@ -44,8 +46,15 @@ _PERHAPS_WANTED = ("trigger", "triggers", "triggered")
 LABEL_COLUMNS = {
     "query_id": ("queryid", "qid", "query", "topic"),
     "skill_id": ("skillid", "corpusid", "docid", "docno", "documentid", "pid", "skill", "doc"),
-    "relevance": ("relevance", "score", "label", "rel", "grade"),
+    # What a person gave before what may be a system's.
+    "relevance": (
+        *("relevance", "relevancelabel", "relevancegrade", "relevancescore", "relscore", "rel"),
+        *("relevant", "isrelevant", "judgement", "judgment", "grade", "label", "rating", "gain"),
+        *("score",),
+    ),
 }
+# Of a row of labels, numbers that are none.
+NO_LABELS = ("id", "index", "row", "rank", "position", "turn", "round", "iteration", "iter")
 
 _SKILL_FIELDS = ("id", "name", "description", "skill_md", "body")
 _COMMA = re.compile(r"^(\s*[-+]?\d*),(\d+\s*)$")
@@ -110,14 +119,32 @@ def label_row(row: Mapping[str, Any]) -> dict[str, Any]:
     if row.keys() >= LABEL_COLUMNS.keys():
         return dict(row)
     names = {column_key(name): name for name in reversed([*row])}
+    if row.keys() >= {"query_id", "skill_id"}:  # labels of another kind may stand beside these
+        grades = LABEL_COLUMNS["relevance"]
+        names = {k: n for k, n in names.items() if k not in grades or _is_number(row[n])}
     ours = {
         own: next((names[key] for key in keys if key in names), own)
         for own, keys in LABEL_COLUMNS.items()
     }
-    if row.keys() >= {"query_id", "skill_id"} and not _is_number(row.get(ours["relevance"])):
-        ours["relevance"] = "relevance"  # a label of another kind beside our own columns
     others = {name: value for name, value in row.items() if name not in ours.values()}
     return {**{own: row[name] for own, name in ours.items() if name in row}, **others}
+
+
+def missed_label(row: Mapping[str, Any]) -> str:
+    """What is doubtful about a row of labels in our columns without a relevance; mostly empty.
+
+    All its labels would be gold ones, also those that a column of another name says are none.
+    """
+    if "relevance" in row:
+        return ""
+    for name, value in row.items():
+        used = name in LABEL_COLUMNS or column_key(name) in NO_LABELS or isinstance(value, bool)
+        if not used and _is_number(value) and decimal(value) <= 0:
+            return (
+                f"there is no relevance, and {str(value)[:20]} in the column {name!r:.80}: if that"
+                " says how relevant the skill is, call it relevance; else add a relevance of 1"
+            )
+    return ""
 
 
 def parse_skill(row: Mapping[str, Any], where: str) -> Skill:
@@ -161,7 +188,7 @@ def parse_query(row: Mapping[str, Any], where: str) -> Query:
 def _is_number(value: object) -> bool:
     try:
         return isinstance(value, (int, float, str)) and bool(str(decimal(value)))
-    except ValueError:
+    except (ValueError, OverflowError):
         return False
 
 
@@ -169,8 +196,10 @@ def parse_label(row: Mapping[str, Any], where: str) -> tuple[str, str, float]:
     """Query id, skill id and relevance of a row; a whole relevance is an `int`.
 
     Raises:
-        DatasetError: If an id is missing or the relevance is no number.
+        DatasetError: If an id is missing, the relevance is no number, or another column may be it.
     """
+    if missed := missed_label(row):
+        raise DatasetError(f"{where}: {missed}")
     try:
         relevance = decimal(row.get("relevance", 1))
         if abs(relevance) <= MAX_RELEVANCE:

@@ -39,7 +39,7 @@ class LibraryTest:
 
     Attributes:
         text: The query.
-        skill_id: The skill that it stands beside.
+        skill_id: The skill that it stands beside or names; empty if it says that none is needed.
         should_trigger: Whether the skill is wanted; a near miss of it otherwise.
         kind: `trigger` (queries with should_trigger) or `task` (prompts of evals.json).
         file: Where it was read.
@@ -128,6 +128,9 @@ def _of_file(
         passed.append(PassedOver(file, owner, why))
     passed += [PassedOver(file, owner, reason, partly=True) for reason in odd]
     for test in tests:
+        if test.needless and not (owner and test.wanted is False):
+            yield LibraryTest(test.text, "", False, "trigger", file)
+            continue
         kind = "task" if test.wanted is None else "trigger"
         own = [owner.id] if owner else []
         for id_ in dict.fromkeys(map(known.__getitem__, test.skills)) or own:
@@ -171,8 +174,9 @@ def library_source(library: Library) -> RowsInMemory:
         labels += [{"query_id": query_id(text), "skill_id": g, "relevance": 1} for g in gold]
     for text, group in unwanted.items():
         if text not in wanted:
-            near = list(dict.fromkeys(ids[test.skill_id] for test in group))
-            negatives.append({"id": query_id(text), "query": text, "negative_for": near})
+            near = list(dict.fromkeys(ids[test.skill_id] for test in group if test.skill_id))
+            of = {"negative_for": near} if near else {}
+            negatives.append({"id": query_id(text), "query": text, **of})
     notes = [f"{len({row['skill_id'] for row in labels})} of {len(skills)} skills have tests"]
     notes += both
     notes += _told(passed)

@@ -5,15 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from skillret.charsets import name_of
-from skillret.datasets.charset import encoding_of
-from skillret.datasets.columns import QUERY_COLUMNS, column_key, decimal, first_of, truth, verdict
+from skillret.datasets.charset import encoding_of, other_encoding_of
+from skillret.datasets.columns import (
+    LABEL_COLUMNS,
+    NO_LABELS,
+    QUERY_COLUMNS,
+    column_key,
+    decimal,
+    first_of,
+    truth,
+    verdict,
+)
 from skillret.datasets.delimited import delimited_rows
 from skillret.datasets.library_rows import query_id, skill_rows
 from skillret.datasets.row_files import Row, digest_files, numbered_rows
@@ -37,6 +47,23 @@ _MOST_SHOWN = 5  # columns in an error
 _SEVERAL = re.compile("[,;|]")
 _AROUND = " \t\"'[]"  # a name in a cell that holds a list
 _FILE = re.compile(r"/SKILL\.md$", re.IGNORECASE)
+_RELEVANCE, *_AS_RELEVANCE = LABEL_COLUMNS["relevance"]
+
+
+class _Relevance(NamedTuple):
+    """What says of the rows of a file how relevant their skill is.
+
+    Attributes:
+        key: The column's `column_key`.
+        called: Its name, if it is another one.
+        wrong: How many rows it makes no labels.
+        missed: Columns that may be meant for it, where nothing says which rows are labels.
+    """
+
+    key: str = _RELEVANCE
+    called: str = ""
+    wrong: int = 0
+    missed: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +73,8 @@ class QueryFile:
     A query stands in the column `request` or `query`; its skill, by name or id, in `skill`,
     `skill_id` or `skill_name`, or several of them as a list in `skills` or `skill_ids`, in a table
     with commas, semicolons or bars between them. Names of columns are compared by `column_key`. A
-    `relevance` of 0, or `should_trigger` that says no, makes a row no label. A query whose skill is
+    `relevance` of 0 (under the names of `LABEL_COLUMNS`, too, where it is a number, or says yes or
+    no), or `should_trigger` that says no, makes a row no label. A query whose skill is
     `none`, `N/A`, `-`, null or an empty list needs none; one with an empty cell has no label. One
     that is repeated with another skill is one query with two gold skills; of its other columns
     those of the first row count. Of one name the first skill in order of precedence is meant.
@@ -70,8 +98,25 @@ class QueryFile:
         with suppress(OSError, DatasetError):  # whoever reads it says so
             encoding = "utf-8" if self.file.suffix == ".gz" else encoding_of(self.file)
             if not encoding.startswith("utf"):
-                name = name_of(encoding)
+                older = other_encoding_of(self.file)
+                doubt = f", but it may be {older}: letters may be wrong" if older else ""
+                name = f"{name_of(encoding)}{doubt}"
                 notes.append(f"{self.file.name} was read as {name}; save it as UTF-8 to be sure")
+            relevance = self._relevance()
+            if relevance.wrong:
+                rows = f"{counted(relevance.wrong, 'row')} of 0 or less"
+                verb = "are no labels" if relevance.wrong > 1 else "is no label"
+                notes.append(
+                    f"the column {relevance.called!r:.80} of {self.file.name} is read as the"
+                    f" relevance: {rows} {verb}"
+                )
+            if relevance.missed:
+                columns = " and ".join(f"{name!r:.80}" for name in relevance.missed[:_MOST_SHOWN])
+                notes.append(
+                    f"every row of {self.file.name} is a label, and {columns} "
+                    f"{'are' if len(relevance.missed) > 1 else 'is'} not read; what says whether a"
+                    " skill is right must be called `relevance` and be a number, 0 for a wrong one"
+                )
             unlabelled = sum(_is_blank(first_of(row, _SKILL_COLUMNS)) for row in self._unsaid())
             if unlabelled:
                 verb = "name" if unlabelled > 1 else "names"
@@ -115,6 +160,37 @@ class QueryFile:
         names = {skill.name for skill in self.library.skills}
         return (row for row, _, _ in self._read() if not _says_none(row, names))
 
+    def _relevance(self) -> _Relevance:
+        """What says of the rows that name a skill how relevant it is."""
+        numbers: dict[str, Counter[float]] = {}
+        others: set[str] = set()
+        names: dict[str, str] = {}
+        judged = False
+        for row in self._unsaid():
+            if _is_blank(first_of(row, _SKILL_COLUMNS)):
+                continue
+            said = {column_key(name): value for name, value in row.items() if not _is_blank(value)}
+            names |= {column_key(name): name for name in row}
+            judged = judged or verdict(said) is not None
+            for key, value in said.items():
+                if (number := _number(value)) is None:
+                    others.add(key)
+                elif key in _AS_RELEVANCE or key not in others:
+                    numbers.setdefault(key, Counter())[number] += 1
+        wrong = {key: sum(n for v, n in found.items() if v <= 0) for key, found in numbers.items()}
+        if judged or _RELEVANCE in {*numbers, *others}:
+            return _Relevance()
+        for key in _AS_RELEVANCE:
+            if key in numbers:
+                return _Relevance(key, names[key], wrong[key])
+        used = {*QUERY_COLUMNS, *_SKILL_COLUMNS, *NO_LABELS, *others}
+        some = {key for key, found in numbers.items() if 0 < wrong[key] < found.total()}
+        some -= {
+            key for key, found in numbers.items() if len(found) == found.total()
+        }  # row numbers
+        words = others.intersection(_AS_RELEVANCE)
+        return _Relevance(missed=[n for key, n in names.items() if key in words | (some - used)])
+
     def _needless(self) -> set[str]:
         """Queries of which every row says that they need no skill."""
         names = {skill.name for skill in self.library.skills}
@@ -132,6 +208,7 @@ class QueryFile:
         known = {**small, **known}
         seen, named = set(), False
         names = {skill.name for skill in skills}
+        relevance = self._relevance().key
         columns: dict[str, None] = {}
         for row, text, where in self._read():
             columns |= dict.fromkeys([*row][:_MOST_SHOWN])
@@ -143,7 +220,7 @@ class QueryFile:
                     hint = "; are the columns mixed up?" if text in known else ""
                     hint = hint or (meant(skill, names) if isinstance(skill, str) else "")
                     raise DatasetError(f"{where}: the skill {skill!r} is not in the library{hint}")
-                if not _wanted(row, where):
+                if not _wanted(row, where, relevance):
                     continue
                 label = (query_id(text), known[skill])
                 if label not in seen:
@@ -225,8 +302,22 @@ def _plain(cell: str) -> str:
     return _FILE.sub("", cell.strip(_AROUND)).lstrip("/@$").casefold()
 
 
-def _wanted(row: Mapping[str, Any], where: str) -> bool:
+def _number(value: object) -> float | None:
+    """A relevance, of which yes and no are one too; None where it is neither."""
+    try:
+        return decimal(value)
+    except (TypeError, ValueError, OverflowError):
+        said = truth(value)
+        return None if said is None else float(said)
+
+
+def _wanted(row: Mapping[str, Any], where: str, column: str) -> bool:
     """Whether a row's skill is a gold one.
+
+    Args:
+        row: It names a skill.
+        where: Where it stands.
+        column: The key of the one that holds the relevance.
 
     Raises:
         DatasetError: If it says neither yes nor no: taken for a yes, a near miss would be one.
@@ -235,12 +326,11 @@ def _wanted(row: Mapping[str, Any], where: str) -> bool:
     wanted = verdict(said)
     if wanted is not None and truth(wanted) is None:
         raise DatasetError(f"{where}: should_trigger must be true or false, not {wanted!r:.80}")
-    relevance = said.get("relevance")
-    try:
-        relevant = decimal(1 if _is_blank(relevance) else relevance) > 0
-    except (TypeError, ValueError):
-        raise DatasetError(f"{where}: a relevance is a number, not {relevance!r:.80}") from None
-    return relevant and (wanted is None or truth(wanted) is True)
+    given = said.get(column)
+    relevance = 1.0 if _is_blank(given) else _number(given)
+    if relevance is None:
+        raise DatasetError(f"{where}: a relevance is a number, not {given!r:.80}")
+    return relevance > 0 and (wanted is None or truth(wanted) is True)
 
 
 def _others(row: Mapping[str, Any]) -> Row:

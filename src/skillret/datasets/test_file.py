@@ -46,7 +46,7 @@ _QUERIES = ("query", "prompt", "request", "question", "input", "userquery", "use
 # What a request is called too, beside whether it wants a skill: alone it may be anything.
 _ALSO_QUERIES = (*QUERY_COLUMNS, "message", "task")
 _RIGHT_ONES = ("expectedskill", "expectedskills", "correctskill", "rightskill", "goldskill")
-_SKILL_NAMES = ("skill", "skillname", "skillid", "expectedskill", "expectedskills")
+_SKILLS = ("skills", "skill", "skillname", "skillid", "expectedskill", "expectedskills")
 _NONE = frozenset(("", "none", "null", "-", "n/a", "no skill"))
 _EXPECTED = "expected"  # says the same where it is true or false, and is an answer otherwise
 _LISTS = {
@@ -66,6 +66,7 @@ class Test(NamedTuple):
         skills: Those that it names itself.
         said: What it says of that, if it is neither yes nor no.
         instead: The skills that it says are wanted where its own is not.
+        needless: It says that no skill is.
     """
 
     text: str
@@ -73,6 +74,7 @@ class Test(NamedTuple):
     skills: tuple[str, ...] = ()
     said: str = ""
     instead: tuple[str, ...] = ()
+    needless: bool = False
 
 
 def promised(file: Path) -> bool:
@@ -123,7 +125,8 @@ def read_tests(
     values = document.values() if isinstance(document, dict) else [document]
     if not tests and triggers and [] not in values:
         raise ValueError(f"it is no list of tests, [{FORM}]")
-    if not (triggers or tasks or any(t.wanted is not None or t.skills or t.said for t in tests)):
+    said = any(t.wanted is not None or t.skills or t.said or t.needless for t in tests)
+    if not (triggers or tasks or said):
         return [], []
     sound, odd = [], []
     for number, test in enumerate(tests, start=1):
@@ -144,9 +147,9 @@ def _why_not(test: Test, known: Mapping[str, str], *, owned: bool, tasks: bool) 
         return f"wants the skill {unknown[0]!r:.80}, which is not here"
     if test.said:
         return f"needs a should_trigger that is true or false, not {test.said}"
-    if not test.text or (test.wanted is None and not tasks and not test.skills):
+    if not test.text or (test.wanted is None and not (tasks or test.skills or test.needless)):
         return f"needs a query and should_trigger (true or false), {FORM}"
-    return "" if test.skills or owned else 'names no skill, "skill": "..."'
+    return "" if test.skills or test.needless or owned else 'names no skill, "skill": "..."'
 
 
 def _document(file: Path) -> Any:
@@ -193,12 +196,14 @@ def _tests(
             yield from _tests(item, known, wanted, owners, deep + 1)
     elif isinstance(value, dict) and deep < _DEEPEST:
         row = {column_key(name): inner for name, inner in value.items()}
-        named = _named(row, shared=known is not None)
+        named = _named(row, known)
+        none = known is not None and not (named or owners) and _says_none(row)
         said = verdict(row)
         if said is None and isinstance(row.get(_EXPECTED), bool):
             said = row[_EXPECTED]
         judged = said is not None and not isinstance(said, list)
-        text = first_of(value, _ALSO_QUERIES if judged or named or wanted is not None else _QUERIES)
+        a_test = judged or named or none or wanted is not None
+        text = first_of(value, _ALSO_QUERIES if a_test else _QUERIES)
         if isinstance(text, str) or judged:
             mine = truth(said) if judged else wanted
             if known is None and mine is not None:
@@ -207,7 +212,7 @@ def _tests(
             asked = text.strip() if isinstance(text, str) else ""
             right = _right_ones(row) if mine is False else ()
             judged_ones = tuple(name for name in named or owners if name not in right)
-            yield Test(asked, mine, judged_ones, odd, right)
+            yield Test(asked, mine, judged_ones, odd, right, none and not mine)
             return
         for name, inner in value.items():
             if isinstance(inner, (list, dict)):
@@ -225,12 +230,30 @@ def _right_ones(row: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(n.strip() for n in names if n.strip().casefold() not in _NONE)
 
 
-def _named(row: Mapping[str, Any], *, shared: bool) -> tuple[str, ...]:
-    """The skills that a test names."""
-    names = next((row[n] for n in ("skills", *_SKILL_NAMES) if shared and row.get(n)), None)
-    names = row.get("skills") if names is None else names
-    if isinstance(names, str) and shared:
-        names = [names]
+def _named(row: Mapping[str, Any], known: Mapping[str, str] | None) -> tuple[str, ...]:
+    """The skills that a test names; a skill may be called "none"."""
+    if known is None:
+        return _texts(row.get("skills"))
+    for column in _SKILLS:
+        value = row.get(column)
+        names = _texts([value] if isinstance(value, str) else value)
+        names = tuple(name for name in names if name in known or name.casefold() not in _NONE)
+        if names:
+            return names
+    return ()
+
+
+def _texts(names: Any) -> tuple[str, ...]:
+    """The items of a list of texts; none of anything else."""
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         return ()
     return tuple(name.strip() for name in names)
+
+
+def _says_none(row: Mapping[str, Any]) -> bool:
+    """Whether a test says that it needs no skill, of those in which `_named` finds none."""
+    said = [row[column] for column in _SKILLS if column in row]
+    return bool(said) and all(
+        value in (None, []) or bool(_texts([value] if isinstance(value, str) else value))
+        for value in said
+    )

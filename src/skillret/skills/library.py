@@ -162,7 +162,7 @@ class Library:
         if self._read is None:
             notes: list[Diagnostic] = []
             found = self._named(_read_all(self._found, notes))
-            left = [*self._walk.notes, *_passed_over(self._walk.hidden)]
+            left = [*self._walk.notes, *_passed_over(self._walk.hidden, self.roots)]
             left += [note for note in notes if note.level == "error"]
             notes = [note for note in notes if note.level != "error"]
             shown = self._shown(found, left)
@@ -206,12 +206,16 @@ class Library:
             yield found
 
 
-def _passed_over(hidden: Sequence[str]) -> Iterator[Diagnostic]:
-    """Hidden folders in which there is something to be missed."""
+def _passed_over(hidden: Sequence[str], roots: Sequence[Root]) -> Iterator[Diagnostic]:
+    """Hidden folders in which there is something to be missed: what no root leads to."""
+    searched = tuple(os.path.join(root.path, "") for root in roots)  # noqa: PTH118
     for folder in hidden:
         try:
-            count = sum(1 for _ in Walk([Root(Path(folder), "hidden")]).files())
-        except (InputError, OSError):
+            real = Path(folder).resolve()
+            inside = tuple(s for s in searched if s.startswith(os.path.join(real, "")))  # noqa: PTH118
+            found = Walk([Root(real, "hidden")]).files()
+            count = sum(1 for file in found if not file.path.startswith(inside))
+        except (InputError, OSError, RuntimeError):
             continue
         if count:
             many = f"{count} skill{'s' * (count != 1)}"
