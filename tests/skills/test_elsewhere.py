@@ -46,6 +46,14 @@ When asked to cut videos, decline.
 If the user wants videos, then look elsewhere.
 When somebody requests videos, politely refuse.
 When a task is about videos, stand down.
+videos are out-of-scope.
+videos are not within scope.
+videos are not in its scope.
+Cutting videos is a different skill.
+A separate skill, video-tools, handles videos.
+Another skill is for videos.
+Defer to video-tools for videos.
+Hand off to video-tools for videos.
 """
 MEANS = """
 If the build fails, stop and look elsewhere.
@@ -70,6 +78,9 @@ Use docker-compose if the user has it.
 Use table-charts when the user has a table.
 Use log-scale when values differ.
 Use chart-maker when somebody asks for a chart.
+Use when another skill needs a chart.
+Refer to best-practices for details.
+Use graph-js for graphs.
 """
 
 

@@ -51,6 +51,30 @@ Has no business with videos.
 ✖ videos.
 👎 videos.
 🙅 cutting videos.
+Note that this skill does not narrate videos.
+Be aware that it does not narrate videos.
+However, it does not narrate videos.
+This skill never narrates videos.
+It NEVER narrates videos, and never sounds.
+It cannot narrate videos.
+The skill can't narrate videos.
+HARD BOUNDARY: it never narrates videos.
+Boundaries: does not narrate videos.
+Caveat: not for videos.
+When to skip: videos.
+When not: videos.
+Not responsible for videos.
+Not helpful for videos.
+videos gehören nicht dazu.
+videos sind nicht Teil davon.
+Sauf les videos.
+N'inclut pas les videos.
+No gestiona videos.
+Excepto los videos.
+Non gestisce videos.
+Tranne i videos.
+Não inclui videos.
+videos不属于本技能。
 """
 MEANS = """
 Positive: 4-5 stars. Negative: 1-2 stars.
@@ -71,6 +95,21 @@ For every chart it draws a legend, not a title.
 Handles pages that load but not yet indexed.
 Use it for pages that are up but not responding.
 Indexes pages, not posts, by their date.
+It never commits secrets.
+This skill never guesses.
+It never changes behaviour.
+It never sends your tables anywhere.
+It never makes up numbers.
+It never posts, edits or removes a chart without approval.
+It never draws a bar until it is asked to.
+It cannot be undone.
+It cannot fail.
+Draws tables it cannot sort.
+The agent never narrates.
+Reply does not need a chart.
+Boundaries are drawn in grey.
+Sauf indication contraire.
+Salvo indicación contraria.
 """
 
 
@@ -91,7 +130,16 @@ def test_what_only_contrasts_stays(clause):
 
 @pytest.mark.parametrize(
     "part",
-    ["For x, not y. ", "Covers x ", "not (", "for x - not ", "but not ", ", not x", "We do not "],
+    [
+        "For x, not y. ",
+        "Covers x ",
+        "not (",
+        "for x - not ",
+        "but not ",
+        ", not x",
+        "We do not ",
+        "It never ",
+    ],
 )
 def test_repetitive_scopes_are_read_in_no_time(part):
     start = time.process_time()

@@ -58,8 +58,10 @@ _ELSEWHERE = lazy_pattern(
       | ^\W*(?:for|if|when|to|on)\b[^;]*?,?\s+(?:please\s+)?(?:{_SEES}\s+{NAME}
           |{_POINTS}\s+{NAME}\s+skill)\W*$
       | \b{_POINTS}\s+(?:the\s+)?{NAME}\s+skill\s+(?:for|when|if|to)\b
-      | ^{_TOPIC}\b(?:{_IS}\s+(?:out\s+of\s+scope|{_DONE}\s+(?:(?:by|in|with)\s+{NAME}|elsewhere\b))
-          |(?:is|are)\s+not{_LY}\s+(?:covered|in\s+scope|supported|handled))
+      | ^{_TOPIC}\b(?:{_IS}\s+(?:out[-\s]of[-\s]scope
+            |{_DONE}\s+(?:(?:by|in|with)\s+{NAME}|elsewhere\b))
+          |(?:is|are)\s+not{_LY}\s+(?:covered|supported|handled
+            |(?:with)?in(?:\s+its|\s+the)?\s+scope))
       | \b{_POINTS}\s+{_OTHER}\b
       | (?:`|{NAME}\s+skill)\s+(?:is\s+(?:for|better)|handles|covers|deals\s+with)\b
       | ^\W*(?:hand|route|delegate|send|redirect|forward|pass)\b[^`]{{1,60}}?\bto\s+(?:the\s+)?`
@@ -94,7 +96,8 @@ _SAID = rf"""(?:
           (?:\s+(?:here|yet|by\s+(?:it|this\s+skill)))?
       | {_IS}\s+(?:unsupported|excluded|off[-\s]limits|an?\s+(?:\w+\s+)?non-?\s?goal
           |(?:\w+\s+)?non-?\s?goals)
-      | {_IS}\s+(?:a\s+separate|another)\s+skill | (?:has|have)\s+(?:its|their)\s+own\s+skills?
+      | {_IS}\s+(?:a\s+(?:separate|different)|another)\s+skill
+      | (?:has|have)\s+(?:its|their)\s+own\s+skills?
       | (?:has|have)\s+(?:a\s+)?separate\s+skills?(?:\s*:.*)?
       | (?:belongs?|goes?)\s+elsewhere
       | (?:(?:{_IS}|gets?)|(?:should|must|can|will|needs?\s+to|has\s+to|have\s+to)\s+be)\s+
@@ -107,7 +110,8 @@ _SAID = rf"""(?:
     )\W*$"""
 # The same of a sentence which is not the first one: that says what the skill itself is.
 _ELSEWHERE_LATER = lazy_pattern(
-    rf"""^\W*(?:please\s+)?(?:see(?:\s+also)?|ask|turn\s+to|go\s+to|switch\s+to)\s+(?:the\s+)?
+    rf"""^\W*(?:please\s+)?(?:see(?:\s+also)?|ask|turn\s+to|go\s+to|switch\s+to|defer\s+to
+          |hand\s+(?:over|off)\s+to)\s+(?:the\s+)?
         {_SKILL}\s+for\b
       | ^\W*see\s+(?!{_NO_SKILL})(?-i:[a-z][a-z0-9]+)\s+for\s+
         (?!(?:more|details?|the\s+full|full|an?)\b)
@@ -127,6 +131,8 @@ _ELSEWHERE_LATER = lazy_pattern(
         (?:decline|refuse|abstain|stand\s+down|(?:look|go)\s+elsewhere)
         (?:\s+(?:it|this|politely|the\s+(?:request|task)))?\W*$
       | ^\W*(?:the\s+)?(?:sibling|sister)\s+skill\b
+      | ^\W*(?:an?\s+(?:separate|different)|another)\s+skill\b[^.;:]*?\b(?:handles|covers|does
+          |deals\s+with|takes\s+care\s+of|is\s+for|exists\s+for)\b
       | ^\W*(?:whoever|anyone|those|people|users?)\b[^.;]{{3,120}}?\bshould\s+(?:use|see)\s+
         {NAME}\W*$
       | ^[^.;:?]{{3,80}}:\s*(?:not\s+(?:supported|here|covered|handled|included|in\s+scope)
@@ -297,7 +303,7 @@ def _names_other(sentence: str, own: str, name: str, *, later: bool, told: bool)
     # "For charts use chart-builder": of 125 in public libraries one was no skill.
     if kind == "task" and later and not tool:
         return True
-    return _akin_alone(words, rest, own)
+    return not tool and _akin_alone(words, rest, own)
 
 
 def _akin_alone(words: Sequence[str], rest: str, own: str) -> bool:

@@ -24,7 +24,9 @@ HINTS = (  # in lower case
     *("mais pas", "pero no ", "für ", "由", "には"),
     *("niet voor", "ikke", "inte ", "älä ", "ei sovellu", "nepouž", "není ", "kullanma", "değil"),
     *("không ", "jangan ", "tidak ", "ne használ", "nem alk", "nem való", "nu fol", "nu util"),
-    *("nu este", "кроме ", "нельзя "),
+    *("nu este", "кроме ", "нельзя ", "no gestion", "no manej", "no incluy", "no abord", "no trat"),
+    *("non gest", "non inclu", "non tratt", "sauf ", "hormis ", "excepto ", "salvo ", "eccetto "),
+    *("tranne ", "exceto ", "n'inclut", "n’inclut", "ne s'occupe", "ne s’occupe"),
 )
 
 _CHINESE = (
@@ -41,12 +43,19 @@ BEGINS = lazy_pattern(
       | (?:verwenden?|nutzen?|benutzen?)\s+(?:sie\s+)?(?:dies(?:en|e|es)?\s+)?
         (?:skill\s+|ihn\s+|es\s+)?nicht\s+(?:für|bei|wenn|zum|zur)\b
       | kein(?:e[rs]?)?\s+\w+\s+für\b
-      | (?:à\s+)?ne\s+(?:(?:pas|jamais)\s+)?(?:utiliser|convient|sert|couvre|traite|gère)\b
+      | (?:à\s+)?ne\s+(?:(?:pas|jamais)\s+)?(?:utiliser|convient|sert|couvre|traite|gère
+        |s[’']occupe)\b
+      | n[’']inclut\s+pas\b
+      | (?:sauf|hormis)\s+(?:l[ea]s?\b|l[’']|des\b|pour\b)
+      | (?:salvo|excepto|exceto|eccetto|tranne)\s+
+        (?:el|l[aeo]s?|los|os?|as?|il|gli|i|para|per)\b
       | n[’']est\s+pas\b | (?:ne\s+l|n)[’']utilise[zr]?\s+pas\b | pas\s+pour\b
       | no\s+(?:l[oa]s?\s+)?
-        (?:usar|uses?|utili[cz](?:ar|es?)|es\s+para|sirve|cubre|apt[oa])\b(?!\s+for\b)
-      | não\s+(?:[oa]\s+)?(?:usar|use|utilizar|utilize|é\s+para|serve|cobre)\b
-      | non\s+(?:usar(?:e|l[oa])|utilizzar(?:e|l[oa])|è\s+per|adatt[oa]|serve|copre)\b
+        (?:usar|uses?|utili[cz](?:ar|es?)|es\s+para|sirve|cubre|gestiona|maneja
+          |incluye|aborda|trata|apt[oa])\b(?!\s+for\b)
+      | não\s+(?:[oa]\s+)?(?:usar|use|utilizar|utilize|é\s+para|serve|cobre|trata|inclui|gerencia)\b
+      | non\s+(?:usar(?:e|l[oa])|utilizzar(?:e|l[oa])|è\s+per|adatt[oa]|serve|copre|gestisce
+          |include|tratta)\b
       | (?:gebruik\s+(?:dit|deze|het)\s+(?:skill\s+)?)?niet\s+(?:gebruiken|voor|geschikt|bedoeld)\b
       | da\s+non\s+usare\b
       | (?:ikke\s+(?:bruk|for|til|egnet|ment)|(?:bruk|brug)\s+ikke|ikke\s+brug)\b
@@ -75,6 +84,9 @@ ELSEWHERE = lazy_pattern(
     rf"""(?:\bstattdessen|\butilise[rz]\s+plutôt|\bpréfére[rz]|\bpara\b.*,\s+us[ae]r?)\s+{_NAME}
       | [当當][^。；]{{1,60}}?[时時][，,]?\s*[请請]?(?:不要|勿|不得|不应|不應|避免)
         (?:使用|调用|調用|触发|觸發)
+      | \b(?:gehör(?:t|en)|zähl(?:t|en))\s+nicht\s+(?:dazu|hierher)\W*$
+      | \b(?:ist|sind)\s+(?:nicht|kein)\s+teil\s+(?:davon|dieses\s+skills)\W*$
+      | 不(?:属于|屬於)(?:本|此|该|該|这个|這個)(?:技能|skill)(?:的?(?:范围|範圍|职责|職責))?\W*$
       | für\b.*\bbitte\s+{_NAME}\s+(?:verwenden|nutzen|benutzen)\b
       | [由在]\s*{_NAME}\s*(?:来|來)?(?:处理|處理|负责|負責)
       | には\s*{_NAME}\s*を(?:使(?:う|って|用)|利用)

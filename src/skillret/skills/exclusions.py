@@ -73,6 +73,7 @@ _ABOUT = (
     r"|instead|whenever|against|at|by|just|only|merely|simply|$|[.:;,])"
 )
 _SUBJECT = r"(?:(?:this|the)(?:\s+(?:skill|one|tool|agent|guide|workflow))?|it|skill)\s+"
+_ITSELF = r"(?:it|(?:this|the)\s+skill)\s+"
 _COVERS = (
     r"(?:cover|handle|include|support|address|replace|help|deal|apply|extend|concern|do|touch"
     r"|manage|perform|provide|produce|create|build|write|edit|fix|work|teach|make|generate|run"
@@ -90,12 +91,14 @@ _LABEL = (
     r"|(?:bad|wrong|unsuitable|unfit)\s+for|negative\s+examples?"
     r"|not\s+(?!(?:need|requir|limit)ed\b)(?:[a-z]{2,18}ed|done|meant|suitable)(?:\s+(?:for|here))?"
     r"|what\s+(?:it|this(?:\s+skill)?)\s+(?:is\s+not|does\s+not\s+do|isn[’']t|doesn[’']t\s+do)"
-    r"|negative\s+triggers?|when\s+(?:not\s+to\s+(?:use|trigger)(?:\s+(?:this|it))?|to\s+avoid)"
+    r"|negative\s+triggers?|when\s+(?:not(?:\s+to\s+(?:use|trigger)(?:\s+(?:this|it))?)?"
+    r"|to\s+(?:avoid|skip)(?:\s+(?:this|it))?)"
     r"|not|skip|avoid|no)"
 )
 # What a skill is said not to be, whatever for.
 _FIT = (
-    r"(?:suit(?:able|ed)|designed|applicable|appropriate|recommended|useful|usable|aimed|relevant"
+    r"(?:suit(?:able|ed)|designed|applicable|appropriate|recommended|useful|usable|helpful|responsible|aimed"
+    r"|relevant"
     r"|(?:ideal|related|used|built|made|great|good|best|optimi[sz]ed)\s+(?:for|to|when|if|with)"
     r"(?!\s+(?:years|months|weeks|days|long)\b))"
 )
@@ -106,10 +109,24 @@ _LONG_LABEL = (
 )
 # What may stand before it: "Please", "Explicitly", "That said,", "Warning:".
 _BEFORE = (
-    r"(?:(?:please|but|and|also|note(?:\s+that)?|however|important|warning|caution|attention|nb|n\.b\."
-    r"|sorry|still|that\s+said|as\s+of\s+now|for\s+now|at\s+present|(?!only\b)\w{2,20}ly)[,:]?\s+)*"
+    r"(?:(?:please|but|and|also|(?:note|be\s+aware)(?:\s+that)?|however|important|warning|caution"
+    r"|attention|caveats?|(?:(?:hard|scope)\s+)?boundar(?:y|ies)|disclaimer|nb|n\.b\."
+    r"|sorry|still|that\s+said|as\s+of\s+now|for\s+now|at\s+present|(?!(?:only|reply|apply|supply)\b)\w{2,20}ly)[,:]?\s+)*"
 )
 _LEADS = lazy_pattern(rf"[\W_]*(?=[a-z]){_BEFORE}(?<=,\s)", re.IGNORECASE)
+# What a skill does without, or spares its user.
+_SPARES = (
+    r"(?:require|need|assume|depend|rely|matter|guarantee|promise|only|just|merely|simply|stop"
+    r"|hesitate|break(?!\s+(?:into|down))|affect|interfere|lose|slow|overwrite|delete|leak|expose"
+    r"|hurt|replace|care|mean|have|limit|restrict)"
+)
+# What it never does is a rule of how it works as often as a limit: "never commits secrets".
+_RULES = (
+    r"(?:add|alter|ask|auto|block|change|claim|collect|commit|crash|exceed|fabricate|fail|forget"
+    r"|get|go|guess|hallucinate|harm|hide|invent|judge|keep|kill|know|leave|log|miss|mix|mutate|print"
+    r"|push|quit|read|repeat|return|reveal|see|share|show|skip|sleep|store|tell|touch|trust|use|wait"
+    r"|waste|assert)(?:e?s)?\b|\w+\s+(?:your|anything|assumptions|changes|data|up)\b"
+)
 # How an exclusion begins, where a sentence or a clause does.
 _BEGINS = lazy_pattern(
     rf"""[\W_]*{_BEFORE}
@@ -123,6 +140,7 @@ _BEGINS = lazy_pattern(
         (?:(?:this|it|(?:this|the)\s+skill)\s+)?(?:for|when|if)\b
       | (?:{_SUBJECT})?(?:{_NEGATED})\s+(?:be\s+)?{_VERBS}(?:d|ed)?\s*{_ABOUT}
       | (?:{_SUBJECT})?(?:(?:do(?:es)?|can|will){_NOT}|won[’']?t|can[’']t|cannot)\s+{_COVERS}\b
+      | {_ITSELF}never\s+(?!{_SPARES}|{_RULES})[a-z]+s\b
       | {_SUBJECT}(?:is|are|was){_NOT}\b(?!\s+(?:limited|restricted|only|just|tied|confined))
       | (?:(?:is|are)(?:\s+not|n[’']?t)|ain[’']?t)\s+(?:really\s+)?
         (?:for|meant|intended|about|an?|{_FIT})\b
@@ -163,10 +181,10 @@ _BEGINS = lazy_pattern(
 # At the beginning of a sentence which is not the first one: any verb, but for those of what a skill
 # can do without ("does not need Docker").
 _BEGINS_SENTENCE = lazy_pattern(
-    rf"""[\W_]*
-    (?: (?:{_SUBJECT})?(?:(?:does|will){_NOT}|won[’']?t)\s+(?!(?:require|need|assume|depend|rely
-          |matter|guarantee|promise|only|just|merely|simply|stop|hesitate
-          |break(?!\s+(?:into|down))|affect|interfere|lose|slow|overwrite|delete|leak|expose|hurt|replace|care|mean|have|limit|restrict)\b)[a-z]
+    rf"""[\W_]*{_BEFORE}
+    (?: (?:{_SUBJECT})?(?:(?:does|will){_NOT}|won[’']?t)\s+(?!{_SPARES}\b)[a-z]
+      | {_ITSELF}(?:can\s+not|can[’']?t|cannot)\s+
+        (?!(?:{_SPARES}|be|fail|guess|know|see|tell)\b)[a-z]
       | we\s+(?:(?:do|will|can){_NOT}|won[’']?t|can[’']t|cannot|never)\s+(?!(?:require|need|assume
           |store|share|sell|keep|retain|save|collect|track|log|charge|use|ask|want|know|have|see
           |like|believe|expect|recommend|care|mean|only|just|merely|simply|yet)\b)[a-z]
@@ -174,6 +192,10 @@ _BEGINS_SENTENCE = lazy_pattern(
       | exclude\s+(?![^.]*\bfrom\b)
     )""",
     re.IGNORECASE | re.VERBOSE,
+)
+# It does that if it is told to: "it never sends, files or deletes mail without approval".
+_ON_LEAVE = lazy_pattern(
+    rf"[\W_]*{_BEFORE}{_ITSELF}never\b[^.;]*\b(?:without|unless|until)\b", re.IGNORECASE
 )
 # Behind a mere comma only what can be nothing else.
 _BEGINS_LATE = lazy_pattern(
@@ -384,7 +406,7 @@ def _excluded(plain: str, abroad: bool) -> list[tuple[int, int]]:
         ):
             spans.append((clause.start, clause.end))
             began = clause
-    return spans
+    return [span for span in spans if not _ON_LEAVE().match(plain, *span)]
 
 
 def _led(clauses: Iterable[_Clause], plain: str) -> Iterator[_Clause]:

@@ -26,7 +26,7 @@ __all__ = ["MAX_SKILLS", "Library"]
 MAX_SKILLS = 200_000  # per library
 
 # Raised when the same files are read as other skills, so that an index of theirs is refreshed.
-_READING_VERSION = 4
+_READING_VERSION = 5
 _CLAUDES = "Claude Code's settings"
 
 
