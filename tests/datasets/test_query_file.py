@@ -73,7 +73,11 @@ def test_the_revision_is_of_queries_and_skills(library, tmp_path):
         ('{"query": "x", "skill": "gone"}', "the skill 'gone' is not in the library"),
         ('{"query": "x", "skill": "Pdf Tabels"}', r"not in the library; did you mean pdf-tables\?"),
         ('{"query": "x", "skill": "our/pdf-tables"}', r"; did you mean pdf-tables\?"),
-        ('{"query": "x", "skill": "weather"}', "the skill 'weather' is not in the library$"),
+        (
+            '{"query": "x", "skill": "weather"}',
+            "'weather' is not in the library; `.*--allow-missing`",
+        ),
+        ('{"query": "x", "skills": "pdf-tables, gone"}', "the skill 'gone' is not in the library"),
         ('{"query": "x", "skill": 5}', "a skill must be a name"),
         ('{"query": "x", "skills": [["a"]]}', r"the skill \['a'\] is not in the library"),
     ],
@@ -227,6 +231,23 @@ def test_one_cell_may_name_several_skills_and_a_row_none(library, tmp_path):
     )
     (gold,) = load_dataset(tmp_path / "r.csv", libraries=[library]).qrels.values()
     assert set(gold) == {"pdf-tables", "meal-planner"}
+
+
+def test_labels_of_missing_skills_are_dropped_if_that_is_allowed(library, tmp_path):
+    file = tmp_path / "r.csv"
+    file.write_text(
+        'query,skills,should_trigger\nx,"gone; pdf-tables",yes\ny,gone,yes\nz,gone,no\nthanks,none,\n'
+    )
+    with pytest.raises(DatasetError, match="line 2: the skill 'gone' is not in the library"):
+        load_dataset(file, libraries=[library])
+    data = load_dataset(file, libraries=[library], allow_missing=True)
+    assert [*data.qrels.values()] == [{"pdf-tables": 1}]
+    assert [query.text for query in data.negatives] == ["thanks"]
+    assert any("2 gold labels name a skill" in n and n.endswith("; dropped") for n in data.notes)
+    assert "2 queries without a gold skill: not scored" in data.notes
+    file.write_text("query,skill\nx,gone\n")
+    with pytest.raises(DatasetError, match="no query has a gold skill"):
+        load_dataset(file, libraries=[library], allow_missing=True)
 
 
 @pytest.mark.parametrize("none", ["null", "[]", "N/A", "None", "n/a"])
