@@ -236,7 +236,8 @@ def test_one_cell_may_name_several_skills_and_a_row_none(library, tmp_path):
 def test_labels_of_missing_skills_are_dropped_if_that_is_allowed(library, tmp_path):
     file = tmp_path / "r.csv"
     file.write_text(
-        'query,skills,should_trigger\nx,"gone; pdf-tables",yes\ny,gone,yes\nz,gone,no\nthanks,none,\n'
+        'query,skills,should_trigger\nx,"gone; pdf-tables",yes\ny,gone,yes\nz,gone,no\n'
+        "thanks,none,\n"
     )
     with pytest.raises(DatasetError, match="line 2: the skill 'gone' is not in the library"):
         load_dataset(file, libraries=[library])

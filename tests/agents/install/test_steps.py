@@ -455,6 +455,34 @@ def test_two_owners_in_one_file_do_not_disturb_each_other(home, program):
             file.unlink(missing_ok=True)
 
 
+@pytest.mark.parametrize(
+    ("agent", "folder", "off", "on"),
+    [
+        ("claude-code", ".claude", '{"disableAllHooks": true}', '{"disableAllHooks": false}'),
+        (
+            "gemini-cli",
+            ".gemini",
+            '{"hooksConfig": {"enabled": false}} // by hand',
+            '{"hooksConfig": {"enabled": true}}',
+        ),
+    ],
+)
+def test_a_file_that_turns_hooks_off_is_told(home, program, agent, folder, off, on):
+    file = home / folder / "settings.json"
+    file.parent.mkdir()
+    program[0] = sys.executable
+    for text, told in ((off, True), (on, False), ('{"hooksConfig": 1}', False)):
+        file.write_text(text)
+        for dry_run in (True, False, False):  # the last finds it written
+            (step,) = install([agent], dry_run=dry_run)
+            assert ("no hook is run" in step.message) is told
+        (state,) = status()
+        assert state.state == "installed"
+        assert ("no hook is run" in state.message) is told
+        uninstall()
+        assert file.read_text() == text
+
+
 def test_the_mode_is_a_line_of_the_settings(claude, home):
     file = home / ".config" / "skillret" / FILE
     install(mode="quiet")

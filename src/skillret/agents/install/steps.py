@@ -10,7 +10,15 @@ from typing import NamedTuple
 from skillret.agents.commands import as_string, command
 from skillret.agents.install import files
 from skillret.agents.install.by_command import take_back
-from skillret.agents.install.changes import Change, Step, apply, is_out, revert, wanted
+from skillret.agents.install.changes import (
+    Change,
+    Step,
+    apply,
+    is_out,
+    revert,
+    turned_off,
+    wanted,
+)
 from skillret.agents.install.manifest import Manifest, Part, Record, Told
 from skillret.agents.install.mode import MODE, set_mode
 from skillret.agents.install.targets import (
@@ -117,6 +125,9 @@ def _install(
             steps.append(Step(agent, title, change.file, "unchanged", message))
         else:
             steps.append(apply(change, manifest, dry_run=dry_run))
+        if steps[-1].done != "refused":
+            message = _joined(steps[-1].message, turned_off(change))
+            steps[-1] = steps[-1]._replace(message=message)
     if target.by_hand and project is None:
         by_hand = target.by_hand.replace("{mcp}", as_string(command("mcp")))
         steps.append(Step(agent, title, None, "by hand", by_hand))
@@ -131,6 +142,10 @@ def _is_written(change: Change, manifest: Manifest) -> bool:
 
 def _has(plugin: Installed) -> str:
     return f"it has the plugin {plugin.id}, which asks at each prompt"
+
+
+def _joined(*messages: str) -> str:
+    return "; ".join(filter(None, messages))
 
 
 def has_more(agent: str, around: Path) -> bool:
@@ -244,7 +259,7 @@ def status() -> list[State]:
             seen.add((str(change.file), change.owner))
             if plugin is not None:
                 more = "; install has written hooks too: `skillret uninstall` takes those out"
-                message = _has(plugin) + (more if ours else "")
+                message = _joined(_has(plugin) + (more if ours else ""), turned_off(change))
                 state = State(target.agent, change.title, there, change.file, "plugin", message)
                 states.append(state)
             elif there or ours:
@@ -304,8 +319,8 @@ def _state(change: Change, agent: str, there: bool, record: Record | None) -> St
         data = files.read(file)
         new = wanted(change, data, record)
         if isinstance(new, str):
-            state = ("not ours", new) if new or part is None else _written(part)
-            return State(agent, title, there, file, *state)
+            state, message = ("not ours", new) if new or part is None else _written(part)
+            return State(agent, title, there, file, state, _joined(message, turned_off(change)))
         if part is None:
             return State(agent, title, there, file, "no")
         if is_out(data, part):
