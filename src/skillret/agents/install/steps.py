@@ -184,6 +184,8 @@ def uninstall(
 ) -> list[Step]:
     """Take back what `install` and `mcp install` have written, and nothing else.
 
+    With the last agent that asks at each prompt goes the mode too.
+
     Args:
         names: Agents; all, and all clients, if neither is named.
         project: Only what was written to this project.
@@ -203,11 +205,21 @@ def uninstall(
     manifest = Manifest()
 
     def steps() -> list[Step]:
-        done = []
+        done: list[Step] = []
+        gone, left = set[str](), set[str]()  # owners of parts
         for record in list(manifest.records.values()):
-            theirs = [o for o in record.parts if not owners or o in owners]
+            parts = [*record.parts]
+            theirs = [o for o in parts if not owners or o in owners]
             if theirs and (project is None or record.around == str(project)):
                 done.append(revert(record, theirs, _titles(theirs), manifest, dry_run=dry_run))
+                if done[-1].done != "refused":
+                    gone.update(theirs)
+                    parts = [o for o in parts if o not in theirs]
+            left.update(parts)
+        last = any(map(_asks, gone)) and not (any(map(_asks, left)) or _any_plugin())
+        if last and (owners or project):  # else the mode was among them
+            for record in [r for r in manifest.records.values() if MODE in r.parts]:
+                done.append(revert(record, [MODE], _title(MODE), manifest, dry_run=dry_run))
         for told in sorted(manifest.told):
             wanted_here = not owners or f"mcp {told.client}" in owners
             if wanted_here and (project is None or told.project == str(project)):
@@ -218,6 +230,15 @@ def uninstall(
         return steps()
     with manifest.locked():
         return steps()
+
+
+def _asks(owner: str) -> bool:
+    """Whether an owner's part asks at prompts, by the mode."""
+    return owner != MODE and not owner.startswith("mcp ")
+
+
+def _any_plugin() -> bool:
+    return any(installed_plugin(target.agent, Path.home()) for target in TARGETS)
 
 
 def _titles(owners: Sequence[str]) -> str:
@@ -319,8 +340,9 @@ def _state(change: Change, agent: str, there: bool, record: Record | None) -> St
         data = files.read(file)
         new = wanted(change, data, record)
         if isinstance(new, str):
-            state, message = ("not ours", new) if new or part is None else _written(part)
-            return State(agent, title, there, file, state, _joined(message, turned_off(change)))
+            state = ("not ours", new) if new or part is None else _written(part)
+            message = _joined(state[1], turned_off(change))
+            return State(agent, title, there, file, state[0], message)
         if part is None:
             return State(agent, title, there, file, "no")
         if is_out(data, part):

@@ -308,7 +308,7 @@ def find_target(name: str) -> Target:
     Raises:
         InputError: If there is no such agent, or it is given nothing.
     """
-    agent = find_agent(name, "install")
+    agent = find_agent(name, "install", {t.agent for t in TARGETS})
     target = next((t for t in TARGETS if t.agent == agent.name), None)
     if target is None:
         raise InputError(
