@@ -260,6 +260,15 @@ def test_a_cell_of_a_table_says_that_no_skill_is_needed(library, tmp_path, none)
     assert not any("names no skill" in note for note in data.notes)
 
 
+def test_a_file_of_needless_queries_alone_is_told_to_be_one(library, tmp_path):
+    file = tmp_path / "r.csv"
+    file.write_text("query,skill\nthanks,none\nhello,none\n")
+    with pytest.raises(DatasetError, match=r"holds no query .* that needs a skill; at least"):
+        load_dataset(file, libraries=[library])
+    (fault,) = (f for f in check_dataset(file, [library]).findings if f.refused)
+    assert fault.what == "there are no queries that need a skill; at least one must"
+
+
 def test_rows_with_an_empty_cell_are_counted(library, tmp_path):
     file = tmp_path / "r.csv"
     file.write_text("query,skill\nx,pdf-tables\ny,\nz, \n")

@@ -169,7 +169,10 @@ class LabelledSplit:
             yield item, where
         if not seen and table != "negatives":
             what = "skill" if table == "skills" else "query"
-            raise DatasetError(f"{self.name} holds no {what} of the split {self.split!r}")
+            text = f"{self.name} holds no {what} of the split {self.split!r}"
+            if table == "queries" and any(True for _ in self.source.rows("negatives", self.split)):
+                text += " that needs a skill; at least one must"
+            raise DatasetError(text)
 
 
 def open_split(
