@@ -88,7 +88,7 @@ def test_bad_input(dataset, runs, tmp_path, capsys):
     base = ("--dataset", str(dataset), "--split", "dev")
     assert "no metric 'speed@10'" in fails(capsys, "compare", *runs, *base, "--metric", "speed@10")
     missing = str(tmp_path / "no.run")
-    assert "cannot read the run" in fails(capsys, "compare", runs[0], missing, *base)
+    assert f"no such file: {missing}" in fails(capsys, "compare", runs[0], missing, *base)
     other = tmp_path / "other.run"
     other.write_text("q1 Q0 nothing-known 1 1 x\n")
     assert "another data set" in fails(capsys, "compare", runs[0], str(other), *base)

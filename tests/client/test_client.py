@@ -211,6 +211,20 @@ def test_more_skills_than_one_request_may_hold_are_sent_in_several(team):
     assert team.put_all(skills) == 1001
 
 
+@pytest.mark.parametrize(
+    "queries",
+    [[], ["plan my meals"] * 257 + ["restart the pods"], [f"{QUERY} {'x' * 700_000}"] * 4],
+)
+def test_as_many_queries_are_answered_as_a_retriever_answers(url, client, retriever, queries):
+    async def ask():
+        async with AsyncClient(url, token="writer") as other:
+            return await other.search_batch(queries, 1, mode="lexical")
+
+    own = [known(hits) for hits in retriever.search_batch(queries, 1, mode="lexical")]
+    assert client.search_batch(queries, 1, mode="lexical") == own
+    assert anyio.run(ask) == own
+
+
 def test_what_the_service_finds_wrong_is_said_by_the_client(client):
     for ask, said in [
         (lambda: client.search(""), "query"),

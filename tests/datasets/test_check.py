@@ -48,7 +48,7 @@ REFUSED = [
     ("skills", [*skill_rows(), {"id": "x"}], "rows of skills are malformed"),
     ("queries", [*QUERIES, QUERIES[0]], "queries are there twice (by id)"),
     ("queries", [*QUERIES, {"id": "x", "query": ""}], "rows of queries are malformed"),
-    ("queries", [], "there are no queries"),
+    ("queries", [], "there are no queries that need a skill; at least one must"),
     (
         "qrels",
         [*qrel_rows(), {"query_id": "q1", "skill_id": "gone"}],

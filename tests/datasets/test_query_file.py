@@ -73,7 +73,11 @@ def test_the_revision_is_of_queries_and_skills(library, tmp_path):
         ('{"query": "x", "skill": "gone"}', "the skill 'gone' is not in the library"),
         ('{"query": "x", "skill": "Pdf Tabels"}', r"not in the library; did you mean pdf-tables\?"),
         ('{"query": "x", "skill": "our/pdf-tables"}', r"; did you mean pdf-tables\?"),
-        ('{"query": "x", "skill": "weather"}', "the skill 'weather' is not in the library$"),
+        (
+            '{"query": "x", "skill": "weather"}',
+            "'weather' is not in the library; `.*--allow-missing`",
+        ),
+        ('{"query": "x", "skills": "pdf-tables, gone"}', "the skill 'gone' is not in the library"),
         ('{"query": "x", "skill": 5}', "a skill must be a name"),
         ('{"query": "x", "skills": [["a"]]}', r"the skill \['a'\] is not in the library"),
     ],
@@ -239,6 +243,24 @@ def test_one_cell_may_name_several_skills_and_a_row_none(library, tmp_path):
     assert set(gold) == {"pdf-tables", "meal-planner"}
 
 
+def test_labels_of_missing_skills_are_dropped_if_that_is_allowed(library, tmp_path):
+    file = tmp_path / "r.csv"
+    file.write_text(
+        'query,skills,should_trigger\nx,"gone; pdf-tables",yes\ny,gone,yes\nz,gone,no\n'
+        "thanks,none,\n"
+    )
+    with pytest.raises(DatasetError, match="line 2: the skill 'gone' is not in the library"):
+        load_dataset(file, libraries=[library])
+    data = load_dataset(file, libraries=[library], allow_missing=True)
+    assert [*data.qrels.values()] == [{"pdf-tables": 1}]
+    assert [query.text for query in data.negatives] == ["thanks"]
+    assert any("2 gold labels name a skill" in n and n.endswith("; dropped") for n in data.notes)
+    assert "2 queries without a gold skill: not scored" in data.notes
+    file.write_text("query,skill\nx,gone\n")
+    with pytest.raises(DatasetError, match="no query has a gold skill"):
+        load_dataset(file, libraries=[library], allow_missing=True)
+
+
 @pytest.mark.parametrize("none", ["null", "[]", "N/A", "None", "n/a"])
 def test_a_cell_of_a_table_says_that_no_skill_is_needed(library, tmp_path, none):
     file = tmp_path / "r.csv"
@@ -246,6 +268,15 @@ def test_a_cell_of_a_table_says_that_no_skill_is_needed(library, tmp_path, none)
     data = load_dataset(file, libraries=[library])
     assert [query.text for query in data.negatives] == ["thanks", "hi"]
     assert not any("names no skill" in note for note in data.notes)
+
+
+def test_a_file_of_needless_queries_alone_is_told_to_be_one(library, tmp_path):
+    file = tmp_path / "r.csv"
+    file.write_text("query,skill\nthanks,none\nhello,none\n")
+    with pytest.raises(DatasetError, match=r"holds no query .* that needs a skill; at least"):
+        load_dataset(file, libraries=[library])
+    (fault,) = (f for f in check_dataset(file, [library]).findings if f.refused)
+    assert fault.what == "there are no queries that need a skill; at least one must"
 
 
 def test_rows_with_an_empty_cell_are_counted(library, tmp_path):

@@ -31,8 +31,10 @@ def test_malformed_runs_are_named_with_their_line(tmp_path, text):
 
 
 def test_a_missing_run_and_an_id_with_a_blank(tmp_path):
-    with pytest.raises(InputError, match="cannot read the run"):
+    with pytest.raises(InputError, match=r"^no such file: .*no\.run$"):
         read_run(tmp_path / "no.run")
+    with pytest.raises(InputError, match=r"^\S+ cannot be read: [^\[\]]+$"):
+        read_run(tmp_path)
     with pytest.raises(SkillretError, match="white space"):
         write_run({"q": [("a b", 1.0)]}, tmp_path / "r.run", "x")
 

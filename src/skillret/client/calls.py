@@ -33,7 +33,8 @@ __all__ = [
 _T = TypeVar("_T")
 _PAGE = 500  # skills of one answer, where all are listed
 _MOST_SKILLS = 50  # sent at once: a slow server encodes ten a second, and its time is limited
-_MOST_BODY = 1024 * 1024  # bytes of skills that are sent at once; half of what a service takes
+_MOST_QUERIES = 256  # of one search
+_MOST_BODY = 1024 * 1024  # bytes of skills or queries that are sent at once; half of what is taken
 
 
 class LibraryInfo(NamedTuple):
@@ -98,21 +99,22 @@ def search_batch(
     mode: Mode | None,
     where: Where | None,
     explain: bool,
-) -> Call[list[list[Hit]]]:
-    """`POST /v1/search`: hits for each query.
+) -> Iterator[Call[list[list[Hit]]]]:
+    """`POST /v1/search`: hits for each query, as many by each call as a service takes.
 
     Raises:
         InputError: If `queries` is one text, whose letters would be taken for queries.
     """
     if isinstance(queries, str):
         raise InputError("give a list of queries; for a single one there is `search`")
-    asked = {"queries": list(queries), "k": k, "mode": mode, "where": where}
-    return Call(
-        "POST",
-        "/v1/search",
-        lambda answer: [_hits(result["hits"]) for result in answer["results"]],
-        body=asked | {"explain": explain, "library": library},
-    )
+    for some in _portions(queries, _MOST_QUERIES):
+        asked = {"queries": some, "k": k, "mode": mode, "where": where}
+        yield Call(
+            "POST",
+            "/v1/search",
+            lambda answer: [_hits(result["hits"]) for result in answer["results"]],
+            body=asked | {"explain": explain, "library": library},
+        )
 
 
 def select(
@@ -172,25 +174,13 @@ def put(library: str, skill: Skill) -> Call[bool]:
 
 def put_all(library: str, skills: Iterable[Skill]) -> Iterator[Call[int]]:
     """`POST /v1/skills`: add or replace several, as many by each call as a service takes."""
-    records: list[Mapping[str, Any]] = []
-    size = 0
-    for skill in skills:
-        record = _record(skill)
-        more = len(encoded(record))
-        if records and (size + more > _MOST_BODY or len(records) == _MOST_SKILLS):
-            yield _put_some(library, records)
-            records, size = [], 0
-        records.append(record)
-        size += more
-    if records:
-        yield _put_some(library, records)
-
-
-def _put_some(library: str, records: Sequence[Mapping[str, Any]]) -> Call[int]:
-    body = {"library": library, "skills": records}
-    return Call(
-        "POST", "/v1/skills", lambda answer: int(answer["added"] + answer["changed"]), body=body
-    )
+    for records in _portions(map(_record, skills), _MOST_SKILLS):
+        yield Call(
+            "POST",
+            "/v1/skills",
+            lambda answer: int(answer["added"] + answer["changed"]),
+            body={"library": library, "skills": records},
+        )
 
 
 def delete(library: str, id_: str) -> Call[bool]:
@@ -239,6 +229,21 @@ def encoded(value: Any) -> bytes:
     except (TypeError, ValueError, RecursionError) as e:
         raise InputError(f"a service takes plain JSON values: {e}") from None
     return text.encode("utf-8", "replace")  # as a query of `Retriever` is read
+
+
+def _portions(items: Iterable[_T], most: int) -> Iterator[list[_T]]:
+    """Some items at a time, as many as one request holds: a number of them, and of bytes."""
+    portion: list[_T] = []
+    size = 0
+    for item in items:
+        more = len(encoded(item))
+        if portion and (size + more > _MOST_BODY or len(portion) == most):
+            yield portion
+            portion, size = [], 0
+        portion.append(item)
+        size += more
+    if portion:
+        yield portion
 
 
 def _library_path(name: str) -> str:

@@ -113,8 +113,12 @@ class Client:
         where: Where | None = None,
         explain: bool = False,
     ) -> list[list[Hit]]:
-        """The best skills for each of several queries, 256 at most, all in one generation."""
-        return self._send(calls.search_batch(self.library, queries, k, mode, where, explain))
+        """The best skills for each of several queries; see `Retriever.search_batch`.
+
+        256 of them or 1 MiB are sent at a time. What one request brings is of one generation.
+        """
+        asked = calls.search_batch(self.library, queries, k, mode, where, explain)
+        return [hits for call in asked for hits in self._send(call)]
 
     def select(
         self,
@@ -273,7 +277,8 @@ class AsyncClient:
         explain: bool = False,
     ) -> list[list[Hit]]:
         """See `Client.search_batch`."""
-        return await self._send(calls.search_batch(self.library, queries, k, mode, where, explain))
+        asked = calls.search_batch(self.library, queries, k, mode, where, explain)
+        return [hits for call in asked for hits in await self._send(call)]
 
     async def select(
         self,

@@ -202,9 +202,7 @@ def _read_queries(source: RowSource, name: str, split: _Split, notes: _Notes) ->
         first = texts.setdefault(text, query.id)
         if first != query.id:
             notes.add("queries have the text of another one", f"{query.id} = {first}")
-    if not split.queries:
-        notes.add("there are no queries", refused=True)
-    elif len(split.queries) < _FEW_QUERIES:
+    if 0 < len(split.queries) < _FEW_QUERIES:
         points = 196 * 0.4 / len(split.queries) ** 0.5  # 0.4: a usual deviation of NDCG
         notes.add(
             f"with only {len(split.queries)} queries figures are good to about {points:.0f} points"
@@ -216,6 +214,11 @@ def _read_queries(source: RowSource, name: str, split: _Split, notes: _Notes) ->
         text = split.negatives[query.id] = _hash(query.text)
         if text in texts:
             notes.add("negatives have the text of a query", f"{query.id} = {texts[text]}")
+    if not split.queries:
+        what = "there are no queries"
+        if split.negatives:
+            what += " that need a skill; at least one must"
+        notes.add(what, refused=True)
 
 
 def _read_labels(source: RowSource, name: str, split: _Split, notes: _Notes) -> None:

@@ -72,7 +72,7 @@ def load_dataset(
             names gold skills that do not exist.
         InputError: As `open_source`.
     """
-    data = open_split(spec, split, usual=usual, libraries=libraries)
+    data = open_split(spec, split, usual=usual, libraries=libraries, allow_missing=allow_missing)
     skills, queries = [*data.skills()], [*data.bare_queries()]
     negatives = [*data.bare_queries("negatives")]
     qrels = data.labels()

@@ -100,7 +100,7 @@ def read_judgements(file: Path) -> Judgements:
                     f" {query!r}; settle on one"
                 )
     except DatasetError as e:
-        raise InputError(f"cannot read the judgements: {e}") from None
+        raise InputError(str(e)) from None
     if not found:
         raise InputError(
             f"{file} holds no judgement: write a whole number from 0 (wrong) on into the column"

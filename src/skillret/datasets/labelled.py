@@ -169,7 +169,10 @@ class LabelledSplit:
             yield item, where
         if not seen and table != "negatives":
             what = "skill" if table == "skills" else "query"
-            raise DatasetError(f"{self.name} holds no {what} of the split {self.split!r}")
+            text = f"{self.name} holds no {what} of the split {self.split!r}"
+            if table == "queries" and any(True for _ in self.source.rows("negatives", self.split)):
+                text += " that needs a skill; at least one must"
+            raise DatasetError(text)
 
 
 def open_split(
@@ -178,6 +181,7 @@ def open_split(
     *,
     usual: str = "test",
     libraries: Sequence[str | os.PathLike[str]] = (),
+    allow_missing: bool = False,
 ) -> LabelledSplit:
     """One split of a data set, to be streamed.
 
@@ -186,12 +190,15 @@ def open_split(
         split: Its name; without one `usual`, or the only split of own tests and files of queries.
         usual: What the caller's split is called by default.
         libraries: Folders of the skills that a file of queries names.
+        allow_missing: As in `open_source`.
 
     Raises:
         DatasetError: If there is no such data set or no such split.
         InputError: As `open_source`.
     """
-    source = open_source(spec, usual if split is None else split, libraries)
+    source = open_source(
+        spec, usual if split is None else split, libraries, allow_missing=allow_missing
+    )
     name = os.fspath(spec) or source.name
     return LabelledSplit(source, choose_split(name, source, split, usual), name)
 

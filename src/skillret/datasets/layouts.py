@@ -22,6 +22,8 @@ def open_source(
     spec: str | os.PathLike[str],
     split: str = "*",
     libraries: Sequence[str | os.PathLike[str]] = (),
+    *,
+    allow_missing: bool = False,
 ) -> RowSource:
     """The rows of a data set of any layout.
 
@@ -32,6 +34,7 @@ def open_source(
             `libraries`.
         split: What to fetch from the hub; `*` for all splits.
         libraries: Folders of the skills that a file of queries names.
+        allow_missing: See `QueryFile`; folders hand out labels of missing skills anyway.
 
     Raises:
         DatasetError: If there is no such data set.
@@ -44,7 +47,7 @@ def open_source(
         return library_source(Library.open(*libraries))
     path = expand(spec)
     if path.is_file() or (path.name.lower().endswith(QUERY_SUFFIXES) and not path.is_dir()):
-        return _query_file(path, libraries)
+        return _query_file(path, libraries, allow_missing)
     if libraries:
         raise InputError(
             f"--library goes with a {', '.join(QUERY_SUFFIXES[:-1])} or {QUERY_SUFFIXES[-1]} file"
@@ -67,7 +70,11 @@ def open_source(
     return library_source(library)
 
 
-def _query_file(path: os.PathLike[str], libraries: Sequence[str | os.PathLike[str]]) -> QueryFile:
+def _query_file(
+    path: os.PathLike[str],
+    libraries: Sequence[str | os.PathLike[str]],
+    allow_missing: bool,
+) -> QueryFile:
     file = expand(path)
     if not file.is_file():
         raise DatasetError(f"no such file: {file}")
@@ -78,7 +85,7 @@ def _query_file(path: os.PathLike[str], libraries: Sequence[str | os.PathLike[st
         )
     if not libraries:
         raise InputError(f"{file} names skills: give the folder that holds them with --library")
-    return QueryFile(file, Library.open(*libraries))
+    return QueryFile(file, Library.open(*libraries), allow_missing=allow_missing)
 
 
 def choose_split(name: str, source: RowSource, split: str | None, usual: str = "test") -> str:

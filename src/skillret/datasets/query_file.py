@@ -44,6 +44,7 @@ _SKILL_COLUMNS = (
     *("expectedskill", "expectedskills", "expected", "goldskill", "goldskills", "gold"),
 )
 _MOST_SHOWN = 5  # columns in an error
+_DROPPED = "; `skillret evaluate --allow-missing` drops such labels"
 _SEVERAL = re.compile("[,;|]")
 _AROUND = " \t\"'[]"  # a name in a cell that holds a list
 _FILE = re.compile(r"/SKILL\.md$", re.IGNORECASE)
@@ -83,6 +84,8 @@ class QueryFile:
         file: One of `QUERY_SUFFIXES`.
         library: Has the skills.
         split: What the file is called.
+        allow_missing: Hand out labels of skills that the library lacks, by the names that rows give
+            them, instead of refusing the first.
     """
 
     file: Path
@@ -90,6 +93,7 @@ class QueryFile:
     split: str = OWN_SPLIT
     layout: str = "queries"
     one_corpus: bool = False
+    allow_missing: bool = False
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -216,13 +220,16 @@ class QueryFile:
             if _says_none(row, names):
                 continue
             for skill in _named_skills(row, known, where):
-                if not isinstance(skill, str) or skill not in known:
+                missing = not isinstance(skill, str) or skill not in known
+                if missing and not (self.allow_missing and isinstance(skill, str)):
                     hint = "; are the columns mixed up?" if text in known else ""
                     hint = hint or (meant(skill, names) if isinstance(skill, str) else "")
-                    raise DatasetError(f"{where}: the skill {skill!r} is not in the library{hint}")
+                    raise DatasetError(
+                        f"{where}: the skill {skill!r} is not in the library{hint or _DROPPED}"
+                    )
                 if not _wanted(row, where, relevance):
                     continue
-                label = (query_id(text), known[skill])
+                label = (query_id(text), known.get(skill, skill))
                 if label not in seen:
                     seen.add(label)
                     yield {"query_id": label[0], "skill_id": label[1], "relevance": 1}, where
@@ -278,7 +285,7 @@ def _named_skills(row: Mapping[str, Any], known: Container[str], where: str) -> 
     if one in known or not one:
         return [one] if one else []
     names = [_plain(part) for part in _SEVERAL.split(one) if _plain(part)]
-    return names if all(name in known for name in names) else [one]
+    return names if any(name in known for name in names) else [one]
 
 
 def _says_none(row: Mapping[str, Any], names: Container[str]) -> bool:

@@ -73,7 +73,7 @@ def read_rows(file: Path, *, nulls: bool = False) -> Iterator[Row]:
                 raise _grows(file, f"row {number}")
             yield {c: value for c, value in row.items() if nulls or value is not None}
     except OSError as e:
-        raise DatasetError(f"{file} cannot be read: {e.strerror}") from None
+        raise _unreadable(file, e) from None
 
 
 def _most(file: Path) -> int:
@@ -104,6 +104,12 @@ def _grows(file: Path, where: str) -> DatasetError:
     )
 
 
+def _unreadable(file: Path, error: OSError) -> DatasetError:
+    if isinstance(error, FileNotFoundError):
+        return DatasetError(f"no such file: {file}")
+    return DatasetError(f"{file} cannot be read: {error.strerror}")
+
+
 def read_lines(file: Path, *, newline: str | None = None) -> Iterator[str]:
     """The lines of a text file, `.gz` (then in UTF-8) or not, as `open` returns them.
 
@@ -128,6 +134,8 @@ def read_lines(file: Path, *, newline: str | None = None) -> Iterator[str]:
                     raise _grows(file, f"line {number}")
                 yield line
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as e:
+        if number == 0 and isinstance(e, OSError) and e.strerror:  # it was not even opened
+            raise _unreadable(file, e) from None
         raise DatasetError(
             f"{file} cannot be read after line {number}: {e}; is it complete?"
         ) from None
@@ -310,7 +318,7 @@ def digest_files(files: Sequence[Path]) -> str:
                 while block := data.read(1 << 20):
                     digest.update(block)
         except OSError as e:
-            raise DatasetError(f"{file} cannot be read: {e.strerror}") from None
+            raise _unreadable(file, e) from None
     return digest.hexdigest()[:12]
 
 
@@ -323,6 +331,6 @@ def stamp_file(file: Path) -> str:
     try:
         status = file.stat()
     except OSError as e:
-        raise DatasetError(f"{file} cannot be read: {e.strerror}") from None
+        raise _unreadable(file, e) from None
     parts = [str(file), status.st_size, status.st_mtime_ns]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -112,4 +112,4 @@ def _digest(file: Path) -> str:
     try:
         return hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError as e:
-        raise InputError(f"cannot read the run: {file}: {e.strerror}") from None
+        raise InputError(f"{file} cannot be read: {e.strerror}") from None

@@ -69,7 +69,7 @@ def read_run(file: Path) -> Run:
                 raise InputError(f"{file}, line {number}: score or rank is not a number")
             found.setdefault(query, []).append(entry)
     except DatasetError as e:
-        raise InputError(f"cannot read the run: {e}") from None
+        raise InputError(str(e)) from None
     if not found:
         raise InputError(f"{file} is empty")
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Container
 from typing import NamedTuple
 
 from skillret.errors import InputError
@@ -259,12 +260,13 @@ _OTHER_NAMES = {
 }
 
 
-def find_agent(name: str, listed: str = "places") -> Agent:
+def find_agent(name: str, listed: str = "places", known: Container[str] | None = None) -> Agent:
     """The agent of a name; capitals, spaces and a few usual names do not matter.
 
     Args:
         name: What is given for it.
         listed: The command whose `--help` lists those that count.
+        known: Their names; all of the table if None.
 
     Raises:
         InputError: If there is none in the table.
@@ -274,8 +276,10 @@ def find_agent(name: str, listed: str = "places") -> Agent:
     if agent is None:
         from difflib import get_close_matches
 
-        likely = get_close_matches(plain, [*_BY_NAME, *_OTHER_NAMES], 1)
-        hint = "".join(f"did you mean {known}? " for known in likely)
+        names = {**{name: name for name in _BY_NAME}, **_OTHER_NAMES}
+        count = [near for near, of in names.items() if known is None or of in known]
+        likely = get_close_matches(plain, count, 1)
+        hint = "".join(f"did you mean {near}? " for near in likely)
         raise InputError(
             f"unknown agent {name[:60]!r}; {hint}`skillret {listed} --help` lists them"
         )

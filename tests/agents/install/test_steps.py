@@ -6,7 +6,6 @@ import threading
 
 import pytest
 
-from skillret.agents import commands
 from skillret.agents.install import jsonc, targets
 from skillret.agents.install.changes import Change
 from skillret.agents.install.manifest import Manifest
@@ -14,26 +13,8 @@ from skillret.agents.install.steps import install, status, uninstall, write_chan
 from skillret.agents.mcp_clients import find_client
 from skillret.errors import InputError, SkillretError
 from skillret.files import parse_json
-from skillret.settings import FILE, load_settings
 from skillret.skills.agents import find_agent
-
-SETTINGS = '{\n  // by hand\n  "model": "opus",\n}\n'
-
-
-@pytest.fixture
-def program(monkeypatch):
-    words = ["/opt/my tools/skillret"]
-    monkeypatch.setattr(commands, "_program", lambda: list(words))
-    monkeypatch.setenv("PATH", "/nowhere")
-    return words
-
-
-@pytest.fixture
-def claude(home, program):
-    file = home / ".claude" / "settings.json"
-    file.parent.mkdir()
-    file.write_text(SETTINGS)
-    return file
+from tests.agents.install.conftest import SETTINGS
 
 
 def tree(folder):
@@ -322,6 +303,8 @@ def test_agents_that_are_not_there(home, program):
         install(["claude-cod"])
     with pytest.raises(InputError, match=r"'nosuch'; `skillret install --help` lists them$"):
         install(["nosuch"])
+    with pytest.raises(InputError, match=r"'foo'; `skillret install --help` lists them$"):
+        install(["foo"])  # near `roo`, for which nothing is known to install
     with pytest.raises(InputError, match="nothing is known to install for Amp"):
         uninstall(["amp"])
     assert tree(home) == {}
@@ -453,27 +436,6 @@ def test_two_owners_in_one_file_do_not_disturb_each_other(home, program):
             got = file.read_text() if file.exists() else None
             assert got == (text if first or text is None else text.replace("model", "Model"))
             file.unlink(missing_ok=True)
-
-
-def test_the_mode_is_a_line_of_the_settings(claude, home):
-    file = home / ".config" / "skillret" / FILE
-    install(mode="quiet")
-    assert load_settings().mode == "quiet"
-    assert done(install(mode="eager"))[-1] == ("mode", "written")
-    assert file.read_text().count("mode") == 1
-    file.write_text("# mine\nlimit = 3\n" + file.read_text())
-    assert done(install(mode="eager"))[-1] == ("mode", "unchanged")
-    assert done(uninstall())[-1] == ("mode", "cleaned")
-    assert file.read_text() == "# mine\nlimit = 3\n"
-    file.write_text('mode = "normal"\n[[dismiss]]\nfinding = "copy"\nreason = "y"\n')
-    assert done(install(mode="normal"))[-1] == ("mode", "unchanged")
-    step = install(mode="quiet")[-1]
-    assert (step.done, "change it there, to 'quiet'" in step.message) == ("refused", True)
-    file.write_text("mode")
-    assert "not valid TOML" in install(mode="quiet")[-1].message
-    file.write_text('[[dismiss]]\nfinding = "copy"\nreason = "y"\n')
-    install(mode="quiet")
-    assert load_settings().mode == "quiet"
 
 
 def test_targets_are_agents_of_the_table():

@@ -20,7 +20,7 @@ from skillret.agents.install.manifest import (
 )
 from skillret.errors import SkillretError
 
-__all__ = ["Change", "Edit", "Step", "apply", "is_out", "revert", "wanted"]
+__all__ = ["Change", "Edit", "Step", "apply", "is_out", "revert", "turned_off", "wanted"]
 
 _OURS = re.compile(r"\bskillret\b.*\bhook\b", re.DOTALL)
 
@@ -49,6 +49,7 @@ class Change(NamedTuple):
         program: What ours calls, if it calls one.
         options: Whether an entry that was written with other options may stay.
         remark: What its user should know.
+        off: The value in its JSON with which the agent leaves ours alone.
     """
 
     owner: str
@@ -64,6 +65,7 @@ class Change(NamedTuple):
     program: str = ""
     options: bool = False
     remark: str = ""
+    off: Edit | None = None
 
 
 class Step(NamedTuple):
@@ -248,6 +250,20 @@ def is_out(data: bytes | None, part: Part) -> bool:
         return True
     text = data.decode()
     return bool(part.entries or part.lines) and _without(text, [part]) == text
+
+
+def turned_off(change: Change) -> str:
+    """What a file says that turns off what is written into it; mostly empty."""
+    with suppress(SkillretError, ValueError):  # whoever writes to it says so
+        data = files.read(change.file) if change.off else None
+        if change.off and data is not None:
+            there = jsonc.parse(files.decode(change.file, data))
+            for key in change.off.path:
+                there = there.get(key) if isinstance(there, dict) else None
+            if there is change.off.value:
+                name, value = ".".join(change.off.path), json.dumps(there)
+                return f"`{name}` is {value} in it: no hook is run until that is taken out"
+    return ""
 
 
 def _is_bare(data: bytes, record: Record, base: Mapping[str, Any] | None = None) -> bool:

@@ -10,7 +10,15 @@ from typing import NamedTuple
 from skillret.agents.commands import as_string, command
 from skillret.agents.install import files
 from skillret.agents.install.by_command import take_back
-from skillret.agents.install.changes import Change, Step, apply, is_out, revert, wanted
+from skillret.agents.install.changes import (
+    Change,
+    Step,
+    apply,
+    is_out,
+    revert,
+    turned_off,
+    wanted,
+)
 from skillret.agents.install.manifest import Manifest, Part, Record, Told
 from skillret.agents.install.mode import MODE, set_mode
 from skillret.agents.install.targets import (
@@ -117,6 +125,9 @@ def _install(
             steps.append(Step(agent, title, change.file, "unchanged", message))
         else:
             steps.append(apply(change, manifest, dry_run=dry_run))
+        if steps[-1].done != "refused":
+            message = _joined(steps[-1].message, turned_off(change))
+            steps[-1] = steps[-1]._replace(message=message)
     if target.by_hand and project is None:
         by_hand = target.by_hand.replace("{mcp}", as_string(command("mcp")))
         steps.append(Step(agent, title, None, "by hand", by_hand))
@@ -131,6 +142,10 @@ def _is_written(change: Change, manifest: Manifest) -> bool:
 
 def _has(plugin: Installed) -> str:
     return f"it has the plugin {plugin.id}, which asks at each prompt"
+
+
+def _joined(*messages: str) -> str:
+    return "; ".join(filter(None, messages))
 
 
 def has_more(agent: str, around: Path) -> bool:
@@ -169,6 +184,8 @@ def uninstall(
 ) -> list[Step]:
     """Take back what `install` and `mcp install` have written, and nothing else.
 
+    With the last agent that asks at each prompt goes the mode too.
+
     Args:
         names: Agents; all, and all clients, if neither is named.
         project: Only what was written to this project.
@@ -188,11 +205,21 @@ def uninstall(
     manifest = Manifest()
 
     def steps() -> list[Step]:
-        done = []
+        done: list[Step] = []
+        gone, left = set[str](), set[str]()  # owners of parts
         for record in list(manifest.records.values()):
-            theirs = [o for o in record.parts if not owners or o in owners]
+            parts = [*record.parts]
+            theirs = [o for o in parts if not owners or o in owners]
             if theirs and (project is None or record.around == str(project)):
                 done.append(revert(record, theirs, _titles(theirs), manifest, dry_run=dry_run))
+                if done[-1].done != "refused":
+                    gone.update(theirs)
+                    parts = [o for o in parts if o not in theirs]
+            left.update(parts)
+        last = any(map(_asks, gone)) and not (any(map(_asks, left)) or _any_plugin())
+        if last and (owners or project):  # else the mode was among them
+            for record in [r for r in manifest.records.values() if MODE in r.parts]:
+                done.append(revert(record, [MODE], _title(MODE), manifest, dry_run=dry_run))
         for told in sorted(manifest.told):
             wanted_here = not owners or f"mcp {told.client}" in owners
             if wanted_here and (project is None or told.project == str(project)):
@@ -203,6 +230,15 @@ def uninstall(
         return steps()
     with manifest.locked():
         return steps()
+
+
+def _asks(owner: str) -> bool:
+    """Whether an owner's part asks at prompts, by the mode."""
+    return owner != MODE and not owner.startswith("mcp ")
+
+
+def _any_plugin() -> bool:
+    return any(installed_plugin(target.agent, Path.home()) for target in TARGETS)
 
 
 def _titles(owners: Sequence[str]) -> str:
@@ -244,7 +280,7 @@ def status() -> list[State]:
             seen.add((str(change.file), change.owner))
             if plugin is not None:
                 more = "; install has written hooks too: `skillret uninstall` takes those out"
-                message = _has(plugin) + (more if ours else "")
+                message = _joined(_has(plugin) + (more if ours else ""), turned_off(change))
                 state = State(target.agent, change.title, there, change.file, "plugin", message)
                 states.append(state)
             elif there or ours:
@@ -305,7 +341,8 @@ def _state(change: Change, agent: str, there: bool, record: Record | None) -> St
         new = wanted(change, data, record)
         if isinstance(new, str):
             state = ("not ours", new) if new or part is None else _written(part)
-            return State(agent, title, there, file, *state)
+            message = _joined(state[1], turned_off(change))
+            return State(agent, title, there, file, state[0], message)
         if part is None:
             return State(agent, title, there, file, "no")
         if is_out(data, part):

@@ -46,6 +46,7 @@ class Piece:
         base: What its JSON holds besides, if we make it.
         text: The whole file, if it is ours alone.
         lines: What goes into its text.
+        off: The value in its JSON with which the agent runs no hook.
     """
 
     file: str
@@ -55,6 +56,7 @@ class Piece:
     base: dict[str, Any] = field(default_factory=dict)
     text: Callable[[], str] | None = None
     lines: str = ""
+    off: Edit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +195,14 @@ TARGETS: tuple[Target, ...] = (
         "claude-code",
         ".claude",
         ("claude",),
-        (Piece("settings.json", ".claude/settings.local.json", edits=_claude_code),),
+        (
+            Piece(
+                "settings.json",
+                ".claude/settings.local.json",
+                edits=_claude_code,
+                off=Edit(("disableAllHooks",), True),
+            ),
+        ),
     ),
     Target(
         "codex",
@@ -207,7 +216,14 @@ TARGETS: tuple[Target, ...] = (
         "gemini-cli",
         ".gemini",
         ("gemini",),
-        (Piece("settings.json", ".gemini/settings.json", edits=_gemini_cli),),
+        (
+            Piece(
+                "settings.json",
+                ".gemini/settings.json",
+                edits=_gemini_cli,
+                off=Edit(("hooksConfig", "enabled"), False),
+            ),
+        ),
         in_project="Gemini CLI reads this file only in a folder that you trust",
     ),
     Target(
@@ -292,7 +308,7 @@ def find_target(name: str) -> Target:
     Raises:
         InputError: If there is no such agent, or it is given nothing.
     """
-    agent = find_agent(name, "install")
+    agent = find_agent(name, "install", {t.agent for t in TARGETS})
     target = next((t for t in TARGETS if t.agent == agent.name), None)
     if target is None:
         raise InputError(
@@ -322,6 +338,7 @@ def changes_of(target: Target, home: Path, project: Path | None = None) -> list[
                 piece.lines,
                 program="" if piece.lines else command()[0],
                 options=bool(piece.owner),  # `mcp install` knows some
+                off=piece.off,
             )
         )
     remarks = (target.remark, target.in_project if project else target.at_home)
