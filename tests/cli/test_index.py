@@ -2,16 +2,19 @@ import gzip
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import textwrap
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from tests.cli.test_search import fails, run
 from tests.conftest import ROOT, SKILLS, write_skill
 
+import skillret.encoders
 from skillret import Index, Library
 from skillret.index import Sources
 from skillret.index.damage import kept_as
@@ -423,6 +426,28 @@ def test_the_command_that_is_advised_is_about_this_index(tmp_path, capsys):
     assert f"skillret index build --index {missing}" in fails(
         capsys, "search", "pods", "--index", missing
     )
+
+
+def test_the_command_that_is_advised_names_the_model(library, tmp_path, capsys):
+    packaged = Path(skillret.encoders.__file__).parent / "default"
+    model = tmp_path / "my model"
+    shutil.copytree(packaged, model, ignore=shutil.ignore_patterns("calibration.json", "*.png"))
+    profile = json.loads((model / "profile.json").read_text())
+    profile["max_document_tokens"] += 128
+    (model / "profile.json").write_text(json.dumps(profile))
+    path = tmp_path / "i.db"
+    run(capsys, "index", "build", "--library", str(library), "--index", str(path))
+    given = ("--index", str(path), "--model", str(model))
+    line = fails(capsys, "index", "update", *given)
+    assert line == fails(capsys, "search", "pods", "--mode", "dense", *given)
+    command = shlex.split(line.split("`")[1])
+    assert command[-2:] == ["--model", str(model)]
+    assert "4 encoded" in run(capsys, *command[1:])[2]
+    write_skill(library, "knitting", "Knit a scarf.")
+    _, _, err = run(capsys, "index", "status", *given)
+    command = shlex.split(err.split("`")[1])
+    assert "1 added" in run(capsys, *command[1:])[2]
+    assert run(capsys, "search", "pods", "--mode", "dense", *given)[0] == 0
 
 
 def test_a_damaged_index_that_nobody_named_is_built_anew(library, capsys):

@@ -25,7 +25,7 @@ from skillret.cli.common import (
 from skillret.cli.index_told import SHOWN_ERRORS, SHOWN_WARNINGS, tell, tell_suspects
 from skillret.cli.workers import add_workers, open_encoder
 from skillret.datasets.labelled import open_split
-from skillret.encoders import DEFAULT_MODEL, Encoder, load_encoder
+from skillret.encoders import DEFAULT_MODEL, Encoder
 from skillret.errors import (
     DatasetError,
     EncoderError,
@@ -219,14 +219,16 @@ def _build_with(encoder: Encoder, args: argparse.Namespace) -> int:
     remarks = sys.maxsize if args.verbose else SHOWN_WARNINGS
     tell("built", path, report, given.diagnostics, remarks=remarks)
     if dataset is not None:
-        note(f'search it with: skillret search "..." --index {shlex.quote(str(path))}')
+        words = shlex.join(["--index", str(path), *_model(args)])
+        note(f'search it with: skillret search "..." {words}')
     return 0
 
 
 def _update(args: argparse.Namespace) -> int:
-    encoder = load_encoder(args.model, trust_remote_code=args.trust_remote_code)
     path = _path(args)
-    with Index.open(path, model=encoder) as index:
+    # By its name, which errors say.
+    with Index.open(path, model=args.model, trust_remote_code=args.trust_remote_code) as index:
+        index.encoder  # noqa: B018 (an unusable one is said before anything is read)
         index.check_built()
         sources = Sources.from_info(index.info())
         if not sources:
@@ -274,11 +276,12 @@ def _status(args: argparse.Namespace) -> int:
                 text = ", ".join(value) if isinstance(value, list) else str(value)
                 print(f"{key:<11} {printable(text)}")
         if not info.generation:
-            again = sources.command("build", path)
+            again = sources.command("build", path, _model(args))
             note(f"its build has not finished: run `{again}` again to go on")
         elif not fresh:
             changed = "data set has" if sources.dataset else "folders have"
-            note(f"the {changed} changed since: run `{sources.command('update', path)}`")
+            update = sources.command("update", path, _model(args))
+            note(f"the {changed} changed since: run `{update}`")
         tell_suspects(suspects)
     return 0
 
@@ -346,7 +349,7 @@ def _verify(args: argparse.Namespace) -> int:
     if broken:
         raise StoreError(
             f"{counted(len(broken), 'skill')} of {skills} in {path} are not what was stored",
-            f"`{sources.command('build', path)}` makes these anew",
+            f"`{sources.command('build', path, _model(args))}` makes these anew",
         )
     note(f"{path} is whole: {counted(skills, 'skill')}")
     return 0
@@ -395,9 +398,15 @@ def _options(args: argparse.Namespace) -> str:
     named = [("--library", d) for d in args.library or ()]
     named += [("--agent", name) for name in args.agent or ()]
     named += [(f"--{key}", getattr(args, key)) for key in ("dataset", "split")]
-    if args.model != (load_settings().model or DEFAULT_MODEL):
-        named.append(("--model", args.model))
-    return "".join(f" {option} {shlex.quote(value)}" for option, value in named if value)
+    words = [word for option, value in named if value for word in (option, value)]
+    return "".join(f" {shlex.quote(word)}" for word in (*words, *_model(args)))
+
+
+def _model(args: argparse.Namespace) -> list[str]:
+    """The options that name the model, if it is not the one that is taken without them."""
+    if args.model == (load_settings().model or DEFAULT_MODEL):
+        return []
+    return ["--model", args.model, *["--trust-remote-code"] * args.trust_remote_code]
 
 
 def _dataset(args: argparse.Namespace) -> Sources | None:

@@ -419,7 +419,11 @@ class Index:
     def _build(self, info: IndexInfo) -> str:
         """The command that builds this index anew."""
         place = getattr(self.store, "path", None)
-        return Sources.from_info(info).command("build", place)
+        model: list[str] = []
+        if isinstance(self._model, (str, os.PathLike)) and self._model != DEFAULT_MODEL:
+            model = ["--model", os.fspath(self._model)]
+            model += ["--trust-remote-code"] * self._trusted
+        return Sources.from_info(info).command("build", place, model)
 
     def _vectors(
         self, skills: Sequence[Skill], hashes: Mapping[str, str], progress: Progress | None
