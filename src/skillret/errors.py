@@ -10,6 +10,7 @@ __all__ = [
     "ExtensionError",
     "IndexBusyError",
     "IndexCorruptError",
+    "IndexMissingError",
     "InputError",
     "MissingExtraError",
     "NoSkillsError",
@@ -63,6 +64,10 @@ class StoreError(SkillretError):
 
 class IndexCorruptError(StoreError):
     """The file is not an index, or it is damaged."""
+
+
+class IndexMissingError(StoreError):
+    """There is no index, or its first build has not finished."""
 
 
 class IndexBusyError(StoreError):

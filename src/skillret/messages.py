@@ -11,7 +11,7 @@ __all__ = ["counted", "meant", "printable", "reveal"]
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]"
 )
-_PLURALS = {"query": "queries", "index": "indexes", "process": "processes"}
+_PLURALS = {"query": "queries", "index": "indexes", "process": "processes", "miss": "misses"}
 
 
 def counted(number: int, noun: str) -> str:

@@ -257,6 +257,27 @@ def test_too_little_is_refused():
         calibrate(one, *stored())
 
 
+def test_what_is_measured_is_drawn_as_what_is_written_is(monkeypatch):
+    """On few queries both are, and the figures are those of a selection by the written file."""
+    policies = set()
+
+    class Noted(Selector):
+        def rows(self, judged, policy):
+            policies.add((policy.share, policy.threshold))
+            return super().rows(judged, policy)
+
+    def choose(selector, judged, policy):
+        return replace(policy, share=0.05, threshold=0.4)
+
+    monkeypatch.setattr(module, "choose_thresholds", choose)
+    monkeypatch.setattr("skillret.calibration.figures.choose_thresholds", choose, raising=False)
+    monkeypatch.setattr(module, "Selector", Noted)
+    encoder, before = stored(threshold=0.25)
+    after = calibrate(labelled(), encoder, before).calibration
+    assert 0.05 < after.ranker.share < before.ranker.share
+    assert policies == {(after.ranker.share, after.threshold), (after.ranker.share, 0.0)}
+
+
 def test_few_queries_adapt_the_packaged_ranker():
     result = calibrate(replace(labelled(), negatives=[]), HashEncoder(), refit_ranker=True)
     fitted, packaged = result.calibration, load_calibration(load_encoder())

@@ -2,18 +2,23 @@ import gzip
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import textwrap
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from tests.cli.test_search import fails, run
 from tests.conftest import ROOT, SKILLS, write_skill
 
+import skillret.encoders
 from skillret import Index, Library
 from skillret.index import Sources
+from skillret.index.damage import kept_as
+from skillret.index.sources import default_indexes
 
 
 @pytest.fixture
@@ -240,6 +245,7 @@ def test_whoever_waits_for_another_writer_is_told_so(library, tmp_path, capsys, 
             lock.close()  # the other writer is done
 
         monkeypatch.setattr("skillret.cli.index.note", note)
+        monkeypatch.setattr("skillret.cli.index_told.note", note)
         assert (
             run(capsys, "index", "build", "--library", str(library), "--index", str(path))[0] == 0
         )
@@ -379,6 +385,7 @@ def test_an_older_scan_does_not_overwrite_a_newer_one(library, tmp_path, capsys,
                 lock.close()
 
         monkeypatch.setattr("skillret.cli.index.note", note)
+        monkeypatch.setattr("skillret.cli.index_told.note", note)
         assert run(capsys, "index", "update", *index)[0] == 0
         assert [s.description for s in other.skills() if s.name == "meal-planner"] == [
             "The new text."
@@ -419,3 +426,50 @@ def test_the_command_that_is_advised_is_about_this_index(tmp_path, capsys):
     assert f"skillret index build --index {missing}" in fails(
         capsys, "search", "pods", "--index", missing
     )
+
+
+def test_the_command_that_is_advised_names_the_model(library, tmp_path, capsys):
+    packaged = Path(skillret.encoders.__file__).parent / "default"
+    model = tmp_path / "my model"
+    shutil.copytree(packaged, model, ignore=shutil.ignore_patterns("calibration.json", "*.png"))
+    profile = json.loads((model / "profile.json").read_text())
+    profile["max_document_tokens"] += 128
+    (model / "profile.json").write_text(json.dumps(profile))
+    path = tmp_path / "i.db"
+    run(capsys, "index", "build", "--library", str(library), "--index", str(path))
+    given = ("--index", str(path), "--model", str(model))
+    line = fails(capsys, "index", "update", *given)
+    assert line == fails(capsys, "search", "pods", "--mode", "dense", *given)
+    command = shlex.split(line.split("`")[1])
+    assert command[-2:] == ["--model", str(model)]
+    assert "4 encoded" in run(capsys, *command[1:])[2]
+    write_skill(library, "knitting", "Knit a scarf.")
+    _, _, err = run(capsys, "index", "status", *given)
+    command = shlex.split(err.split("`")[1])
+    assert "1 added" in run(capsys, *command[1:])[2]
+    assert run(capsys, "search", "pods", "--mode", "dense", *given)[0] == 0
+
+
+def test_a_damaged_index_that_nobody_named_is_built_anew(library, capsys):
+    given = ("--library", str(library))
+    run(capsys, "index", "build", *given)
+    (path,) = default_indexes()
+    path.write_bytes(b"garbage garbage")
+    for action in ("status", "list", "update", "verify"):
+        line = fails(capsys, "index", action, *given)
+        assert line.endswith(f"; `skillret index build --library {library}` makes it anew")
+    status, _, err = run(capsys, "index", "build", *given)
+    assert status == 0
+    assert f"is set aside as {path.name}.damaged and made anew" in err
+    assert "4 added" in err
+    assert "4 skills" in run(capsys, "index", "list", "--all")[1]
+
+
+def test_a_damaged_index_that_was_named_is_left_alone(library, tmp_path, capsys):
+    named = tmp_path / "i.db"
+    named.write_bytes(b"garbage garbage")
+    given = ("--library", str(library), "--index", str(named))
+    for command in (("index", "build"), ("search", "pods")):
+        assert "is no skillret index; give another --index" in fails(capsys, *command, *given)
+    assert named.read_bytes() == b"garbage garbage"
+    assert not kept_as(named).exists()

@@ -9,6 +9,7 @@ from tests.conftest import SKILLS, HashEncoder, write_skill
 
 from skillret import Index, Library
 from skillret.index import Sources, default_index_path
+from skillret.index.damage import kept_as
 from skillret.index.sources import default_indexes
 
 
@@ -45,7 +46,7 @@ def test_all_indexes_are_listed_with_what_they_hold(indexes, library, tmp_path, 
     assert (gone[0], gone[2]) == ("3 skills", f"{tmp_path / 'other'} (gone)")
     assert hub[2] == "owner/name"
     assert free[2] == "no folder"
-    assert "is no skillret index" in damaged[2]
+    assert damaged[2].endswith("is no skillret index; it is made anew when it is next used")
     _, out, _ = run(capsys, "index", "list", "--all", "--json")
     rows = {row["index"]: row for row in json.loads(out)}
     assert [rows[str(path)]["gone"] for path in indexes] == [False, True, False, False, False]
@@ -55,6 +56,7 @@ def test_all_indexes_are_listed_with_what_they_hold(indexes, library, tmp_path, 
 
 def test_indexes_of_folders_that_are_gone_are_deleted_and_no_others(indexes, capsys, monkeypatch):
     gone = indexes[1]
+    kept_as(gone).write_text("damaged before")
     monkeypatch.setattr("skillret.index.sqlite_arrays.MAP_FROM", 1)  # also small ones have arrays
     for arguments in (["--dry-run"], []):
         assert gone.is_file()

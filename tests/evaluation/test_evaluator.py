@@ -282,7 +282,27 @@ def test_near_misses_are_no_needless_queries(dataset, capsys):
     write_table(dataset, "negatives", "dev", near)
     _, out, _ = run(capsys, "evaluate", str(dataset), "--split", "dev")
     assert "needless" not in out
-    assert "% of the queries that need a skill get a set\n" in out
+    assert "% of the queries that need a skill get a set; 0.0 % of 1 near miss get none\n" in out
+
+
+def test_near_misses_and_needless_queries_are_counted_apart(dataset, capsys):
+    options = ("evaluate", str(dataset), "--split", "dev", "--mode")
+    alone = json.loads(run(capsys, *options, "hybrid", "--json", "-")[1])
+    assert "near_misses" not in alone
+    needless = [{"id": q.id, "query": q.text} for q in load_dataset(str(dataset), "dev").negatives]
+    near = {"id": "near", "query": "pods", "negative_for": ["kubernetes-debugging"]}
+    write_table(dataset, "negatives", "dev", [*needless, near])
+    _, out, err = run(capsys, *options, "hybrid", "--json", "-")
+    both = json.loads(out)
+    assert "1 near miss of one skill among 3 negatives" in err
+    assert both["abstention"] == alone["abstention"]
+    assert both["near_misses"]["n_negatives"] == 1
+    counts = {"near_turned_away": 0.0, "n_near_misses": 1}
+    assert both["sets"] == alone["sets"] | counts
+    _, out, _ = run(capsys, *options, "hybrid")
+    assert "turned away" in out
+    assert "not told by 1 near miss of single skills" in out
+    assert "% of 2 needless ones get none; 0.0 % of 1 near miss get none\n" in out
 
 
 def test_evaluate_is_had_from_its_package_and_takes_a_path(dataset):

@@ -57,6 +57,19 @@ def test_a_second_report_leaves_no_figure_of_the_first(measured, tmp_path):
     assert "need no skill" not in (tmp_path / "report.html").read_text()
 
 
+def test_near_misses_are_told_from_needless_queries(dataset, encoder, tmp_path):
+    loaded = load_dataset(str(dataset), "dev")
+    near = Query("near", "pods", {"negative_for": ["kubernetes-debugging"]})
+    for negatives, apart in (([*loaded.negatives, near], True), ([near], False)):
+        data = replace(loaded, negatives=negatives)
+        write_report(data, evaluate(data, model=encoder), tmp_path)
+        text = (tmp_path / "report.html").read_text()
+        assert "1 near miss of single skills" in text
+        assert "0.0 % of 1 near miss get none." in text
+        assert ("95 % of 2 needless queries" in text) == apart
+        assert ("no skill</h2>" in text) == (tmp_path / "abstention.png").exists() == apart
+
+
 def test_hostile_texts_are_shown_and_nothing_else(tmp_path, encoder):
     folder = tmp_path / "set"
     rows = [{**row, "name": NASTY, "description": NASTY} for row in skill_rows()]

@@ -43,7 +43,7 @@ from skillret.calibration.provenance import (
     only,
     without,
 )
-from skillret.calibration.selections import Selector, judge, part_folds, parts_of
+from skillret.calibration.selections import Judged, Selector, judge, part_folds, parts_of
 from skillret.calibration.thresholds import choose_thresholds
 from skillret.calibration.written import digests
 from skillret.datasets.dataset import Dataset
@@ -231,20 +231,25 @@ def _with_thresholds(
             policy,
         )
     )
-    chosen = choose_thresholds(selector, judged, policy)
-    if before is not None:
-        chosen = replace(
+
+    def choose(some: Sequence[Judged]) -> SelectionPolicy:
+        chosen = choose_thresholds(selector, some, policy)
+        if before is None:
+            return chosen
+        return replace(
             chosen,
             share=_mixed(chosen.share, before.ranker.share, labelled),
             threshold=_mixed(chosen.threshold, policy.threshold, labelled),
         )
+
+    chosen = choose(judged)
     judged_need = any(not j.gold for j in judged)
     calibration = replace(
         calibration,
         ranker=replace(calibration.ranker, share=chosen.share),
         threshold=chosen.threshold if judged_need else calibration.threshold,
     )
-    return calibration, measure(selector, judged, policy)
+    return calibration, measure(selector, judged, choose)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from skillret.calibration.examples import FOLDS
 from skillret.calibration.selections import Judged, Selector
-from skillret.calibration.thresholds import choose_thresholds
 from skillret.evaluation.abstention import TURNED_AWAY, auroc
 from skillret.evaluation.sets import Sets, measure_sets
 from skillret.retrieval.selection import SelectionPolicy
@@ -42,15 +41,19 @@ class Figures:
     kept_at_95: float | None = None
 
 
-def measure(selector: Selector, judged: Sequence[Judged], policy: SelectionPolicy) -> Figures:
+def measure(
+    selector: Selector,
+    judged: Sequence[Judged],
+    choose: Callable[[Sequence[Judged]], SelectionPolicy],
+) -> Figures:
     """Measure probabilities and selections; the thresholds of a fold are chosen on the others.
 
     Args:
         selector: Of the library.
         judged: Its queries, some of which need a skill.
-        policy: Whose threshold and share are chosen; the former stays where no query is needless.
+        choose: Chooses the thresholds, just as those that are kept were chosen on all queries.
     """
-    chosen, included = _selections(selector, judged, policy)
+    chosen, included = _selections(selector, judged, choose)
     needed = {j.query.id: j for j in judged if j.gold}
     needless = [j for j in judged if not j.gold]
     gold = {id_: j.gold for id_, j in needed.items()}
@@ -79,7 +82,9 @@ def measure(selector: Selector, judged: Sequence[Judged], policy: SelectionPolic
 
 
 def _selections(
-    selector: Selector, judged: Sequence[Judged], policy: SelectionPolicy
+    selector: Selector,
+    judged: Sequence[Judged],
+    choose: Callable[[Sequence[Judged]], SelectionPolicy],
 ) -> tuple[dict[str, Sequence[int]], dict[str, Sequence[int]]]:
     """Selected rows by id of the query: as they are, and with a threshold of 0."""
     chosen: dict[str, Sequence[int]] = {}
@@ -88,7 +93,7 @@ def _selections(
         others = [j for j in judged if j.fold != fold]
         if not any(j.gold for j in others):
             others = list(judged)
-        own = choose_thresholds(selector, others, policy)
+        own = choose(others)
         for j in judged:
             if j.fold == fold:
                 chosen[j.query.id] = selector.rows(j, own)

@@ -112,10 +112,9 @@ def run(args: argparse.Namespace) -> int:
     dataset = load_dataset(args.dataset, args.split, usual="dev", libraries=args.library)
     for line in dataset.notes:
         note(line)
-    needless = [n for n in dataset.negatives if not n.extra.get("negative_for")]
-    if len(needless) < len(dataset.negatives):
+    if dataset.near_misses:
         note("near misses of one skill often need another one: they do not tell what needs none")
-        dataset = replace(dataset, negatives=needless)
+        dataset = replace(dataset, negatives=dataset.needless)
     head = train = None
     if args.train_split:
         train = load_dataset(args.dataset, args.train_split, libraries=args.library)

@@ -20,7 +20,7 @@ from skillret.cli.common import (
     printable,
     progress_bar,
 )
-from skillret.datasets.dataset import NEAR_MISSES, load_dataset
+from skillret.datasets.dataset import load_dataset
 from skillret.datasets.judgements import merge_labels
 from skillret.encoders import DEFAULT_MODEL, Encoder, load_encoder
 from skillret.errors import InputError
@@ -214,21 +214,23 @@ def _print(result: Result, cuts: tuple[int, ...]) -> None:
     print(f"{'hit':14}{result.metrics['hit@1']:>9.4f}  (@1)")
     if result.abstention is not None:
         a = result.abstention
-        if NEAR_MISSES in result.notes:
-            print(
-                f"\nabstention: not told by {a.n_negatives} near misses of single skills, which"
-                f" another skill may fit (AUROC {a.auroc:.4f} by the {a.score}; more in --json)"
-            )
-        else:
-            print(
-                f"\nabstention: AUROC {a.auroc:.4f} by the {a.score}; with 95 % of"
-                f" {a.n_negatives} needless queries turned away, {100 * a.kept_at_95:.1f} % of the"
-                " needed are kept"
-            )
+        print(
+            f"\nabstention: AUROC {a.auroc:.4f} by the {a.score}; with 95 % of"
+            f" {counted(a.n_negatives, 'needless query')} turned away, {100 * a.kept_at_95:.1f} %"
+            " of the needed are kept"
+        )
+    if result.near_misses is not None:
+        a = result.near_misses
+        if result.abstention is None:
+            print()
+        print(
+            f"abstention: not told by {counted(a.n_negatives, 'near miss')} of single skills, which"
+            f" another skill may fit (AUROC {a.auroc:.4f} by the {a.score}; more in --json)"
+        )
     if result.judged is not None:
         _print_judged(result.judged, cuts)
     if result.sets is not None:
-        _print_sets(result.sets, near_misses=NEAR_MISSES in result.notes)
+        _print_sets(result.sets)
     if result.groups:
         k = cuts[min(1, len(cuts) - 1)]
         shown = [f"{f}@{k}" for f in families[:3]]
@@ -271,18 +273,21 @@ def _print_judged(judged: Judged, cuts: tuple[int, ...]) -> None:
     print(f"\nnever judged: {shares}")
 
 
-def _print_sets(sets: Sets, *, near_misses: bool) -> None:
+def _print_sets(sets: Sets) -> None:
     columns = ("precision", "recall", "completeness", "size")
     print(f"\n{'':14}" + "".join(f"{c:>14}" for c in columns))
     rows = {"selected": sets.selected} | {f"first {k}": sets.fixed[k] for k in SHOWN_FIXED}
     for name, values in rows.items():
         print(f"{name:14}" + "".join(f"{values[c]:>14.4f}" for c in columns))
     told = f"{100 * sets.kept:.1f} % of the queries that need a skill get a set"
-    if sets.turned_away is not None and not near_misses:
+    if sets.turned_away is not None:
         told += f"; {100 * sets.turned_away:.1f} % of {sets.n_needless} needless ones get none"
+    if sets.near_turned_away is not None:
+        near = counted(sets.n_near_misses, "near miss")
+        told += f"; {100 * sets.near_turned_away:.1f} % of {near} get none"
     print(told)
     for eagerness, of in sets.named.items():
         line = f"named at a prompt, {eagerness}: a right skill at {100 * of['right']:.1f} %"
-        if "needless" in of and not near_misses:
+        if "needless" in of:
             line += f", any skill at {100 * of['needless']:.1f} % of the needless ones"
         print(line)

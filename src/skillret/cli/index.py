@@ -22,12 +22,14 @@ from skillret.cli.common import (
     printable,
     progress_bar,
 )
+from skillret.cli.index_told import SHOWN_ERRORS, SHOWN_WARNINGS, tell, tell_suspects
 from skillret.cli.workers import add_workers, open_encoder
 from skillret.datasets.labelled import open_split
-from skillret.encoders import DEFAULT_MODEL, Encoder, load_encoder
+from skillret.encoders import DEFAULT_MODEL, Encoder
 from skillret.errors import (
     DatasetError,
     EncoderError,
+    IndexCorruptError,
     InputError,
     MissingExtraError,
     StoreError,
@@ -35,8 +37,9 @@ from skillret.errors import (
 from skillret.files import expand, index_place
 from skillret.index import Index, Sources, default_index_path
 from skillret.index.copying import copy_store
-from skillret.index.suspects import Suspect, find_suspects
+from skillret.index.suspects import find_suspects
 from skillret.messages import counted, meant
+from skillret.retrieval.own_index import renewed
 from skillret.retrieval.refresh import Folders, in_turn, nothing_found
 from skillret.settings import load_settings
 from skillret.skills import Library
@@ -51,9 +54,6 @@ examples:
   skillret index update --index team.db
   skillret index status --index team.db --json
 """
-_COUNTS = ("added", "changed", "removed", "unchanged", "encoded")
-_SHOWN_ERRORS = 100
-_SHOWN_WARNINGS = 10
 _USUAL = "train"  # the split that is indexed if none is named
 
 
@@ -166,12 +166,21 @@ def _add_arguments(sub: argparse.ArgumentParser, name: str) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the action."""
     action: Callable[[argparse.Namespace], int] = args.run_action
-    if args.action in ("clean", "copy") or args.model:
+    if args.action in ("clean", "copy"):
         return action(args)
-    settings = load_settings()
-    args.model = settings.model or DEFAULT_MODEL
-    with settings.blamed("model", EncoderError, MissingExtraError):
-        return action(args)
+    try:
+        if args.model:
+            return action(args)
+        settings = load_settings()
+        args.model = settings.model or DEFAULT_MODEL
+        with settings.blamed("model", EncoderError, MissingExtraError):
+            return action(args)
+    except IndexCorruptError as e:
+        if args.index is not None or args.action == "build":
+            raise
+        raise IndexCorruptError(
+            e.what, f"`skillret index build{_options(args)}` makes it anew"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,18 +210,25 @@ def _build_with(encoder: Encoder, args: argparse.Namespace) -> int:
             raise InputError(nothing_found(library))
     named = args.index is not None
     path = index_place(args.index) if named else default_index_path(given.sources, args.model)
-    with Index.open(path, create=True, model=encoder) as index:
-        report, given = _write(index, given, anew=True)
-    _tell("built", path, report, given, remarks=sys.maxsize if args.verbose else _SHOWN_WARNINGS)
+
+    def build() -> tuple[UpdateReport, _Input]:
+        with Index.open(path, create=True, model=encoder) as index:
+            return _write(index, given, anew=True)
+
+    report, given = build() if named else renewed(path, build, note)
+    remarks = sys.maxsize if args.verbose else SHOWN_WARNINGS
+    tell("built", path, report, given.diagnostics, remarks=remarks)
     if dataset is not None:
-        note(f'search it with: skillret search "..." --index {shlex.quote(str(path))}')
+        words = shlex.join(["--index", str(path), *_model(args)])
+        note(f'search it with: skillret search "..." {words}')
     return 0
 
 
 def _update(args: argparse.Namespace) -> int:
-    encoder = load_encoder(args.model, trust_remote_code=args.trust_remote_code)
     path = _path(args)
-    with Index.open(path, model=encoder) as index:
+    # By its name, which errors say.
+    with Index.open(path, model=args.model, trust_remote_code=args.trust_remote_code) as index:
+        index.encoder  # noqa: B018 (an unusable one is said before anything is read)
         index.check_built()
         sources = Sources.from_info(index.info())
         if not sources:
@@ -221,7 +237,7 @@ def _update(args: argparse.Namespace) -> int:
                 " into; `skillret index build --library DIR` makes it hold those of a folder"
             )
         report, given = _write(index, _given(sources), anew=False)
-    _tell("updated", path, report, given, remarks=0)
+    tell("updated", path, report, given.diagnostics, remarks=0)
     return 0
 
 
@@ -260,23 +276,14 @@ def _status(args: argparse.Namespace) -> int:
                 text = ", ".join(value) if isinstance(value, list) else str(value)
                 print(f"{key:<11} {printable(text)}")
         if not info.generation:
-            again = sources.command("build", path)
+            again = sources.command("build", path, _model(args))
             note(f"its build has not finished: run `{again}` again to go on")
         elif not fresh:
             changed = "data set has" if sources.dataset else "folders have"
-            note(f"the {changed} changed since: run `{sources.command('update', path)}`")
-        _tell_suspects(suspects)
+            update = sources.command("update", path, _model(args))
+            note(f"the {changed} changed since: run `{update}`")
+        tell_suspects(suspects)
     return 0
-
-
-def _tell_suspects(suspects: Sequence[Suspect]) -> None:
-    for s in suspects[:_SHOWN_WARNINGS]:
-        note(
-            f"may draw queries of other skills: {s.skill.name} ({s.skill.path or s.skill.id}):"
-            f" {s.reason}; read it, and delete its folder unless you want it"
-        )
-    if len(suspects) > _SHOWN_WARNINGS:
-        note(f"... and {len(suspects) - _SHOWN_WARNINGS} more; --json names all")
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -337,12 +344,12 @@ def _verify(args: argparse.Namespace) -> int:
         index.check_built()
         broken = sorted(index.store.damaged())
         skills, sources = len(index), Sources.from_info(index.info())
-    for id_ in broken[:_SHOWN_ERRORS]:
+    for id_ in broken[:SHOWN_ERRORS]:
         note(f"damaged: {id_}")
     if broken:
         raise StoreError(
             f"{counted(len(broken), 'skill')} of {skills} in {path} are not what was stored",
-            f"`{sources.command('build', path)}` makes these anew",
+            f"`{sources.command('build', path, _model(args))}` makes these anew",
         )
     note(f"{path} is whole: {counted(skills, 'skill')}")
     return 0
@@ -381,12 +388,25 @@ def _path(args: argparse.Namespace) -> Path | str:
     path = default_index_path(sources, args.model)
     if not path.is_file():
         what = "this data set" if sources.dataset else "these folders"
-        named = [("--library", d) for d in args.library or ()]
-        named += [("--agent", name) for name in args.agent or ()]
-        named += [(f"--{key}", getattr(args, key)) for key in ("dataset", "split")]
-        options = "".join(f" {option} {shlex.quote(value)}" for option, value in named if value)
-        raise StoreError(f"there is no index of {what} yet: run `skillret index build{options}`")
+        build = f"skillret index build{_options(args)}"
+        raise StoreError(f"there is no index of {what} yet: run `{build}`")
     return path
+
+
+def _options(args: argparse.Namespace) -> str:
+    """What was given of where the skills come from, and of the model."""
+    named = [("--library", d) for d in args.library or ()]
+    named += [("--agent", name) for name in args.agent or ()]
+    named += [(f"--{key}", getattr(args, key)) for key in ("dataset", "split")]
+    words = [word for option, value in named if value for word in (option, value)]
+    return "".join(f" {shlex.quote(word)}" for word in (*words, *_model(args)))
+
+
+def _model(args: argparse.Namespace) -> list[str]:
+    """The options that name the model, if it is not the one that is taken without them."""
+    if args.model == (load_settings().model or DEFAULT_MODEL):
+        return []
+    return ["--model", args.model, *["--trust-remote-code"] * args.trust_remote_code]
 
 
 def _dataset(args: argparse.Namespace) -> Sources | None:
@@ -462,32 +482,3 @@ def _write(index: Index, given: _Input, *, anew: bool) -> tuple[UpdateReport, _I
             return report, current
 
     return in_turn(update, note)
-
-
-def _tell(
-    verb: str, path: Path | str, report: UpdateReport, given: _Input, *, remarks: int
-) -> None:
-    _show(given.diagnostics, remarks=remarks)
-    skipped = sum(d.level == "error" for d in given.diagnostics)
-    parts = [
-        counted(report.total, "skill"),
-        *(f"{getattr(report, what)} {what}" for what in _COUNTS),
-    ]
-    left_out = f"; {skipped} skipped" if skipped else ""
-    note(f"{verb} {path} in {report.seconds:.1f} s: {', '.join(parts)}{left_out}")
-
-
-def _show(diagnostics: Sequence[Diagnostic], *, remarks: int) -> None:
-    # Every skipped skill is named; remarks on odd ones are many in some libraries, and an update
-    # need not repeat them.
-    errors = [d for d in diagnostics if d.level == "error"]
-    warnings = [d for d in diagnostics if d.level != "error" and remarks]
-    most = max(_SHOWN_ERRORS, remarks)
-    for d in [*errors[:most], *warnings[:remarks]]:
-        note(f"{d.level}: {d.path}: {d.message}")
-    for kind, found, shown in (
-        ("skipped", errors, most),
-        ("remarks: --verbose names them", warnings, remarks),
-    ):
-        if len(found) > shown:
-            note(f"... and {len(found) - shown} more {kind}")

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from skillret.cli.common import note, print_json, printable
-from skillret.errors import SkillretError, StoreError
+from skillret.errors import IndexCorruptError, SkillretError, StoreError
 from skillret.index import Index, Sources
+from skillret.index.damage import kept_as
 from skillret.index.sources import default_indexes
 from skillret.messages import counted
 
@@ -46,6 +47,8 @@ def _summary(path: Path) -> dict[str, Any]:
         with Index.open(path) as index:
             info = index.info()
             sources = Sources.from_info(info)
+    except IndexCorruptError as e:
+        return row | {"error": f"{e.what}; it is made anew when it is next used"}
     except SkillretError as e:
         return row | {"error": str(e)}
     places = [place for place, _ in sources.roots]
@@ -94,7 +97,8 @@ def _delete(path: Path) -> None:
         StoreError: If it cannot be deleted.
     """
     with Index.open(path) as index, index.writing(timeout=0):
-        for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
-            path.with_name(name).unlink(missing_ok=True)
+        for file in (path, kept_as(path)):
+            for name in (file.name, f"{file.name}-wal", f"{file.name}-shm"):
+                path.with_name(name).unlink(missing_ok=True)
         shutil.rmtree(path.with_name(f"{path.name}.cache"), ignore_errors=True)
     path.with_name(f"{path.name}.lock").unlink(missing_ok=True)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from skillret.datasets.labelled import missing_gold, one_gold, open_split
 from skillret.errors import DatasetError
 from skillret.messages import counted
 from skillret.types import Query, Skill
 
-__all__ = ["NEAR_MISSES", "Dataset", "load_dataset", "published"]
-
-NEAR_MISSES = "negatives are near misses of one skill; another may still fit them"  # a note
+__all__ = ["Dataset", "is_near_miss", "load_dataset", "published"]
 
 # Skills and queries of the two test splits that were published under one name.
 _SKILLRET_TESTS = {
@@ -34,7 +32,7 @@ class Dataset:
         skills: The corpus, in file order.
         queries: The labelled queries, in file order.
         qrels: Relevance above 0 of skill ids, by query id.
-        negatives: Queries that need no skill.
+        negatives: Queries that need no skill, or not the one that they are near misses of.
         notes: What a reader of results should know.
         nonrelevant: Skill ids that were judged and found wrong, by query id: labelled 0.
     """
@@ -48,6 +46,21 @@ class Dataset:
     negatives: list[Query]
     notes: tuple[str, ...] = ()
     nonrelevant: Mapping[str, Set[str]] = field(default_factory=dict)
+
+    @property
+    def needless(self) -> list[Query]:
+        """The negatives that need no skill at all: another skill may fit a near miss of one."""
+        return [query for query in self.negatives if not is_near_miss(query)]
+
+    @property
+    def near_misses(self) -> list[Query]:
+        """The other negatives: near misses of single skills."""
+        return [query for query in self.negatives if is_near_miss(query)]
+
+
+def is_near_miss(negative: Query) -> bool:
+    """Whether a query that needs no skill was written as a near miss of a single one."""
+    return bool(negative.extra.get("negative_for"))
 
 
 def load_dataset(
@@ -78,8 +91,6 @@ def load_dataset(
     qrels = data.labels()
     notes = [*data.source.notes]
     notes += _check_gold(data.name, skills, queries, qrels, allow_missing)
-    if any(n.extra.get("negative_for") for n in negatives):
-        notes.append(NEAR_MISSES)
     notes += published(len(skills), len(queries))
     same = one_gold(qrels.values())
     if same and data.source.layout != "library":
@@ -89,7 +100,7 @@ def load_dataset(
             f"relevances are fractions: they are grades, all times {data.grading}, which leaves"
             " NDCG as it is; for all else any skill above 0 is a gold one"
         )
-    return Dataset(
+    dataset = Dataset(
         name=data.name,
         revision=data.revision,
         split=data.split,
@@ -97,9 +108,15 @@ def load_dataset(
         queries=queries,
         qrels=qrels,
         negatives=negatives,
-        notes=tuple(notes),
         nonrelevant=data.nonrelevant,
     )
+    near = len(dataset.near_misses)
+    if near:
+        notes.append(
+            f"{counted(near, 'near miss')} of one skill among"
+            f" {counted(len(negatives), 'negative')}, counted apart: another skill may still fit"
+        )
+    return replace(dataset, notes=tuple(notes))
 
 
 def published(n_skills: int, n_queries: int) -> list[str]:

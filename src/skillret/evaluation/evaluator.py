@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from skillret.datasets.dataset import Dataset, load_dataset
+from skillret.datasets.dataset import Dataset, is_near_miss, load_dataset
 from skillret.datasets.judgements import Grades, Judgements, merge_labels
 from skillret.encoders import DEFAULT_MODEL, Encoder, load_encoder
 from skillret.errors import InputError
@@ -52,6 +52,7 @@ class Result:
         notes: What a reader should know.
         judged: By all labels, those judged since among them, and how much was never judged.
         cost: What answering took; None for a run that was read.
+        near_misses: As `abstention`, for near misses of single skills, which another may fit.
     """
 
     dataset: str
@@ -70,6 +71,7 @@ class Result:
     notes: Sequence[str] = ()
     judged: Judged | None = None
     cost: Cost | None = None
+    near_misses: Abstention | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The result as plain JSON types, without what there is for every query."""
@@ -86,6 +88,8 @@ class Result:
         }
         if self.abstention is not None:
             document["abstention"] = self.abstention.to_json()
+        if self.near_misses is not None:
+            document["near_misses"] = self.near_misses.to_json()
         if self.sets is not None:
             document["sets"] = self.sets.to_json()
         if self.judged is not None:
@@ -176,7 +180,7 @@ def evaluate(
             progress=progress,
         )
         answered = _by_searcher(dataset, searcher, mode, depth, searched)
-    abstention, sets = _judge_needless(dataset, answered)
+    abstention, near_misses, sets = _judge_negatives(dataset, answered)
     return score(
         dataset,
         answered.answers.run,
@@ -185,6 +189,7 @@ def evaluate(
         cuts,
         group_by,
         abstention=abstention,
+        near_misses=near_misses,
         sets=sets,
         notes=answered.remarks,
         labels=labels,
@@ -216,10 +221,10 @@ class _Answered(NamedTuple):
 
 
 def _every(dataset: Dataset) -> tuple[list[tuple[str, str]], list[str]]:
-    """Ids and texts of all queries, to be encoded in blocks; the ids of those that need nothing."""
+    """Ids and texts of all queries, to be encoded in blocks; the ids of the negatives."""
     texts = [(q.id, q.text) for q in dataset.queries]
-    needless = [(f"\0negative-{n}", q.text) for n, q in enumerate(dataset.negatives)]
-    return [*texts, *needless], [id_ for id_, _ in needless]
+    negatives = [(f"\0negative-{n}", q.text) for n, q in enumerate(dataset.negatives)]
+    return [*texts, *negatives], [id_ for id_, _ in negatives]
 
 
 def _by_reference(dataset: Dataset, depth: int, searched: Progress | None) -> _Answered:
@@ -257,25 +262,37 @@ def _by_searcher(
     )
 
 
-def _judge_needless(dataset: Dataset, answered: _Answered) -> tuple[Abstention | None, Sets | None]:
-    """How well queries that need nothing are told, and sets; what is said to these is taken out."""
+def _judge_negatives(
+    dataset: Dataset, answered: _Answered
+) -> tuple[Abstention | None, Abstention | None, Sets | None]:
+    """How well needless queries and near misses are told, and sets; both are taken out."""
     answers = answered.answers
     run, sure, selected = answers.run, answers.sure, answers.selected
     named = {}
     if selected and answered.judges:  # else no score is a probability
         named = name_skills(selected, answers.likely, sure)
-    _, needless = _every(dataset)
-    for id_ in needless:
+    ids = dict(zip(_every(dataset)[1], dataset.negatives, strict=True))
+    near = [id_ for id_, query in ids.items() if is_near_miss(query)]
+    needless = [id_ for id_ in ids if id_ not in near]
+    for id_ in ids:
         del run[id_]
-    largest = {id_: sure.pop(id_) for id_ in needless}
-    abstention = sets = None
-    if needless:
-        abstention = measure_abstention(answered.sure_by, sure.values(), largest.values())
+    largest = {id_: sure.pop(id_) for id_ in ids}
+    told = [
+        measure_abstention(answered.sure_by, sure.values(), [largest[id_] for id_ in some])
+        for some in (needless, near)
+    ]
+    sets = None
     if selected:
         gold = {q.id: dataset.qrels[q.id] for q in dataset.queries if q.id in dataset.qrels}
-        away = [selected[id_] for id_ in needless]
-        sets = Sets.of(selected, order(run), gold, away, measure_named(named, gold, needless))
-    return abstention, sets
+        sets = Sets.of(
+            selected,
+            order(run),
+            gold,
+            [selected[id_] for id_ in needless],
+            measure_named(named, gold, needless),
+            [selected[id_] for id_ in near],
+        )
+    return told[0], told[1], sets
 
 
 def _seen(calibration: Calibration, texts: Sequence[str]) -> list[str]:
@@ -302,6 +319,7 @@ def score(
     labels: Grades | None = None,
     least_grade: int = 1,
     cost: Cost | None = None,
+    near_misses: Abstention | None = None,
 ) -> Result:
     """Score a run, by whichever system it was made.
 
@@ -318,6 +336,7 @@ def score(
         labels: All labels, for `Result.judged`; the data set's own if None.
         least_grade: See `evaluate`.
         cost: See `Result`.
+        near_misses: See `Result`.
 
     Raises:
         InputError: If the run is one of another data set, a cut is below 1, or no label has the
@@ -347,6 +366,7 @@ def score(
         per_query=per_query,
         run=run,
         abstention=abstention,
+        near_misses=near_misses,
         sets=sets,
         notes=[*dataset.notes, *notes, *remarks, *labels.notes],
         judged=measure_judged(order(run), labels, per_query, cuts, least_grade),

@@ -16,6 +16,7 @@ from skillret._version import __version__
 from skillret.errors import InputError
 from skillret.extras import require
 from skillret.files import expand, replacing, write_text
+from skillret.messages import counted
 
 __all__ = ["FIGURES", "prepare_folder", "shown", "write_page"]
 
@@ -94,6 +95,7 @@ def write_page(
     )
     environment.filters["clean"] = shown
     environment.filters["signed"] = _signed
+    environment.filters["counted"] = counted
     data = {
         name: f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
         for name, png in figures.items()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from skillret.datasets.dataset import NEAR_MISSES, Dataset
+from skillret.datasets.dataset import Dataset
 from skillret.evaluation.erasure import CONDITIONS, METRICS, SHORT_NAMES, ErasedQuery, Erasure
 from skillret.evaluation.evaluator import Result, group_queries
 from skillret.evaluation.metrics import DEFAULT_CUTS
@@ -82,9 +82,6 @@ def write_report(
         "resamples": RESAMPLES,
         "depth": len(recall),
         "sets": _sets(result),
-        "needless": result.sets is not None
-        and result.sets.turned_away is not None
-        and NEAR_MISSES not in result.notes,
     }
     return write_page(folder, "report.html", context, figures)
 

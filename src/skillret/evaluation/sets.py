@@ -29,6 +29,9 @@ class Sets:
         n_needless: How many of those there are.
         named: What is named at a prompt, by eagerness; see `measure_named`. Empty where no score
             is a probability.
+        near_turned_away: Share of the near misses of single skills that got an empty one, though
+            another skill may fit them; None without such.
+        n_near_misses: How many of those there are.
     """
 
     selected: Mapping[str, float]
@@ -37,6 +40,8 @@ class Sets:
     turned_away: float | None
     n_needless: int
     named: Mapping[str, Mapping[str, float]] = field(default_factory=dict, hash=False)
+    near_turned_away: float | None = None
+    n_near_misses: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
@@ -45,6 +50,8 @@ class Sets:
             "kept": self.kept,
             "turned_away": self.turned_away,
             "n_needless": self.n_needless,
+            "near_turned_away": self.near_turned_away,
+            "n_near_misses": self.n_near_misses,
             "fixed": {f"k={k}": dict(values) for k, values in self.fixed.items()},
             "named": {level: dict(values) for level, values in self.named.items()},
         }
@@ -57,6 +64,7 @@ class Sets:
         gold: Mapping[str, Collection[Hashable]],
         needless: Sequence[Sequence[Hashable]],
         named: Mapping[str, Mapping[str, float]] | None = None,
+        near_misses: Sequence[Sequence[Hashable]] = (),
     ) -> Sets:
         """Judge sets.
 
@@ -66,13 +74,26 @@ class Sets:
             gold: The skills that each needs.
             needless: The sets of queries that need none.
             named: See `measure_named`.
+            near_misses: The sets of near misses of single skills.
         """
         fixed = {
             k: measure_sets({id_: hits[:k] for id_, hits in ranked.items()}, gold) for k in FIXED
         }
-        away = float(np.mean([not s for s in needless])) if needless else None
         kept = float(np.mean([bool(chosen[id_]) for id_ in gold]))
-        return cls(measure_sets(chosen, gold), fixed, kept, away, len(needless), named or {})
+        return cls(
+            measure_sets(chosen, gold),
+            fixed,
+            kept,
+            _empty(needless),
+            len(needless),
+            named or {},
+            _empty(near_misses),
+            len(near_misses),
+        )
+
+
+def _empty(sets: Sequence[Sequence[Hashable]]) -> float | None:
+    return float(np.mean([not s for s in sets])) if sets else None
 
 
 def measure_sets(

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from skillret.encoders import DEFAULT_MODEL, Encoder, Profile, load_encoder, read_chunks
-from skillret.errors import EncoderMismatchError, StoreError
+from skillret.errors import EncoderMismatchError, IndexMissingError, StoreError
 from skillret.extensions import STORES, find_extension
 from skillret.files import expand, is_address
 from skillret.index.corpus import Corpus
@@ -378,11 +378,11 @@ class Index:
         """Make sure that there is something to search or to update.
 
         Raises:
-            StoreError: If no build of this index was ever finished.
+            IndexMissingError: If no build of this index was ever finished.
         """
         info = self.store.info()
         if info.generation == 0:
-            raise StoreError(
+            raise IndexMissingError(
                 "the build of this index has not finished: wait for it, or run"
                 f" `{self._build(info)}` again to go on"
             )
@@ -419,7 +419,11 @@ class Index:
     def _build(self, info: IndexInfo) -> str:
         """The command that builds this index anew."""
         place = getattr(self.store, "path", None)
-        return Sources.from_info(info).command("build", place)
+        model: list[str] = []
+        if isinstance(self._model, (str, os.PathLike)) and self._model != DEFAULT_MODEL:
+            model = ["--model", os.fspath(self._model)]
+            model += ["--trust-remote-code"] * self._trusted
+        return Sources.from_info(info).command("build", place, model)
 
     def _vectors(
         self, skills: Sequence[Skill], hashes: Mapping[str, str], progress: Progress | None

@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 from shlex import quote
 
-from skillret.errors import IndexCorruptError, StoreError
+from skillret.errors import IndexCorruptError, IndexMissingError, StoreError
 
 __all__ = ["SCHEMA_VERSION", "check_tables", "corrupt", "create_tables", "no_index"]
 
@@ -110,14 +110,15 @@ def corrupt(path: Path, reason: str) -> IndexCorruptError:
     """The error of a file that is none of ours, or damaged."""
     return IndexCorruptError(
         f"{path} is no index or is damaged ({reason})",
-        f"move it away and make it again with `skillret index build --index {quote(str(path))}`",
+        f"move it away and make it again with `skillret index build --index {quote(str(path))}`"
+        " and the --library or --dataset that it had",
     )
 
 
-def no_index(path: Path) -> StoreError:
+def no_index(path: Path) -> IndexMissingError:
     """The error of a file that is not there, or empty."""
     make = f"skillret index build --index {quote(str(path))}"
-    return StoreError(f"no index at {path}", f"make one with `{make}`")
+    return IndexMissingError(f"no index at {path}", f"make one with `{make}`")
 
 
 def create_tables(db: sqlite3.Connection) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -90,12 +90,15 @@ class Sources(NamedTuple):
         """Whether anything is known of them: skills may also be added one by one."""
         return bool(self.roots or self.dataset)
 
-    def command(self, action: str, index: Path | str | None = None) -> str:
+    def command(
+        self, action: str, index: Path | str | None = None, model: Sequence[str] = ()
+    ) -> str:
         """What to type to `build` or `update` an index of these skills, as far as they are known.
 
         Args:
             action: Which of both.
             index: The index, if it is not the one that the skills have without a name.
+            model: The options that name its encoder, if it is not the one that is taken without.
         """
         words = ["skillret", "index", action]
         if (
@@ -115,7 +118,7 @@ class Sources(NamedTuple):
             # An index that has a name knows what it holds.
             if value and (action == "build" or "--index" not in words):
                 words += [f"--{option}", value]
-        return shlex.join(words)
+        return shlex.join([*words, *model])
 
     @property
     def folders(self) -> list[Root]:

@@ -7,32 +7,35 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 
 from skillret.encoders import DEFAULT_MODEL, Encoder
 from skillret.errors import (
     EncoderError,
     InputError,
     MissingExtraError,
-    NoSkillsError,
     SkillretError,
 )
 from skillret.files import expand
 from skillret.index.forks import after_fork
 from skillret.index.index import Index
-from skillret.index.sources import Sources, default_index_path
+from skillret.index.sources import Sources
 from skillret.retrieval.arguments import check_count, check_mode, check_where, portions
 from skillret.retrieval.calibration import Calibration, load_calibration
+from skillret.retrieval.found import hits_of, picked_hits
+from skillret.retrieval.own_index import made_again, open_library
 from skillret.retrieval.query import clean_query, unread_language
-from skillret.retrieval.ranking import Ranking
-from skillret.retrieval.refresh import Folders, nothing_found, refresh
+from skillret.retrieval.refresh import Folders, refresh
 from skillret.retrieval.rerank import Reranker, load_reranker
 from skillret.retrieval.searcher import Searcher
-from skillret.retrieval.selection import Picked, SelectionPolicy
+from skillret.retrieval.selection import SelectionPolicy
 from skillret.settings import Settings, load_settings
 from skillret.types import Hit, Mode, Progress, Selection, UpdateReport, Where
 
 __all__ = ["Retriever"]
 
+_T = TypeVar("_T")
 _LOOK = 2.0  # seconds between two looks into the folders, at least
 _SHARE_OF_TIME = 20  # times as long as a look takes
 
@@ -179,16 +182,10 @@ class Retriever:
                 opened.close()
                 raise
         folders = Folders.of(library or (), settings, agents, here)
-        skills = folders.library()
-        path = index
-        if path is None:
-            path = default_index_path(skills, _model_name(model))
-        if not os.path.exists(path) and not skills.skills:  # noqa: PTH110
-            raise NoSkillsError(nothing_found(skills))  # before an empty index is there to be found
-        opened = Index.open(path, create=True, model=model, trust_remote_code=trust_remote_code)
+        opened = open_library(
+            folders, index, model, tell, progress, trust_remote_code=trust_remote_code
+        )
         try:
-            opened.encoder  # noqa: B018 (an unusable one is said before anything is read)
-            refresh(opened, folders, skills, tell, progress, ours=index is None)
             retriever = cls(opened, mode=mode, calibration=calibration, reranker=reranker)
             retriever._settings = settings
             retriever._watch(folders, ours=index is None, tell=tell)
@@ -250,10 +247,22 @@ class Retriever:
             StoreError: If the index cannot be read.
             EncoderMismatchError: If another process has re-encoded it meanwhile.
         """
+        return self._whole(self._current)
+
+    def _whole(self, ask: Callable[[], _T]) -> _T:
+        """What is asked; once more where an index that nobody named is damaged, and made anew."""
+        folders = self._folders
+        if folders is None or not self._ours:
+            return ask()
+        return made_again(self.index, folders, ask, self._tell)
+
+    def _current(self) -> Searcher:
         corpus = self.index.corpus()
         searcher = self._searcher
         if searcher is None or searcher.corpus is not corpus:
             self.index.check_encoder(corpus)
+            if self._folders is not None and self._ours:
+                self.index.check_built()  # another process may be making it anew
             # Complete before it takes the place of the one before.
             sources = Sources.from_info(self.index.info())
             searcher = Searcher(
@@ -326,12 +335,19 @@ class Retriever:
             raise InputError("give a list of queries; for a single one there is `search`")
         check_where(where)
         self._look()
-        searcher = self.searcher()
-        for some in portions(queries):
+        one: Searcher | None = None  # for all of them
+
+        def answer(some: Sequence[str]) -> list[list[Hit]]:
+            nonlocal one
+            searcher, one = one or self._current(), None  # none, once it was found to be damaged
             with self._turns:
                 rankings = searcher.rank_all(some, int(k), mode, where)
-                found = [self._hits(searcher, ranking, mode, explain) for ranking in rankings]
-            yield from found
+                hits = [hits_of(searcher, ranking, mode, explain) for ranking in rankings]
+            one = searcher
+            return hits
+
+        for some in portions(queries):
+            yield from self._whole(partial(answer, some))
 
     def select(
         self,
@@ -394,27 +410,19 @@ class Retriever:
             raise InputError(f"a selection works in hybrid mode, not in {self.mode}")
         check_where(where)
         self._look()
-        with self._turns:
-            searcher = self.searcher()
-            whole = searcher.rank(query, max(k, policy.depth), where=where)
-            chosen = searcher.select(query, policy, where, whole)
-            near = range(min(k, len(whole)))
-            hits = self._hits(searcher, whole, "hybrid", explain, near) if k else []
-            selected = self._picked(searcher, chosen.picked, explain)
-            for_user = self._picked(searcher, chosen.for_user, explain)
-        return hits, Selection(query, selected, chosen.need, chosen.missing, for_user)
 
-    def _picked(
-        self, searcher: Searcher, picked: Sequence[Picked], explained: bool
-    ) -> tuple[Hit, ...]:
-        hits: list[Hit] = []
-        # Those of one ranking together: to explain one hit costs nearly as much as many.
-        for ranking in {id(p.ranking): p.ranking for p in picked}.values():
-            assert isinstance(ranking, Ranking)
-            positions = [p.position for p in picked if p.ranking is ranking]
-            hits += self._hits(searcher, ranking, "hybrid", explained, positions)
-        hits.sort(key=lambda hit: -hit.score)
-        return tuple(replace(hit, rank=rank) for rank, hit in enumerate(hits, start=1))
+        def answer() -> tuple[list[Hit], Selection]:
+            with self._turns:
+                searcher = self._current()
+                whole = searcher.rank(query, max(k, policy.depth), where=where)
+                chosen = searcher.select(query, policy, where, whole)
+                near = range(min(k, len(whole)))
+                hits = hits_of(searcher, whole, "hybrid", explain, near) if k else []
+                selected = picked_hits(searcher, chosen.picked, explain)
+                for_user = picked_hits(searcher, chosen.for_user, explain)
+            return hits, Selection(query, selected, chosen.need, chosen.missing, for_user)
+
+        return self._whole(answer)
 
     def unread_language(self, query: str) -> str | None:
         """The language of a query that the encoder does not read; None if all is well.
@@ -443,50 +451,9 @@ class Retriever:
         start = time.monotonic()
         try:
             library = folders.library()
-            return refresh(self.index, folders, library, self._tell, ours=self._ours)
+            return self._whole(
+                lambda: refresh(self.index, folders, library, self._tell, ours=self._ours)
+            )
         finally:
             now = time.monotonic()
             self._next_look = now + max(_LOOK, _SHARE_OF_TIME * (now - start))
-
-    def _hits(
-        self,
-        searcher: Searcher,
-        ranking: Ranking,
-        mode: Mode,
-        explained: bool,
-        positions: Sequence[int] | None = None,
-    ) -> list[Hit]:
-        """The hits of a ranking; those removed by another process meanwhile are left out."""
-        keys = ranking.keys.tolist()
-        wanted = range(len(keys)) if positions is None else positions
-        records = searcher.corpus.records([keys[i] for i in wanted])
-        kept = [i for i in wanted if keys[i] in records]
-        reasons = {}
-        if explained and kept:
-            from skillret.retrieval.explain import explain
-
-            some = [keys[i] for i in kept]
-            reasons = explain(ranking, some, mode, searcher.corpus, self.encoder)
-        hits = []
-        for rank, i in enumerate(kept, start=1):
-            record = records[keys[i]]
-            hits.append(
-                Hit(
-                    rank=rank,
-                    id=record.id,
-                    name=record.name,
-                    description=record.description,
-                    path=record.path,
-                    score=float(ranking.scores[i]),
-                    dense=None if ranking.dense is None else float(ranking.dense[i]),
-                    lexical=None if ranking.lexical is None else float(ranking.lexical[i]),
-                    explanation=reasons.get(record.key),
-                    metadata=record.metadata,
-                    user_only=record.user_only,
-                )
-            )
-        return hits
-
-
-def _model_name(model: str | os.PathLike[str] | Encoder) -> str:
-    return os.fspath(model) if isinstance(model, (str, os.PathLike)) else model.profile.name
