@@ -14,7 +14,7 @@ from tests.index.tools import SOURCES, change, keys_of, names, said
 from skillret import Index
 from skillret.errors import EncoderMismatchError, IndexCorruptError, StoreError
 from skillret.index import Sources
-from skillret.index.schema import SCHEMA_VERSION
+from skillret.index.schema import SCHEMA_VERSION, check_tables, create_tables
 from skillret.index.store import Encoded
 from skillret.lexical.grams import gram_reader
 from skillret.skills import content_hash, document_text
@@ -285,3 +285,46 @@ def test_the_file_is_checked_again_when_another_takes_its_place(tmp_path):
         (tmp_path / "new.db").replace(path)
         with pytest.raises(IndexCorruptError, match="its tables are not those"):
             index.corpus()
+
+
+class _Interrupted:
+    """A connection that something happens to before or after its first statement."""
+
+    def __init__(self, db, *, before=None, after=None):
+        self._db, self._before, self._after = db, before, after
+
+    def execute(self, sql):
+        before, self._before = self._before, None
+        if before is not None:
+            before()
+        rows = self._db.execute(sql).fetchall()
+        after, self._after = self._after, None
+        if after is not None:
+            after()
+        return _Rows(rows)
+
+
+class _Rows(list):
+    def fetchone(self):
+        return self[0]
+
+
+def test_a_file_that_another_process_makes_at_this_moment_is_none_of_someone_else_s(tmp_path):
+    path = tmp_path / "i.db"
+    mine, other = (sqlite3.connect(path, isolation_level=None) for _ in range(2))
+    check_tables(_Interrupted(mine, after=lambda: create_tables(other)), path)
+    mine.close()
+    other.close()
+
+
+def test_who_makes_a_file_waits_for_another_one_that_does(tmp_path, monkeypatch):
+    def locked():
+        raise sqlite3.OperationalError("database is locked")
+
+    db = sqlite3.connect(tmp_path / "i.db", isolation_level=None)
+    create_tables(_Interrupted(db, before=locked))
+    check_tables(db, tmp_path / "i.db")
+    monkeypatch.setattr("skillret.index.schema._PATIENCE", -1)
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        create_tables(_Interrupted(db, before=locked))
+    db.close()

@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import HashEncoder, write_skill
 
 from skillret import Index, Library, Retriever
-from skillret.errors import IndexCorruptError
+from skillret.errors import IndexCorruptError, StoreError
 from skillret.index import default_index_path
 from skillret.index.damage import identity, kept_as, set_aside
 
@@ -122,6 +122,30 @@ def test_what_another_process_has_made_meanwhile_is_not_moved(library):
     assert path.read_bytes() == made
 
 
+def test_one_that_is_open_is_found_again_while_another_process_makes_it_anew(library):
+    said = []
+    with opened(library, said.append) as retriever:
+        retriever.search("pods")
+        path = own_index(library)
+        current = retriever._current
+
+        def meanwhile():
+            retriever._current = current
+            path.replace(kept_as(path))  # which another one does after it found damage
+            raise StoreError("unable to open database file")
+
+        retriever._current = meanwhile
+        assert retriever.search("pods", k=1)[0].name == "kubernetes-debugging"
+
+        def failing():
+            raise StoreError("the disk is full")
+
+        retriever._current = failing
+        with pytest.raises(StoreError, match="the disk is full"):
+            retriever.search("pods")
+    assert not any("set aside" in line for line in said)
+
+
 def test_many_threads_that_find_it_damaged_make_it_anew_once(library):
     said = []
     with opened(library, said.append) as retriever:
@@ -149,7 +173,7 @@ def test_many_processes_that_find_it_damaged_all_find_the_skill(library):
 
 
 def test_a_log_that_was_left_without_its_file_does_no_harm(library):
-    """As after a `kill -9` between the two."""
+    """SQLite deletes it; what was opened while the other one was moved may leave one."""
     opened(library).close()
     path = own_index(library)
     with Index.open(path, model=ENCODER) as index, index.store._db.transaction() as db:

@@ -222,7 +222,10 @@ class Connections:
         """
         if is_truncated(self.path):
             raise corrupt(self.path, "its end is missing")
-        stamp = self._stamp()
+        try:
+            stamp = self._stamp()
+        except OSError:  # it is just being replaced
+            raise no_index(self.path) from None
         self._epoch += 1
         with self.lent() as db:
             check_tables(db, self.path)

@@ -53,12 +53,12 @@ def set_aside(path: Path, seen: tuple[int, int] | None, timeout: float | None = 
         try:
             for log in _LOGS:  # of what was kept there before
                 kept.with_name(kept.name + log).unlink(missing_ok=True)
-            # The file first. Killed after that, we leave a log without a file, and SQLite deletes
-            # it; a file without its log would pass for an older state of the index.
-            path.replace(kept)
+            # The logs first: once the file is gone, others make a new one, with logs of its own.
+            # Killed in between, we leave a file that is still damaged, or an older state of it.
             for log in _LOGS:
                 with suppress(FileNotFoundError):
                     path.with_name(path.name + log).replace(kept.with_name(kept.name + log))
+            path.replace(kept)
         except OSError as e:
             raise StoreError(f"cannot move {path}: {e.strerror}") from None
     return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from pathlib import Path
 from shlex import quote
 
@@ -12,6 +13,7 @@ __all__ = ["SCHEMA_VERSION", "check_tables", "corrupt", "create_tables", "no_ind
 
 # Raised with every change of the tables; a migration for each step goes into _MIGRATIONS.
 SCHEMA_VERSION = 4
+_PATIENCE = 10.0  # seconds for others that make the same file
 _APPLICATION_ID = 0x534B5254  # "SKRT": tells an index from any other SQLite file
 
 # A key names one text and one vector for ever: whoever changes either gets a new one. Bodies and
@@ -123,7 +125,7 @@ def no_index(path: Path) -> IndexMissingError:
 
 def create_tables(db: sqlite3.Connection) -> None:
     """Make the tables in one transaction; harmless if another process was first."""
-    db.execute("PRAGMA journal_mode = WAL")
+    _keep_log(db)
     db.execute("BEGIN IMMEDIATE")
     if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
         for statement in _statements(_SCHEMA):
@@ -134,6 +136,19 @@ def create_tables(db: sqlite3.Connection) -> None:
     db.execute("COMMIT")
 
 
+def _keep_log(db: sqlite3.Connection) -> None:
+    """Switch to a write-ahead log. Of several that do so at once SQLite lets none wait."""
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as e:
+            if "locked" not in str(e) or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+
+
 def check_tables(db: sqlite3.Connection, path: Path) -> None:
     """Make sure that a file holds our tables and nothing else; bring older ones up to date.
 
@@ -141,8 +156,9 @@ def check_tables(db: sqlite3.Connection, path: Path) -> None:
         IndexCorruptError: If it is another program's, or holds a view or trigger of someone else.
         StoreError: If it is empty, of a newer version, or of one that cannot be brought up to date.
     """
-    application = int(db.execute("PRAGMA application_id").fetchone()[0])
+    # In this order: another process may write both at this moment, in one transaction.
     tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    application = int(db.execute("PRAGMA application_id").fetchone()[0])
     if not (application or tables):
         raise no_index(path)
     if application != _APPLICATION_ID:

@@ -71,7 +71,7 @@ def made_again(
     Raises:
         IndexCorruptError: If it is damaged, and cannot be set aside.
     """
-    path = index.store.path  # type: ignore[attr-defined]  # nobody named it, so it is a file
+    path: Path = index.store.path  # type: ignore[attr-defined]  # nobody named it, so it is a file
     again = False
 
     def use() -> _T:
@@ -82,7 +82,16 @@ def made_again(
                 refresh(anew, folders, folders.library(), tell, ours=True)
             index.corpus()
         again = True
-        return ask()
+        seen = identity(path)
+        try:
+            return ask()
+        except (IndexCorruptError, IndexMissingError):
+            raise
+        except StoreError as e:
+            if seen is not None and identity(path) == seen:
+                raise
+            # Nothing is there for a moment while another process makes it anew.
+            raise IndexMissingError(e.what) from None
 
     return renewed(path, use, tell)
 
