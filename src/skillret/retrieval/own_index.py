@@ -15,7 +15,7 @@ from skillret.index.sources import default_index_path
 from skillret.retrieval.refresh import Folders, in_turn, nothing_found, refresh
 from skillret.types import Progress
 
-__all__ = ["open_library", "renewed"]
+__all__ = ["made_again", "open_library", "renewed"]
 
 _T = TypeVar("_T")
 
