@@ -273,7 +273,7 @@ def _judge_negatives(
         named = name_skills(selected, answers.likely, sure)
     ids = dict(zip(_every(dataset)[1], dataset.negatives, strict=True))
     near = [id_ for id_, query in ids.items() if is_near_miss(query)]
-    needless = [id_ for id_ in ids if id_ not in near]
+    needless = [id_ for id_, query in ids.items() if not is_near_miss(query)]
     for id_ in ids:
         del run[id_]
     largest = {id_: sure.pop(id_) for id_ in ids}

@@ -2,10 +2,9 @@
 
 Runs before a text is cut into words. C, C++ and C# differ by signs that no tokenizer keeps;
 `getUserById`, `get_user_by_id` and "get user by id" differ by how they are joined, Java21 and
-"Java 21" too; Chinese,
-Japanese and Thai put nothing between words, and Chinese has two sets of characters. Most texts hold
-little of that, and a library holds megabytes: each step is for what a search for a few bytes has
-found.
+"Java 21" too; Chinese, Japanese and Thai put nothing between words, and Chinese has two sets of
+characters. Most texts hold little of that, and a library holds megabytes: each step is for what a
+search for a few bytes has found.
 """
 
 from __future__ import annotations
